@@ -1,0 +1,64 @@
+"""The root of every error that Puna raises on purpose.
+
+An error knows its message and the HTTP status that fits it; only the edges (``puna.api.errors`` and the command
+line) turn it into a response. Layers define subclasses next to the code that raises them.
+"""
+
+from collections.abc import Mapping
+
+
+class PunaError(Exception):
+    """Something went wrong that Puna can explain; ``str(error)`` is the text shown to the user."""
+
+    status = 500
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Response headers that belong to this error (``Retry-After`` and the like)."""
+        return {}
+
+
+class BadRequestError(PunaError):
+    """What was asked is malformed or out of range."""
+
+    status = 400
+
+
+class NotFoundError(PunaError):
+    """What was asked for does not exist."""
+
+    status = 404
+
+
+class ModelNotFoundError(NotFoundError):
+    """No model has this name. The text is Ollama's: clients match on it to offer a pull."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"model '{name}' not found")
+        self.name = name
+
+
+class PayloadTooLargeError(PunaError):
+    """A request body is over the configured limit."""
+
+    status = 413
+
+
+class UnavailableError(PunaError):
+    """The server cannot take the request now, but a later try may succeed."""
+
+    status = 503
+
+    def __init__(self, message: str, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
+
+
+class NotImplementedYetError(PunaError):
+    """A part of the API that this version does not have."""
+
+    status = 501
