@@ -1,0 +1,57 @@
+"""Files that appear complete or not at all.
+
+A file is written under a temporary name whose writer holds a lock on it, so that the leftovers of a killed process
+are told from the files of a living one, then renamed to its place.
+"""
+
+import contextlib
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+_PREFIX = "puna-writing-"
+
+
+class AtomicFile:
+    """A file being written in ``directory``; as a context manager it leaves nothing unless ``publish`` was called."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=_PREFIX, dir=directory)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        os.fchmod(descriptor, 0o644)
+        self.path = Path(name)
+        self.file: IO[bytes] = os.fdopen(descriptor, "wb")
+
+    def publish(self, destination: Path) -> None:
+        """Put the file, safely on disk, in the place of ``destination`` (on the same file system)."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        self.path.replace(destination)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Closing flushes what is buffered, which fails again where the disk was full: the name must go all the same.
+        try:
+            self.file.close()
+        finally:
+            self.path.unlink(missing_ok=True)
+
+
+def remove_leftovers(directory: Path) -> int:
+    """Remove temporary files in ``directory`` whose writers are gone, and return how many there were."""
+    removed = 0
+    for path in directory.glob(f"{_PREFIX}*") if directory.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            path.unlink()
+            removed += 1
+    return removed

@@ -1,0 +1,170 @@
+"""Manifests in Ollama's layout: ``manifests/host/namespace/model/tag``, Docker image manifests of schema 2."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from puna.errors import ModelNotFoundError, PunaError
+from puna.models.atomic import AtomicFile
+from puna.models.store import InvalidDigestError, digest_bytes, parse_digest
+from puna.names import InvalidNameError, ModelName, parse_name
+
+MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
+CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+_LAYER_PREFIX = "application/vnd.ollama.image."
+
+MODEL = _LAYER_PREFIX + "model"
+ADAPTER = _LAYER_PREFIX + "adapter"
+PROJECTOR = _LAYER_PREFIX + "projector"
+TEMPLATE = _LAYER_PREFIX + "template"
+SYSTEM = _LAYER_PREFIX + "system"
+PARAMS = _LAYER_PREFIX + "params"
+MESSAGES = _LAYER_PREFIX + "messages"
+LICENSE = _LAYER_PREFIX + "license"
+
+
+class BadManifestError(PunaError):
+    """A manifest is not what its format says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One blob of a model: its media type, digest and size in bytes, and the model it was taken from."""
+
+    media_type: str
+    digest: str
+    size: int
+    source: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the layer as it stands in a manifest."""
+        entry: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
+        return entry | {"from": self.source} if self.source else entry
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What a model consists of. ``raw`` are the exact bytes, whose hash identifies the model."""
+
+    config: Layer
+    layers: tuple[Layer, ...]
+    raw: bytes = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """Return the hex digest of the manifest, which ``/api/tags`` shows as the model's."""
+        return digest_bytes(self.raw).removeprefix("sha256:")
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of all its blobs."""
+        return self.config.size + sum(layer.size for layer in self.layers)
+
+    def of_type(self, media_type: str) -> list[Layer]:
+        """Return the layers of one media type, in order."""
+        return [layer for layer in self.layers if layer.media_type == media_type]
+
+
+def make_manifest(config: Layer, layers: tuple[Layer, ...]) -> Manifest:
+    """Return the manifest of these blobs, encoded as Ollama encodes it."""
+    body = {
+        "schemaVersion": 2,
+        "mediaType": MANIFEST_TYPE,
+        "config": config.to_json(),
+        "layers": [layer.to_json() for layer in layers],
+    }
+    return Manifest(config, layers, json.dumps(body, separators=(",", ":")).encode())
+
+
+def parse_manifest(raw: bytes) -> Manifest:
+    """Return the manifest that ``raw`` encodes; raise ``BadManifestError`` for anything else."""
+    try:
+        body = json.loads(raw)
+        layers = body.get("layers") or []
+        return Manifest(_parse_layer(body["config"]), tuple(_parse_layer(layer) for layer in layers), raw)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidDigestError) as error:
+        raise BadManifestError(f"invalid manifest: {error}") from error
+
+
+def _parse_layer(entry: Any) -> Layer:
+    media_type, size = entry.get("mediaType", ""), entry.get("size", 0)
+    if not isinstance(media_type, str) or not isinstance(size, int) or size < 0:
+        raise ValueError("a layer's mediaType must be text and its size a number of 0 or more")
+    return Layer(media_type, parse_digest(entry["digest"]), size, str(entry.get("from") or ""))
+
+
+class ManifestStore:
+    """The manifests under ``root/manifests``."""
+
+    def __init__(self, root: Path) -> None:
+        self.directory = root / "manifests"
+
+    def path(self, name: ModelName) -> Path:
+        """Return where the manifest of ``name`` lies, in the spelling that exists if one differs only in case."""
+        exact = self.directory / name.path
+        if exact.is_file():
+            return exact
+        found = self.directory
+        for part in name.path.parts:
+            found = found / _existing_spelling(found, part)
+        return found if found.is_file() else exact
+
+    def read(self, name: ModelName) -> Manifest:
+        """Return the manifest of ``name``; raise ``ModelNotFoundError`` or ``BadManifestError``."""
+        try:
+            return parse_manifest(self.path(name).read_bytes())
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise ModelNotFoundError(str(name)) from None
+
+    def write(self, name: ModelName, manifest: Manifest) -> None:
+        """Store ``manifest`` under ``name``, replacing another in one step."""
+        # Written outside the tree that is listed, so that a leftover can never be taken for a model.
+        with AtomicFile(self.directory.parent / "blobs") as target:
+            target.file.write(manifest.raw)
+            target.publish(self.path(name))
+
+    def delete(self, name: ModelName) -> None:
+        """Remove the manifest of ``name`` and directories that it leaves empty; raise ``ModelNotFoundError``."""
+        path = self.path(name)
+        try:
+            path.unlink()
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            raise ModelNotFoundError(str(name)) from None
+        for parent in path.parents[:3]:
+            try:
+                parent.rmdir()
+            except OSError:
+                break
+
+    def names(self) -> Iterator[ModelName]:
+        """Yield the name of every manifest; files that are no model name are passed over."""
+        for host in _directories(self.directory):
+            for namespace in _directories(host):
+                for model in _directories(namespace):
+                    for tag in os.scandir(model):
+                        name = _name_of(host.name, namespace.name, model.name, tag.name)
+                        if name is not None and tag.is_file():
+                            yield name
+
+
+def _name_of(host: str, namespace: str, model: str, tag: str) -> ModelName | None:
+    try:
+        return parse_name(f"{host}/{namespace}/{model}:{tag}")
+    except InvalidNameError:
+        return None
+
+
+def _directories(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        yield from (Path(entry.path) for entry in os.scandir(path) if entry.is_dir())
+
+
+def _existing_spelling(directory: Path, part: str) -> str:
+    if not (directory / part).exists() and directory.is_dir():
+        for entry in os.scandir(directory):
+            if entry.name.lower() == part.lower():
+                return entry.name
+    return part

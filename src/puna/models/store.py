@@ -1,0 +1,160 @@
+"""Content-addressed blobs in Ollama's layout: ``blobs/sha256-<hex>`` under the models directory.
+
+A blob appears under its name only when it is complete and its bytes hash to that name.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from puna.errors import BadRequestError, NotFoundError
+from puna.models.atomic import AtomicFile
+
+_DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
+_BLOCK = 1 << 20
+
+
+class InvalidDigestError(BadRequestError):
+    """The text is not a SHA-256 digest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(f"invalid digest format: {text!r}")
+
+
+class DigestMismatchError(BadRequestError):
+    """The bytes do not hash to the digest that was announced."""
+
+    def __init__(self, expected: str, actual: str) -> None:
+        super().__init__(f'digest mismatch, expected "{expected}", got "{actual}"')
+
+
+class BlobNotFoundError(NotFoundError):
+    """The store has no blob of this digest."""
+
+    def __init__(self, digest: str) -> None:
+        super().__init__(f'blob "{digest}" not found')
+
+
+def parse_digest(text: str) -> str:
+    """Return ``text`` as ``sha256:<64 lower-case hex digits>``; raise ``InvalidDigestError``."""
+    match = _DIGEST.fullmatch(text)
+    if match is None:
+        raise InvalidDigestError(text)
+    return f"sha256:{match[1].lower()}"
+
+
+def digest_bytes(data: bytes) -> str:
+    """Return the digest of ``data``."""
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def digest_file(path: Path) -> str:
+    """Return the digest of the file at ``path``."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+class BlobWriter:
+    """Writes one blob; use it as a context manager. What is not committed leaves no trace."""
+
+    def __init__(self, store: "BlobStore") -> None:
+        self._store = store
+        self._target = AtomicFile(store.directory)
+        self._hash = hashlib.sha256()
+        self.size = 0
+
+    def write(self, data: bytes) -> None:
+        """Append ``data``."""
+        self._target.file.write(data)
+        self._hash.update(data)
+        self.size += len(data)
+
+    def commit(self, expected: str | None = None) -> str:
+        """Make the blob visible and return its digest.
+
+        Raises ``DigestMismatchError`` (and keeps nothing) when ``expected`` is another digest.
+        """
+        digest = f"sha256:{self._hash.hexdigest()}"
+        if expected is not None and expected != digest:
+            raise DigestMismatchError(expected, digest)
+        self._target.publish(self._store.path_for_write(digest))
+        return digest
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._target.__exit__(kind, value, trace)
+
+
+class BlobStore:
+    """The blobs under ``root/blobs``, and read-only ones that live elsewhere (the built-in model's)."""
+
+    def __init__(self, root: Path, elsewhere: Mapping[str, Path] | None = None) -> None:
+        self.directory = root / "blobs"
+        self._elsewhere = dict(elsewhere or {})
+
+    def path(self, digest: str) -> Path:
+        """Return where the blob lies; raise ``InvalidDigestError`` or ``BlobNotFoundError``."""
+        path = self.path_for_write(digest)
+        if path.is_file():
+            return path
+        outside = self._elsewhere.get(parse_digest(digest))
+        if outside is None:
+            raise BlobNotFoundError(digest)
+        return outside
+
+    def has(self, digest: str) -> bool:
+        """Return whether the blob can be read, wherever it lies."""
+        return self.path_for_write(digest).is_file() or parse_digest(digest) in self._elsewhere
+
+    def path_for_write(self, digest: str) -> Path:
+        """Return the blob's place in the store's directory, whether or not it exists."""
+        return self.directory / parse_digest(digest).replace(":", "-")
+
+    def read(self, digest: str, limit: int = 16 << 20) -> bytes:
+        """Return the bytes of a small blob (configurations, templates); refuse one over ``limit`` bytes."""
+        path = self.path(digest)
+        if path.stat().st_size > limit:
+            raise BadRequestError(f"blob {digest} is larger than the {limit} bytes that its kind may have")
+        return path.read_bytes()
+
+    def writer(self) -> BlobWriter:
+        """Return a writer for a new blob."""
+        return BlobWriter(self)
+
+    def add(self, data: bytes) -> str:
+        """Store ``data`` and return its digest; writing the same bytes twice is one blob."""
+        digest = digest_bytes(data)
+        if not self.path_for_write(digest).is_file():
+            with self.writer() as writer:
+                writer.write(data)
+                writer.commit()
+        return digest
+
+    def materialize(self, digest: str) -> None:
+        """Copy a blob that lives elsewhere into the store, so that other programs and later versions find it."""
+        source = self.path(digest)
+        if source == self.path_for_write(digest):
+            return
+        with self.writer() as writer, source.open("rb") as file:
+            while block := file.read(_BLOCK):
+                writer.write(block)
+            writer.commit(parse_digest(digest))
+
+    def remove(self, digest: str) -> None:
+        """Remove the blob if the store has it."""
+        self.path_for_write(digest).unlink(missing_ok=True)
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digest of every blob in the store's directory."""
+        if self.directory.is_dir():
+            for entry in os.scandir(self.directory):
+                if _DIGEST.fullmatch(entry.name):
+                    yield parse_digest(entry.name)

@@ -1,0 +1,254 @@
+"""Every setting, read from the environment once.
+
+``Settings`` is the one place that knows a variable's name, type, default and meaning; the tables in the README files
+are checked against it. Names are ``OLLAMA_*`` where Ollama has the setting, ``PUNA_*`` otherwise.
+"""
+
+import ipaddress
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from puna.durations import parse_duration
+from puna.errors import BadRequestError, PunaError
+
+DEFAULT_PORT = 11434
+
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
+
+
+class SettingError(PunaError):
+    """An environment variable has a value that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where the server listens: ``host`` is an IP address or a host name, ``port`` 0 takes a free one."""
+
+    host: str
+    port: int
+
+    @property
+    def is_loopback(self) -> bool:
+        """Return whether only this machine can reach the address."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def url(self) -> str:
+        """Return the base URL for clients on this machine."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """A user and a password for HTTP Basic authentication."""
+
+    user: str
+    password: str = field(repr=False)
+
+
+def parse_address(text: str) -> Address:
+    """Return the address that an ``OLLAMA_HOST`` value means (scheme, host and port are each optional)."""
+    scheme, separator, rest = text.strip().partition("://")
+    if not separator:
+        scheme, rest = "", text.strip()
+    default_port = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
+    rest = rest.partition("/")[0]
+    host, port = _split_port(rest)
+    if port is None:
+        return Address(host or "127.0.0.1", default_port)
+    if not port.isascii() or not port.isdigit() or int(port) > 65535:
+        raise BadRequestError(f"{port!r} is not a port between 0 and 65535")
+    return Address(host or "127.0.0.1", int(port))
+
+
+def _split_port(text: str) -> tuple[str, str | None]:
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        return host, rest[1:] if rest.startswith(":") else None
+    if text.count(":") > 1:  # a bare IPv6 address
+        return text, None
+    host, colon, port = text.partition(":")
+    return host, port if colon else None
+
+
+def _parse_credentials(text: str) -> Credentials:
+    user, colon, password = text.partition(":")
+    if not colon or not user or not password:
+        raise BadRequestError("it must have the form user:password")
+    return Credentials(user, password)
+
+
+def _parse_bool(text: str) -> bool:
+    lowered = text.strip().lower()
+    if lowered in {"1", "t", "true", "yes", "on"}:
+        return True
+    if lowered in {"0", "f", "false", "no", "off"}:
+        return False
+    raise BadRequestError(f"{text!r} is neither true nor false")
+
+
+def _parse_count(text: str) -> int:
+    if not (text.isascii() and text.isdigit()):
+        raise BadRequestError(f"{text!r} is not a whole number of 0 or more")
+    return int(text)
+
+
+def _parse_bytes(text: str) -> int:
+    lowered = text.strip().lower().removesuffix("b").removesuffix("i")
+    unit = lowered[-1:] if lowered[-1:] in _UNITS else ""
+    return _parse_count(lowered.removesuffix(unit).strip()) * _UNITS[unit]
+
+
+def _parse_path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _parse_list(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
+
+
+def _parse_choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        lowered = text.strip().lower()
+        if lowered not in choices:
+            raise BadRequestError(f"{text!r} is not one of {', '.join(choices)}")
+        return lowered
+
+    return parse
+
+
+def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: parse(text) if text else None
+
+
+def _setting(variable: str, default: str, parse: Callable[[str], Any], help_text: str) -> Any:
+    """Declare a setting. ``default`` is the text that the environment would hold."""
+    return field(metadata={"variable": variable, "default": default, "parse": parse, "help": help_text})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All settings of one server; see ``SETTINGS`` for names, defaults and meanings."""
+
+    address: Address = _setting(
+        "OLLAMA_HOST",
+        "127.0.0.1:11434",
+        parse_address,
+        "address and port to listen on, and for clients to ask",
+    )
+    models: Path = _setting(
+        "OLLAMA_MODELS", "~/.ollama/models", _parse_path, "directory of the models, in Ollama's layout"
+    )
+    keep_alive: float = _setting(
+        "OLLAMA_KEEP_ALIVE",
+        "5m",
+        parse_duration,
+        "how long a model stays in memory after its last request; negative: for ever",
+    )
+    load_timeout: float = _setting(
+        "OLLAMA_LOAD_TIMEOUT", "5m", parse_duration, "how long a model may take to load; negative: no limit"
+    )
+    context_length: int = _setting(
+        "OLLAMA_CONTEXT_LENGTH",
+        "0",
+        _parse_count,
+        "context in tokens; 0: the model's own, up to what memory allows",
+    )
+    num_parallel: int = _setting(
+        "OLLAMA_NUM_PARALLEL",
+        "0",
+        _parse_count,
+        "requests that one model answers at a time; 0: chosen from memory",
+    )
+    max_loaded_models: int = _setting(
+        "OLLAMA_MAX_LOADED_MODELS", "0", _parse_count, "models in memory at a time; 0: as many as fit"
+    )
+    max_queue: int = _setting(
+        "OLLAMA_MAX_QUEUE", "512", _parse_count, "requests that may wait; one more is answered with 503"
+    )
+    kv_cache_type: str = _setting(
+        "OLLAMA_KV_CACHE_TYPE",
+        "f16",
+        _parse_choice("f16", "f32", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl"),
+        "number format of the key-value cache",
+    )
+    flash_attention: bool | None = _setting(
+        "OLLAMA_FLASH_ATTENTION",
+        "",
+        _optional(_parse_bool),
+        "flash attention on or off; unset: the engine decides",
+    )
+    origins: tuple[str, ...] = _setting(
+        "OLLAMA_ORIGINS",
+        "",
+        _parse_list,
+        "further origins (comma-separated, * allowed) whose pages may call the API",
+    )
+    basic_auth: Credentials | None = _setting(
+        "OLLAMA_BASIC_AUTH",
+        "",
+        _optional(_parse_credentials),
+        "user:password that every request must present (HTTP Basic)",
+    )
+    debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_bool, "log more")
+    allow_open: bool = _setting(
+        "PUNA_ALLOW_OPEN",
+        "false",
+        _parse_bool,
+        "listen on a non-loopback address without credentials, knowingly",
+    )
+    max_body: int = _setting(
+        "PUNA_MAX_BODY",
+        "256M",
+        _parse_bytes,
+        "largest request body (blob uploads excepted); one over it is answered with 413",
+    )
+    hide_builtin: bool = _setting(
+        "PUNA_HIDE_BUILTIN", "false", _parse_bool, "leave the built-in model cria out of the list"
+    )
+
+    @classmethod
+    def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
+        """Read the settings from ``env`` (the process's environment by default); raise ``SettingError``."""
+        source = os.environ if env is None else env
+        values: dict[str, Any] = {}
+        for entry in SETTINGS:
+            text = source.get(entry.variable, "").strip().strip("\"'") or entry.default
+            try:
+                values[entry.name] = entry.parse(text)
+            except BadRequestError as error:
+                raise SettingError(f"{entry.variable}: {error}") from error
+        return cls(**values)
+
+
+@dataclass(frozen=True, slots=True)
+class SettingInfo:
+    """What is known of one setting: its field in ``Settings``, variable, default as text, and meaning."""
+
+    name: str
+    variable: str
+    default: str
+    help: str
+    parse: Callable[[str], Any]
+
+
+SETTINGS = tuple(
+    SettingInfo(
+        name=entry.name,
+        variable=entry.metadata["variable"],
+        default=entry.metadata["default"],
+        help=entry.metadata["help"],
+        parse=entry.metadata["parse"],
+    )
+    for entry in fields(Settings)
+)
+"""Every setting in the order in which the documentation lists them."""
