@@ -1,0 +1,1 @@
+"""What exists on disk: model files, manifests and everything that makes or changes them."""
