@@ -1,0 +1,129 @@
+"""The llama-server protocol over a runner's unix socket."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import orjson
+
+from puna.engine.errors import ContextExceededError, EngineError, EngineRequestError, RunnerCrashedError
+
+_BASE = "http://runner"
+_EVENT_END = b"\n\n"
+_DATA = b"data: "
+_DONE = b"[DONE]"
+_READ_BUFFER = 1 << 20
+
+
+class EngineClient:
+    """Calls one runner. Every method raises ``RunnerCrashedError`` when the process is gone.
+
+    Cancelling a call closes its connection, which ends the generation in the engine.
+    """
+
+    def __init__(self, socket: Path, key: str) -> None:
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.UnixConnector(str(socket), limit=0),
+            timeout=aiohttp.ClientTimeout(total=None),
+            headers={"Authorization": f"Bearer {key}"},
+            read_bufsize=_READ_BUFFER,
+        )
+
+    async def close(self) -> None:
+        """Close the connections; calls under way fail."""
+        await self._session.close()
+
+    async def healthy(self) -> bool:
+        """Return whether the model is loaded and the server answers."""
+        try:
+            async with self._session.get(f"{_BASE}/health", timeout=aiohttp.ClientTimeout(total=5)) as response:
+                return response.status == 200
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return False
+
+    async def get(self, path: str) -> Any:
+        """Return the decoded answer to ``GET path``."""
+        try:
+            async with self._session.get(_BASE + path) as response:
+                return _decode(response.status, await response.read())
+        except (aiohttp.ClientError, OSError) as error:
+            raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+
+    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+        """Return the decoded answer to ``POST path``."""
+        try:
+            async with self._session.post(_BASE + path, data=orjson.dumps(body)) as response:
+                return _decode(response.status, await response.read())
+        except (aiohttp.ClientError, OSError) as error:
+            raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
+        """Yield the server-sent events of ``POST path``, those that arrived together as one list."""
+        try:
+            async with self._session.post(_BASE + path, data=orjson.dumps(body)) as response:
+                if response.status != 200:
+                    _decode(response.status, await response.read())
+                pending = b""
+                async for chunk in response.content.iter_any():
+                    *events, pending = (pending + chunk).split(_EVENT_END)
+                    decoded = [_decode_event(event) for event in events if event.startswith(_DATA + b"{")]
+                    if decoded:
+                        yield decoded
+                if pending.startswith(b"error: "):
+                    raise _error(500, _loads(pending.removeprefix(b"error: ")))
+        except (aiohttp.ClientError, OSError) as error:
+            raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+
+    async def tokenize(self, text: str, *, special: bool = True, parse_special: bool = True) -> list[int]:
+        """Return the tokens of ``text``; ``special`` adds the model's own beginning-of-text token."""
+        body = {"content": text, "add_special": special, "parse_special": parse_special}
+        tokens: list[int] = (await self.post("/tokenize", body))["tokens"]
+        return tokens
+
+    async def detokenize(self, tokens: list[int]) -> str:
+        """Return the text of ``tokens``."""
+        text: str = (await self.post("/detokenize", {"tokens": tokens}))["content"]
+        return text
+
+    async def apply_template(self, body: Mapping[str, Any]) -> str:
+        """Return the prompt that the model's own chat template makes of a chat request."""
+        prompt: str = (await self.post("/apply-template", body))["prompt"]
+        return prompt
+
+
+def _loads(data: bytes) -> Any:
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise EngineError(f"the engine's answer is not JSON: {data[:200]!r}") from error
+
+
+def _decode(status: int, data: bytes) -> Any:
+    answer = _loads(data)
+    if status != 200:
+        raise _error(status, answer)
+    return answer
+
+
+def _decode_event(event: bytes) -> dict[str, Any]:
+    answer: dict[str, Any] = _loads(event.removeprefix(_DATA))
+    if "error" in answer:
+        raise _error(answer["error"].get("code", 500), answer)
+    return answer
+
+
+def _error(status: int, answer: Any) -> EngineError | EngineRequestError | ContextExceededError:
+    error = answer.get("error", answer) if isinstance(answer, dict) else {}
+    if error.get("type") == "exceed_context_size_error":
+        return ContextExceededError(error["n_prompt_tokens"], error["n_ctx"])
+    message = error.get("message") or f"the engine answered with status {status}"
+    return EngineRequestError(message) if 400 <= status < 500 else EngineError(message)
+
+
+async def wait_until_healthy(client: EngineClient, interval: float = 0.01) -> None:
+    """Return as soon as the runner answers; the caller bounds the time."""
+    while not await client.healthy():
+        await asyncio.sleep(interval)
+        interval = min(interval * 1.5, 0.25)

@@ -1,0 +1,43 @@
+"""What a runner is started with, in terms that every engine provider understands."""
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunnerConfig:
+    """One model in one process. Two requests whose configurations differ need different processes.
+
+    ``context`` is in tokens and per slot; ``parallel`` is the number of slots; ``batch`` is the number of prompt
+    tokens evaluated in one step. ``embedding_batch`` bounds one text to embed when the model pools over all tokens.
+    """
+
+    model_path: str
+    context: int
+    parallel: int = 1
+    batch: int = 512
+    adapter_paths: tuple[str, ...] = ()
+    projector_path: str = ""
+    kv_type: str = "f16"
+    flash_attention: bool | None = None
+    threads: int = 0
+    gpu_layers: int = -1
+    main_gpu: int = 0
+    use_mmap: bool = True
+    use_mlock: bool = False
+    numa: bool = False
+    pooling: str = ""
+    """How token vectors become one: "mean" where the model does not say, "" for the model's own way."""
+
+    def to_json(self) -> str:
+        """Return the configuration as one line of JSON."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """Return the configuration that ``to_json`` wrote."""
+        values = json.loads(text)
+        values["adapter_paths"] = tuple(values["adapter_paths"])
+        return cls(**values)

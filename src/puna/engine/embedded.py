@@ -1,0 +1,96 @@
+"""The process that runs a model on the portable wheel: ``python -m puna.engine.embedded``.
+
+The parent writes two lines to standard input, a JSON object with ``socket``, ``key`` and ``debug`` and a
+``RunnerConfig``, and then keeps the pipe open. The pipe's end is the parent's end, however it came: this process
+removes its socket and exits.
+"""
+
+import contextlib
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import xllamacpp
+
+from puna.engine.config import RunnerConfig
+
+_KV_TYPES = {
+    name: getattr(xllamacpp.ggml_type, f"GGML_TYPE_{name.upper()}")
+    for name in ("f16", "f32", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl")
+}
+_ERRORS_AND_WARNINGS, _EVERYTHING = 2, 4
+_FAILED_TO_LOAD = 3
+
+
+def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any:
+    params = xllamacpp.CommonParams()
+    params.model.path = config.model_path
+    params.hostnames = [socket]
+    params.api_keys = [key]
+    params.ui = False
+    params.verbosity = _EVERYTHING if debug else _ERRORS_AND_WARNINGS
+    params.endpoint_slots = True
+    params.fit_params = False  # the scheduler decides what fits
+    params.warmup = False
+    params.n_ctx = config.context * config.parallel
+    params.n_parallel = config.parallel
+    params.n_batch = params.n_ubatch = config.batch
+    params.cache_type_k = params.cache_type_v = _KV_TYPES[config.kv_type]
+    params.main_gpu = config.main_gpu
+    params.n_gpu_layers = config.gpu_layers
+    params.use_jinja = True
+    # "deepseek" is llama.cpp's word for thoughts in a field of their own, whatever the model.
+    params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_DEEPSEEK
+    params.embedding = True
+    if config.pooling == "mean":
+        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    if config.flash_attention is not None:
+        params.flash_attn_type = (
+            xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED
+            if config.flash_attention
+            else xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+        )
+    if config.threads > 0:
+        params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
+    if config.projector_path:
+        params.mmproj.path = config.projector_path
+    if config.use_mlock:
+        params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_MMAP_MLOCK
+    elif not config.use_mmap:
+        params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
+    if config.numa:
+        params.numa = xllamacpp.ggml_numa_strategy.GGML_NUMA_STRATEGY_DISTRIBUTE
+    if config.adapter_paths:
+        params.lora_adapters = [_adapter(path) for path in config.adapter_paths]
+    return params
+
+
+def _adapter(path: str) -> Any:
+    adapter = xllamacpp.CommonAdapterLoraInfo()
+    adapter.path = path
+    adapter.scale = 1.0
+    return adapter
+
+
+def main() -> None:
+    """Load the model, serve it until the parent goes away."""
+    start = json.loads(sys.stdin.readline())
+    config = RunnerConfig.from_json(sys.stdin.readline())
+    socket = Path(start["socket"])
+    try:
+        _server = xllamacpp.Server(_parameters(config, str(socket), start["key"], start["debug"]))
+    except RuntimeError as error:
+        print(error, file=sys.stderr, flush=True)  # noqa: T201 - standard error is this process's way to be heard
+        os._exit(_FAILED_TO_LOAD)
+    while sys.stdin.readline():
+        pass
+    with contextlib.suppress(OSError):
+        socket.unlink()
+        socket.parent.rmdir()  # only succeeds for the last runner of a server that was killed
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

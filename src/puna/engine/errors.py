@@ -1,0 +1,30 @@
+"""What can go wrong in a runner."""
+
+from puna.errors import BadRequestError, PunaError
+
+
+class ModelLoadError(PunaError):
+    """The engine could not load a model; the text carries the engine's reason."""
+
+
+class RunnerCrashedError(PunaError):
+    """The runner's process ended while a request needed it."""
+
+
+class EngineError(PunaError):
+    """The engine answered with an error that is not the caller's fault."""
+
+
+class EngineRequestError(BadRequestError):
+    """The engine refused what was asked (a bad grammar, an image it cannot read …)."""
+
+
+class ContextExceededError(BadRequestError):
+    """A prompt has more tokens than the context holds."""
+
+    def __init__(self, prompt_tokens: int, context: int) -> None:
+        super().__init__(
+            f"the input has {prompt_tokens} tokens, which exceeds the context length of {context} tokens"
+        )
+        self.prompt_tokens = prompt_tokens
+        self.context = context

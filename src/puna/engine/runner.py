@@ -1,0 +1,150 @@
+"""One process with one model in memory: start, health, stop and crash."""
+
+import asyncio
+import collections
+import contextlib
+import json
+import logging
+import secrets
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Self
+
+import psutil
+
+from puna.engine.client import EngineClient, wait_until_healthy
+from puna.engine.config import RunnerConfig
+from puna.engine.errors import ModelLoadError, RunnerCrashedError
+
+_STOP_SECONDS = 3.0
+_REMEMBERED_LINES = 40
+# The engine's log line: a clock, a level letter, the part of the program.
+_REASON_LEVELS = (" E ",)
+
+
+class Runner:
+    """A child process that serves one model on a unix socket in ``directory``; make one with ``start``."""
+
+    def __init__(self, name: str, config: RunnerConfig, process: asyncio.subprocess.Process, client: EngineClient) -> None:
+        self.name = name
+        self.config = config
+        self.client = client
+        self.started_at = time.monotonic()
+        self._process = process
+        self._lines: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_LINES)
+        self._log = logging.getLogger(f"puna.runner.{name}")
+        self._output = asyncio.create_task(self._read_output())
+
+    @classmethod
+    async def start(
+        cls, name: str, config: RunnerConfig, directory: Path, *, timeout: float, debug: bool = False
+    ) -> Self:
+        """Load a model in a new process and return when it answers.
+
+        ``timeout`` is in seconds. Raises ``ModelLoadError`` with the engine's reason; nothing is left then.
+        """
+        socket = directory / f"{secrets.token_hex(4)}.sock"
+        key = secrets.token_urlsafe(24)
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "puna.engine.embedded",
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
+        )
+        runner = cls(name, config, process, EngineClient(socket, key))
+        try:
+            await runner._load({"socket": str(socket), "key": key, "debug": debug}, timeout)
+        except BaseException:
+            await runner.stop()
+            raise
+        return runner
+
+    async def _load(self, start: dict[str, object], timeout: float) -> None:
+        stdin = self._process.stdin
+        if stdin is None:
+            raise ModelLoadError(f"the runner of {self.name} has no standard input")
+        with contextlib.suppress(ConnectionError):  # a process that died at once is reported below
+            stdin.write(f"{json.dumps(start)}\n{self.config.to_json()}\n".encode())
+            await stdin.drain()
+        healthy = asyncio.create_task(wait_until_healthy(self.client))
+        exited = asyncio.create_task(self._process.wait())
+        try:
+            limit = None if timeout == float("inf") else timeout
+            done, _ = await asyncio.wait({healthy, exited}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            healthy.cancel()
+            exited.cancel()
+        if not done:
+            raise ModelLoadError(f"model {self.name} did not load within {timeout:g} seconds (OLLAMA_LOAD_TIMEOUT)")
+        if healthy not in done:
+            await self._output
+            raise ModelLoadError(f"model {self.name} failed to load: {self._reason()}")
+
+    async def _read_output(self) -> None:
+        stream = self._process.stderr
+        if stream is None:
+            return
+        while True:
+            try:
+                line = await stream.readline()
+            except ValueError:  # a line longer than the stream's buffer; its head was dropped
+                continue
+            if not line:
+                return
+            text = line.decode(errors="replace").rstrip()
+            self._lines.append(text)
+            self._log.info("%s", text)
+
+    def _reason(self) -> str:
+        errors = [line.partition(" E ")[2].strip() for line in self._lines if any(level in line for level in _REASON_LEVELS)]
+        if errors:
+            return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
+        return self._lines[-1] if self._lines else f"the process ended with status {self._process.returncode}"
+
+    @property
+    def alive(self) -> bool:
+        """Return whether the process runs."""
+        return self._process.returncode is None
+
+    @property
+    def pid(self) -> int:
+        """Return the process's id."""
+        return self._process.pid
+
+    def memory(self) -> int:
+        """Return the bytes of memory that the process holds now (its resident set)."""
+        try:
+            return int(psutil.Process(self.pid).memory_info().rss)
+        except psutil.Error:
+            return 0
+
+    def crash_error(self) -> RunnerCrashedError:
+        """Return the error for a request that this runner cannot answer any more."""
+        code = self._process.returncode
+        how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
+        return RunnerCrashedError(f"the runner of model {self.name} ended unexpectedly ({how})")
+
+    def on_exit(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once when the process has ended, however it ended."""
+        task = asyncio.create_task(self._process.wait())
+        task.add_done_callback(lambda _: callback())
+        self._exit_watch = task
+
+    async def stop(self) -> None:
+        """End the process, by force if it does not end by itself, and wait for it."""
+        await self.client.close()
+        stdin = self._process.stdin
+        if stdin is not None:
+            stdin.close()  # the runner exits at the end of its input
+        try:
+            await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+        await self._output

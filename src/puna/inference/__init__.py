@@ -1,0 +1,1 @@
+"""One request, free of any dialect: what is asked, how it reaches the engine, what comes back."""

@@ -1,0 +1,81 @@
+"""What is asked of a model, in no dialect's words."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from puna.inference.options import Options
+from puna.models.library import Model
+
+Think = bool | str | None
+"""Whether to think: yes, no, a level ("low", "medium", "high", "max"), or as the model does by default."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolCall:
+    """A call that a model made: a function's name and its arguments, a JSON object in the order it was written."""
+
+    name: str
+    arguments: Mapping[str, Any]
+    id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: str
+    content: str = ""
+    thinking: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_name: str = ""
+    tool_call_id: str = ""
+    images: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conversation:
+    """Messages to answer, with the functions that may be called."""
+
+    messages: tuple[Message, ...]
+    tools: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """Text to go on with, as it is."""
+
+    prompt: str
+    images: tuple[bytes, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Infill:
+    """A gap to fill between two texts."""
+
+    prefix: str
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerationRequest:
+    """One generation.
+
+    ``format`` is "" for free text, "json", or a JSON Schema. ``context`` are the tokens of an earlier answer to go on
+    from. ``truncate`` drops the oldest messages of a prompt that does not fit; without it that is an error. ``shift``
+    lets an answer go on past the context's end by forgetting its oldest tokens.
+    """
+
+    model: Model
+    input: Conversation | Completion | Infill
+    options: Options
+    think: Think = None
+    format: str | Mapping[str, Any] = ""
+    template: str = ""
+    context: tuple[int, ...] = ()
+    truncate: bool = True
+    shift: bool = True
+    logprobs: bool = False
+    top_logprobs: int = 0
+    with_context: bool = field(default=False)
+    """Whether the final event carries the tokens of prompt and answer."""
