@@ -25,7 +25,8 @@ class EngineClient:
 
     def __init__(self, socket: Path, key: str) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(str(socket), limit=0),
+            # The engine closes connections when it likes; a request must not meet one that is closing.
+            connector=aiohttp.UnixConnector(str(socket), limit=0, force_close=True),
             timeout=aiohttp.ClientTimeout(total=None),
             headers={"Authorization": f"Bearer {key}"},
             read_bufsize=_READ_BUFFER,

@@ -34,6 +34,7 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
     params.endpoint_slots = True
     params.fit_params = False  # the scheduler decides what fits
     params.warmup = False
+    params.ctx_shift = True  # a request that must not shift is bounded by its number of tokens
     params.n_ctx = config.context * config.parallel
     params.n_parallel = config.parallel
     params.n_batch = params.n_ubatch = config.batch

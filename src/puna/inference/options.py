@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from puna.errors import BadRequestError
+from puna.scheduler.options import RunnerOptions
 
 
 class InvalidOptionError(BadRequestError):
@@ -17,20 +18,6 @@ class InvalidOptionError(BadRequestError):
 
     def __init__(self, name: str, requirement: str) -> None:
         super().__init__(f'option "{name}" must be {requirement}')
-
-
-@dataclass(frozen=True, slots=True)
-class RunnerOptions:
-    """The options that a runner is started with; ``None`` or 0 leaves the choice to the scheduler."""
-
-    num_ctx: int = 0
-    num_batch: int = 0
-    num_gpu: int = -1
-    main_gpu: int = 0
-    num_thread: int = 0
-    use_mmap: bool = True
-    use_mlock: bool = False
-    numa: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +43,9 @@ class Options:
         values: dict[str, Any] = {}
         for source in sources:
             values.update({name: value for name, value in source.items() if value is not None})
-        sampling, runner, own = dict(_DEFAULT_SAMPLING), {}, {}
+        sampling = dict(_DEFAULT_SAMPLING)
+        runner: dict[str, Any] = {}
+        own: dict[str, Any] = {}
         for name, value in values.items():
             option = _OPTIONS.get(name)
             if option is None:
@@ -128,7 +117,19 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
 
 
 _SAMPLER_NAMES = frozenset(
-    "dry top_k typ_p top_p top_n_sigma min_p temperature xtc infill penalties adaptive_p".split()
+    [
+        "dry",
+        "top_k",
+        "typ_p",
+        "top_p",
+        "top_n_sigma",
+        "min_p",
+        "temperature",
+        "xtc",
+        "infill",
+        "penalties",
+        "adaptive_p",
+    ]
 )
 
 
@@ -209,7 +210,7 @@ _OPTIONS: Mapping[str, _Option] = {
     "think": _Option(_think, _OWN),
 }
 
-_OBSOLETE = frozenset("tfs_z penalize_newline low_vram f16_kv logits_all vocab_only".split())
+_OBSOLETE = frozenset(["tfs_z", "penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only"])
 """Options that Ollama once had and now passes over; a model's parameters may still hold them."""
 
 _DEFAULT_SAMPLING: Mapping[str, Any] = {
