@@ -1,0 +1,1 @@
+"""One request, free of any dialect: prompt, engine, output."""
