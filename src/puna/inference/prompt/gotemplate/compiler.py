@@ -1,7 +1,7 @@
 """Turns a parse tree into Python closures, so that a template is walked once and rendered many times.
 
 A statement is called with the runtime and dot; it answers None, or the jump that ends an iteration. An
-expression is called alike and answers the value. Values follow :mod:`puna.inference.prompt.gotemplate.values`.
+expression is called alike and answers the value. Values are as in ``values.py``.
 """
 
 from collections.abc import Callable, Mapping

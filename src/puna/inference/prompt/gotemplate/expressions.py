@@ -211,7 +211,7 @@ class ExpressionCompiler:
         elif receiver is None:
             self.fail(last_operand(node), f"nil pointer evaluating interface {{}}.{name}")
         shown = "interface {}" if held else type_name(receiver)
-        self.fail(last_operand(node), f"can't evaluate field {name} in type {shown}")
+        return self.fail(last_operand(node), f"can't evaluate field {name} in type {shown}")
 
     # Functions
 
@@ -262,7 +262,7 @@ class ExpressionCompiler:
             if value is NO_VALUE:
                 self.fail(node, "invalid value; expected string")
             shown = "interface {}" if value is None else type_name(value)
-            self.fail(node, f"wrong type for value; expected string; got {shown}")
+            return self.fail(node, f"wrong type for value; expected string; got {shown}")
 
         return run
 

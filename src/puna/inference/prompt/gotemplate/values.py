@@ -2,7 +2,8 @@
 
 ``str``, ``bool``, ``int``, ``float``, ``list`` and ``dict`` stand for ``string``, ``bool``, ``int``,
 ``float64``, ``[]interface {}`` and ``map[string]interface {}``; ``None`` is an ``interface {}`` that holds
-nothing. What Go's reflection calls the invalid value is :data:`NO_VALUE`. Python's truth of all of these is Go's.
+nothing. What Go's reflection calls the invalid value is :data:`NO_VALUE`. Python's truth of all of these
+is Go's.
 """
 
 from collections.abc import Callable
