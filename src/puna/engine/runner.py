@@ -16,10 +16,11 @@ from typing import Self
 import psutil
 
 from puna.engine.client import EngineClient, wait_until_healthy
-from puna.engine.config import RunnerConfig
+from puna.engine.config import STOP, RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 
 _STOP_SECONDS = 3.0
+_CRASH_SECONDS = 0.5
 _REMEMBERED_LINES = 40
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
@@ -125,8 +126,10 @@ class Runner:
         except psutil.Error:
             return 0
 
-    def crash_error(self) -> RunnerCrashedError:
+    async def crash_error(self) -> RunnerCrashedError:
         """Return the error for a request that this runner cannot answer any more."""
+        with contextlib.suppress(TimeoutError):  # its connections may end a moment before it does
+            await asyncio.wait_for(self._process.wait(), _CRASH_SECONDS)
         code = self._process.returncode
         how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
         return RunnerCrashedError(f"the runner of model {self.name} ended unexpectedly ({how})")
@@ -142,7 +145,9 @@ class Runner:
         await self.client.close()
         stdin = self._process.stdin
         if stdin is not None:
-            stdin.close()  # the runner exits at the end of its input
+            with contextlib.suppress(ConnectionError):
+                stdin.write(f"{STOP}\n".encode())
+            stdin.close()
         try:
             await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
         except TimeoutError:

@@ -1,6 +1,6 @@
 """From the engine's stream to events: one decoder for ``/completion``, one for ``/v1/chat/completions``."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -47,7 +47,7 @@ class ChatDecoder:
         if "timings" in event:
             yield _finished(self._reason, event["timings"])
 
-    def _calls(self, deltas: list[dict[str, Any]]) -> Iterator[ToolCall]:
+    def _calls(self, deltas: Iterable[Mapping[str, Any]]) -> Iterator[ToolCall]:
         for delta in deltas:
             index, function = delta.get("index", 0), delta.get("function", {})
             if function.get("name"):
@@ -88,7 +88,8 @@ def _finished(reason: str, timings: Mapping[str, Any]) -> Finished:
 
 def _logprobs(entries: Any) -> tuple[Logprob, ...]:
     return tuple(
-        Logprob(_token(entry), tuple(_token(other) for other in entry.get("top_logprobs", ()))) for entry in entries or ()
+        Logprob(_token(entry), tuple(_token(other) for other in entry.get("top_logprobs", ())))
+        for entry in entries or ()
     )
 
 

@@ -25,8 +25,8 @@ class Options:
     """All options of one request, checked.
 
     ``sampling`` holds what goes to the engine as it is, under the engine's names. ``num_predict`` is the number of
-    tokens to generate at most, negative for no limit of the request's own. ``think`` is the model's default for
-    requests that do not say whether to think. ``unknown`` are names that nothing here knows.
+    tokens to generate at most, negative for no limit of the request's own. ``think``, ``truncate`` and ``shift`` are
+    the model's defaults for requests that do not say. ``unknown`` are names that nothing here knows.
     """
 
     sampling: Mapping[str, Any] = field(default_factory=lambda: dict(_DEFAULT_SAMPLING))
@@ -35,6 +35,8 @@ class Options:
     num_keep: int = 4
     stop: tuple[str, ...] = ()
     think: bool | str | None = None
+    truncate: bool = True
+    shift: bool = True
     unknown: tuple[str, ...] = ()
 
     @classmethod
@@ -206,8 +208,10 @@ _OPTIONS: Mapping[str, _Option] = {
     "ignore_eos": _Option(_boolean),
     "samplers": _Option(_samplers),
     "grammar": _Option(_text),
-    # Puna's own: the model's default for requests that do not say (PARAMETER think false)
+    # Puna's own: a model's defaults for fields that a request leaves out (PARAMETER think false)
     "think": _Option(_think, _OWN),
+    "truncate": _Option(_boolean, _OWN),
+    "shift": _Option(_boolean, _OWN),
 }
 
 _OBSOLETE = frozenset(["tfs_z", "penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only"])

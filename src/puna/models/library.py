@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from puna import builtin
-from puna.errors import ModelNotFoundError, PunaError
+from puna.errors import BadRequestError, ModelNotFoundError, PunaError
 from puna.models import manifests
 from puna.models.atomic import remove_leftovers
 from puna.models.config import ModelConfig
@@ -191,16 +191,15 @@ class Library:
         """Give a model a second name; raise ``ModelNotFoundError``."""
         self.put(destination, self.get(source).manifest)
 
-    def delete(self, name: ModelName) -> None:
-        """Remove a name and the blobs that no other uses; raise ``ModelNotFoundError``.
-
-        The built-in model is part of the package and stays; ``PUNA_HIDE_BUILTIN`` takes it out of the list.
-        """
+    def delete(self, model: Model) -> None:
+        """Remove a model's name and the blobs that no other uses; raise ``BadRequestError`` for the built-in one."""
+        if model.is_builtin:
+            raise BadRequestError(
+                f"model '{model.name}' is part of Puna and cannot be deleted; PUNA_HIDE_BUILTIN=1 hides it"
+            )
         with self._change:
-            manifest = self._manifest_or_none(name)
-            self.manifests.delete(name)
-            if manifest is not None:
-                self._remove_unused(manifest)
+            self.manifests.delete(model.name)
+            self._remove_unused(model.manifest)
 
     def _manifest_or_none(self, name: ModelName) -> Manifest | None:
         try:

@@ -9,6 +9,8 @@ from puna.settings import Settings
 
 _BATCH = 512
 _POOLED_BATCH = 2048
+_ONE_THREAD_BYTES = 64 << 20
+"""A model whose weights are smaller than this is fastest on one thread: more spend their time waiting for each other."""
 
 
 def footprint(model: Model, settings: Settings) -> Footprint:
@@ -32,7 +34,7 @@ def runner_config(model: Model, options: RunnerOptions, plan: Plan, settings: Se
         batch=options.num_batch or _default_batch(model.gguf, plan.context),
         kv_type=settings.kv_cache_type,
         flash_attention=settings.flash_attention,
-        threads=options.num_thread,
+        threads=options.num_thread or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
         gpu_layers=options.num_gpu,
         main_gpu=options.main_gpu,
         use_mmap=options.use_mmap,

@@ -4,10 +4,11 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -167,10 +168,10 @@ class Scheduler:
 
     def _expire(self, entry: LoadedModel) -> None:
         if entry.users == 0:
-            self._in_background(entry)
+            self._in_background(self._retire(entry))
 
-    def _in_background(self, entry: LoadedModel) -> None:
-        task = asyncio.create_task(self._retire(entry))
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
 
@@ -245,6 +246,9 @@ class Scheduler:
     def _forget(self, entry: LoadedModel) -> None:
         """Take a runner that ended by itself out of the table, so that the next request gets a fresh one."""
         if self._loaded.get(entry.model.digest) is entry:
-            _log.error("%s", entry.runner.crash_error())
             del self._loaded[entry.model.digest]
-            self._in_background(entry)
+            self._in_background(self._bury(entry))
+
+    async def _bury(self, entry: LoadedModel) -> None:
+        _log.error("%s", await entry.runner.crash_error())
+        await self._retire(entry)

@@ -216,9 +216,7 @@ def _parameters(source: Any) -> ToolParameters:
             "properties": (properties if "properties" in source else None, False),
         },
     )
-    return ToolParameters(
-        document, Type=kind, Defs=defs, Items=items, Required=required, Properties=properties
-    )
+    return ToolParameters(document, Type=kind, Defs=defs, Items=items, Required=required, Properties=properties)
 
 
 def _function(source: Any) -> ToolFunction:

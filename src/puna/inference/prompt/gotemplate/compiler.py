@@ -32,9 +32,7 @@ Program: TypeAlias = Callable[[Runtime, Any], None]
 class Compiler:
     """Compiles the trees of one text; ``run`` executes one of them."""
 
-    def __init__(
-        self, name: str, text: str, trees: Mapping[str, nodes.Tree], functions: Mapping[str, Builtin]
-    ) -> None:
+    def __init__(self, name: str, text: str, trees: Mapping[str, nodes.Tree], functions: Mapping[str, Builtin]) -> None:
         self._trees = trees
         self._name = name
         self._text = text
@@ -60,9 +58,7 @@ class Compiler:
 
 
 class _TreeCompiler:
-    def __init__(
-        self, expressions: ExpressionCompiler, programs: Mapping[str, tuple[Statement, int]]
-    ) -> None:
+    def __init__(self, expressions: ExpressionCompiler, programs: Mapping[str, tuple[Statement, int]]) -> None:
         self._expressions = expressions
         self._programs = programs
 

@@ -87,14 +87,8 @@ class ExpressionCompiler:
             return self._function(command, first, command.args[1:], final)
         has_arguments = len(command.args) > 1 or final is not None
         if not has_arguments:
-            return (
-                self._failing(first, "nil is not a command")
-                if isinstance(first, nodes.Nil)
-                else self.operand(first)
-            )
-        if isinstance(first, nodes.Field | nodes.Chain) or (
-            isinstance(first, nodes.Variable) and first.names
-        ):
+            return self._failing(first, "nil is not a command") if isinstance(first, nodes.Nil) else self.operand(first)
+        if isinstance(first, nodes.Field | nodes.Chain) or (isinstance(first, nodes.Variable) and first.names):
             return self._called_field(first)
         return self._failing(first, f"can't give argument to non-function {first}")
 

@@ -9,9 +9,7 @@ from puna.inference.prompt.gotemplate.quoting import quote, token_text
 
 LEFT, RIGHT = "{{", "}}"
 _SPACES = " \t\r\n"
-_KEYWORDS = frozenset(
-    {"block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with"}
-)
+_KEYWORDS = frozenset({"block", "break", "continue", "define", "else", "end", "if", "nil", "range", "template", "with"})
 _WORD = re.compile(r"\w+")
 _NUMBER = re.compile(
     r"[+-]?(?:0[xX][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]*)?"

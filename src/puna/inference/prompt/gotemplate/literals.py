@@ -5,9 +5,7 @@ import re
 from puna.inference.prompt.gotemplate.quoting import quote
 from puna.inference.prompt.gotemplate.values import from_bytes
 
-_ESCAPE = re.compile(
-    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|([abfnrtv\\'\"]))"
-)
+_ESCAPE = re.compile(r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3})|([abfnrtv\\'\"]))")
 _SIMPLE = {"a": 7, "b": 8, "f": 12, "n": 10, "r": 13, "t": 9, "v": 11, "\\": 92, "'": 39, '"': 34}
 _MAX_RUNE = 0x10FFFF
 # A single underscore may stand between digits and after the prefix of a base.
@@ -16,9 +14,7 @@ _INTEGER = re.compile(
     r"([+-]?)(?:0[xX](?P<x>_?[0-9a-fA-F_]+)|0[bB](?P<b>_?[01_]+)|0[oO]?(?P<o>_?[0-7_]+)|(?P<d>0|[1-9][0-9_]*))"
 )
 _DECIMAL_FLOAT = re.compile(r"[+-]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?")
-_HEX_FLOAT = re.compile(
-    r"[+-]?0[xX]_?(?:[0-9a-fA-F][0-9a-fA-F_]*\.?[0-9a-fA-F_]*|\.[0-9a-fA-F_]+)[pP][+-]?[0-9]+"
-)
+_HEX_FLOAT = re.compile(r"[+-]?0[xX]_?(?:[0-9a-fA-F][0-9a-fA-F_]*\.?[0-9a-fA-F_]*|\.[0-9a-fA-F_]+)[pP][+-]?[0-9]+")
 _BASES = {"x": 16, "b": 2, "o": 8, "d": 10}
 
 
