@@ -312,7 +312,7 @@ def test_variables(template: str, variables: set[str]) -> None:
         (TEMPLATES["chatml"], "{"),
         ("{{ range .Messages }}{{ if .ToolCalls }}[{{ range .ToolCalls }}x{{ end }}{{ end }}{{ end }}", "["),
         (
-            "{{ range .Messages }}{{ if .ToolCalls }}\n{{ range .ToolCalls }}<call>{{ end }}{{ end }}{{ end }}",
+            "{{ if .ToolCalls }}\n{{ range .ToolCalls }}<call>{{ end }}{{ end }}",
             "<call>",
         ),
     ],
