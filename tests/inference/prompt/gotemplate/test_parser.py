@@ -64,6 +64,11 @@ def test_nesting_is_bounded(source: str) -> None:
         Template.parse(source)
 
 
+def test_size_is_bounded() -> None:
+    with pytest.raises(TemplateSyntaxError, match="template is larger than"):
+        Template.parse("x" * (1 << 17) + "x")
+
+
 @pytest.mark.parametrize(
     "source",
     [

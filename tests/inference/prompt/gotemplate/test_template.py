@@ -60,6 +60,10 @@ CASES = {
     "variables in else of range": ("{{range $i, $e := .el}}{{else}}{{$e}}{{$i}}{{end}}", "[][]"),
     "assignment": ("{{$x := 1}}{{if .t}}{{$x = 2}}{{end}}{{$x}}", "2"),
     "scope": ("{{$x := 1}}{{if .t}}{{$x := 2}}{{$x}}{{end}}{{$x}}", "21"),
+    "else does not see the body's variables": (
+        "{{$x := 1}}{{range .el}}{{$x := 2}}{{else}}{{$x}}{{end}}{{if .e}}{{$x := 2}}{{else}}{{$x}}{{end}}",
+        "11",
+    ),
     "shadowing sees the outer variable": ("{{$x := 1}}{{$x := print $x 5}}{{$x}}", "1 5"),
     "assignment in a loop": ("{{$x := 1}}{{range .ss}}{{$x = .}}{{end}}{{$x}}", "c"),
     "range assigns": ("{{$i := 9}}{{$e := 9}}{{range $i, $e = .ss}}{{end}}{{$i}}{{$e}}", "2c"),
@@ -182,6 +186,8 @@ def test_a_cut_character_becomes_the_replacement_character() -> None:
         "{{range 100000}}{{range 100000}}x{{end}}{{end}}",
         "{{$x := `ab`}}{{range 60}}{{$x = print $x $x}}{{end}}",
         "{{range 100000}}{{printf `%1000000d` 1}}{{end}}",
+        "{{$x := printf `%900000d` 1}}{{$y := print $x ``}}{{range 100000}}{{if eq $x $y}}{{end}}{{end}}",
+        "{{$x := printf `%900000d` 1}}{{range 100000}}{{if lt $x $x}}{{end}}{{end}}",
         "{{printf `%1000000d%1000000d%1000000d%1000000d` 1 1 1 1 | printf `%s%s` (printf `%1000000d` 1)}}"
         "{{range 1000000}}{{$x := printf `%1000000d` .}}{{end}}",
     ],

@@ -158,7 +158,11 @@ class _TreeCompiler:
         otherwise = _nothing if node.otherwise is None else self.block(node.otherwise)
 
         def run(runtime: Runtime, dot: Any) -> Jump | None:
-            items = items_of(value_of(runtime, dot))
+            value = value_of(runtime, dot)
+            if isinstance(value, dict):
+                # Sorting the keys is work even where the loop is left at once.
+                runtime.steps -= len(value)
+            items = items_of(value)
             if items is None:
                 return otherwise(runtime, dot)
             iterate(runtime, items)
