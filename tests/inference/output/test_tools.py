@@ -43,6 +43,11 @@ CASES: dict[str, tuple[str, str, list[OutputEvent]]] = {
         f"Let me see.\n<tool_call>{OSLO}</tool_call>\nDone < {{now}}.",
         [ContentText("Let me see.\n"), CALL_OSLO, ContentText("\nDone < {now}.")],
     ),
+    "space inside the tags is dropped": (
+        "<tool_call>",
+        f"<tool_call>\n{ADD}\n</tool_call> ok",
+        [CALL_ADD, ContentText(" ok")],
+    ),
     "list": ("[TOOL_CALLS]", f"[TOOL_CALLS] [{OSLO}, {ADD}]", [CALL_OSLO, CALL_ADD]),
     "list, then text": ("[TOOL_CALLS]", f"[TOOL_CALLS][{ADD}] ok", [CALL_ADD, ContentText(" ok")]),
     "marker twice": ("[TOOL_CALLS]", f"[TOOL_CALLS][{ADD}][TOOL_CALLS][{OSLO}]", [CALL_ADD, CALL_OSLO]),

@@ -177,24 +177,25 @@ def test_a_cut_character_becomes_the_replacement_character() -> None:
     assert render("{{slice .u 0 2}}|{{slice .u 0 1}}{{slice .u 1 3}}") == "\ufffd|日"
 
 
-@pytest.mark.parametrize(
-    "source",
-    [
-        '{{define "a"}}{{template "a" .}}{{end}}{{template "a" .}}',
-        '{{define "a"}}{{if true}}{{range 1}}{{template "a" .}}{{end}}{{end}}{{end}}{{template "a" .}}',
-        "{{range 1000000000}}{{end}}",
-        "{{range 100000}}{{range 100000}}x{{end}}{{end}}",
-        "{{$x := `ab`}}{{range 60}}{{$x = print $x $x}}{{end}}",
-        "{{range 100000}}{{printf `%1000000d` 1}}{{end}}",
-        "{{$x := printf `%900000d` 1}}{{$y := print $x ``}}{{range 100000}}{{if eq $x $y}}{{end}}{{end}}",
-        "{{$x := printf `%900000d` 1}}{{range 100000}}{{if lt $x $x}}{{end}}{{end}}",
-        "{{printf `%1000000d%1000000d%1000000d%1000000d` 1 1 1 1 | printf `%s%s` (printf `%1000000d` 1)}}"
-        "{{range 1000000}}{{$x := printf `%1000000d` .}}{{end}}",
-    ],
-)
-def test_a_hostile_template_is_stopped(source: str) -> None:
-    limits = Limits(steps=50_000, output=1 << 20)
-    with pytest.raises(TemplateLimitError):
+HOSTILE = {
+    '{{define "a"}}{{template "a" .}}{{end}}{{template "a" .}}': "exceeded maximum template depth",
+    '{{define "a"}}{{if true}}{{range 1}}{{template "a" .}}{{end}}{{end}}{{end}}{{template "a" .}}': (
+        "exceeded maximum template depth"
+    ),
+    "{{range 1000000000}}{{end}}": "more than 200000 steps",
+    "{{range 100000}}{{range 100000}}x{{end}}{{end}}": "more than 200000 steps",
+    "{{$x := printf `%90000d` 1}}{{range 20}}{{$x}}{{end}}": "output is larger than",
+    "{{$x := `ab`}}{{range 60}}{{$x = print $x $x}}{{end}}": "builds a text larger than",
+    "{{range 100000}}{{$x := printf `%100000d` 1}}{{end}}": "more than 200000 steps",
+    "{{$x := printf `%90000d` 1}}{{$y := print $x ``}}{{range 9999}}{{if eq $x $y}}{{end}}{{end}}": "steps",
+    "{{$x := printf `%90000d` 1}}{{range 9999}}{{if lt $x $x}}{{end}}{{end}}": "more than 200000 steps",
+}
+
+
+@pytest.mark.parametrize(("source", "reason"), HOSTILE.items(), ids=HOSTILE)
+def test_a_hostile_template_is_stopped(source: str, reason: str) -> None:
+    limits = Limits(steps=200_000, output=1 << 20)
+    with pytest.raises(TemplateLimitError, match=reason):
         Template.parse(source, limits=limits).render({})
 
 
