@@ -89,7 +89,7 @@ class OllamaTemplate:
         return self._render_turns(values, _collate(messages))
 
     def _render_turns(self, values: TemplateValues, messages: Sequence[TemplateMessage]) -> str:
-        """The older form: the template is one turn, rendered again for each, the last one up to the answer."""
+        """The older form: the template is one turn, rendered for each; the last one up to the answer."""
         common = _common(values)
         parts: list[str] = []
         turn = {"System": "", "Prompt": "", "Response": ""}
