@@ -35,7 +35,9 @@ def test_openapi_pages_describe_every_body(server: Server) -> None:
     for path in ("generate", "chat", "embed", "embeddings", "show", "create", "copy"):
         schema = paths[f"/api/{path}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
         assert schema["properties"], path
-    assert "model" in paths["/api/delete"]["delete"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert (
+        "model" in paths["/api/delete"]["delete"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    )
 
 
 def test_one_line_says_where_and_with_what(server: Server) -> None:
@@ -77,6 +79,12 @@ def test_killed_server_takes_its_runners_and_their_directory_along(serve: Serve)
     wait_for(lambda: not server.world.leftovers(), what="the end of the runners")
 
 
+def test_killed_idle_server_leaves_nothing(serve: Serve) -> None:
+    server = serve()
+    server.kill()
+    assert server.world.leftovers() == []
+
+
 def test_killed_server_ends_a_runner_in_the_middle_of_an_answer(serve: Serve) -> None:
     server = serve()
     body = {"model": "cria", "prompt": "x", "options": {"num_predict": 20000, "ignore_eos": True}}
@@ -105,6 +113,7 @@ def test_wrong_setting_is_one_line(world: World) -> None:
 
 def test_directory_of_the_sockets_is_private(serve: Serve) -> None:
     server = serve()
+    server.ask("/api/generate", {"model": "cria"})
     (directory,) = server.world.temporary.iterdir()
     assert directory.stat().st_mode & 0o077 == 0, "only this user may reach the runners' sockets"
     assert directory.stat().st_uid == os.getuid()
