@@ -1,0 +1,1 @@
+"""Making models: reading checkpoints, converting them to GGUF, quantising."""

@@ -1,0 +1,6 @@
+"""Checkpoints in the safetensors format to GGUF."""
+
+from puna.models.create.convert.errors import ConvertError
+from puna.models.create.convert.model import OUTTYPES, convert
+
+__all__ = ["OUTTYPES", "ConvertError", "convert"]
