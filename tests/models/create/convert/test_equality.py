@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
 
-from puna.models.create.convert import convert  # noqa: E402
+from puna.models.create.convert import convert, convert_adapter  # noqa: E402
 from puna.models.create.progress import Progress  # noqa: E402
 
 pytestmark = [
@@ -389,3 +389,40 @@ def test_a_real_embedding_model(tmp_path: Path, start_engine: Any) -> None:
     lowest = compare_embeddings(source, tmp_path / "model.gguf", model, texts, start_engine)
     print(f"lowest cosine over {len(texts)} sentences: {lowest:.6f}")
     assert lowest >= 0.999
+
+
+@pytest.mark.parametrize("from_gguf", [True, False])
+def test_a_lora_adapter_changes_the_model_as_peft_does(
+    from_gguf: bool, tmp_path: Path, start_engine: Any
+) -> None:
+    peft = pytest.importorskip("peft")
+    source, adapter = tmp_path / "checkpoint", tmp_path / "adapter"
+    source.mkdir()
+    torch.manual_seed(1)
+    model = llama(source)
+    convert_quietly(source, tmp_path / "model.gguf")
+    targets = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "down_proj", "embed_tokens"]
+    config = peft.LoraConfig(
+        r=4,
+        lora_alpha=12,
+        target_modules=targets,
+        use_rslora=True,
+        init_lora_weights=False,
+        task_type="CAUSAL_LM",
+    )
+    adapted = peft.get_peft_model(model, config).eval()
+    adapted.save_pretrained(adapter, save_embedding_layers=False)
+    base = tmp_path / "model.gguf" if from_gguf else source
+    convert_adapter(adapter, base, tmp_path / "lora.gguf", progress=lambda _: None, cancelled=lambda: False)
+
+    tokenizer = transformers.AutoTokenizer.from_pretrained(source)
+    engine = start_engine(tmp_path / "model.gguf", lora=tmp_path / "lora.gguf")
+    ids = tokenizer.encode(PROMPTS[0])
+    chosen, candidates = engine.greedy(ids, 16)
+    with torch.no_grad():
+        logits = adapted(torch.tensor([ids + chosen])).logits[0].double()
+    expected = torch.log_softmax(logits, -1)[len(ids) - 1 : -1]
+    assert chosen == expected.argmax(-1).tolist()
+    for place, likeliest in candidates.items():
+        for candidate in likeliest:
+            assert abs(candidate["logprob"] - expected[place, candidate["id"]].item()) < 0.02
