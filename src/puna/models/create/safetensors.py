@@ -56,6 +56,11 @@ class SourceTensor:
     nbytes: int
 
     @property
+    def elements(self) -> int:
+        """How many numbers the tensor holds."""
+        return self.nbytes // SIZES[self.dtype]
+
+    @property
     def row_elements(self) -> int:
         """How many elements lie under one index of the first dimension."""
         return int(np.prod(self.shape[1:], dtype=np.int64)) if len(self.shape) > 1 else 1

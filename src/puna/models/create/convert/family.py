@@ -14,9 +14,11 @@ from puna.models.create.convert.numbers import Array
 from puna.models.create.convert.output import Change, PlannedTensor
 from puna.models.create.convert.rope import Rope, read_rope
 from puna.models.create.convert.tokenizers.load import write_tokenizer
-from puna.models.create.safetensors import Checkpoint, SourceTensor
+from puna.models.create.safetensors import FLOATS, Checkpoint, SourceTensor
 
 MAX_BLOCKS = 1024
+MAX_WIDTH = 2**20
+MAX_HEADS = 65_536
 _BLOCK = re.compile(r"\.(\d+)\.")
 _SUFFIXES = (".weight", ".bias")
 _UNUSED_ENDS = (".rotary_emb.inv_freq", ".attention.rotary_emb.inv_freq", ".attn.bias", ".masked_bias")
@@ -44,10 +46,10 @@ class Family(ABC):
         self.config = config
         self.directory = directory
         self.blocks = config.whole("num_hidden_layers", "n_layer", "num_layers", most=MAX_BLOCKS)
-        self.width = config.whole("hidden_size", "n_embd")
-        self.heads = config.whole("num_attention_heads", "n_head")
-        self.kv_heads = config.whole("num_key_value_heads", default=self.heads)
-        self.head_size = config.whole("head_dim", default=max(1, self.width // self.heads))
+        self.width = config.whole("hidden_size", "n_embd", most=MAX_WIDTH)
+        self.heads = config.whole("num_attention_heads", "n_head", most=MAX_HEADS)
+        self.kv_heads = config.whole("num_key_value_heads", default=self.heads, most=MAX_HEADS)
+        self.head_size = config.whole("head_dim", default=max(1, self.width // self.heads), most=MAX_WIDTH)
         self.rope: Rope = read_rope(config, self.default_theta)
         if self.heads % self.kv_heads:
             raise ConvertError(
@@ -124,6 +126,10 @@ class Family(ABC):
             name = self.gguf_name(source.name)
             if name is None or (tied and name == "output.weight"):
                 continue
+            if source.dtype not in FLOATS or not source.shape or 0 in source.shape:
+                raise ConvertError(
+                    f"tensor {source.name!r} ({source.dtype} {source.shape}) cannot be converted"
+                )
             change = self.change(self.rename(source.name) or source.name, source)
             tensors.append(PlannedTensor(name, _target(name, source, outtype), source, change))
         self._check_complete({tensor.name for tensor in tensors}, len(tensors))

@@ -28,7 +28,7 @@ def convert(
     ``outtype`` is the type of the matrices: ``f32``, ``f16``, ``bf16``, or ``auto`` for the checkpoint's own.
     ``out`` appears only when it is complete. Raises :class:`ConvertError` or
     :class:`~puna.models.create.safetensors.SafetensorsError` naming the file and the reason, and
-    :class:`~puna.models.create.progress.CancelledError` when ``cancelled`` says so.
+    :class:`~puna.models.create.progress.CreateCancelledError` when ``cancelled`` says so.
     """
     if outtype not in OUTTYPES:
         raise ConvertError(f"unknown output type {outtype!r}; there are {', '.join(OUTTYPES)}")
@@ -55,7 +55,7 @@ def convert(
 def _own_type(checkpoint: Checkpoint) -> str:
     sizes: Counter[str] = Counter()
     for tensor in checkpoint:
-        sizes[tensor.dtype] += tensor.nbytes
+        sizes[tensor.dtype] += tensor.elements
     most = sizes.most_common(1)[0][0] if sizes else "F32"
     return most if most in _FILE_TYPES else "F32"
 

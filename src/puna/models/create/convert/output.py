@@ -9,10 +9,10 @@ from typing import Any
 import gguf
 import numpy as np
 
-from puna.models.create.convert.errors import ConvertError
 from puna.models.create.convert.numbers import WIDTHS, Array, convert_array, to_float32
 from puna.models.create.progress import Meter
-from puna.models.create.safetensors import SourceTensor
+from puna.models.create.safetensors import SIZES, SourceTensor
+from puna.models.gguf import read_gguf
 
 PIECE_BYTES = 32 * 2**20
 _TYPES = {
@@ -24,10 +24,8 @@ _TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What happens to a tensor on its way: rows are cut or reordered, a number is added to every element."""
+    """What happens to a tensor on its way: rows are reordered, a number is added, the matrix is turned."""
 
-    start: int = 0
-    stop: int | None = None
     order: Array | None = None
     add: float = 0.0
     transpose: bool = False
@@ -48,11 +46,7 @@ class PlannedTensor:
         """The shape in PyTorch's order."""
         if self.source is None:
             return self.values.shape if self.values is not None else ()
-        shape = self.source.shape
-        if self.change.transpose:
-            return shape[::-1]
-        stop = shape[0] if self.change.stop is None else min(self.change.stop, shape[0])
-        return (stop - self.change.start, *shape[1:])
+        return self.source.shape[::-1] if self.change.transpose else self.source.shape
 
     @property
     def nbytes(self) -> int:
@@ -66,32 +60,28 @@ class PlannedTensor:
                 yield convert_array(np.ascontiguousarray(self.values), "F32", self.target)
             return
         if self.change.order is None and not self.change.transpose:
-            for start, stop in self._spans():
+            for start, stop in _spans(self.source):
                 yield self._convert(self.source.rows(start, stop))
             return
         data = self.source.rows(0, self.source.shape[0])
-        if self.change.transpose:
+        if self.change.order is None:
             yield self._convert(np.ascontiguousarray(data.T))
             return
-        for start, stop in self._spans():
-            yield self._convert(
-                data[self.change.order[start:stop]] if self.change.order is not None else data
-            )
-
-    def _spans(self) -> Iterator[tuple[int, int]]:
-        source = self.source
-        if source is None:
-            return
-        step = max(1, PIECE_BYTES // max(1, source.row_elements * 4))
-        first, last = self.change.start, self.change.start + self.shape[0]
-        for start in range(first, last, step):
-            yield start, min(start + step, last)
+        for start, stop in _spans(self.source):
+            yield self._convert(data[self.change.order[start:stop]])
 
     def _convert(self, data: Array) -> Array:
         dtype = self.source.dtype if self.source is not None else "F32"
         if self.change.add:
             return convert_array(to_float32(data, dtype) + np.float32(self.change.add), "F32", self.target)
         return convert_array(data, dtype, self.target)
+
+
+def _spans(source: SourceTensor) -> Iterator[tuple[int, int]]:
+    """Rows from and to of each piece."""
+    step = max(1, PIECE_BYTES // max(1, source.row_elements * 4))
+    for start in range(0, source.shape[0], step):
+        yield start, min(start + step, source.shape[0])
 
 
 @contextmanager
@@ -109,10 +99,11 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def write_gguf(writer: gguf.GGUFWriter, path: Path, tensors: list[PlannedTensor], meter: Meter) -> None:
-    """Write the header that ``writer`` has gathered and stream ``tensors`` behind it, to ``path``."""
+    """Write the header that ``writer`` has gathered and stream ``tensors`` behind it, to ``path``.
+
+    Raises :class:`~puna.models.gguf.GGUFError` when the result contradicts itself.
+    """
     for tensor in tensors:
-        if not tensor.shape or 0 in tensor.shape:
-            raise ConvertError(f"tensor {tensor.name!r} is empty")
         writer.add_tensor_info(
             tensor.name, tensor.shape, np.dtype(np.float32), tensor.nbytes, raw_dtype=_TYPES[tensor.target]
         )
@@ -130,6 +121,7 @@ def write_gguf(writer: gguf.GGUFWriter, path: Path, tensors: list[PlannedTensor]
                 file.write(np.ascontiguousarray(piece).data.cast("B"))
                 meter.advance(_read_bytes(tensor, piece))
             _pad(file, alignment)
+    read_gguf(path)  # what a configuration says wrongly of its tensors is found before anybody gets the file
 
 
 def _pad(file: Any, alignment: int) -> None:
@@ -137,12 +129,5 @@ def _pad(file: Any, alignment: int) -> None:
 
 
 def _read_bytes(tensor: PlannedTensor, piece: Array) -> int:
-    return (
-        0
-        if tensor.source is None
-        else piece.size * (tensor.source.nbytes // max(1, _elements(tensor.source)))
-    )
-
-
-def _elements(source: SourceTensor) -> int:
-    return int(np.prod(source.shape, dtype=np.int64))
+    """How much of its source a piece of the output stands for."""
+    return 0 if tensor.source is None else piece.size * SIZES[tensor.source.dtype]

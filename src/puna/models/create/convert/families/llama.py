@@ -6,6 +6,7 @@ from typing import ClassVar
 import gguf
 import numpy as np
 
+from puna.models.create.convert.errors import ConvertError
 from puna.models.create.convert.family import Family
 from puna.models.create.convert.numbers import Array
 from puna.models.create.convert.output import Change
@@ -44,5 +45,5 @@ class Llama(Family):
 def interleaved(rows: int, heads: int) -> Array:
     """The order of rows that brings the two halves of every head's rotation next to each other."""
     if rows % (2 * heads):
-        return np.arange(rows)
+        raise ConvertError(f"config.json: {heads} heads do not divide a projection of {rows} rows")
     return np.arange(rows).reshape(heads, 2, rows // heads // 2).swapaxes(1, 2).reshape(rows)
