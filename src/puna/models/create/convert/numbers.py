@@ -12,7 +12,9 @@ WIDTHS = {"F32": 4, "F16": 2, "BF16": 2}
 def to_float32(data: Array, dtype: str) -> Array:
     """Widen (or from F64 narrow) to float32; ``dtype`` names what ``data`` holds."""
     if dtype == "BF16":
-        return (data.astype(np.uint32) << 16).view(np.float32)
+        wide = data.astype(np.uint32)
+        wide <<= 16
+        return wide.view(np.float32)
     return data.astype(np.float32, copy=False)
 
 
