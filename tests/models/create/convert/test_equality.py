@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
 tokenizers = pytest.importorskip("tokenizers")
 
+from safetensors.torch import save_file  # noqa: E402
+
 from puna.models.create.convert import convert, convert_adapter  # noqa: E402
 from puna.models.create.progress import Progress  # noqa: E402
 
@@ -364,7 +366,8 @@ def test_bert_embeds_as_transformers_does(tmp_path: Path, start_engine: Any) -> 
         assert engine.tokenize(text) == tokenizer.encode(text), text
 
 
-def test_nomic_bert_embeds_as_transformers_does(tmp_path: Path, start_engine: Any) -> None:
+@pytest.mark.parametrize("own_names", [True, False])
+def test_nomic_bert_embeds_as_transformers_does(own_names: bool, tmp_path: Path, start_engine: Any) -> None:
     source = tmp_path / "checkpoint"
     source.mkdir()
     word_pieces(source)
@@ -373,6 +376,8 @@ def test_nomic_bert_embeds_as_transformers_does(tmp_path: Path, start_engine: An
     model = save(
         source, transformers.NomicBertModel(transformers.NomicBertConfig(**ENCODER, vocab_size=1000))
     )
+    if own_names:  # otherwise those of the published models
+        save_file(model.state_dict(), source / "model.safetensors")
     assert compare_embeddings(source, tmp_path / "model.gguf", model, PROMPTS, start_engine) > 0.999
 
 

@@ -132,6 +132,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
         "'model.x.weight' has no place",
     ),
     "no embeddings": ({"tensors": {"model.embed_tokens.weight": None}}, "no token embeddings"),
+    "no output": (
+        {"config": {"tie_word_embeddings": False}, "tensors": {"lm_head.weight": None}},
+        "no output matrix",
+    ),
     "scalar": ({"tensors": {"model.norm.weight": np.zeros((), np.float32)}}, "cannot be converted"),
     "integers": ({"tensors": {"model.norm.weight": np.zeros(16, np.int64)}}, "cannot be converted"),
     "empty": ({"tensors": {"model.norm.weight": np.zeros(0, np.float32)}}, "cannot be converted"),

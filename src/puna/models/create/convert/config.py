@@ -12,6 +12,7 @@ from puna.models.create.convert.errors import ConvertError
 
 MAX_CONFIG = 4 * 2**20
 MAX_WHOLE = 2**31 - 1
+MAX_NUMBER = 1e30  # numbers are written as float32
 
 
 def read_json(path: Path, limit: int = MAX_CONFIG) -> dict[str, Any] | None:
@@ -81,8 +82,9 @@ class Config:
         name, value = self._find(names)
         if value is None:
             return None
-        if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            raise ConvertError(f"{self.file}: {name} is not a number")
+        usable = isinstance(value, int | float) and not isinstance(value, bool)
+        if not usable or not math.isfinite(value) or abs(value) > MAX_NUMBER:
+            raise ConvertError(f"{self.file}: {name} is {value!r:.80}, which is not a usable number")
         return float(value)
 
     def number(self, *names: str, default: float) -> float:

@@ -135,11 +135,19 @@ class Family(ABC):
         self._check_complete({tensor.name for tensor in tensors}, len(tensors))
         return tensors
 
+    def _lacks_output(self, names: set[str]) -> bool:
+        """Whether the output matrix should be there and is not: the engine would take the embeddings."""
+        untied = self.config.data.get("tie_word_embeddings") is False
+        speaks = any(name.endswith("ForCausalLM") for name in self.config.architectures)
+        return untied and speaks and "output.weight" not in names
+
     def _check_complete(self, names: set[str], count: int) -> None:
         if len(names) != count:
             raise ConvertError("two tensors of the checkpoint have the same place in the model")
         if "token_embd.weight" not in names:
             raise ConvertError("the checkpoint has no token embeddings")
+        if self._lacks_output(names):
+            raise ConvertError("the checkpoint has no output matrix (lm_head), and it is not tied")
         found = {int(match[1]) for name in names if (match := _BLOCK.search(name))}
         missing = sorted(set(range(self.blocks)) - found)
         if missing:

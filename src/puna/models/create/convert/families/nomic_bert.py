@@ -1,14 +1,13 @@
 """Nomic-BERT: an encoder with rotary positions and gated layers, without biases."""
 
+import re
+
 import gguf
 
 from puna.models.create.convert.errors import ConvertError
 from puna.models.create.convert.families.bert import Bert
 
 _TRANSFORMERS_NAMES = {
-    "self_attn.q_proj": "attention.self.query",
-    "self_attn.k_proj": "attention.self.key",
-    "self_attn.v_proj": "attention.self.value",
     "self_attn.o_proj": "attn.out_proj",
     "post_attention_layernorm": "norm1",
     "post_mlp_layernorm": "norm2",
@@ -16,6 +15,7 @@ _TRANSFORMERS_NAMES = {
     "mlp.gate_proj": "mlp.fc12",
     "mlp.down_proj": "mlp.fc2",
 }
+_PART = re.compile(r"(?:^|\.)layers\.(\d{1,4})\.self_attn\.([qkv])_proj\.weight$")
 _TRAINED_CONTEXT = 2048
 
 
@@ -46,10 +46,12 @@ class NomicBert(Bert):
             return found
         for theirs, known in _TRANSFORMERS_NAMES.items():
             found = found.replace(theirs, known)
-        # The maps know attention.self only below "encoder.layer", the rest only below "encoder.layers".
-        return ("encoder.layer." if ".attention.self." in found else "encoder.layers.") + found.removeprefix(
-            "layers."
-        )
+        return "encoder." + found
+
+    def gguf_name(self, name: str) -> str | None:
+        # The tensor map of this architecture has only the fused matrix, the engine takes its parts as well.
+        part = _PART.search(name)
+        return f"blk.{int(part[1])}.attn_{part[2]}.weight" if part else super().gguf_name(name)
 
     def _check(self) -> None:
         """Settings of the published code that llama.cpp has no words for."""

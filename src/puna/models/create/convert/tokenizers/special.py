@@ -143,6 +143,6 @@ def _chat_template(directory: Path, config: Mapping[str, Any]) -> str | None:
     if template is None:
         template = (read_json(directory / "chat_template.json") or {}).get("chat_template")
     if isinstance(template, list):  # several named ones: the default is the one for conversations
-        named = {item.get("name"): item.get("template") for item in template if isinstance(item, Mapping)}
-        template = named.get("default")
+        named = [item for item in template if isinstance(item, Mapping)]
+        template = next((item.get("template") for item in named if item.get("name") == "default"), None)
     return template if isinstance(template, str) else None
