@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.models.registry.servers import docker_registry
+from tests.system import require
 
 from puna.models.manifests import CONFIG_TYPE, MODEL, TEMPLATE, Layer, Manifest, ManifestStore, make_manifest
 from puna.models.registry.identity import Identity
@@ -13,8 +15,6 @@ from puna.models.registry.transfers import Transfers
 from puna.models.store import BlobStore
 from puna.names import ModelName, parse_name
 from puna.settings import Settings
-from tests.models.registry.servers import docker_registry
-from tests.system import require
 
 OPTIONS = TransferOptions(
     part_size=64 * 1024,

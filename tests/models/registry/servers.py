@@ -72,6 +72,8 @@ class Faults:
     reach: int = 100_000
     seed: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    slow: float = 0.0
+    """Seconds by which every 16 KiB on the way to the registry are delayed."""
     received: int = 0
     """Bytes that passed to clients."""
 
@@ -89,7 +91,7 @@ async def faulty_proxy(upstream: str, faults: Faults) -> AsyncIterator[str]:
             tasks.add(task)
         try:
             up_reader, up_writer = await asyncio.open_connection(host, int(port))
-            request = asyncio.ensure_future(_copy(reader, up_writer))
+            request = asyncio.ensure_future(_copy(reader, up_writer, faults.slow))
             try:
                 await _copy_with_faults(up_reader, writer, faults, chance)
             finally:
@@ -115,9 +117,10 @@ async def faulty_proxy(upstream: str, faults: Faults) -> AsyncIterator[str]:
             await asyncio.wait(tasks)
 
 
-async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float) -> None:
     with contextlib.suppress(OSError):
-        while data := await reader.read(65536):
+        while data := await reader.read(16384):
+            await asyncio.sleep(delay)
             writer.write(data)
             await writer.drain()
 

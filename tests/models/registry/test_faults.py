@@ -10,13 +10,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.models.registry.conftest import OPTIONS, Library, add_model
+from tests.models.registry.servers import Faults, faulty_proxy
+from tests.models.registry.test_transfers import run, statuses
 
 from puna.models.registry.errors import RegistryError
 from puna.models.store import digest_bytes
 from puna.names import parse_name
-from tests.models.registry.conftest import OPTIONS, Library, add_model
-from tests.models.registry.servers import Faults, faulty_proxy
-from tests.models.registry.test_transfers import run, statuses
 
 BLOB = random.Random(5).randbytes(1_000_000)
 

@@ -2,11 +2,12 @@
 
 import asyncio
 import json
-import os
 import random
 import urllib.request
 
 import pytest
+from tests.models.registry.conftest import add_model
+from tests.models.registry.servers import Faults, faulty_proxy
 
 from puna.errors import BadRequestError, ModelNotFoundError
 from puna.models.registry.errors import (
@@ -17,8 +18,6 @@ from puna.models.registry.errors import (
 )
 from puna.models.store import digest_bytes
 from puna.names import parse_name
-from tests.models.registry.conftest import Library, MakeTransfers, add_model
-from tests.models.registry.servers import Faults, faulty_proxy
 
 BLOB = random.Random(1).randbytes(300_000)
 
@@ -43,7 +42,7 @@ async def test_pushed_model_is_pulled_byte_for_byte(registry, origin, library, m
     assert library.manifests.read(parse_name(name)).raw == manifest.raw
     for layer in manifest.layers:
         assert library.blobs.path(layer.digest).read_bytes() == origin.blobs.path(layer.digest).read_bytes()
-    assert os.listdir(library.root / "puna" / "partial") == []
+    assert list((library.root / "puna" / "partial").iterdir()) == []
 
 
 async def test_progress_of_a_blob_has_ollamas_fields(registry, origin, library, make_transfers) -> None:
@@ -223,7 +222,7 @@ async def test_bad_names(text, library, make_transfers) -> None:
 
 async def test_only_allowed_registries(library, make_transfers) -> None:
     puller = make_transfers(library, PUNA_ALLOWED_REGISTRIES="registry.ollama.ai, lan:5000").puller
-    with pytest.raises(RegistryNotAllowedError, match="registry evil.example is not among"):
+    with pytest.raises(RegistryNotAllowedError, match=r"registry evil\.example is not among"):
         puller.pull("evil.example/a/b")
     with pytest.raises(RegistryNotAllowedError, match="registry lan is not among"):
         puller.pull("lan/a/b")

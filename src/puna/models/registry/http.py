@@ -162,10 +162,10 @@ class RegistryHttp:
 def _follow(url: URL, location: str) -> URL:
     try:
         following = url.join(URL(location, encoded=True))
+        if following.scheme not in ("http", "https") or not following.host:
+            raise ValueError(following.scheme)
     except ValueError as error:
         raise RegistryError(f"{url.authority} redirects to an invalid address") from error
-    if following.scheme not in ("http", "https") or not following.host:
-        raise RegistryError(f"{url.authority} redirects to an invalid address")
     if url.scheme == "https" and following.scheme == "http":
         raise RegistryError(f"{url.authority} redirects from https to http")
     return following
