@@ -1,7 +1,7 @@
 """The llama-server protocol over a runner's unix socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,8 @@ class EngineClient:
 
     def __init__(self, socket: Path, key: str) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.UnixConnector(str(socket), limit=0),
+            # The engine closes connections when it likes; a request must not meet one that is closing.
+            connector=aiohttp.UnixConnector(str(socket), limit=0, force_close=True),
             timeout=aiohttp.ClientTimeout(total=None),
             headers={"Authorization": f"Bearer {key}"},
             read_bufsize=_READ_BUFFER,
@@ -59,7 +60,7 @@ class EngineClient:
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
 
-    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncIterator[list[dict[str, Any]]]:
+    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Yield the server-sent events of ``POST path``, those that arrived together as one list."""
         try:
             async with self._session.post(_BASE + path, data=orjson.dumps(body)) as response:

@@ -5,6 +5,9 @@ import json
 from dataclasses import dataclass
 from typing import Self
 
+STOP = "stop"
+"""The line that tells a runner to end."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerConfig:

@@ -1,8 +1,8 @@
 """The process that runs a model on the portable wheel: ``python -m puna.engine.embedded``.
 
 The parent writes two lines to standard input, a JSON object with ``socket``, ``key`` and ``debug`` and a
-``RunnerConfig``, and then keeps the pipe open. The pipe's end is the parent's end, however it came: this process
-removes its socket and exits.
+``RunnerConfig``, then keeps the pipe open until it writes "stop". The pipe's end without that is the parent's end,
+however it came: this process removes its socket, the directory too if it was the last in it, and exits.
 """
 
 import contextlib
@@ -14,7 +14,7 @@ from typing import Any
 
 import xllamacpp
 
-from puna.engine.config import RunnerConfig
+from puna.engine.config import STOP, RunnerConfig
 
 _KV_TYPES = {
     name: getattr(xllamacpp.ggml_type, f"GGML_TYPE_{name.upper()}")
@@ -34,6 +34,7 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
     params.endpoint_slots = True
     params.fit_params = False  # the scheduler decides what fits
     params.warmup = False
+    params.ctx_shift = True  # a request that must not shift is bounded by its number of tokens
     params.n_ctx = config.context * config.parallel
     params.n_parallel = config.parallel
     params.n_batch = params.n_ubatch = config.batch
@@ -84,11 +85,11 @@ def main() -> None:
     except RuntimeError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 - standard error is this process's way to be heard
         os._exit(_FAILED_TO_LOAD)
-    while sys.stdin.readline():
-        pass
+    told_to_stop = sys.stdin.readline().strip() == STOP
     with contextlib.suppress(OSError):
         socket.unlink()
-        socket.parent.rmdir()  # only succeeds for the last runner of a server that was killed
+        if not told_to_stop:
+            socket.parent.rmdir()  # succeeds for the last runner of a server that was killed
     os._exit(0)
 
 

@@ -23,8 +23,6 @@ class ContextExceededError(BadRequestError):
     """A prompt has more tokens than the context holds."""
 
     def __init__(self, prompt_tokens: int, context: int) -> None:
-        super().__init__(
-            f"the input has {prompt_tokens} tokens, which exceeds the context length of {context} tokens"
-        )
+        super().__init__(f"the input has {prompt_tokens} tokens, which exceeds the context length of {context} tokens")
         self.prompt_tokens = prompt_tokens
         self.context = context

@@ -5,6 +5,7 @@ import collections
 import contextlib
 import json
 import logging
+import math
 import secrets
 import sys
 import time
@@ -15,19 +16,21 @@ from typing import Self
 import psutil
 
 from puna.engine.client import EngineClient, wait_until_healthy
-from puna.engine.config import RunnerConfig
+from puna.engine.config import STOP, RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 
 _STOP_SECONDS = 3.0
+_CRASH_SECONDS = 0.5
 _REMEMBERED_LINES = 40
-# The engine's log line: a clock, a level letter, the part of the program.
-_REASON_LEVELS = (" E ",)
+_ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
 
 class Runner:
     """A child process that serves one model on a unix socket in ``directory``; make one with ``start``."""
 
-    def __init__(self, name: str, config: RunnerConfig, process: asyncio.subprocess.Process, client: EngineClient) -> None:
+    def __init__(
+        self, name: str, config: RunnerConfig, process: asyncio.subprocess.Process, client: EngineClient
+    ) -> None:
         self.name = name
         self.config = config
         self.client = client
@@ -39,11 +42,11 @@ class Runner:
 
     @classmethod
     async def start(
-        cls, name: str, config: RunnerConfig, directory: Path, *, timeout: float, debug: bool = False
+        cls, name: str, config: RunnerConfig, directory: Path, *, load_timeout: float, debug: bool = False
     ) -> Self:
         """Load a model in a new process and return when it answers.
 
-        ``timeout`` is in seconds. Raises ``ModelLoadError`` with the engine's reason; nothing is left then.
+        ``load_timeout`` is in seconds. Raises ``ModelLoadError`` with the engine's reason; nothing is left then.
         """
         socket = directory / f"{secrets.token_hex(4)}.sock"
         key = secrets.token_urlsafe(24)
@@ -58,13 +61,13 @@ class Runner:
         )
         runner = cls(name, config, process, EngineClient(socket, key))
         try:
-            await runner._load({"socket": str(socket), "key": key, "debug": debug}, timeout)
+            await runner._load({"socket": str(socket), "key": key, "debug": debug}, load_timeout)
         except BaseException:
             await runner.stop()
             raise
         return runner
 
-    async def _load(self, start: dict[str, object], timeout: float) -> None:
+    async def _load(self, start: dict[str, object], seconds: float) -> None:
         stdin = self._process.stdin
         if stdin is None:
             raise ModelLoadError(f"the runner of {self.name} has no standard input")
@@ -74,13 +77,13 @@ class Runner:
         healthy = asyncio.create_task(wait_until_healthy(self.client))
         exited = asyncio.create_task(self._process.wait())
         try:
-            limit = None if timeout == float("inf") else timeout
+            limit = None if math.isinf(seconds) else seconds
             done, _ = await asyncio.wait({healthy, exited}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
         finally:
             healthy.cancel()
             exited.cancel()
         if not done:
-            raise ModelLoadError(f"model {self.name} did not load within {timeout:g} seconds (OLLAMA_LOAD_TIMEOUT)")
+            raise ModelLoadError(f"model {self.name} did not load within {seconds:g} seconds (OLLAMA_LOAD_TIMEOUT)")
         if healthy not in done:
             await self._output
             raise ModelLoadError(f"model {self.name} failed to load: {self._reason()}")
@@ -101,7 +104,7 @@ class Runner:
             self._log.info("%s", text)
 
     def _reason(self) -> str:
-        errors = [line.partition(" E ")[2].strip() for line in self._lines if any(level in line for level in _REASON_LEVELS)]
+        errors = [line.partition(_ERROR_LEVEL)[2] for line in self._lines if _ERROR_LEVEL in line]
         if errors:
             return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
         return self._lines[-1] if self._lines else f"the process ended with status {self._process.returncode}"
@@ -123,8 +126,10 @@ class Runner:
         except psutil.Error:
             return 0
 
-    def crash_error(self) -> RunnerCrashedError:
+    async def crash_error(self) -> RunnerCrashedError:
         """Return the error for a request that this runner cannot answer any more."""
+        with contextlib.suppress(TimeoutError):  # its connections may end a moment before it does
+            await asyncio.wait_for(self._process.wait(), _CRASH_SECONDS)
         code = self._process.returncode
         how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
         return RunnerCrashedError(f"the runner of model {self.name} ended unexpectedly ({how})")
@@ -132,7 +137,7 @@ class Runner:
     def on_exit(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once when the process has ended, however it ended."""
         task = asyncio.create_task(self._process.wait())
-        task.add_done_callback(lambda _: callback())
+        task.add_done_callback(lambda task: None if task.cancelled() else callback())
         self._exit_watch = task
 
     async def stop(self) -> None:
@@ -140,7 +145,9 @@ class Runner:
         await self.client.close()
         stdin = self._process.stdin
         if stdin is not None:
-            stdin.close()  # the runner exits at the end of its input
+            with contextlib.suppress(ConnectionError):
+                stdin.write(f"{STOP}\n".encode())
+            stdin.close()
         try:
             await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
         except TimeoutError:

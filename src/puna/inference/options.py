@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from puna.errors import BadRequestError
+from puna.scheduler.options import RunnerOptions
 
 
 class InvalidOptionError(BadRequestError):
@@ -20,26 +21,12 @@ class InvalidOptionError(BadRequestError):
 
 
 @dataclass(frozen=True, slots=True)
-class RunnerOptions:
-    """The options that a runner is started with; ``None`` or 0 leaves the choice to the scheduler."""
-
-    num_ctx: int = 0
-    num_batch: int = 0
-    num_gpu: int = -1
-    main_gpu: int = 0
-    num_thread: int = 0
-    use_mmap: bool = True
-    use_mlock: bool = False
-    numa: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Options:
     """All options of one request, checked.
 
     ``sampling`` holds what goes to the engine as it is, under the engine's names. ``num_predict`` is the number of
-    tokens to generate at most, negative for no limit of the request's own. ``think`` is the model's default for
-    requests that do not say whether to think. ``unknown`` are names that nothing here knows.
+    tokens to generate at most, negative for no limit of the request's own. ``think``, ``truncate`` and ``shift`` are
+    the model's defaults for requests that do not say. ``unknown`` are names that nothing here knows.
     """
 
     sampling: Mapping[str, Any] = field(default_factory=lambda: dict(_DEFAULT_SAMPLING))
@@ -48,6 +35,8 @@ class Options:
     num_keep: int = 4
     stop: tuple[str, ...] = ()
     think: bool | str | None = None
+    truncate: bool = True
+    shift: bool = True
     unknown: tuple[str, ...] = ()
 
     @classmethod
@@ -56,7 +45,9 @@ class Options:
         values: dict[str, Any] = {}
         for source in sources:
             values.update({name: value for name, value in source.items() if value is not None})
-        sampling, runner, own = dict(_DEFAULT_SAMPLING), {}, {}
+        sampling = dict(_DEFAULT_SAMPLING)
+        runner: dict[str, Any] = {}
+        own: dict[str, Any] = {}
         for name, value in values.items():
             option = _OPTIONS.get(name)
             if option is None:
@@ -128,7 +119,19 @@ def _texts(name: str, value: Any) -> tuple[str, ...]:
 
 
 _SAMPLER_NAMES = frozenset(
-    "dry top_k typ_p top_p top_n_sigma min_p temperature xtc infill penalties adaptive_p".split()
+    [
+        "dry",
+        "top_k",
+        "typ_p",
+        "top_p",
+        "top_n_sigma",
+        "min_p",
+        "temperature",
+        "xtc",
+        "infill",
+        "penalties",
+        "adaptive_p",
+    ]
 )
 
 
@@ -205,11 +208,13 @@ _OPTIONS: Mapping[str, _Option] = {
     "ignore_eos": _Option(_boolean),
     "samplers": _Option(_samplers),
     "grammar": _Option(_text),
-    # Puna's own: the model's default for requests that do not say (PARAMETER think false)
+    # Puna's own: a model's defaults for fields that a request leaves out (PARAMETER think false)
     "think": _Option(_think, _OWN),
+    "truncate": _Option(_boolean, _OWN),
+    "shift": _Option(_boolean, _OWN),
 }
 
-_OBSOLETE = frozenset("tfs_z penalize_newline low_vram f16_kv logits_all vocab_only".split())
+_OBSOLETE = frozenset(["tfs_z", "penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only"])
 """Options that Ollama once had and now passes over; a model's parameters may still hold them."""
 
 _DEFAULT_SAMPLING: Mapping[str, Any] = {

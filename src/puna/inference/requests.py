@@ -1,7 +1,7 @@
 """What is asked of a model, in no dialect's words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from puna.inference.options import Options
@@ -77,5 +77,7 @@ class GenerationRequest:
     shift: bool = True
     logprobs: bool = False
     top_logprobs: int = 0
-    with_context: bool = field(default=False)
+    can_think: bool = False
+    """Whether the model has the capability."""
+    with_context: bool = False
     """Whether the final event carries the tokens of prompt and answer."""

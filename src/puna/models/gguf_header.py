@@ -207,8 +207,7 @@ class HeaderReader:
         # A file without tensors may end without the padding.
         header.data_offset = min(data_offset, self._size) if not parsed else data_offset
         header.tensors = tuple(
-            TensorInfo(item.name, item.shape, item.type, item.offset + data_offset, item.nbytes)
-            for item in parsed
+            TensorInfo(item.name, item.shape, item.type, item.offset + data_offset, item.nbytes) for item in parsed
         )
         self._check_layout(header)
 
@@ -246,6 +245,4 @@ class HeaderReader:
                 raise GGUFError(f"tensor {tensor.name!r} overlaps {previous!r}")
             end, previous = tensor.offset + tensor.nbytes, tensor.name
             if end > self._size:
-                raise GGUFError(
-                    f"tensor {tensor.name!r} ends at byte {end}, but the file has only {self._size} bytes"
-                )
+                raise GGUFError(f"tensor {tensor.name!r} ends at byte {end}, but the file has only {self._size} bytes")

@@ -6,7 +6,7 @@ A blob appears under its name only when it is complete and its bytes hash to tha
 import hashlib
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -94,25 +94,28 @@ class BlobWriter:
 
 
 class BlobStore:
-    """The blobs under ``root/blobs``, and read-only ones that live elsewhere (the built-in model's)."""
+    """The blobs under ``root/blobs``; those that only ``fallback`` has can be read as well."""
 
-    def __init__(self, root: Path, elsewhere: Mapping[str, Path] | None = None) -> None:
+    def __init__(self, root: Path, fallback: "BlobStore | None" = None) -> None:
         self.directory = root / "blobs"
-        self._elsewhere = dict(elsewhere or {})
+        self._fallback = fallback
 
     def path(self, digest: str) -> Path:
         """Return where the blob lies; raise ``InvalidDigestError`` or ``BlobNotFoundError``."""
         path = self.path_for_write(digest)
         if path.is_file():
             return path
-        outside = self._elsewhere.get(parse_digest(digest))
-        if outside is None:
+        if self._fallback is None:
             raise BlobNotFoundError(digest)
-        return outside
+        return self._fallback.path(digest)
 
     def has(self, digest: str) -> bool:
         """Return whether the blob can be read, wherever it lies."""
-        return self.path_for_write(digest).is_file() or parse_digest(digest) in self._elsewhere
+        try:
+            self.path(digest)
+        except BlobNotFoundError:
+            return False
+        return True
 
     def path_for_write(self, digest: str) -> Path:
         """Return the blob's place in the store's directory, whether or not it exists."""
@@ -139,7 +142,7 @@ class BlobStore:
         return digest
 
     def materialize(self, digest: str) -> None:
-        """Copy a blob that lives elsewhere into the store, so that other programs and later versions find it."""
+        """Copy a blob that only the fallback has into the store, so that other programs and later versions find it."""
         source = self.path(digest)
         if source == self.path_for_write(digest):
             return

@@ -1,0 +1,77 @@
+"""The application: its parts, its routes, and their beginning and end."""
+
+import logging
+import shutil
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import PlainTextResponse, Response
+
+from puna import __version__
+from puna.api.errors import install_error_handlers
+from puna.api.ollama import embedding, generation, models
+from puna.api.responses import json_response
+from puna.api.security import BasicAuth, Guard, origin_pattern
+from puna.api.services import Services
+from puna.models.library import Library
+from puna.scheduler.scheduler import Scheduler
+from puna.settings import Settings
+
+OLLAMA_VERSION = "0.33.0"
+"""The version of Ollama's API that this is; clients compare it with what they need."""
+
+_log = logging.getLogger(__name__)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """Return the application for one server with these settings."""
+    app = FastAPI(
+        title="Puna",
+        version=__version__,
+        description="Large language models on this machine, behind the Ollama REST API.",
+        lifespan=_lifespan,
+    )
+    app.state.settings = settings
+    app.add_api_route("/", _root, methods=["GET", "HEAD"], tags=["server"])
+    app.add_api_route("/api/version", _version, methods=["GET", "HEAD"], tags=["server"])
+    for part in (generation, embedding, models):
+        app.include_router(part.router)
+    install_error_handlers(app)
+    # The last one added is the first to see a request. A preflight request carries no credentials.
+    if settings.basic_auth:
+        app.add_middleware(BasicAuth, credentials=settings.basic_auth)
+    app.add_middleware(
+        CORSMiddleware, allow_origin_regex=origin_pattern(settings), allow_methods=["*"], allow_headers=["*"]
+    )
+    app.add_middleware(Guard, settings=settings)
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    library = Library(settings.models, hide_builtin=settings.hide_builtin)
+    if leftovers := library.clean():
+        _log.info("removed %d unfinished files of an earlier process", leftovers)
+    directory = Path(tempfile.mkdtemp(prefix="puna-"))  # readable by this user only
+    scheduler = Scheduler(settings, directory)
+    app.state.services = Services(settings, library, scheduler)
+    try:
+        yield
+    finally:
+        await scheduler.close()
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+async def _root() -> Response:
+    """Say that the server runs, in the words that Ollama's clients look for."""
+    return PlainTextResponse("Ollama is running")
+
+
+async def _version() -> Response:
+    """Return the version of Ollama's API that this server speaks, and Puna's own."""
+    return json_response({"version": OLLAMA_VERSION, "puna": __version__})

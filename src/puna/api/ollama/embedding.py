@@ -1,0 +1,56 @@
+"""``/api/embed`` and ``/api/embeddings``."""
+
+import time
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from puna.api.body import json_body, request_body
+from puna.api.ollama.schemas import EmbedBody, EmbeddingsBody
+from puna.api.responses import json_response, until_gone
+from puna.api.services import Services, ServicesDep, keep_alive_seconds, warn_of_unknown
+from puna.inference.embed import Embedded, embed
+from puna.inference.options import Options
+
+router = APIRouter()
+
+
+@router.post("/api/embed", tags=["embed"], openapi_extra=request_body(EmbedBody))
+async def embed_route(
+    request: Request, body: Annotated[EmbedBody, Depends(json_body(EmbedBody))], services: ServicesDep
+) -> Response:
+    """Return a vector of unit length for each text."""
+    started = time.perf_counter_ns()
+    texts = ([body.input] if body.input else []) if isinstance(body.input, str) else body.input
+    result = await _embed(request, services, body, texts, truncate=body.truncate, dimensions=body.dimensions)
+    return json_response(
+        {
+            "model": body.model,
+            "embeddings": result.vectors if texts else [],
+            "total_duration": time.perf_counter_ns() - started,
+            "load_duration": result.load_duration,
+            "prompt_eval_count": result.prompt_tokens,
+        }
+    )
+
+
+@router.post("/api/embeddings", tags=["embed"], openapi_extra=request_body(EmbeddingsBody))
+async def embeddings_route(
+    request: Request, body: Annotated[EmbeddingsBody, Depends(json_body(EmbeddingsBody))], services: ServicesDep
+) -> Response:
+    """Return the vector of one text as the model makes it: the older form, without a length of one."""
+    texts = [body.prompt] if body.prompt else []
+    result = await _embed(request, services, body, texts, normalize=False)
+    return json_response({"embedding": result.vectors[0] if texts else []})
+
+
+async def _embed(
+    request: Request, services: Services, body: EmbedBody | EmbeddingsBody, texts: list[str], **how: Any
+) -> Embedded:
+    model = services.model(body.model)
+    options = Options.merge(model.parameters, body.options)
+    warn_of_unknown(options, request.url.path)
+    keep_alive = keep_alive_seconds(body.keep_alive)
+    return await until_gone(request, embed(services.scheduler, model, texts, options, keep_alive=keep_alive, **how))

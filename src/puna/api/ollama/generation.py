@@ -1,0 +1,198 @@
+"""``/api/generate`` and ``/api/chat``."""
+
+import time
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from puna.api.body import json_body, request_body
+from puna.api.ollama.schemas import ChatBody, GenerateBody, GenerationBody
+from puna.api.ollama.translate import (
+    chat_request,
+    finished_body,
+    generate_request,
+    logprobs_body,
+    options_of,
+    timestamp,
+    tool_call_body,
+)
+from puna.api.responses import json_response, ndjson_response, until_gone
+from puna.api.services import Services, ServicesDep, keep_alive_seconds, warn_of_unknown
+from puna.inference.events import Delta, Event, Finished, Logprob
+from puna.inference.generate import Started, generate, load, render
+from puna.inference.requests import GenerationRequest, ToolCall
+from puna.models.library import Model
+
+router = APIRouter()
+
+
+@router.post("/api/generate", tags=["generate"], openapi_extra=request_body(GenerateBody))
+async def generate_route(
+    request: Request, body: Annotated[GenerateBody, Depends(json_body(GenerateBody))], services: ServicesDep
+) -> Response:
+    """Answer a prompt."""
+    model = services.model(body.model)
+    if not body.prompt:
+        return await until_gone(request, _load_or_unload(services, model, body, {"response": ""}))
+    asked = generate_request(model, body)
+    return await _answer(request, services, asked, body, _Shape(body, _generate_fields))
+
+
+@router.post("/api/chat", tags=["generate"], openapi_extra=request_body(ChatBody))
+async def chat_route(
+    request: Request, body: Annotated[ChatBody, Depends(json_body(ChatBody))], services: ServicesDep
+) -> Response:
+    """Answer the last message of a conversation."""
+    model = services.model(body.model)
+    if not body.messages:
+        empty = {"message": {"role": "assistant", "content": ""}}
+        return await until_gone(request, _load_or_unload(services, model, body, empty))
+    asked = chat_request(model, body)
+    return await _answer(request, services, asked, body, _Shape(body, _chat_fields))
+
+
+@dataclass(slots=True)
+class _Answer:
+    """An answer, or a piece of one."""
+
+    content: str = ""
+    thinking: str = ""
+    tool_calls: list[dict[str, Any]] = field(default_factory=list)
+    logprobs: tuple[Logprob, ...] = ()
+
+
+def _generate_fields(answer: _Answer) -> dict[str, Any]:
+    body: dict[str, Any] = {"response": answer.content}
+    return body | {"thinking": answer.thinking} if answer.thinking else body
+
+
+def _chat_fields(answer: _Answer) -> dict[str, Any]:
+    message: dict[str, Any] = {"role": "assistant", "content": answer.content}
+    if answer.thinking:
+        message["thinking"] = answer.thinking
+    if answer.tool_calls:
+        message["tool_calls"] = answer.tool_calls
+    return {"message": message}
+
+
+class _Shape:
+    """Makes the objects of one response. The fields of the answer itself are what the two routes differ in."""
+
+    def __init__(self, body: GenerationBody, fields: Callable[[_Answer], dict[str, Any]]) -> None:
+        self._body = body
+        self._fields = fields
+        self._started = time.perf_counter_ns()
+        self._load_duration = 0
+        self._calls = 0
+
+    def piece(self, answer: _Answer, end: dict[str, Any]) -> dict[str, Any]:
+        """Return one object: the fields that all have, the answer's, then ``end``."""
+        body = {"model": self._body.model, "created_at": timestamp()} | self._fields(answer)
+        if answer.logprobs:
+            body["logprobs"] = logprobs_body(answer.logprobs, self._body.top_logprobs)
+        return body | end
+
+    def started(self, event: Started) -> None:
+        """Note how long loading took."""
+        self._load_duration = event.load_duration
+
+    def delta(self, event: Delta) -> _Answer:
+        """Return a delta with its calls numbered."""
+        return _Answer(event.content, event.thinking, self._numbered(event.tool_calls), event.logprobs)
+
+    def end(self, event: Finished) -> dict[str, Any]:
+        """Return the fields that only the last object has."""
+        return finished_body(event, time.perf_counter_ns() - self._started, self._load_duration)
+
+    def _numbered(self, calls: tuple[ToolCall, ...]) -> list[dict[str, Any]]:
+        first = self._calls
+        self._calls += len(calls)
+        return [tool_call_body(call, first + index) for index, call in enumerate(calls)]
+
+
+async def _answer(
+    request: Request, services: Services, asked: GenerationRequest, body: GenerationBody, shape: _Shape
+) -> Response:
+    warn_of_unknown(asked.options, request.url.path)
+    keep_alive = keep_alive_seconds(body.keep_alive)
+    if body.debug_render_only:
+        rendered = await until_gone(request, render(services.scheduler, asked, keep_alive))
+        info = {"rendered_template": rendered.prompt}
+        return json_response(
+            {
+                "model": body.model,
+                "created_at": timestamp(),
+                "_debug_info": info | ({"image_count": rendered.images} if rendered.images else {}),
+            }
+        )
+    events = generate(services.scheduler, asked, keep_alive)
+    if not body.stream:
+        return json_response(await until_gone(request, _collect(events, shape)))
+    try:
+        # What fails before the first piece of the answer has a status of its own.
+        first = [await until_gone(request, anext(events)), await until_gone(request, anext(events))]
+    except BaseException:
+        await events.aclose()
+        raise
+    return ndjson_response(_stream(first, events, shape))
+
+
+async def _collect(events: AsyncGenerator[list[Event | Started], None], shape: _Shape) -> dict[str, Any]:
+    whole = _Answer()
+    content, thinking = [], []
+    end: dict[str, Any] = {}
+    async with aclosing(events):
+        async for batch in events:
+            for event in batch:
+                if isinstance(event, Delta):
+                    piece = shape.delta(event)
+                    content.append(piece.content)
+                    thinking.append(piece.thinking)
+                    whole.tool_calls += piece.tool_calls
+                    whole.logprobs += piece.logprobs
+                elif isinstance(event, Started):
+                    shape.started(event)
+                else:
+                    end = shape.end(event)
+    whole.content, whole.thinking = "".join(content), "".join(thinking)
+    return shape.piece(whole, end)
+
+
+async def _stream(
+    first: list[list[Event | Started]], events: AsyncGenerator[list[Event | Started], None], shape: _Shape
+) -> AsyncGenerator[list[dict[str, Any]], None]:
+    def objects(batch: list[Event | Started]) -> list[dict[str, Any]]:
+        result = []
+        for event in batch:
+            if isinstance(event, Delta):
+                result.append(shape.piece(shape.delta(event), {"done": False}))
+            elif isinstance(event, Started):
+                shape.started(event)
+            else:
+                result.append(shape.piece(_Answer(), shape.end(event)))
+        return result
+
+    async with aclosing(events):
+        for batch in first:
+            yield objects(batch)
+        async for batch in events:
+            yield objects(batch)
+
+
+async def _load_or_unload(services: Services, model: Model, body: GenerationBody, empty: dict[str, Any]) -> Response:
+    """Answer a request without a prompt: it loads the model, or unloads it with ``keep_alive`` 0."""
+    keep_alive = keep_alive_seconds(body.keep_alive)
+    if keep_alive == 0:
+        await services.scheduler.unload(model)
+        reason = "unload"
+    else:
+        await load(services.scheduler, model, options_of(model, body).runner, keep_alive)
+        reason = "load"
+    return json_response(
+        {"model": body.model, "created_at": timestamp()} | empty | {"done": True, "done_reason": reason}
+    )

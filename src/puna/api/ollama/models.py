@@ -1,0 +1,136 @@
+"""The routes about models on disk and in memory."""
+
+import asyncio
+import functools
+import logging
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from puna.api.body import json_body, request_body
+from puna.api.ollama.progress import progress_response
+from puna.api.ollama.schemas import CopyBody, CreateBody, NamedBody, ShowBody
+from puna.api.ollama.show import listed, running, shown
+from puna.api.responses import ClientGoneError, json_response
+from puna.api.services import ServicesDep
+from puna.errors import BadRequestError, NotImplementedYetError
+from puna.inference.capabilities import parse_template
+from puna.inference.options import Options
+from puna.models.create.recipe import Recipe, create
+from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
+from puna.names import parse_name
+
+router = APIRouter()
+_log = logging.getLogger(__name__)
+_WRITE_BYTES = 4 << 20
+
+
+@router.api_route("/api/tags", methods=["GET", "HEAD"], tags=["models"])
+async def tags_route(services: ServicesDep) -> Response:
+    """List the models on disk."""
+    models, broken = await asyncio.to_thread(services.library.list)
+    for name, reason in broken:
+        _log.warning("model %s is left out of the list: %s", name, reason)
+    return json_response({"models": [listed(model) for model in models]})
+
+
+@router.get("/api/ps", tags=["models"])
+async def ps_route(services: ServicesDep) -> Response:
+    """List the models in memory."""
+    return json_response({"models": [running(entry) for entry in services.scheduler.loaded()]})
+
+
+@router.post("/api/show", tags=["models"], openapi_extra=request_body(ShowBody))
+async def show_route(body: Annotated[ShowBody, Depends(json_body(ShowBody))], services: ServicesDep) -> Response:
+    """Describe a model."""
+    model = services.model(body.reference)
+    return json_response(await asyncio.to_thread(shown, model, verbose=body.verbose, system=body.system))
+
+
+@router.post("/api/create", tags=["models"], openapi_extra=request_body(CreateBody))
+async def create_route(
+    request: Request, body: Annotated[CreateBody, Depends(json_body(CreateBody))], services: ServicesDep
+) -> Response:
+    """Make a model from another one or from uploaded files."""
+    if not body.reference:
+        raise BadRequestError("model is required")
+    name, recipe = parse_name(body.reference), _recipe(body)
+    work = functools.partial(create, services.library, name, recipe)
+    return await progress_response(request, work, stream=body.stream)
+
+
+def _recipe(body: CreateBody) -> Recipe:
+    if body.quantize:
+        raise NotImplementedYetError("quantize is not supported yet")
+    for file_name in body.files:
+        if file_name.endswith((".safetensors", ".bin", ".pth")):
+            raise NotImplementedYetError(f"{file_name}: only GGUF files are supported yet")
+    if body.template:
+        parse_template(body.template)
+    unknown = Options.merge(body.parameters).unknown
+    if unknown:
+        raise BadRequestError(f"unknown parameter: {', '.join(unknown)}")
+    return Recipe(
+        base=parse_name(body.from_) if body.from_ else None,
+        files={name: parse_digest(digest) for name, digest in body.files.items()},
+        adapters={name: parse_digest(digest) for name, digest in body.adapters.items()},
+        template=body.template,
+        system=body.system,
+        licenses=(body.license,) if isinstance(body.license, str) else tuple(body.license),
+        parameters=body.parameters,
+        messages=tuple({"role": message.role, "content": message.content} for message in body.messages),
+    )
+
+
+@router.post("/api/copy", tags=["models"], openapi_extra=request_body(CopyBody))
+async def copy_route(body: Annotated[CopyBody, Depends(json_body(CopyBody))], services: ServicesDep) -> Response:
+    """Give a model a second name."""
+    await asyncio.to_thread(services.library.copy, parse_name(body.source), parse_name(body.destination))
+    return Response()
+
+
+@router.delete("/api/delete", tags=["models"], openapi_extra=request_body(NamedBody))
+async def delete_route(body: Annotated[NamedBody, Depends(json_body(NamedBody))], services: ServicesDep) -> Response:
+    """Remove a model from memory and disk."""
+    model = services.model(body.reference)
+    await asyncio.to_thread(services.library.delete, model)
+    await services.scheduler.unload(model)
+    return Response()
+
+
+@router.head("/api/blobs/{digest}", tags=["blobs"])
+async def head_blob_route(digest: str, services: ServicesDep) -> Response:
+    """Tell whether a blob is in the store."""
+    if not services.library.blobs.has(parse_digest(digest)):
+        raise BlobNotFoundError(digest)
+    return Response()
+
+
+@router.post("/api/blobs/{digest}", tags=["blobs"])
+async def post_blob_route(request: Request, digest: str, services: ServicesDep) -> Response:
+    """Store the body as the blob of this digest."""
+    expected = parse_digest(digest)
+    if services.library.blobs.has(expected):
+        return Response()
+    with services.library.blobs.writer() as writer:
+        await _receive(request, writer)
+        await asyncio.to_thread(writer.commit, expected)
+    return Response(status_code=201)
+
+
+async def _receive(request: Request, writer: BlobWriter) -> None:
+    """Write a body of any size, a few MiB at a time."""
+    parts: list[bytes] = []
+    size = 0
+    try:
+        async for part in request.stream():
+            parts.append(part)
+            size += len(part)
+            if size >= _WRITE_BYTES:
+                await asyncio.to_thread(writer.write, b"".join(parts))
+                parts, size = [], 0
+    except ClientDisconnect:
+        raise ClientGoneError from None
+    await asyncio.to_thread(writer.write, b"".join(parts))

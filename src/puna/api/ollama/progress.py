@@ -1,0 +1,49 @@
+"""Long work in a thread, its progress as NDJSON or as one last object."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from puna.api.responses import json_response, ndjson_response, until_gone
+
+Report = Callable[[Mapping[str, Any]], None]
+
+
+async def progress_response(request: Request, work: Callable[[Report], None], *, stream: bool) -> Response:
+    """Run ``work`` in a thread and return what it reports: every object as a line, or the last one alone.
+
+    An error before the first report has a status of its own; a later one is the last line.
+    """
+    events = _run(work)
+    first = await until_gone(request, anext(events))
+    if stream:
+        return ndjson_response(_chain(first, events))
+    last = first
+    async for batch in events:
+        last = batch
+    return json_response(last[-1])
+
+
+async def _chain(
+    first: list[dict[str, Any]], rest: AsyncGenerator[list[dict[str, Any]], None]
+) -> AsyncGenerator[list[dict[str, Any]], None]:
+    yield first
+    async for batch in rest:
+        yield batch
+
+
+async def _run(work: Callable[[Report], None]) -> AsyncGenerator[list[dict[str, Any]], None]:
+    loop = asyncio.get_running_loop()
+    queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
+
+    def report(item: Mapping[str, Any]) -> None:
+        loop.call_soon_threadsafe(queue.put_nowait, dict(item))
+
+    task = asyncio.create_task(asyncio.to_thread(work, report))
+    task.add_done_callback(lambda _: queue.put_nowait(None))
+    while (item := await queue.get()) is not None:
+        yield [item]
+    await task

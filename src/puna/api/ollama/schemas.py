@@ -1,0 +1,125 @@
+"""The bodies of Ollama's requests (``api/types.go``)."""
+
+from typing import Any
+
+from pydantic import Field
+
+from puna.api.body import Body
+
+
+class MessageBody(Body):
+    """One message of a conversation."""
+
+    role: str
+    content: str = ""
+    thinking: str = ""
+    images: list[str] = []
+    tool_calls: list[dict[str, Any]] = []
+    tool_name: str = ""
+    tool_call_id: str = ""
+
+
+class GenerationBody(Body):
+    """What ``/api/generate`` and ``/api/chat`` share.
+
+    ``temperature`` to ``stop`` are accepted at the top level for programs that put them there; ``options`` wins.
+    """
+
+    model: str = ""
+    stream: bool = True
+    format: str | dict[str, Any] = ""
+    keep_alive: float | str | None = None
+    options: dict[str, Any] = {}
+    think: bool | str | None = None
+    truncate: bool | None = None
+    shift: bool | None = None
+    logprobs: bool = False
+    top_logprobs: int = Field(0, ge=0, le=20)
+    debug_render_only: bool = Field(False, alias="_debug_render_only")
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    top_k: int | None = None
+    seed: int | None = None
+    stop: str | list[str] | None = None
+
+
+class GenerateBody(GenerationBody):
+    """The body of ``/api/generate``."""
+
+    prompt: str = ""
+    suffix: str = ""
+    system: str = ""
+    template: str = ""
+    context: list[int] | None = None
+    raw: bool = False
+    images: list[str] = []
+
+
+class ChatBody(GenerationBody):
+    """The body of ``/api/chat``."""
+
+    messages: list[MessageBody] = []
+    tools: list[dict[str, Any]] = []
+
+
+class EmbedBody(Body):
+    """The body of ``/api/embed``."""
+
+    model: str = ""
+    input: str | list[str] = []
+    truncate: bool = True
+    dimensions: int = 0
+    keep_alive: float | str | None = None
+    options: dict[str, Any] = {}
+
+
+class EmbeddingsBody(Body):
+    """The body of ``/api/embeddings``, the older form."""
+
+    model: str = ""
+    prompt: str = ""
+    keep_alive: float | str | None = None
+    options: dict[str, Any] = {}
+
+
+class NamedBody(Body):
+    """A body that names one model, in the field that Ollama calls ``model`` now or ``name`` before."""
+
+    model: str = ""
+    name: str = ""
+
+    @property
+    def reference(self) -> str:
+        """Return the model's name, whichever field holds it."""
+        return self.model or self.name
+
+
+class ShowBody(NamedBody):
+    """The body of ``/api/show``."""
+
+    verbose: bool = False
+    system: str = ""
+    options: dict[str, Any] = {}
+
+
+class CopyBody(Body):
+    """The body of ``/api/copy``."""
+
+    source: str = ""
+    destination: str = ""
+
+
+class CreateBody(NamedBody):
+    """The body of ``/api/create``."""
+
+    from_: str = Field("", alias="from")
+    files: dict[str, str] = {}
+    adapters: dict[str, str] = {}
+    template: str | None = None
+    system: str | None = None
+    license: str | list[str] = []
+    parameters: dict[str, Any] = {}
+    messages: list[MessageBody] = []
+    quantize: str = ""
+    stream: bool = True

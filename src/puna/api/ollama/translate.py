@@ -1,0 +1,200 @@
+"""From Ollama's bodies to requests, and from events to Ollama's objects."""
+
+import base64
+import binascii
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from puna.api.ollama.schemas import ChatBody, GenerateBody, GenerationBody, MessageBody
+from puna.errors import BadRequestError
+from puna.inference.events import Finished, Logprob, TokenLogprob
+from puna.inference.options import Options
+from puna.inference.requests import (
+    Completion,
+    Conversation,
+    GenerationRequest,
+    Infill,
+    Message,
+    Think,
+    ToolCall,
+)
+from puna.models.library import Model
+
+_THINK_LEVELS = ("low", "medium", "high", "max")
+_ROLES = ("system", "user", "assistant", "tool")
+
+
+def timestamp(moment: datetime | None = None) -> str:
+    """Return a moment (now by default) as Ollama writes it: RFC 3339 in UTC."""
+    return (moment or datetime.now(UTC)).isoformat().replace("+00:00", "Z")
+
+
+def options_of(model: Model, body: GenerationBody) -> Options:
+    """Return the options of a request: the model's, then those at the top level, then those under ``options``."""
+    top_level = {
+        "temperature": body.temperature,
+        "num_predict": body.max_tokens,
+        "top_p": body.top_p,
+        "top_k": body.top_k,
+        "seed": body.seed,
+        "stop": body.stop,
+    }
+    return Options.merge(model.parameters, top_level, body.options)
+
+
+def generate_request(model: Model, body: GenerateBody) -> GenerationRequest:
+    """Return what a body of ``/api/generate`` asks."""
+    if body.raw and (body.template or body.system or body.context):
+        raise BadRequestError("raw mode does not support template, system, or context")
+    images = tuple(decode_image(image) for image in body.images)
+    asked: Conversation | Completion | Infill
+    if body.raw:
+        asked = Completion(prompt=body.prompt, images=images)
+    elif body.suffix:
+        asked = Infill(prefix=body.prompt, suffix=body.suffix)
+    else:
+        system = body.system or model.system
+        messages = [Message(role="system", content=system)] if system else []
+        if body.context is None:
+            messages += _model_messages(model)
+        messages.append(Message(role="user", content=body.prompt, images=images))
+        asked = Conversation(messages=tuple(messages))
+    return _request(
+        model,
+        body,
+        asked,
+        template=body.template,
+        context=tuple(body.context or ()),
+        with_context=not body.raw and not body.suffix,
+    )
+
+
+def chat_request(model: Model, body: ChatBody) -> GenerationRequest:
+    """Return what a body of ``/api/chat`` asks."""
+    messages = _model_messages(model) + [message_of(message) for message in body.messages]
+    if model.system and body.messages[0].role.lower() != "system":
+        messages.insert(0, Message(role="system", content=model.system))
+    return _request(model, body, Conversation(messages=tuple(messages), tools=tuple(_tools(body.tools))))
+
+
+def _request(
+    model: Model, body: GenerationBody, asked: Conversation | Completion | Infill, **more: Any
+) -> GenerationRequest:
+    options = options_of(model, body)
+    return GenerationRequest(
+        model=model,
+        input=asked,
+        options=options,
+        think=parse_think(body.think),
+        format=_parse_format(body.format),
+        truncate=options.truncate if body.truncate is None else body.truncate,
+        shift=options.shift if body.shift is None else body.shift,
+        logprobs=body.logprobs,
+        top_logprobs=body.top_logprobs,
+        **more,
+    )
+
+
+def parse_think(value: bool | str | None) -> Think:
+    """Return ``think`` if it is one of the values that Ollama knows."""
+    if isinstance(value, str) and value not in _THINK_LEVELS:
+        raise BadRequestError(
+            f'invalid think value: "{value}" (must be "high", "medium", "low", "max", true, or false)'
+        )
+    return value
+
+
+def _parse_format(value: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    if isinstance(value, str) and value not in {"", "json"}:
+        raise BadRequestError(f'invalid format: "{value}"; expected "json" or a valid JSON Schema object')
+    return value
+
+
+def decode_image(text: str) -> bytes:
+    """Return the bytes of an image in base64, with or without the prefix of a data URL."""
+    try:
+        return base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadRequestError("an image is not valid base64") from None
+
+
+def message_of(body: MessageBody) -> Message:
+    """Return one message of a conversation."""
+    role = body.role.lower()
+    if role not in _ROLES:
+        raise BadRequestError(f'invalid role: "{body.role}" (must be one of {", ".join(_ROLES)})')
+    return Message(
+        role=role,
+        content=body.content,
+        thinking=body.thinking,
+        images=tuple(decode_image(image) for image in body.images),
+        tool_calls=tuple(_tool_call(call) for call in body.tool_calls),
+        tool_name=body.tool_name,
+        tool_call_id=body.tool_call_id,
+    )
+
+
+def _model_messages(model: Model) -> list[Message]:
+    return [message_of(MessageBody.model_validate(message)) for message in model.messages]
+
+
+def _tool_call(call: Mapping[str, Any]) -> ToolCall:
+    function = call.get("function")
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise BadRequestError("each of tool_calls needs a function with a name")
+    arguments = function.get("arguments", {})
+    if not isinstance(arguments, dict):
+        raise BadRequestError("the arguments of a tool call must be a JSON object")
+    return ToolCall(name=function["name"], arguments=arguments, id=str(call.get("id") or ""))
+
+
+def _tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for tool in tools:
+        function = tool.get("function")
+        if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
+            raise BadRequestError("each tool needs a function with a name")
+        if not isinstance(function.get("parameters", {}), dict):
+            raise BadRequestError(f'the parameters of tool "{function["name"]}" must be a JSON Schema object')
+    return [{"type": "function"} | tool for tool in tools]
+
+
+def tool_call_body(call: ToolCall, index: int) -> dict[str, Any]:
+    """Return a call as Ollama writes it."""
+    function = {"index": index, "name": call.name, "arguments": call.arguments}
+    return {"id": call.id, "function": function} if call.id else {"function": function}
+
+
+def logprobs_body(logprobs: tuple[Logprob, ...], top: int) -> list[dict[str, Any]]:
+    """Return log probabilities as Ollama writes them, with ``top`` alternatives for each token."""
+    return [
+        _token_body(entry.chosen) | ({"top_logprobs": [_token_body(token) for token in entry.top[:top]]} if top else {})
+        for entry in logprobs
+    ]
+
+
+def _token_body(token: TokenLogprob) -> dict[str, Any]:
+    return {"token": token.token, "logprob": token.logprob, "bytes": list(token.bytes)}
+
+
+def finished_body(event: Finished, total_duration: int, load_duration: int) -> dict[str, Any]:
+    """Return the fields of a final object. Durations are in nanoseconds."""
+    body: dict[str, Any] = {"done": True, "done_reason": event.reason}
+    if event.context:
+        body["context"] = list(event.context)
+    body |= {
+        "total_duration": total_duration,
+        "load_duration": load_duration,
+        "prompt_eval_count": event.prompt_tokens,
+        "prompt_eval_duration": event.prompt_duration,
+        "eval_count": event.generated_tokens,
+        "eval_duration": event.generation_duration,
+    }
+    if event.truncation:
+        body |= {
+            "prompt_truncated": True,
+            "dropped_messages": event.truncation.dropped_messages,
+            "dropped_tokens": event.truncation.dropped_tokens,
+            "context_length": event.truncation.context,
+        }
+    return body

@@ -1,0 +1,66 @@
+"""Responses: JSON in one piece, NDJSON as it comes, and what becomes of a client that goes away."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from typing import Any, TypeVar
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+from puna.api.errors import error_body
+from puna.errors import PunaError
+
+_CLIENT_CLOSED_REQUEST = 499
+T = TypeVar("T")
+
+
+class ClientGoneError(PunaError):
+    """The client closed its connection before it was answered; nobody reads this status."""
+
+    status = _CLIENT_CLOSED_REQUEST
+
+    def __init__(self) -> None:
+        super().__init__("request canceled")
+
+
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return ``body`` as JSON, in the media type that Ollama answers with."""
+    content = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
+    return Response(content, status, dict(headers or {}), "application/json; charset=utf-8")
+
+
+def ndjson_response(lines: AsyncGenerator[list[dict[str, Any]], None]) -> Response:
+    """Return a stream of one JSON object per line; an error on the way becomes the last line."""
+    return StreamingResponse(_encode(lines), media_type="application/x-ndjson")
+
+
+async def _encode(batches: AsyncGenerator[list[dict[str, Any]], None]) -> AsyncIterator[bytes]:
+    try:
+        async for batch in batches:
+            yield b"".join([orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in batch])
+    except Exception as error:  # noqa: BLE001 - the response has begun: any error must reach the client as a line
+        yield orjson.dumps(error_body(error), option=orjson.OPT_APPEND_NEWLINE)
+    finally:
+        await batches.aclose()
+
+
+async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:
+    """Return what ``work`` returns; cancel it and raise ``ClientGoneError`` when the client goes away first."""
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_wait_for_disconnect(request))
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise ClientGoneError
+        return task.result()
+    finally:
+        watch.cancel()
+        if not task.done():
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def _wait_for_disconnect(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

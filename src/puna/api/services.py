@@ -1,0 +1,51 @@
+"""What the routes of every dialect share, and how they get at it."""
+
+import logging
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+from starlette.requests import Request
+
+from puna.durations import parse_duration
+from puna.errors import BadRequestError
+from puna.inference.options import Options
+from puna.models.library import Library, Model
+from puna.scheduler.scheduler import Scheduler
+from puna.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The parts of one running server."""
+
+    settings: Settings
+    library: Library
+    scheduler: Scheduler
+
+    def model(self, reference: str) -> Model:
+        """Return the model that a request names; raise ``BadRequestError`` or ``ModelNotFoundError``."""
+        if not reference:
+            raise BadRequestError("model is required")
+        return self.library.get(reference)
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(_services)]
+
+
+def keep_alive_seconds(value: float | str | None) -> float | None:
+    """Return ``keep_alive`` in seconds, or ``None`` for the setting's."""
+    return None if value is None else parse_duration(value)
+
+
+def warn_of_unknown(options: Options, path: str) -> None:
+    """Name the options that nobody knows in the log, once per request."""
+    if options.unknown:
+        _log.warning("%s: unknown options: %s", path, ", ".join(options.unknown))

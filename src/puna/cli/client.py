@@ -1,0 +1,82 @@
+"""The server that commands talk to: the official client, with the user's address and credentials."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
+import ollama
+
+from puna.cli.errors import CommandError
+from puna.settings import Settings
+
+_START_SECONDS = 30.0
+
+
+def make_client(settings: Settings) -> ollama.Client:
+    """Return a client for the configured server."""
+    auth = settings.basic_auth
+    return ollama.Client(settings.address.url, auth=(auth.user, auth.password) if auth else None)
+
+
+@contextmanager
+def connected(*, start: bool = False) -> Iterator[ollama.Client]:
+    """Give a client for a server that answers; explain in one sentence what went wrong otherwise.
+
+    With ``start``, a server is started for as long as the context lasts when none answers on a loopback address.
+    """
+    settings = Settings.from_env()
+    client = make_client(settings)
+    server = None
+    try:
+        if not _answers(client):
+            if not (start and settings.address.is_loopback):
+                raise CommandError(f"no server answers at {settings.address.url}; start one with: puna serve")
+            server = _start(client)
+        yield client
+    except ollama.ResponseError as error:
+        raise CommandError(error.error or f"the server answered with status {error.status_code}") from error
+    except (httpx.HTTPError, ConnectionError) as error:
+        raise CommandError(f"the connection to {settings.address.url} failed: {error}") from error
+    finally:
+        if server is not None:
+            _stop(server)
+
+
+def _answers(client: ollama.Client) -> bool:
+    try:
+        client.ps()
+    except (httpx.TransportError, ConnectionError):
+        return False
+    return True
+
+
+def _start(client: ollama.Client) -> "subprocess.Popen[bytes]":
+    server = subprocess.Popen(
+        [sys.executable, "-m", "puna", "serve", "--exit-with-stdin"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE if not os.environ.get("OLLAMA_DEBUG") else None,
+        start_new_session=True,  # a Ctrl-C at the prompt is for the answer, not for the server
+    )
+    deadline = time.monotonic() + _START_SECONDS
+    while not _answers(client):
+        if server.poll() is not None or time.monotonic() > deadline:
+            _, errors = server.communicate() if server.poll() is not None else (b"", b"")
+            _stop(server)
+            raise CommandError(f"could not start a server: {(errors or b'').decode(errors='replace').strip()}")
+        time.sleep(0.05)
+    return server
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    if server.stdin:
+        server.stdin.close()
+    try:
+        server.wait(10)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()

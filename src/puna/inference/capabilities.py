@@ -1,0 +1,53 @@
+"""What a model can do, as its files say: the words that ``/api/show`` lists and requests are checked against."""
+
+import re
+from functools import lru_cache
+
+from puna.errors import BadRequestError
+from puna.inference.prompt.ollama_template import OllamaTemplate, thinking_tags
+from puna.models.library import Model
+from puna.scheduler.launch import is_embedding_model
+
+_JINJA_TOOLS = re.compile(r"\{[{%][^}]*\btools\b")
+_JINJA_THINKING = re.compile(r"enable_thinking|reasoning_content|<think>|<\|channel\|>|reasoning_effort")
+_FIM_KEYS = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.fim_suf_token_id", "tokenizer.ggml.fim_mid_token_id")
+
+
+class UnsupportedError(BadRequestError):
+    """The model cannot do what the request needs."""
+
+    def __init__(self, name: str, capability: str) -> None:
+        super().__init__(f'"{name}" does not support {capability}')
+
+
+@lru_cache(maxsize=64)
+def parse_template(text: str) -> OllamaTemplate:
+    """Return the parsed Go template; raise ``TemplateError`` (400) with line and reason."""
+    return OllamaTemplate.parse(text)
+
+
+def capabilities(model: Model) -> tuple[str, ...]:
+    """Return what the model can do, in Ollama's words and order."""
+    gguf = model.gguf
+    if is_embedding_model(gguf):
+        return ("embedding",)
+    found = ["completion"]
+    tools = thinking = insert = False
+    if model.template:
+        template = parse_template(model.template)
+        tools = "tools" in template.variables
+        thinking = thinking_tags(template) is not None or "think" in template.variables
+        insert = "suffix" in template.variables
+    elif gguf.chat_template:
+        tools = bool(_JINJA_TOOLS.search(gguf.chat_template))
+        thinking = bool(_JINJA_THINKING.search(gguf.chat_template))
+    insert = insert or all(key in gguf.metadata for key in _FIM_KEYS)
+    found += ["vision"] * bool(model.projectors)
+    found += ["tools"] * tools + ["insert"] * insert + ["thinking"] * thinking
+    return tuple(found)
+
+
+def require(model: Model, name: str, capability: str, word: str = "") -> None:
+    """Raise ``UnsupportedError`` unless the model has the capability; ``word`` is what the message calls it."""
+    if capability not in capabilities(model):
+        raise UnsupportedError(name, word or capability)

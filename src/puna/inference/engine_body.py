@@ -1,0 +1,88 @@
+"""The bodies of requests to the engine, in llama-server's terms."""
+
+import base64
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from puna.inference.requests import Conversation, GenerationRequest, Message, Think
+
+_ENDLESS_CONTEXTS = 10
+"""A generation without a limit of its own ends after this many contexts, as in Ollama: it may never stop by itself."""
+
+
+def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0) -> dict[str, Any]:
+    """Return what every kind of generation sends: sampling, limits and stop strings.
+
+    ``context`` is the slot's size and ``prompt_tokens`` the prompt's, both in tokens.
+    """
+    options = request.options
+    limit = options.num_predict if options.num_predict >= 0 else _ENDLESS_CONTEXTS * context
+    if not request.shift:
+        limit = min(limit, max(context - prompt_tokens, 1))
+    return {
+        **options.sampling,
+        "n_predict": limit,
+        "n_keep": options.num_keep,
+        "stop": list(options.stop),
+        "stream": True,
+        "cache_prompt": True,
+        **_format(request.format),
+    }
+
+
+def _format(value: str | Mapping[str, Any]) -> dict[str, Any]:
+    if not value:
+        return {}
+    return {"json_schema": {"type": "object"} if value == "json" else value}
+
+
+def logprobs_for_completion(request: GenerationRequest) -> dict[str, Any]:
+    """Return the fields that ask ``/completion`` for log probabilities."""
+    if not request.logprobs:
+        return {}
+    return {"n_probs": max(request.top_logprobs, 1), "post_sampling_probs": False}
+
+
+def chat_body(request: GenerationRequest, conversation: Conversation, think: Think) -> dict[str, Any]:
+    """Return the part of a chat request that its template sees."""
+    body: dict[str, Any] = {"messages": [chat_message(message) for message in conversation.messages]}
+    if conversation.tools:
+        body |= {"tools": list(conversation.tools), "parallel_tool_calls": True}
+    if think is not None:
+        body["chat_template_kwargs"] = {"enable_thinking": think is not False} | (
+            {"reasoning_effort": think} if isinstance(think, str) else {}
+        )
+    if request.logprobs:
+        body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+    return body
+
+
+def chat_message(message: Message) -> dict[str, Any]:
+    """Return a message in the form of OpenAI's chat API, which llama-server's templates are given."""
+    content: str | list[dict[str, Any]] = message.content
+    if message.images:
+        images = [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in message.images]
+        content = [*images, {"type": "text", "text": message.content}]
+    body: dict[str, Any] = {"role": message.role, "content": content}
+    if message.thinking:
+        body["reasoning_content"] = message.thinking
+    if message.tool_calls:
+        body["tool_calls"] = [
+            {
+                "type": "function",
+                "id": call.id,
+                "function": {"name": call.name, "arguments": orjson.dumps(call.arguments).decode()},
+            }
+            for call in message.tool_calls
+        ]
+    if message.tool_name:
+        body["name"] = message.tool_name
+    if message.tool_call_id:
+        body["tool_call_id"] = message.tool_call_id
+    return body
+
+
+def _data_url(image: bytes) -> str:
+    return f"data:image;base64,{base64.b64encode(image).decode()}"

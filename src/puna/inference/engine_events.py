@@ -1,0 +1,97 @@
+"""From the engine's stream to events: one decoder for ``/completion``, one for ``/v1/chat/completions``."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from puna.inference.events import Delta, Finished, Logprob, TokenLogprob
+from puna.inference.requests import ToolCall
+
+_NANOSECONDS_PER_MILLISECOND = 1_000_000
+
+
+def decode_completion(event: Mapping[str, Any]) -> Iterator[Delta | Finished]:
+    """Yield what one event of ``/completion`` or ``/infill`` says."""
+    text = event.get("content", "")
+    logprobs = _logprobs(event.get("completion_probabilities"))
+    if text or logprobs:
+        yield Delta(content=text, logprobs=logprobs)
+    if event.get("stop"):
+        reason = "length" if event.get("stop_type") == "limit" else "stop"
+        yield _finished(reason, event.get("timings", {}))
+
+
+class ChatDecoder:
+    """Decodes one stream of ``/v1/chat/completions``; calls of tools are collected until each is complete."""
+
+    def __init__(self) -> None:
+        self._reason = "stop"
+        self._names: dict[int, tuple[str, str]] = {}
+        self._arguments: dict[int, str] = {}
+
+    def decode(self, event: Mapping[str, Any]) -> Iterator[Delta | Finished]:
+        """Yield what one event says; the event with the timings is the last."""
+        for choice in event.get("choices", ()):
+            delta = choice.get("delta", {})
+            piece = Delta(
+                content=delta.get("content") or "",
+                thinking=delta.get("reasoning_content") or "",
+                tool_calls=tuple(self._calls(delta.get("tool_calls") or ())),
+                logprobs=_logprobs((choice.get("logprobs") or {}).get("content")),
+            )
+            if piece.content or piece.thinking or piece.tool_calls or piece.logprobs:
+                yield piece
+            if choice.get("finish_reason"):
+                self._reason = "length" if choice["finish_reason"] == "length" else "stop"
+        if "timings" in event:
+            yield _finished(self._reason, event["timings"])
+
+    def _calls(self, deltas: Iterable[Mapping[str, Any]]) -> Iterator[ToolCall]:
+        for delta in deltas:
+            index, function = delta.get("index", 0), delta.get("function", {})
+            if function.get("name"):
+                self._names[index] = (function["name"], delta.get("id") or "")
+                self._arguments[index] = ""
+            if index not in self._arguments:
+                continue  # complete already
+            self._arguments[index] += function.get("arguments") or ""
+            arguments = _complete_object(self._arguments[index])
+            if arguments is not None:
+                name, call_id = self._names[index]
+                del self._arguments[index]
+                yield ToolCall(name=name, arguments=arguments, id=call_id)
+
+
+def _complete_object(text: str) -> dict[str, Any] | None:
+    """Return the JSON object that ``text`` is, or ``None`` while it is only the beginning of one."""
+    if not text.rstrip().endswith("}"):
+        return None
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _finished(reason: str, timings: Mapping[str, Any]) -> Finished:
+    cached = int(timings.get("cache_n", 0))
+    return Finished(
+        reason=reason,
+        prompt_tokens=cached + int(timings.get("prompt_n", 0)),
+        prompt_duration=int(timings.get("prompt_ms", 0) * _NANOSECONDS_PER_MILLISECOND),
+        generated_tokens=int(timings.get("predicted_n", 0)),
+        generation_duration=int(timings.get("predicted_ms", 0) * _NANOSECONDS_PER_MILLISECOND),
+        cached_tokens=cached,
+    )
+
+
+def _logprobs(entries: Any) -> tuple[Logprob, ...]:
+    return tuple(
+        Logprob(_token(entry), tuple(_token(other) for other in entry.get("top_logprobs", ())))
+        for entry in entries or ()
+    )
+
+
+def _token(entry: Mapping[str, Any]) -> TokenLogprob:
+    return TokenLogprob(entry["token"], entry["logprob"], tuple(entry.get("bytes") or entry["token"].encode()))

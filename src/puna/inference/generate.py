@@ -1,0 +1,113 @@
+"""One generation: a runner is borrowed, the prompt prepared, the engine's stream turned into events."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass, replace
+
+from puna.engine.errors import RunnerCrashedError
+from puna.inference.capabilities import capabilities, require
+from puna.inference.events import Delta, Event, Finished
+from puna.inference.prepare import Prepared, prepare
+from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
+from puna.models.library import Model
+from puna.scheduler.options import RunnerOptions
+from puna.scheduler.scheduler import Lease, Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first event: the model is in memory. ``load_duration`` is in nanoseconds."""
+
+    load_duration: int
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The only event of a dry run: the prompt as the model would get it."""
+
+    prompt: str
+    images: int
+
+
+async def generate(
+    scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None
+) -> AsyncGenerator[list[Event | Started], None]:
+    """Yield the events of one generation, those that arrived together as one list; ``Finished`` is the last.
+
+    Closing the iterator ends the generation in the engine. Raises a ``PunaError`` before the first event for what
+    cannot be done, and ``RunnerCrashedError`` at any time.
+    """
+    request = check(request)
+    async with scheduler.acquire(request.model, request.options.runner, keep_alive) as lease:
+        prepared = await prepare(request, lease.runner.client, lease.context)
+        yield [Started(lease.load_duration)]
+        try:
+            async with aclosing(_answer(request, prepared, lease)) as answer:
+                async for events in answer:
+                    yield events
+        except RunnerCrashedError as error:
+            raise await lease.runner.crash_error() from error
+
+
+async def _answer(
+    request: GenerationRequest, prepared: Prepared, lease: Lease
+) -> AsyncGenerator[list[Event | Started], None]:
+    said: list[str] = []
+    async with aclosing(lease.runner.client.stream(prepared.route, prepared.body)) as stream:
+        async for engine_events in stream:
+            events: list[Event | Started] = []
+            for event in (event for engine_event in engine_events for event in prepared.decode(engine_event)):
+                if isinstance(event, Delta):
+                    said.append(event.content)
+                    events.append(event)
+                else:
+                    events.append(await _finish(request, prepared, lease, event, "".join(said)))
+            if events:
+                yield events
+
+
+async def render(scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None) -> Rendered:
+    """Return the prompt that ``generate`` would send, without generating."""
+    request = check(request)
+    async with scheduler.acquire(request.model, request.options.runner, keep_alive) as lease:
+        prepared = await prepare(request, lease.runner.client, lease.context)
+        images = sum(len(message.images) for message in getattr(request.input, "messages", ()))
+        return Rendered(await prepared.rendered(lease.runner.client), images)
+
+
+async def load(scheduler: Scheduler, model: Model, options: RunnerOptions, keep_alive: float | None = None) -> Started:
+    """Bring a model into memory and return how long that took."""
+    async with scheduler.acquire(model, options, keep_alive) as lease:
+        return Started(lease.load_duration)
+
+
+def check(request: GenerationRequest) -> GenerationRequest:
+    """Return the request with what its model can do filled in; raise ``UnsupportedError`` for what it cannot."""
+    name = str(request.model.name)
+    match request.input:
+        case Conversation(messages=messages, tools=tools):
+            require(request.model, name, "completion", "chat")
+            if tools:
+                require(request.model, name, "tools")
+            if any(message.images for message in messages):
+                require(request.model, name, "vision", "images")
+        case Completion(images=images):
+            require(request.model, name, "completion", "generate")
+            if images:
+                require(request.model, name, "vision", "images")
+        case Infill():
+            require(request.model, name, "insert")
+    if request.think:
+        require(request.model, name, "thinking")
+    return replace(request, can_think="thinking" in capabilities(request.model))
+
+
+async def _finish(
+    request: GenerationRequest, prepared: Prepared, lease: Lease, event: Finished, answer: str
+) -> Finished:
+    tokens: tuple[int, ...] = ()
+    if request.with_context:
+        client = lease.runner.client
+        text = await prepared.rendered(client) + answer
+        tokens = (*prepared.prefix, *await client.tokenize(text, special=not prepared.prefix))
+    return replace(event, truncation=prepared.truncation, context=tokens)

@@ -1,0 +1,228 @@
+"""From a request to what the engine is asked: which path it takes, its prompt, cut to the context."""
+
+import base64
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from puna.engine.client import EngineClient
+from puna.inference.capabilities import parse_template, require
+from puna.inference.engine_body import chat_body, common_body, logprobs_for_completion
+from puna.inference.engine_events import ChatDecoder, decode_completion
+from puna.inference.events import Event, Truncation
+from puna.inference.prompt.defaults import default_template
+from puna.inference.prompt.fit import fit, fit_tokens
+from puna.inference.prompt.ollama_template import (
+    OllamaTemplate,
+    TemplateMessage,
+    TemplateToolCall,
+    TemplateValues,
+)
+from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, Message, Think
+
+_log = logging.getLogger(__name__)
+
+Decode = Callable[[Mapping[str, Any]], Iterable[Event]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One call of the engine: its route, its body, and how its events are read.
+
+    ``prompt`` is the rendered prompt; ``None`` where the engine renders it (``chat`` then holds what its template is
+    given). ``prefix`` are tokens that go before it.
+    """
+
+    route: str
+    body: dict[str, Any]
+    decode: Decode
+    prompt: str | None = None
+    chat: Mapping[str, Any] | None = None
+    prefix: tuple[int, ...] = ()
+    truncation: Truncation | None = None
+
+    async def rendered(self, client: EngineClient) -> str:
+        """Return the prompt as text, whoever renders it."""
+        if self.prompt is None:
+            return await client.apply_template(self.chat or {})
+        return self.prompt
+
+
+async def prepare(request: GenerationRequest, client: EngineClient, context: int) -> Prepared:
+    """Return the engine call for a request; raise an error with status 400 for what the model or context cannot do."""
+    match request.input:
+        case Completion():
+            return await _completion(request, client, context, request.input.prompt)
+        case Infill():
+            return await _infill(request, client, context, request.input)
+        case Conversation():
+            if request.context:
+                return await _continuation(request, client, context, request.input)
+            template = go_template(request)
+            if template is None:
+                return await _chat(request, client, context, request.input)
+            return await _templated(request, client, context, request.input, template)
+
+
+def go_template(request: GenerationRequest) -> OllamaTemplate | None:
+    """Return the Go template that renders the request, or ``None`` when the engine renders the model's own."""
+    text = request.template or request.model.template
+    if not text and not request.model.gguf.chat_template:
+        text = default_template(request.model.gguf)
+        _log.info("model %s has no template of its own; using %r", request.model.name, text)
+    return parse_template(text) if text else None
+
+
+def effective_think(request: GenerationRequest) -> Think:
+    """Return whether to think: as asked, as the model's parameters say, else as Ollama does, if it can."""
+    if not request.can_think:
+        return None
+    chosen = request.think if request.think is not None else request.options.think
+    return True if chosen is None else chosen
+
+
+async def _chat(request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation) -> Prepared:
+    """The model's own Jinja template, rendered and its answer parsed by the engine's chat endpoint."""
+    think = effective_think(request)
+
+    async def count(messages: tuple[Message, ...]) -> int:
+        body = chat_body(request, replace(conversation, messages=messages), think)
+        return len(await client.tokenize(await client.apply_template(body)))
+
+    messages, truncation, tokens = conversation.messages, None, 0
+    if not request.shift or _bound(request, conversation) >= context:
+        messages, truncation = await fit(messages, count, context, truncate=request.truncate)
+        tokens = 0 if request.shift else await count(messages)
+    body = chat_body(request, replace(conversation, messages=messages), think)
+    return Prepared(
+        route="/v1/chat/completions",
+        body=body | common_body(request, context, tokens),
+        decode=ChatDecoder().decode,
+        chat=body,
+        truncation=truncation,
+    )
+
+
+def _bound(request: GenerationRequest, conversation: Conversation) -> int:
+    """Return a number that the prompt's tokens cannot exceed: no token is shorter than a byte."""
+    said = sum(
+        len(part.encode())
+        for message in conversation.messages
+        for part in (message.role, message.content, message.thinking, str(message.tool_calls), message.tool_name)
+    )
+    per_turn = 64 * len(conversation.messages)
+    fixed = len(str(conversation.tools).encode()) + len(request.model.gguf.chat_template or "")
+    images = sum(len(message.images) for message in conversation.messages)
+    return said + per_turn + fixed + images * _IMAGE_BOUND
+
+
+_IMAGE_BOUND = 1 << 20
+"""An image takes as many tokens as the projector likes, so that a prompt with one is never known to fit."""
+
+
+async def _templated(
+    request: GenerationRequest,
+    client: EngineClient,
+    context: int,
+    conversation: Conversation,
+    template: OllamaTemplate,
+) -> Prepared:
+    """A Go template, rendered here and sent as text."""
+    think = effective_think(request)
+
+    def render(messages: tuple[Message, ...]) -> str:
+        values = TemplateValues(
+            messages=[_template_message(message) for message in messages], tools=conversation.tools, think=think
+        )
+        return template.render(values)
+
+    async def count(messages: tuple[Message, ...]) -> int:
+        return len(await client.tokenize(render(messages)))
+
+    messages, truncation = await fit(conversation.messages, count, context, truncate=request.truncate)
+    prompt = render(messages)
+    images = [image for message in messages for image in message.images]
+    prepared = await _from_text(request, client, context, prompt, images)
+    return replace(prepared, truncation=truncation)
+
+
+def _template_message(message: Message) -> TemplateMessage:
+    return TemplateMessage(
+        role=message.role,
+        content=_MEDIA_MARKER * len(message.images) + message.content,
+        thinking=message.thinking,
+        tool_calls=tuple(TemplateToolCall(call.name, call.arguments, call.id) for call in message.tool_calls),
+        tool_name=message.tool_name,
+        tool_call_id=message.tool_call_id,
+        image_count=len(message.images),
+    )
+
+
+_MEDIA_MARKER = "<__media__>"
+"""What llama-server replaces by an image in the text of ``/completion``."""
+
+
+async def _continuation(
+    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation
+) -> Prepared:
+    """Tokens of an earlier answer, then the new turn."""
+    template = go_template(request)
+    if template is None:
+        prompt = await client.apply_template(chat_body(request, conversation, effective_think(request)))
+    else:
+        values = TemplateValues(
+            messages=[_template_message(message) for message in conversation.messages], think=effective_think(request)
+        )
+        prompt = template.render(values)
+    return await _from_text(request, client, context, prompt, prefix=request.context)
+
+
+async def _completion(request: GenerationRequest, client: EngineClient, context: int, prompt: str) -> Prepared:
+    images = request.input.images if isinstance(request.input, Completion) else ()
+    return await _from_text(request, client, context, _MEDIA_MARKER * len(images) + prompt, list(images))
+
+
+async def _infill(request: GenerationRequest, client: EngineClient, context: int, gap: Infill) -> Prepared:
+    text = request.template or request.model.template
+    if text and "suffix" in parse_template(text).variables:
+        values = TemplateValues(prompt=gap.prefix, suffix=gap.suffix, think=effective_think(request))
+        return await _from_text(request, client, context, parse_template(text).render(values))
+    require(request.model, str(request.model.name), "insert")
+    body = {"input_prefix": gap.prefix, "input_suffix": gap.suffix, "prompt": ""}
+    body |= common_body(request, context) | logprobs_for_completion(request)
+    return Prepared(route="/infill", body=body, decode=decode_completion, prompt=gap.prefix)
+
+
+async def _from_text(
+    request: GenerationRequest,
+    client: EngineClient,
+    context: int,
+    prompt: str,
+    images: list[bytes] | None = None,
+    prefix: tuple[int, ...] = (),
+) -> Prepared:
+    if images:
+        data = [base64.b64encode(image).decode() for image in images]
+        tokens, truncation = [], None
+        content: Any = {"prompt_string": prompt, "multimodal_data": data}
+    else:
+        tokens = [*prefix, *await client.tokenize(prompt, special=not prefix)]
+        tokens = _without_doubled_bos(tokens, request)
+        tokens, truncation = fit_tokens(tokens, request.options.num_keep, context, truncate=request.truncate)
+        content = tokens
+    body = {"prompt": content} | common_body(request, context, len(tokens)) | logprobs_for_completion(request)
+    return Prepared(
+        route="/completion",
+        body=body,
+        decode=decode_completion,
+        prompt=prompt,
+        prefix=prefix,
+        truncation=truncation,
+    )
+
+
+def _without_doubled_bos(tokens: list[int], request: GenerationRequest) -> list[int]:
+    """Drop one of two beginnings of text: many templates write the token that the tokenizer adds as well."""
+    bos = request.model.gguf.metadata.get("tokenizer.ggml.bos_token_id")
+    return tokens[1:] if len(tokens) > 1 and tokens[0] == tokens[1] == bos else tokens

@@ -1,0 +1,1 @@
+"""From a request to the text or messages that the engine is given."""

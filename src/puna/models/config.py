@@ -1,0 +1,84 @@
+"""The configuration blob of a model, and what the library derives from a GGUF header for it."""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from puna.models.gguf import GGUFFile
+from puna.models.manifests import BadManifestError
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """What ``/api/tags`` shows as details; the fields of Ollama's ``ConfigV2`` that a local model has."""
+
+    format: str = ""
+    family: str = ""
+    families: tuple[str, ...] = ()
+    parameter_size: str = ""
+    quantization: str = ""
+    requires: str = ""
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "ModelConfig":
+        """Return the configuration that a blob holds; raise ``BadManifestError``."""
+        try:
+            body = json.loads(raw)
+            families = body.get("model_families") or []
+            return cls(
+                format=str(body.get("model_format") or ""),
+                family=str(body.get("model_family") or ""),
+                families=tuple(str(item) for item in families),
+                parameter_size=str(body.get("model_type") or ""),
+                quantization=str(body.get("file_type") or ""),
+                requires=str(body.get("requires") or ""),
+            )
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise BadManifestError(f"invalid model configuration: {error}") from error
+
+    def encode(self, layer_digests: list[str]) -> bytes:
+        """Return the configuration blob of a model with these layers."""
+        body: dict[str, Any] = {
+            "model_format": self.format,
+            "model_family": self.family,
+            "model_families": list(self.families),
+            "model_type": self.parameter_size,
+            "file_type": self.quantization,
+        }
+        if self.requires:
+            body["requires"] = self.requires
+        body |= {
+            "architecture": "amd64",
+            "os": "linux",
+            "rootfs": {"type": "layers", "diff_ids": layer_digests},
+        }
+        return json.dumps(body, separators=(",", ":")).encode()
+
+
+def config_of(gguf: GGUFFile) -> ModelConfig:
+    """Return the configuration that a model file implies."""
+    return ModelConfig(
+        format="gguf",
+        family=gguf.architecture,
+        families=(gguf.architecture,),
+        parameter_size=human_count(gguf.parameter_count),
+        quantization=gguf.file_type or "unknown",
+    )
+
+
+def human_count(number: int) -> str:
+    """Return a count of parameters as Ollama writes it: ``7.6B``, ``137M``, ``12K``."""
+    for size, unit in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
+        if number >= size:
+            value = number / size
+            digits = 2 if unit in "MK" and value < 100 and not value.is_integer() else 1
+            text = f"{value:.{digits}f}" if value < 100 or unit in "TB" else f"{math.floor(value)}"
+            return (text.rstrip("0").rstrip(".") if unit in "MK" else text) + unit
+    return str(number)
+
+
+def encode_parameters(parameters: Mapping[str, Any]) -> bytes:
+    """Return the blob of a model's parameters."""
+    return json.dumps(parameters, separators=(",", ":"), ensure_ascii=False).encode()

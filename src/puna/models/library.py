@@ -1,0 +1,219 @@
+"""The models that this machine has: list, resolve, copy, delete."""
+
+import json
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from puna import builtin
+from puna.errors import BadRequestError, ModelNotFoundError, PunaError
+from puna.models import manifests
+from puna.models.atomic import remove_leftovers
+from puna.models.config import ModelConfig
+from puna.models.gguf import GGUFFile, read_gguf
+from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
+from puna.models.store import BlobStore
+from puna.names import ModelName, parse_name
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model with everything that its layers say. Big files are paths; small layers are read when first used."""
+
+    name: ModelName
+    manifest: Manifest
+    modified_at: datetime
+    blobs: BlobStore
+    is_builtin: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Return what identifies the model: its manifest's digest in hex."""
+        return self.manifest.digest
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of its blobs."""
+        return self.manifest.size
+
+    @cached_property
+    def config(self) -> ModelConfig:
+        """Return the details that its configuration blob holds."""
+        return ModelConfig.parse(self.blobs.read(self.manifest.config.digest))
+
+    @cached_property
+    def path(self) -> Path:
+        """Return its GGUF file (the first, where it has several)."""
+        layers = self.manifest.of_type(manifests.MODEL)
+        if not layers:
+            raise BadManifestError(f"model {self.name} has no model layer")
+        return self.blobs.path(layers[0].digest)
+
+    @cached_property
+    def gguf(self) -> GGUFFile:
+        """Return the header of its file."""
+        return read_gguf(self.path)
+
+    @cached_property
+    def adapters(self) -> tuple[Path, ...]:
+        """Return its adapters' files."""
+        return self._paths(manifests.ADAPTER)
+
+    @cached_property
+    def projectors(self) -> tuple[Path, ...]:
+        """Return its multimodal projectors' files."""
+        return self._paths(manifests.PROJECTOR)
+
+    @cached_property
+    def template(self) -> str:
+        """Return its Go template, or "" if it has none of its own."""
+        return self._text(manifests.TEMPLATE)
+
+    @cached_property
+    def system(self) -> str:
+        """Return its system message, or ""."""
+        return self._text(manifests.SYSTEM)
+
+    @cached_property
+    def licenses(self) -> tuple[str, ...]:
+        """Return the texts of its licences."""
+        return tuple(self._decode(layer) for layer in self.manifest.of_type(manifests.LICENSE))
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:
+        """Return the options that it sets for every request."""
+        merged: dict[str, Any] = {}
+        for layer in self.manifest.of_type(manifests.PARAMS):
+            merged |= self._json(layer, dict)
+        return merged
+
+    @cached_property
+    def messages(self) -> tuple[Mapping[str, Any], ...]:
+        """Return the messages that every conversation with it begins with."""
+        layers = self.manifest.of_type(manifests.MESSAGES)
+        return tuple(message for layer in layers for message in self._json(layer, list))
+
+    def _paths(self, media_type: str) -> tuple[Path, ...]:
+        return tuple(self.blobs.path(layer.digest) for layer in self.manifest.of_type(media_type))
+
+    def _text(self, media_type: str) -> str:
+        layers = self.manifest.of_type(media_type)
+        return self._decode(layers[-1]) if layers else ""
+
+    def _decode(self, layer: Layer) -> str:
+        return self.blobs.read(layer.digest).decode(errors="replace")
+
+    def _json(self, layer: Layer, kind: type) -> Any:
+        try:
+            value = json.loads(self.blobs.read(layer.digest))
+        except (ValueError, RecursionError) as error:
+            raise BadManifestError(f"model {self.name}: layer {layer.digest} is not JSON") from error
+        if not isinstance(value, kind):
+            raise BadManifestError(f"model {self.name}: layer {layer.digest} is not of the form that it must have")
+        return value
+
+
+class Library:
+    """All models of one store, with the built-in one among them unless it is hidden. Safe to use from threads."""
+
+    def __init__(self, root: Path, *, hide_builtin: bool = False) -> None:
+        self.root = root
+        self.manifests = ManifestStore(root)
+        self._builtin = None if hide_builtin else ManifestStore(builtin.STORE)
+        self.blobs = BlobStore(root, None if hide_builtin else BlobStore(builtin.STORE))
+        self._cache: dict[Path, tuple[tuple[int, int], Model]] = {}
+        self._change = threading.RLock()
+
+    def clean(self) -> int:
+        """Remove what processes that were killed left half-written; return how many files."""
+        return remove_leftovers(self.blobs.directory)
+
+    def get(self, name: ModelName | str) -> Model:
+        """Return the model of this name; raise ``ModelNotFoundError``."""
+        wanted = parse_name(name) if isinstance(name, str) else name
+        try:
+            return self._read(self.manifests, wanted)
+        except ModelNotFoundError:
+            if self._builtin is None:
+                raise
+            return self._read(self._builtin, wanted)
+
+    def _read(self, source: ManifestStore, name: ModelName) -> Model:
+        path = source.path(name)
+        try:
+            stat = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise ModelNotFoundError(str(name)) from None
+        version = (stat.st_mtime_ns, stat.st_ino)
+        cached = self._cache.get(path)
+        if cached and cached[0] == version:
+            return cached[1]
+        model = Model(
+            name=ModelName(*path.parts[-4:]),
+            manifest=source.read(name),
+            modified_at=datetime.fromtimestamp(stat.st_mtime, UTC),
+            blobs=self.blobs,
+            is_builtin=source is self._builtin,
+        )
+        self._cache[path] = (version, model)
+        return model
+
+    def list(self) -> tuple[list[Model], list[tuple[ModelName, str]]]:
+        """Return every model, the most recently changed first, and the names that cannot be read with the reason."""
+        models: list[Model] = []
+        broken: list[tuple[ModelName, str]] = []
+        names = {name.key: name for store in (self._builtin, self.manifests) if store for name in store.names()}
+        for name in names.values():
+            try:
+                model = self.get(name)
+                _ = model.config
+            except (PunaError, OSError) as error:
+                broken.append((name, str(error)))
+            else:
+                models.append(model)
+        return sorted(models, key=lambda model: model.modified_at, reverse=True), broken
+
+    def put(self, name: ModelName, manifest: Manifest) -> None:
+        """Give ``name`` to ``manifest``, whose blobs are in the store, and remove what only the old one used."""
+        with self._change:
+            old = self._manifest_or_none(name)
+            for layer in (manifest.config, *manifest.layers):
+                self.blobs.materialize(layer.digest)
+            self.manifests.write(name, manifest)
+            if old is not None:
+                self._remove_unused(old)
+
+    def copy(self, source: ModelName, destination: ModelName) -> None:
+        """Give a model a second name; raise ``ModelNotFoundError``."""
+        self.put(destination, self.get(source).manifest)
+
+    def delete(self, model: Model) -> None:
+        """Remove a model's name and the blobs that no other uses; raise ``BadRequestError`` for the built-in one."""
+        if model.is_builtin:
+            raise BadRequestError(
+                f"model '{model.name}' is part of Puna and cannot be deleted; PUNA_HIDE_BUILTIN=1 hides it"
+            )
+        with self._change:
+            self.manifests.delete(model.name)
+            self._remove_unused(model.manifest)
+
+    def _manifest_or_none(self, name: ModelName) -> Manifest | None:
+        try:
+            return self.manifests.read(name)
+        except (ModelNotFoundError, BadManifestError):
+            return None
+
+    def _remove_unused(self, manifest: Manifest) -> None:
+        candidates = {layer.digest for layer in (manifest.config, *manifest.layers)}
+        for digest in candidates - set(self._used_digests()):
+            self.blobs.remove(digest)
+
+    def _used_digests(self) -> Iterator[str]:
+        for name in self.manifests.names():
+            manifest = self._manifest_or_none(name)
+            if manifest is not None:
+                yield from (layer.digest for layer in (manifest.config, *manifest.layers))

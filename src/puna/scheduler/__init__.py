@@ -1,0 +1,1 @@
+"""Which models are in memory: load, queue, keep-alive, memory, eviction."""

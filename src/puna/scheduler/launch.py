@@ -1,0 +1,55 @@
+"""From a model and what is asked of its runner to the configuration that the engine starts with."""
+
+from puna.engine.config import RunnerConfig
+from puna.models.gguf import GGUFFile, kv_cache_bytes_per_token
+from puna.models.library import Model
+from puna.scheduler.memory import Footprint, Plan
+from puna.scheduler.options import RunnerOptions
+from puna.settings import Settings
+
+_BATCH = 512
+_POOLED_BATCH = 2048
+_ONE_THREAD_BYTES = 64 << 20
+"""A model whose weights are smaller than this is fastest on one thread: more spend their time waiting for each other."""
+
+
+def footprint(model: Model, settings: Settings) -> Footprint:
+    """Return what the model's files say about its size."""
+    files = [model.path, *model.adapters, *model.projectors]
+    return Footprint(
+        weights=sum(path.stat().st_size for path in files),
+        cache_per_token=kv_cache_bytes_per_token(model.gguf, settings.kv_cache_type),
+        trained_context=model.gguf.context_length or 0,
+    )
+
+
+def runner_config(model: Model, options: RunnerOptions, plan: Plan, settings: Settings) -> RunnerConfig:
+    """Return the configuration of a runner for ``model`` with the context and slots of ``plan``."""
+    return RunnerConfig(
+        model_path=str(model.path),
+        adapter_paths=tuple(str(path) for path in model.adapters),
+        projector_path=str(model.projectors[0]) if model.projectors else "",
+        context=plan.context,
+        parallel=plan.parallel,
+        batch=options.num_batch or _default_batch(model.gguf, plan.context),
+        kv_type=settings.kv_cache_type,
+        flash_attention=settings.flash_attention,
+        threads=options.num_thread or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
+        gpu_layers=options.num_gpu,
+        main_gpu=options.main_gpu,
+        use_mmap=options.use_mmap,
+        use_mlock=options.use_mlock,
+        numa=options.numa,
+        pooling="" if is_embedding_model(model.gguf) else "mean",
+    )
+
+
+def is_embedding_model(gguf: GGUFFile) -> bool:
+    """Return whether the model was made to embed text, and does not generate any."""
+    return f"{gguf.architecture}.pooling_type" in gguf.metadata
+
+
+def _default_batch(gguf: GGUFFile, context: int) -> int:
+    # A text to embed is pooled over one batch, so a batch must hold it; for a model that was not made to embed,
+    # a smaller limit keeps the compute buffers small.
+    return max(_BATCH, context) if is_embedding_model(gguf) else max(_BATCH, min(context, _POOLED_BATCH))

@@ -1,0 +1,70 @@
+"""How much memory a model needs, and the context and parallelism that follow. Plain arithmetic, no machinery."""
+
+from dataclasses import dataclass
+
+from puna.errors import PunaError
+
+_PREFERRED_PARALLEL = 4
+_MINIMUM_CONTEXT = 4096
+_OVERHEAD = 64 << 20
+"""What a process with an empty model holds: interpreter, engine, buffers."""
+_USABLE = 0.85
+"""The part of the available memory that a model may plan with; the rest is for everybody else."""
+
+
+class OutOfMemoryError(PunaError):
+    """A model can never fit into this machine's memory."""
+
+    def __init__(self, needed: int, available: int) -> None:
+        super().__init__(f"model requires more system memory ({_gib(needed)}) than is available ({_gib(available)})")
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What a model file says about its size: bytes of weights, bytes of cache per token, and its longest context."""
+
+    weights: int
+    cache_per_token: int
+    trained_context: int
+
+    def total(self, context: int, parallel: int) -> int:
+        """Return the estimated bytes of a runner with ``parallel`` slots of ``context`` tokens."""
+        return _OVERHEAD + self.weights + self.cache_per_token * context * parallel
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How a model is to be loaded: tokens per slot, slots, and the bytes that this is estimated to take."""
+
+    context: int
+    parallel: int
+    size: int
+
+
+def plan(footprint: Footprint, *, context: int, parallel: int, available: int) -> Plan:
+    """Choose what was not asked for (``context`` or ``parallel`` 0) so that the model fits into ``available`` bytes.
+
+    The context asked for is kept up to what the model was trained for; the one not asked for is the model's own and
+    halved while memory is short. Raises ``OutOfMemoryError`` when the smallest choice does not fit.
+    """
+    budget = int(available * _USABLE)
+    own = footprint.trained_context or _MINIMUM_CONTEXT
+    contexts = [min(context, own)] if context else _halvings(own)
+    slots = [parallel] if parallel else [_PREFERRED_PARALLEL, 2, 1]
+    choices = [(tokens, count) for tokens in contexts for count in slots]
+    for tokens, count in choices:
+        size = footprint.total(tokens, count)
+        if size <= budget:
+            return Plan(tokens, count, size)
+    raise OutOfMemoryError(footprint.total(*choices[-1]), available)
+
+
+def _halvings(context: int) -> list[int]:
+    result = [context]
+    while result[-1] // 2 >= _MINIMUM_CONTEXT:
+        result.append(result[-1] // 2)
+    return result
+
+
+def _gib(size: int) -> str:
+    return f"{size / (1 << 30):.1f} GiB"

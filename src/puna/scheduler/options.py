@@ -1,0 +1,17 @@
+"""What a request may say about how its model is loaded."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerOptions:
+    """The options that a runner is started with; 0 (or -1 for ``num_gpu``) leaves the choice to Puna."""
+
+    num_ctx: int = 0
+    num_batch: int = 0
+    num_gpu: int = -1
+    main_gpu: int = 0
+    num_thread: int = 0
+    use_mmap: bool = True
+    use_mlock: bool = False
+    numa: bool = False
