@@ -65,13 +65,13 @@ class RegistryApi:
 
         await retry(put, self._options, self._options.attempts)
 
-    async def has_blob(self, target: Target, digest: str) -> bool:
-        """Return whether the repository has the blob."""
+    async def has_blob(self, target: Target, digest: str, *, push: bool) -> bool:
+        """Return whether the repository has the blob; ``push`` asks for the right to write along with it."""
 
         async def head() -> bool:
             url = target.url("blobs", digest)
             # A redirect to where the bytes lie says that they are there; such addresses often take GET only.
-            async with self.http.request("HEAD", url, target, push=True, follow=False) as response:
+            async with self.http.request("HEAD", url, target, push=push, follow=False) as response:
                 if response.status == 404:
                     return False
                 await check(response, 200, 301, 302, 303, 307, 308)

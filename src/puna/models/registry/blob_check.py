@@ -5,6 +5,7 @@ import os
 import threading
 import zlib
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -35,13 +36,18 @@ class BlobCheck:
 
 
 async def check_blob(
-    path: Path, digest: str, records: RecordStore, part_size: int, on_bytes: OnBytes = lambda _: None
+    path: Path,
+    digest: str,
+    records: RecordStore,
+    part_size: int,
+    on_bytes: OnBytes = lambda _: None,
+    executor: Executor | None = None,
 ) -> BlobCheck:
     """Read the whole file at ``path`` in a thread. If it is right, its record is renewed; if not, the record is kept.
 
     Raises ``FileNotFoundError`` and other ``OSError``.
     """
-    return await in_stoppable_thread(_check, path, digest, records, part_size, on_bytes)
+    return await in_stoppable_thread(executor, _check, path, digest, records, part_size, on_bytes)
 
 
 def _check(
@@ -67,6 +73,9 @@ def _check(
     if actual == digest and not stop.is_set():
         records.save(BlobRecord(digest, before.size, parts, before))
     elif known is not None and known.verified is not None:
+        if not stop.is_set():
+            # The parts still tell what is good of the file. No file has this time: the next pull reads it again.
+            records.save(replace(known, verified=replace(known.verified, mtime_ns=-1)))
         return BlobCheck(digest, actual, before.size, known.size, _differing(known.parts, parts))
     return BlobCheck(digest, actual, before.size)
 

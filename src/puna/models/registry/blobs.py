@@ -1,7 +1,9 @@
 """Makes sure that blobs are in the store and right: what is there is checked, what is not is fetched."""
 
 import asyncio
+import os
 from collections.abc import Callable
+from concurrent.futures import Executor
 from pathlib import Path
 
 from puna.models.manifests import Layer
@@ -10,11 +12,11 @@ from puna.models.registry.download import BlobDownload, BlobSource
 from puna.models.registry.errors import RegistryError
 from puna.models.registry.jobs import Jobs
 from puna.models.registry.options import TransferOptions
-from puna.models.registry.partial import PartialBlob, storage_errors
+from puna.models.registry.partial import PartialBlob, storage_errors, try_open_locked
 from puna.models.registry.progress import Progress, Report, short
 from puna.models.registry.record import BlobRecord, RecordStore
 from puna.models.registry.threads import in_thread
-from puna.models.store import BlobStore
+from puna.models.store import BlobStore, is_digest, parse_digest
 
 _REPORT_STEP = 4 << 20
 
@@ -37,6 +39,10 @@ class BlobKeeper:
         if not path.is_file():
             return self.blobs.has(layer.digest)  # a copy that is part of the package
         return path.stat().st_size == layer.size and self.records.is_verified(layer.digest, path)
+
+    def is_busy(self, digest: str) -> bool:
+        """Return whether this process fetches the blob now."""
+        return digest in self._jobs
 
     def missing_bytes(self, layer: Layer) -> int:
         """Return how many bytes a pull would fetch, taking a file of the right size as good."""
@@ -65,10 +71,33 @@ class BlobKeeper:
         """Put a small blob into the store and return its digest."""
         return await in_thread(self.blobs.add, data)
 
-    async def check(self, digest: str, on_bytes: OnBytes = lambda _: None) -> BlobCheck:
+    async def check(
+        self, digest: str, on_bytes: OnBytes = lambda _: None, executor: Executor | None = None
+    ) -> BlobCheck:
         """Read a blob of the store's directory and say whether it is right."""
         path = self.blobs.path_for_write(digest)
-        return await check_blob(path, digest, self.records, self._options.part_size_for(path.stat().st_size), on_bytes)
+        part_size = self._options.part_size_for(path.stat().st_size)
+        return await check_blob(path, digest, self.records, part_size, on_bytes, executor)
+
+    def partial_digests(self) -> list[str]:
+        """Return the digests of the blobs of which a part was fetched."""
+        names = [path.name for path in self.partials.iterdir()] if self.partials.is_dir() else []
+        return [parse_digest(name) for name in names if is_digest(name)]
+
+    def partial_size(self, digest: str) -> int:
+        """Return the bytes that are there of a blob on its way."""
+        record = self.records.load(digest)
+        return record.completed if record else 0
+
+    def discard_partial(self, digest: str) -> bool:
+        """Remove what is there of a blob on its way; return ``False`` if a process works on it."""
+        descriptor = try_open_locked(self._partial_path(digest))
+        if descriptor is None:
+            return False
+        self._partial_path(digest).unlink(missing_ok=True)
+        self.records.remove(digest)
+        os.close(descriptor)
+        return True
 
     def quarantine(self, digest: str) -> Path:
         """Put a damaged blob aside and return where it is now."""

@@ -160,12 +160,13 @@ class PartialBlob:
 
 async def _open_locked(path: Path) -> int:
     # Another process holds the lock, so there is no event to wait for.
-    while (descriptor := await in_thread(_try_open_locked, path)) is None:  # noqa: ASYNC110
+    while (descriptor := await in_thread(try_open_locked, path)) is None:  # noqa: ASYNC110
         await asyncio.sleep(_LOCK_POLL)
     return descriptor
 
 
-def _try_open_locked(path: Path) -> int | None:
+def try_open_locked(path: Path) -> int | None:
+    """Return a descriptor of the file, made if it is missing, that holds its lock; ``None`` if another one does."""
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     with contextlib.suppress(BlockingIOError, FileNotFoundError):

@@ -61,7 +61,7 @@ class Pusher:
     async def _push_blob(self, target: Target, layer: Layer, report: Report) -> None:
         tell = _reporter(layer, report)
         path = await in_thread(self._library.blobs.path, layer.digest)
-        if await self._api.has_blob(target, layer.digest):
+        if await self._api.has_blob(target, layer.digest, push=True):
             tell(layer.size)
             return
         mount_from = await in_thread(self._mount_source, target.name, layer)

@@ -1,8 +1,10 @@
 """Blocking work off the event loop, in a way that a cancelled task cannot pull the file from under."""
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
@@ -22,11 +24,15 @@ async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
 
 
 async def in_stoppable_thread(
-    function: Callable[Concatenate[threading.Event, _P], _T], *args: _P.args, **kwargs: _P.kwargs
+    executor: Executor | None,
+    function: Callable[Concatenate[threading.Event, _P], _T],
+    *args: _P.args,
+    **kwargs: _P.kwargs,
 ) -> _T:
-    """Run long work in a thread. Its first argument is an event that is set when the caller is cancelled."""
+    """Run long work in a thread of ``executor``. Its first argument is an event that is set when it is cancelled."""
     stop = threading.Event()
-    work = asyncio.ensure_future(in_thread(function, stop, *args, **kwargs))
+    call = functools.partial(function, stop, *args, **kwargs)
+    work = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(executor, call))
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:

@@ -13,11 +13,12 @@ from puna.models.registry.policy import AccessPolicy
 from puna.models.registry.pull import ModelStore, Puller
 from puna.models.registry.push import Pusher
 from puna.models.registry.upload import UploadStore
+from puna.models.verify import Verifier
 from puna.settings import Settings
 
 
 class Transfers:
-    """Pulls and pushes for one library. Make it and close it on the event loop that uses it."""
+    """Pulls, pushes and repairs for one library. Make it and close it on the event loop that uses it."""
 
     def __init__(
         self,
@@ -36,6 +37,7 @@ class Transfers:
         root: Path = library.blobs.directory.parent
         self.keeper = BlobKeeper(root, library.blobs, options)
         self.puller = Puller(library, api, self.keeper, policy)
+        self.verifier = Verifier(library, api, self.keeper, policy)
         self.pusher = Pusher(library, api, UploadStore(root), policy, options)
 
     async def close(self) -> None:
