@@ -18,9 +18,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.models.registry.conftest import Library, add_model
+from tests.models.registry.conftest import add_model
 from tests.models.registry.servers import docker_registry
 
+from puna.models.library import Library
 from puna.models.registry.identity import Identity
 from puna.models.registry.options import TransferOptions
 from puna.models.registry.transfers import Transfers

@@ -5,7 +5,7 @@ import contextlib
 import os
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -18,7 +18,7 @@ from puna.models.registry.blobs import BlobKeeper
 from puna.models.registry.download import BlobSource
 from puna.models.registry.errors import BlobMissingError
 from puna.models.registry.jobs import stream
-from puna.models.registry.policy import AccessPolicy
+from puna.models.registry.policy import AccessPolicy, host_of
 from puna.models.registry.progress import Progress, Report, short
 from puna.models.registry.pull import ModelStore
 from puna.models.registry.remote_manifest import blobs_of
@@ -214,7 +214,7 @@ class Verifier:
             except PunaError as error:
                 reason = str(error)
             else:
-                return replace(finding, state="repaired", note=f"fetched from {target.origin.authority}")
+                return replace(finding, state="repaired", note=f"fetched from {host_of(target.base)}")
         return replace(finding, note=reason + aside)
 
     async def _source(self, target: Target, layer: Layer) -> BlobSource:
@@ -223,11 +223,11 @@ class Verifier:
             return BlobSource(self._api, target, layer.digest, layer.size)
         location = (await self._api.manifest(target)).locations.get(layer.digest)
         if location is None:
-            raise BlobMissingError(f"registry {target.origin.authority} does not have blob {layer.digest}")
+            raise BlobMissingError(f"registry {host_of(target.base)} does not have blob {layer.digest}")
         return BlobSource(self._api, target, layer.digest, layer.size, location)
 
     def _unused(self, survey: _Survey, prune: bool) -> list[Finding]:
-        """Return the blobs that no model uses and those half fetched; with ``prune`` they are removed if that is safe."""
+        """Return the blobs that no model uses and those half fetched; ``prune`` removes them where that is safe."""
         findings: list[Finding] = []
         for digest in sorted(set(self._keeper.blobs.digests()) - set(survey.wanted)):
             with contextlib.suppress(FileNotFoundError):
@@ -258,7 +258,7 @@ class Run:
         self._work = work
         self._report: StoreReport | None = None
 
-    async def progress(self) -> AsyncIterator[Progress]:
+    async def progress(self) -> AsyncGenerator[Progress, None]:
         """Yield the progress. Closing the iterator cancels the work."""
 
         async def work(report: Report) -> None:

@@ -8,12 +8,12 @@ import pytest
 from tests.models.registry.servers import docker_registry
 from tests.system import require
 
-from puna.models.manifests import CONFIG_TYPE, MODEL, TEMPLATE, Layer, Manifest, ManifestStore, make_manifest
+from puna.models.library import Library
+from puna.models.manifests import CONFIG_TYPE, MODEL, TEMPLATE, Layer, Manifest, make_manifest
 from puna.models.registry.identity import Identity
 from puna.models.registry.options import TransferOptions
 from puna.models.registry.transfers import Transfers
-from puna.models.store import BlobStore
-from puna.names import ModelName, parse_name
+from puna.names import parse_name
 from puna.settings import Settings
 
 OPTIONS = TransferOptions(
@@ -26,20 +26,6 @@ OPTIONS = TransferOptions(
     longest_delay=0.05,
     checkpoint_interval=0.02,
 )
-
-
-class Library:
-    """The part of a library that transfers use."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.blobs = BlobStore(root)
-        self.manifests = ManifestStore(root)
-
-    def put(self, name: ModelName, manifest: Manifest) -> None:
-        for layer in (manifest.config, *manifest.layers):
-            self.blobs.path(layer.digest)
-        self.manifests.write(name, manifest)
 
 
 @pytest.fixture(autouse=True)
@@ -92,13 +78,13 @@ async def make_transfers(tmp_path: Path) -> AsyncIterator[MakeTransfers]:
 @pytest.fixture
 def library(tmp_path: Path) -> Library:
     """Return an empty library."""
-    return Library(tmp_path / "models")
+    return Library(tmp_path / "models", hide_builtin=True)
 
 
 @pytest.fixture
 def origin(tmp_path: Path) -> Library:
     """Return another empty library, for models that are pushed."""
-    return Library(tmp_path / "origin")
+    return Library(tmp_path / "origin", hide_builtin=True)
 
 
 def add_model(library: Library, name: str, *blobs: bytes, template: bytes = b"{{ .Prompt }}") -> Manifest:

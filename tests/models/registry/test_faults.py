@@ -10,10 +10,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.models.registry.conftest import OPTIONS, Library, add_model
+from tests.models.registry.conftest import OPTIONS, add_model
 from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.test_transfers import run, statuses
 
+from puna.models.library import Library
 from puna.models.registry.errors import RegistryError
 from puna.models.store import digest_bytes
 from puna.names import parse_name
@@ -103,7 +104,8 @@ _CHILD = """
 import asyncio, sys
 from pathlib import Path
 from puna.models.registry.transfers import Transfers
-from tests.models.registry.conftest import OPTIONS, Library
+from puna.models.library import Library
+from tests.models.registry.conftest import OPTIONS
 from puna.settings import Settings
 
 async def main():

@@ -5,12 +5,12 @@ import random
 import time
 
 import pytest
-
-from puna.errors import ModelNotFoundError
-from puna.models.store import digest_bytes
 from tests.models.registry.conftest import add_model
 from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.test_transfers import run
+
+from puna.errors import ModelNotFoundError
+from puna.models.store import digest_bytes
 
 BLOB = random.Random(21).randbytes(300_000)
 
@@ -91,7 +91,7 @@ async def test_pull_after_verify_mends_too(pulled) -> None:
 
 @pytest.mark.parametrize("change", ["short", "long", "missing", "empty", "unrecorded"])
 async def test_other_damage_is_repaired(change, pulled, library) -> None:
-    transfers, name, path = pulled
+    transfers, _, path = pulled
     if change == "short":
         os.truncate(path, 200_000)
     elif change == "long":

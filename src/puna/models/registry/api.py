@@ -18,6 +18,7 @@ from puna.models.registry.errors import (
 )
 from puna.models.registry.http import RegistryHttp, check, read_limited, retry
 from puna.models.registry.options import TransferOptions
+from puna.models.registry.policy import host_of
 from puna.models.registry.remote_manifest import ACCEPT, MOST_BYTES, RemoteManifest, check_manifest
 from puna.models.registry.target import Target
 from puna.models.store import digest_bytes
@@ -92,10 +93,10 @@ class RegistryApi:
         headers = {} if (start, stop) == (0, total) else {"Range": f"bytes={start}-{stop - 1}"}
         async with self.http.request("GET", url, target, headers=headers) as response:
             if response.status == 404:
-                raise BlobMissingError(f"registry {target.origin.authority} does not have blob {digest}")
+                raise BlobMissingError(f"registry {host_of(target.base)} does not have blob {digest}")
             await check(response, 200, 206)
             if headers and response.status == 200:
-                raise RangesUnsupportedError(f"registry {target.origin.authority} sends whole blobs only")
+                raise RangesUnsupportedError(f"registry {host_of(target.base)} sends whole blobs only")
             if headers:
                 _check_range(response, start, total)
             yield response.content
@@ -104,7 +105,7 @@ class RegistryApi:
 def _check_range(response: aiohttp.ClientResponse, start: int, total: int) -> None:
     match = _CONTENT_RANGE.fullmatch(response.headers.get("Content-Range", ""))
     if match is None or int(match[1]) != start or match[3] not in ("*", str(total)):
-        raise TransientError(f"{response.url.authority} sends another range than the one that was asked for")
+        raise TransientError(f"{host_of(response.url)} sends another range than the one that was asked for")
 
 
 def _check_content_digest(response: aiohttp.ClientResponse, raw: bytes) -> None:

@@ -20,6 +20,7 @@ from yarl import URL
 from puna.models.registry.credentials import CredentialStore, basic
 from puna.models.registry.errors import AccessDeniedError, RegistryError
 from puna.models.registry.identity import Identity
+from puna.models.registry.policy import host_of
 from puna.settings import Credentials
 
 _PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|$)\s*')
@@ -78,12 +79,12 @@ class Authenticator:
 
         ``given`` are credentials that came with the request; they win over stored ones.
         """
-        credentials = given or self._credentials.find(origin.authority)
+        credentials = given or self._credentials.find(host_of(origin))
         bearer = next((challenge for challenge in challenges if challenge.scheme == "bearer"), None)
         if bearer is not None:
             return "Bearer " + await self._token(origin, bearer, credentials, send)
         if not challenges or credentials is None:
-            raise AccessDeniedError(f"registry {origin.authority} wants credentials")
+            raise AccessDeniedError(f"registry {host_of(origin)} wants credentials")
         return basic(credentials)
 
     async def _token(
@@ -100,7 +101,7 @@ class Authenticator:
         if status != 200:
             kind = AccessDeniedError if status in (401, 403) else RegistryError
             detail = body[:300].decode(errors="replace").strip()
-            raise kind(f"the token server {realm.authority} answered {status}: {detail}".rstrip(": "))
+            raise kind(f"the token server {host_of(realm)} answered {status}: {detail}".rstrip(": "))
         return _read_token(body, realm)
 
     def _attempts(
@@ -133,11 +134,11 @@ def _check_realm(origin: URL, text: str) -> URL:
     try:
         realm = URL(text)
     except ValueError as error:
-        raise RegistryError(f"registry {origin.authority} names an invalid token server") from error
+        raise RegistryError(f"registry {host_of(origin)} names an invalid token server") from error
     if realm.scheme not in ("http", "https") or not realm.host:
-        raise RegistryError(f"registry {origin.authority} names an invalid token server")
+        raise RegistryError(f"registry {host_of(origin)} names an invalid token server")
     if realm.scheme == "http" and origin.scheme != "http":
-        raise RegistryError(f"registry {origin.authority} names a token server without encryption: {realm.host}")
+        raise RegistryError(f"registry {host_of(origin)} names a token server without encryption: {realm.host}")
     return realm
 
 
@@ -162,5 +163,5 @@ def _read_token(body: bytes, realm: URL) -> str:
     except (ValueError, AttributeError, RecursionError):
         token = None
     if not isinstance(token, str) or not _TOKEN.fullmatch(token):
-        raise RegistryError(f"the token server {realm.authority} did not answer with a token")
+        raise RegistryError(f"the token server {host_of(realm)} did not answer with a token")
     return token

@@ -12,6 +12,7 @@ from puna.models.registry.api import RegistryApi
 from puna.models.registry.errors import RangesUnsupportedError, TransientError, UnverifiableBlobError
 from puna.models.registry.options import TransferOptions
 from puna.models.registry.partial import PartialBlob
+from puna.models.registry.policy import host_of
 from puna.models.registry.record import Part
 from puna.models.registry.target import Target
 from puna.models.registry.threads import in_thread, together
@@ -109,7 +110,7 @@ class BlobDownload:
             while part.completed < part.size:
                 data = await stream.readany()
                 if not data:
-                    raise TransientError(f"{self._source.target.origin.authority} closed the connection early")
+                    raise TransientError(f"{host_of(self._source.target.base)} closed the connection early")
                 await self._partial.append(part, data[: part.size - part.completed])
                 self._advanced.set()
                 self._report(self._partial.record.completed)

@@ -15,7 +15,7 @@ from puna import __version__
 from puna.models.registry.auth import Authenticator, Challenge, parse_challenges
 from puna.models.registry.errors import AccessDeniedError, RegistryError, TransientError
 from puna.models.registry.options import MIB, TransferOptions
-from puna.models.registry.policy import AccessPolicy, GuardedResolver
+from puna.models.registry.policy import AccessPolicy, GuardedResolver, host_of
 from puna.models.registry.target import Target
 
 _T = TypeVar("_T")
@@ -85,7 +85,7 @@ class RegistryHttp:
         push: bool,
         follow: bool,
     ) -> aiohttp.ClientResponse:
-        key = (str(target.origin), target.repository, push)
+        key = (str(target.base), target.repository, push)
         answered = False
         for _ in range(_MOST_REDIRECTS):
             at_home = url.origin() == target.origin
@@ -102,7 +102,7 @@ class RegistryHttp:
                 return response
             response.release()
             url = _follow(url, location)
-        raise RegistryError(f"registry {target.origin.authority} redirects in circles")
+        raise RegistryError(f"registry {host_of(target.base)} redirects in circles")
 
     async def _once(
         self,
@@ -165,15 +165,15 @@ def _follow(url: URL, location: str) -> URL:
         if following.scheme not in ("http", "https") or not following.host:
             raise ValueError(following.scheme)
     except ValueError as error:
-        raise RegistryError(f"{url.authority} redirects to an invalid address") from error
+        raise RegistryError(f"{host_of(url)} redirects to an invalid address") from error
     if url.scheme == "https" and following.scheme == "http":
-        raise RegistryError(f"{url.authority} redirects from https to http")
+        raise RegistryError(f"{host_of(url)} redirects from https to http")
     return following
 
 
 @contextlib.contextmanager
 def _network_errors(target: Target) -> Iterator[None]:
-    where = target.origin.authority
+    where = host_of(target.base)
     try:
         yield
     except aiohttp.ClientConnectorCertificateError as error:
@@ -182,6 +182,8 @@ def _network_errors(target: Target) -> Iterator[None]:
         raise RegistryError(f"{where} redirects to an invalid address") from error
     except TimeoutError as error:
         raise TransientError(f"{where}: nothing came for too long") from error
+    except aiohttp.ClientConnectorError as error:
+        raise TransientError(f"cannot connect to {where}: {error.strerror or error.os_error}") from error
     except (aiohttp.ClientError, ConnectionError, ssl.SSLError) as error:
         raise TransientError(f"{where}: {error or type(error).__name__}") from error
 
@@ -194,7 +196,7 @@ async def read_limited(response: aiohttp.ClientResponse, limit: int) -> bytes:
         size += len(block)
         if size > limit:
             response.close()
-            raise RegistryError(f"{response.url.authority} sends more than {limit} bytes where few are expected")
+            raise RegistryError(f"{host_of(response.url)} sends more than {limit} bytes where few are expected")
         blocks.append(block)
     return b"".join(blocks)
 

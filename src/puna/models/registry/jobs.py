@@ -1,7 +1,7 @@
 """Work that several callers wait for and that ends early only when none of them does any more."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Hashable
 from typing import Generic, TypeVar
 
 from puna.models.registry.progress import Progress, Report
@@ -72,7 +72,7 @@ class Jobs(Generic[_T]):
             del self._jobs[key]
 
 
-async def stream(work: Callable[[Report], Awaitable[None]]) -> AsyncIterator[Progress]:
+async def stream(work: Callable[[Report], Awaitable[None]]) -> AsyncGenerator[Progress, None]:
     """Yield what ``work`` reports until it ends.
 
     Of a blob's progress a slow reader gets only the latest, so that nothing piles up. Raises what ``work`` raises.

@@ -69,6 +69,12 @@ class AccessPolicy:
                 self.check_address(host, entry["host"])
 
 
+def host_of(url: URL) -> str:
+    """Return the host of an address, with the port if it is not the scheme's own: what a model's name calls it."""
+    host = f"[{url.host}]" if ":" in (url.host or "") else url.host or ""
+    return host if url.is_default_port() else f"{host}:{url.port}"
+
+
 def uses_proxy(url: URL) -> bool:
     """Return whether the environment sends requests for ``url`` through a proxy."""
     return url.scheme in getproxies() and not proxy_bypass(url.host or "")

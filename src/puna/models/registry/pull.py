@@ -1,16 +1,16 @@
 """Pulls models: the manifest, the blobs that are missing or damaged, then the name."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from puna.errors import ModelNotFoundError
+from puna.errors import ModelNotFoundError, PunaError
 from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.blobs import BlobKeeper
 from puna.models.registry.download import BlobSource
-from puna.models.registry.errors import UnverifiableBlobError
+from puna.models.registry.errors import ManifestNotFoundError, UnverifiableBlobError
 from puna.models.registry.jobs import Jobs, stream
 from puna.models.registry.policy import AccessPolicy
 from puna.models.registry.progress import Progress, Report
@@ -21,6 +21,7 @@ from puna.models.store import BlobNotFoundError, BlobStore, digest_bytes
 from puna.names import ModelName
 
 _BLOBS_AT_A_TIME = 4
+_MODELS_AT_A_TIME = 4
 _FINAL_ATTEMPTS = 3
 
 
@@ -76,6 +77,20 @@ class PullPlan:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class FailedPlan:
+    """A model of which it cannot be said what a pull would do."""
+
+    name: ModelName
+    is_unknown: bool
+    """Whether its registry does not have it, as is so with models that were made here."""
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the failure as the API shows it."""
+        return {"model": str(self.name), "unknown": self.is_unknown, "error": self.reason}
+
+
 class Puller:
     """Pulls into one library. Calls for one model share the work; it ends early when nobody waits for it any more."""
 
@@ -86,7 +101,7 @@ class Puller:
         self._policy = policy
         self._jobs: Jobs[None] = Jobs()
 
-    def pull(self, model: str, *, insecure: bool = False, guarded: bool = False) -> AsyncIterator[Progress]:
+    def pull(self, model: str, *, insecure: bool = False, guarded: bool = False) -> AsyncGenerator[Progress, None]:
         """Yield the progress of fetching ``model``; the iterator ends when it can be used.
 
         ``guarded`` is for requests from other machines: it refuses addresses on private networks. Raises
@@ -107,9 +122,19 @@ class Puller:
         remote = await self._api.manifest(target)
         return await in_thread(self._compare, target.name, remote.manifest)
 
-    def names(self) -> list[ModelName]:
-        """Return the models that are here, which ``pull --all`` refreshes."""
-        return sorted(self._library.manifests.names(), key=str)
+    async def plan_all(self, *, insecure: bool = False, guarded: bool = False) -> list[PullPlan | FailedPlan]:
+        """Return what refreshing every model of the store would fetch; one that fails does not end the others."""
+        limit = asyncio.Semaphore(_MODELS_AT_A_TIME)
+
+        async def plan(name: ModelName) -> PullPlan | FailedPlan:
+            async with limit:
+                try:
+                    return await self.plan(str(name), insecure=insecure, guarded=guarded)
+                except PunaError as error:
+                    return FailedPlan(name, isinstance(error, ManifestNotFoundError), str(error))
+
+        names = await in_thread(lambda: sorted(self._library.manifests.names(), key=str))
+        return list(await asyncio.gather(*(plan(name) for name in names)))
 
     def _target(self, model: str, *, insecure: bool, guarded: bool) -> Target:
         reference = parse_reference(model)
@@ -130,13 +155,24 @@ class Puller:
             await self._fetch_blobs(target, remote, report)
             report(Progress("verifying sha256 digest"))
             report(Progress("writing manifest"))
+            unused = await in_thread(self._is_replaced, target.name, remote.manifest)
             try:
                 await in_thread(self._library.put, target.name, remote.manifest)
                 break
             except BlobNotFoundError:  # removed with another model in the meantime
                 if attempt == _FINAL_ATTEMPTS - 1:
                     raise
+        if unused:
+            report(Progress("removing unused layers"))
         report(Progress("success"))
+
+    def _is_replaced(self, name: ModelName, manifest: Manifest) -> bool:
+        """Return whether the name has a manifest now with layers that the new one lacks."""
+        try:
+            old = self._library.manifests.read(name)
+        except (ModelNotFoundError, BadManifestError):
+            return False
+        return not {layer.digest for layer in blobs_of(old)} <= {layer.digest for layer in blobs_of(manifest)}
 
     async def _fetch_blobs(self, target: Target, remote: RemoteManifest, report: Report) -> None:
         limit = asyncio.Semaphore(_BLOBS_AT_A_TIME)

@@ -1,6 +1,6 @@
 """Pushes models: the blobs that the registry does not have, then the manifest."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 
 from puna.errors import ModelNotFoundError
 from puna.models.manifests import BadManifestError, Layer, Manifest
@@ -35,7 +35,7 @@ class Pusher:
         self._options = options
         self._jobs: Jobs[None] = Jobs()
 
-    def push(self, model: str, *, insecure: bool = False, guarded: bool = False) -> AsyncIterator[Progress]:
+    def push(self, model: str, *, insecure: bool = False, guarded: bool = False) -> AsyncGenerator[Progress, None]:
         """Yield the progress of sending ``model``; the iterator ends when the registry has it.
 
         Raises ``InvalidNameError``, ``ModelNotFoundError``, ``RegistryError`` or ``BadManifestError``.

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from puna.models.atomic import remove_leftovers
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.auth import Authenticator
 from puna.models.registry.blobs import BlobKeeper
@@ -36,9 +37,14 @@ class Transfers:
         api = RegistryApi(self._http, options)
         root: Path = library.blobs.directory.parent
         self.keeper = BlobKeeper(root, library.blobs, options)
+        self._uploads = UploadStore(root)
         self.puller = Puller(library, api, self.keeper, policy)
         self.verifier = Verifier(library, api, self.keeper, policy)
-        self.pusher = Pusher(library, api, UploadStore(root), policy, options)
+        self.pusher = Pusher(library, api, self._uploads, policy, options)
+
+    def clean(self) -> int:
+        """Remove what processes that were killed left half-written; return how many files. Downloads are kept."""
+        return remove_leftovers(self.keeper.records.directory) + remove_leftovers(self._uploads.directory)
 
     async def close(self) -> None:
         """Close the connections to registries."""

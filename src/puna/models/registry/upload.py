@@ -15,6 +15,7 @@ from puna.models.atomic import AtomicFile
 from puna.models.registry.errors import RegistryError, TransientError
 from puna.models.registry.http import RegistryHttp, check, retry
 from puna.models.registry.options import MIB, TransferOptions
+from puna.models.registry.policy import host_of
 from puna.models.registry.target import Target
 from puna.models.registry.threads import in_thread
 
@@ -29,7 +30,7 @@ class UploadStore:
     """The addresses of uploads under way, kept under ``root/puna/uploads`` so that a later push resumes them."""
 
     def __init__(self, root: Path) -> None:
-        self._directory = root / "puna" / "uploads"
+        self.directory = root / "puna" / "uploads"
 
     def load(self, target: Target, digest: str) -> URL | None:
         """Return the address of an upload that was begun before."""
@@ -40,7 +41,7 @@ class UploadStore:
 
     def save(self, target: Target, digest: str, location: URL) -> None:
         """Remember the address."""
-        with AtomicFile(self._directory) as file:
+        with AtomicFile(self.directory) as file:
             file.file.write(json.dumps({"location": str(location)}).encode())
             file.publish(self._path(target, digest))
 
@@ -50,7 +51,7 @@ class UploadStore:
 
     def _path(self, target: Target, digest: str) -> Path:
         key = f"{target.base} {target.repository} {digest}"
-        return self._directory / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
+        return self.directory / f"{hashlib.sha256(key.encode()).hexdigest()}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +142,7 @@ class BlobUpload:
             received = _received(response, stop)
         await in_thread(self.store.save, self.target, self.digest, following)
         if received < offset or received > stop:
-            raise UploadLostError(f"registry {self.target.origin.authority} lost what was sent")
+            raise UploadLostError(f"registry {host_of(self.target.base)} lost what was sent")
         return following, received
 
     async def _read(self, offset: int, stop: int) -> AsyncIterator[bytes]:
@@ -176,18 +177,18 @@ class BlobUpload:
 
 def _check_known(response: aiohttp.ClientResponse) -> None:
     if response.status == 404:
-        raise UploadLostError(f"registry {response.url.authority} forgot the upload")
+        raise UploadLostError(f"registry {host_of(response.url)} forgot the upload")
 
 
 def _location(response: aiohttp.ClientResponse) -> URL:
     """Return where the next request of an upload goes."""
     text = response.headers.get("Docker-Upload-Location") or response.headers.get("Location")
     if not text:
-        raise RegistryError(f"registry {response.url.authority} does not say where to upload to")
+        raise RegistryError(f"registry {host_of(response.url)} does not say where to upload to")
     try:
         return response.url.join(URL(text, encoded=True))
     except ValueError as error:
-        raise RegistryError(f"registry {response.url.authority} gives an invalid address to upload to") from error
+        raise RegistryError(f"registry {host_of(response.url)} gives an invalid address to upload to") from error
 
 
 def _received(response: aiohttp.ClientResponse, default: int) -> int:
