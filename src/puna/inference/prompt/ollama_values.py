@@ -50,7 +50,7 @@ class TemplateMessage:
 class TemplateValues:
     """Everything that a template may ask for.
 
-    ``tools`` are definitions as the API takes them. ``think`` is None where the request does not say, a bool, or
+    ``tools`` are definitions as the API takes them. ``think`` is None where the request is silent, a bool, or
     a level such as ``"high"``. ``prompt`` with ``suffix`` asks to fill in the middle; without messages it is
     the one message of the user.
     """

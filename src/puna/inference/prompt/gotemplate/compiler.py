@@ -12,7 +12,7 @@ from puna.inference.prompt.gotemplate import nodes
 from puna.inference.prompt.gotemplate.errors import FunctionError
 from puna.inference.prompt.gotemplate.expressions import UNSET, ExpressionCompiler, last_operand
 from puna.inference.prompt.gotemplate.functions import Builtin
-from puna.inference.prompt.gotemplate.printing import print_values
+from puna.inference.prompt.gotemplate.printing import print_action, print_values
 from puna.inference.prompt.gotemplate.quoting import quote
 from puna.inference.prompt.gotemplate.runtime import Runtime
 from puna.inference.prompt.gotemplate.values import NO_VALUE, Function, kind, sorted_items
@@ -120,7 +120,7 @@ class _TreeCompiler:
                 fail(node, f"can't print {node} of type func()")
             else:
                 try:
-                    runtime.write(print_values((value,)))
+                    runtime.write(print_action(value))
                 except FunctionError as error:
                     fail(node, str(error))
 
@@ -155,14 +155,13 @@ class _TreeCompiler:
 
         def run(runtime: Runtime, dot: Any) -> Jump | None:
             value = value_of(runtime, dot)
-            if not value:
-                # Only what has no items is empty here: a float or a bool still fails below.
-                if isinstance(value, bool | float | str):
-                    items_of(value)
+            if isinstance(value, dict):
+                # Sorting the keys is work even where the loop is left at once.
+                runtime.steps -= len(value)
+            items = items_of(value)
+            if items is None:
                 return otherwise(runtime, dot)
-            if isinstance(value, int) and value < 0:
-                return otherwise(runtime, dot)
-            iterate(runtime, items_of(value))
+            iterate(runtime, items)
             return None
 
         return run
@@ -173,16 +172,18 @@ class _TreeCompiler:
         place = last_operand(node.pipe)
 
         def items_of(value: Any) -> Any:
-            """Pairs of index and element; raises for what ``range`` does not take."""
+            """Pairs of index and element, or None for none; raises for what ``range`` does not take."""
             if isinstance(value, list | tuple):
-                return enumerate(value)
+                return enumerate(value) if value else None
             if isinstance(value, dict):
-                return sorted_items(value)
-            if kind(value) in ("int", "uint"):
-                if two:
-                    fail(place, f"can't use {value} to iterate over more than one variable")
-                return ((None, number) for number in range(value))
-            return fail(place, f"range can't iterate over {print_values((value,))}")
+                return sorted_items(value) if value else None
+            if kind(value) == "invalid":
+                return None
+            if kind(value) not in ("int", "uint"):
+                fail(place, f"range can't iterate over {print_values((value,))}")
+            if two:
+                fail(place, f"can't use {value} to iterate over more than one variable")
+            return ((None, number) for number in range(value)) if value > 0 else None
 
         return items_of
 

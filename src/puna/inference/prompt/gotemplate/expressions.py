@@ -21,6 +21,8 @@ class _Unset:
 
 UNSET: Final = _Unset()
 _ABSENT: Final = object()
+# Comparing texts up to this length costs no more than a step does.
+LONG_TEXT = 4096
 
 
 class ExpressionCompiler:
@@ -267,6 +269,8 @@ class ExpressionCompiler:
         def run(runtime: Runtime, dot: Any) -> bool:
             first, second = left(runtime, dot), right(runtime, dot)
             if type(first) is str and type(second) is str:
+                if len(first) > LONG_TEXT:
+                    runtime.charge([first])
                 return (first == second) is not negate
             try:
                 return equal(first, second) is not negate
@@ -293,9 +297,12 @@ class ExpressionCompiler:
             if bulk:
                 runtime.charge(values)
             try:
-                return body(*callee, *[None if value is NO_VALUE else value for value in values])
+                result = body(*callee, *[None if value is NO_VALUE else value for value in values])
             except FunctionError as error:
                 self.fail(whole, f"error calling {name}: {error}")
+            if bulk:
+                runtime.charge_result(result)
+            return result
 
         return run
 

@@ -1,7 +1,9 @@
 """From tokens to the parse tree, by the rules and in the words of Go's ``text/template/parse``."""
 
+import re
+from bisect import bisect_left
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import NoReturn
 
 from puna.inference.prompt.gotemplate import nodes
@@ -12,6 +14,7 @@ from puna.inference.prompt.gotemplate.quoting import quote
 
 # Go sets no bound for blocks and 10,000 for parentheses; templates of models stay far below this one.
 MAX_NESTING = 60
+MAX_LENGTH = 1 << 17
 _OPERANDS = frozenset(
     {
         Kind.BOOL,
@@ -33,26 +36,54 @@ def parse(name: str, text: str, functions: Collection[str]) -> dict[str, nodes.T
 
     ``functions`` are the names that may be called. Raises :class:`TemplateSyntaxError`.
     """
+    if len(text) > MAX_LENGTH:
+        raise TemplateSyntaxError(name, 1, f"template is larger than {MAX_LENGTH} characters")
     return _Parser(name, text, functions).parse()
 
 
-@dataclass(slots=True)
 class _Scope:
-    """The variables of one tree: ``names`` may be used, ``slots`` says where each lives, innermost last."""
+    """The variables of one tree: which names may be used, and the slot of the innermost of each name."""
 
-    names: list[str] = field(default_factory=lambda: ["$"])
-    slots: list[tuple[str, int]] = field(default_factory=lambda: [("$", 0)])
-    count: int = 1
+    def __init__(self) -> None:
+        self.count = 1
+        self._known = {"$": 1}
+        self._slots: dict[str, list[int]] = {"$": [0]}
+        self._known_log: list[str] = []
+        self._slot_log: list[str] = []
+
+    def knows(self, name: str) -> bool:
+        return self._known.get(name, 0) > 0
+
+    def introduce(self, name: str) -> None:
+        """Lets ``name`` be used from here on; its slot follows once its value is parsed."""
+        self._known[name] = self._known.get(name, 0) + 1
+        self._known_log.append(name)
 
     def find(self, name: str) -> int:
         """The slot of the innermost variable of this name; -1 where none is declared yet."""
-        return next((slot for known, slot in reversed(self.slots) if known == name), -1)
+        slots = self._slots.get(name)
+        return slots[-1] if slots else -1
 
     def declare(self, name: str) -> int:
         slot = self.count
         self.count += 1
-        self.slots.append((name, slot))
+        self._slots.setdefault(name, []).append(slot)
+        self._slot_log.append(name)
         return slot
+
+    def mark(self) -> tuple[int, int]:
+        return len(self._known_log), len(self._slot_log)
+
+    def release(self, mark: tuple[int, int]) -> None:
+        """Forgets all variables since ``mark``."""
+        while len(self._known_log) > mark[0]:
+            self._known[self._known_log.pop()] -= 1
+        self.hide(mark)
+
+    def hide(self, mark: tuple[int, int]) -> None:
+        """Makes names mean again what they meant at ``mark``; Go still lets them be used."""
+        while len(self._slot_log) > mark[1]:
+            self._slots[self._slot_log.pop()].pop()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +102,7 @@ class _Parser:
         self._text = text
         self._functions = functions
         self._tokens = tokenize(text)
+        self._newlines = [match.start() for match in re.finditer("\n", text)]
         self._index = 0
         self._furthest = 0
         self._action_line = 0
@@ -111,7 +143,7 @@ class _Parser:
     # Errors
 
     def _line(self, position: int) -> int:
-        return self._text.count("\n", 0, position) + 1
+        return bisect_left(self._newlines, position) + 1
 
     def _fail(self, reason: str) -> NoReturn:
         raise TemplateSyntaxError(self._name, self._line(self._furthest), reason)
@@ -244,15 +276,16 @@ class _Parser:
         return nodes.Break(token.position) if token.text == "break" else nodes.Continue(token.position)
 
     def _branch(self, keyword: str) -> nodes.If | nodes.With | nodes.Range:
-        names, slots = len(self._scope.names), len(self._scope.slots)
+        mark = self._scope.mark()
         pipe = self._pipeline(keyword, Kind.RIGHT_DELIM)
+        inside = self._scope.mark()
         is_range = keyword == "range"
         self._range_depth += is_range
         body, stop = self._block()
         self._range_depth -= is_range
+        self._scope.hide(inside)
         otherwise = self._otherwise(keyword) if stop.is_else else None
-        del self._scope.names[names:]
-        del self._scope.slots[slots:]
+        self._scope.release(mark)
         if is_range:
             return nodes.Range(pipe.position, pipe, body, otherwise)
         node = nodes.If if keyword == "if" else nodes.With
@@ -322,7 +355,7 @@ class _Parser:
                 return
             self._next_non_space()
             pipe.targets.append(nodes.Variable(token.position, token.text, (), -1))
-            self._scope.names.append(token.text)
+            self._scope.introduce(token.text)
             if not is_comma:
                 pipe.is_assignment = following.kind is Kind.ASSIGN
                 return
@@ -385,7 +418,7 @@ class _Parser:
             case Kind.KEYWORD if token.text == "nil":
                 return nodes.Nil(token.position)
             case Kind.VARIABLE:
-                if token.text not in self._scope.names:
+                if not self._scope.knows(token.text):
                     self._fail(f"undefined variable {quote(token.text)}")
                 return nodes.Variable(token.position, token.text, (), self._scope.find(token.text))
             case Kind.FIELD:

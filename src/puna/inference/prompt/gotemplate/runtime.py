@@ -10,13 +10,13 @@ Frame: TypeAlias = list[Any]
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """``steps`` counts nodes and iterations, and text handled by functions in blocks of 64 characters.
+    """``steps`` counts nodes and iterations, and the text that functions read and make by its length.
 
     ``output`` is in characters, for the result and for every text made on the way; ``depth`` counts templates
     that invoke templates.
     """
 
-    steps: int = 1_000_000
+    steps: int = 2_000_000
     output: int = 16 << 20
     depth: int = 40
 
@@ -48,11 +48,23 @@ class Runtime:
 
     def charge(self, values: list[Any]) -> None:
         """Pays for the texts and lists that a function is about to read."""
-        total = sum(len(value) for value in values if isinstance(value, str | list))
-        if total > self._limits.output:
+        text = items = 0
+        for value in values:
+            if isinstance(value, str):
+                text += len(value)
+            elif isinstance(value, list):
+                items += len(value)
+        if text > self._limits.output:
             raise TemplateLimitError(f"template builds a text larger than {self._limits.output} characters")
-        self.steps -= total >> 6
+        self.steps -= (text >> 6) + (items >> 9)
         self.check_steps()
+
+    def charge_result(self, value: Any) -> None:
+        """Pays for a text that a function has made; making it costs more than reading it."""
+        if type(value) is str:
+            self.steps -= len(value) >> 4
+            if self.steps < 0:
+                self.check_steps()
 
     def enter(self) -> None:
         """Counts one more template inside a template."""

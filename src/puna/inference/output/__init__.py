@@ -1,0 +1,1 @@
+"""From the text of the engine to the parts of an answer: thinking, tool calls, content."""

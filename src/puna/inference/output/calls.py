@@ -1,0 +1,122 @@
+"""One tool call in JSON: where it ends in the text, and what it says."""
+
+import json
+import math
+import re
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from puna.inference.output.events import ToolCallParsed
+
+_NAME_KEYS = ("name", "tool_name", "function", "tool")
+_ARGUMENT_KEYS = ("arguments", "parameters")
+MAX_WRAPPING = 3
+_OUTSIDE = re.compile(r'[{}"]')
+_INSIDE = re.compile(r'["\\]')
+
+
+class ObjectScanner:
+    """Finds the end of a JSON object that arrives in pieces; braces inside strings do not count."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._in_string = False
+        self._escaped = False
+
+    def end(self, text: str) -> int | None:
+        """The offset in ``text``, the next piece, right after the closing brace; None before it."""
+        position = 0
+        if self._escaped and text:
+            self._escaped, position = False, 1
+        while match := (_INSIDE if self._in_string else _OUTSIDE).search(text, position):
+            position = match.end()
+            char = match[0]
+            if char == "\\":
+                self._escaped = position == len(text)
+                position += 1
+            elif char == '"':
+                self._in_string = not self._in_string
+            else:
+                self._depth += 1 if char == "{" else -1
+                if self._depth == 0:
+                    return position
+        return None
+
+
+def parse_calls(text: str, header: str, names: Collection[str]) -> list[ToolCallParsed]:
+    """The calls in a JSON object; none where it calls none of ``names``.
+
+    ``header`` is what stood between the marker and the object, where some models put the name.
+    """
+    try:
+        value = _parse(text)
+        found = list(_find_calls(value, names, 0))
+        if not found and isinstance(value, dict) and (name := name_in(header, names)):
+            found = [(name, value)]
+        return [ToolCallParsed(name, _dump(arguments)) for name, arguments in found]
+    except (ValueError, RecursionError):
+        return []
+
+
+def name_in(text: str, names: Collection[str]) -> str | None:
+    """The tool that ``text`` names first, as a word of its own."""
+    found = [
+        (match.start(), name) for name in names if (match := re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text))
+    ]
+    return min(found)[1] if found else None
+
+
+def _parse(text: str) -> Any:
+    # Models write raw newlines into strings; strict JSON would refuse them.
+    return json.loads(text, strict=False, parse_constant=_refuse, parse_float=_finite)
+
+
+def _refuse(constant: str) -> Any:
+    raise ValueError(f"{constant} is not JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError("number out of range")
+    return value
+
+
+def _find_calls(value: Any, names: Collection[str], depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Looks for ``{"name": ..., "arguments": {...}}`` in an object and in what wraps it."""
+    if depth > MAX_WRAPPING:
+        return
+    if isinstance(value, list):
+        for item in value:
+            yield from _find_calls(item, names, depth + 1)
+    if not isinstance(value, dict):
+        return
+    named = (value.get(key) for key in _NAME_KEYS)
+    name = next((name for name in named if isinstance(name, str) and name in names), None)
+    if name is not None:
+        arguments = _arguments(value)
+        if arguments is not None:
+            yield name, arguments
+        return
+    for key, item in value.items():
+        if key in names and isinstance(item, dict):
+            yield key, item
+        elif key not in _ARGUMENT_KEYS:
+            yield from _find_calls(item, names, depth + 1)
+
+
+def _arguments(call: dict[str, Any]) -> dict[str, Any] | None:
+    """The arguments as an object; some models write them as a string of JSON, or leave them out."""
+    value: Any = next((call[key] for key in _ARGUMENT_KEYS if call.get(key) is not None), {})
+    if isinstance(value, str):
+        try:
+            value = _parse(value)
+        except (ValueError, RecursionError):
+            return None
+    return value if isinstance(value, dict) else None
+
+
+def _dump(arguments: dict[str, Any]) -> str:
+    text = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+    # A lone half of a surrogate pair, which JSON can spell, has no UTF-8.
+    return text.encode("utf-8", "replace").decode()
