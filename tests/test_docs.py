@@ -23,6 +23,11 @@ def read(name: str) -> str:
     return (ROOT / name).read_text(encoding="utf-8")
 
 
+def shown(name: str) -> str:
+    """Return a document without its comments."""
+    return re.sub(r"<!--.*?-->", "", read(name), flags=re.DOTALL)
+
+
 def table_rows(text: str) -> Iterator[list[str]]:
     """Yield the cells of every table row."""
     for line in text.splitlines():
@@ -42,7 +47,7 @@ def settings_of(readme: str) -> list[tuple[str, str]]:
 
 def api_sections() -> dict[str, str]:
     """Return the parts of the API's description by heading; what is under deeper headings belongs to them."""
-    parts = re.split(r"^## (.*)$", read("docs/api.md"), flags=re.MULTILINE)
+    parts = re.split(r"^## (.*)$", shown("docs/api.md"), flags=re.MULTILINE)
     return dict(zip(parts[1::2], parts[2::2], strict=True))
 
 
@@ -77,7 +82,7 @@ def test_readmes_open_with_the_two_commands() -> None:
 
 @pytest.mark.filterwarnings("ignore:Duplicate Operation ID")
 def test_every_route_is_described(openapi: dict[str, Any]) -> None:
-    text = read("docs/api.md")
+    text = shown("docs/api.md")
     own = {route.path for route in create_app(Settings.from_env({})).routes if hasattr(route, "path")}
     assert sorted(path for path in own | set(openapi["paths"]) if f"{path}`" not in text) == []
 
@@ -109,20 +114,20 @@ def test_every_command_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     names = {command.name or getattr(command.callback, "__name__", "") for command in registered}
     assert {"serve", "run", "list"} <= names
     for readme in READMES:
-        described = {row[0].split()[1].strip("`") for row in table_rows(read(readme)) if row[0].startswith("`puna ")}
+        described = {row[0].split()[1].strip("`") for row in table_rows(shown(readme)) if row[0].startswith("`puna ")}
         assert names - described == set()
 
 
 def test_architecture_names_every_package() -> None:
     packages = {path.parent.name for path in (ROOT / "src/puna").glob("*/__init__.py")}
-    text = read("docs/architecture.md")
+    text = shown("docs/architecture.md")
     assert sorted(name for name in packages if f"`{name}/`" not in text) == []
 
 
 def test_third_party_names_every_dependency() -> None:
     project = tomllib.loads(read("pyproject.toml"))["project"]
     names = [re.split(r"[^\w-]", entry)[0] for entry in project["dependencies"]]
-    text = read("THIRD_PARTY.md").lower()
+    text = shown("THIRD_PARTY.md").lower()
     assert [name for name in names if f"[{name}]" not in text] == []
 
 
