@@ -239,6 +239,20 @@ def test_the_cut_drops_everything_after_the_answer() -> None:
     assert render("{{ .Prompt }}", user, TemplateMessage("assistant", "A")) == "UA"
 
 
+def test_a_message_prints_as_a_struct() -> None:
+    template = '{{ range .Messages }}{{ . }} {{ printf "%v" . }}{{ end }}'
+    assert render(template, TemplateMessage("user", "Hi")) == "{user Hi  [] []  } &{user Hi  [] []  }"
+
+
+def test_nesting_is_no_fault_of_the_server() -> None:
+    def deep(frames: int) -> str:
+        if frames:
+            return deep(frames - 1)
+        return render("{{ if .Prompt }}" * 59 + "{{ .Response }}" + "{{ end }}" * 59, *HELLO)
+
+    assert deep(250) == ""
+
+
 def test_fill_in_the_middle() -> None:
     template = OllamaTemplate.parse(TEMPLATES["codellama"])
     assert template.render(TemplateValues(prompt="def f(", suffix="return x")) == "<PRE> def f( <SUF>return x <MID>"

@@ -71,7 +71,9 @@ class ParserChain:
 
 def overlap(text: str, marker: str) -> int:
     """How many characters at the end of ``text`` may be the start of ``marker``, which is not whole in it."""
-    for length in range(min(len(text), len(marker) - 1), 0, -1):
-        if text.endswith(marker[:length]):
-            return length
+    start = max(0, len(text) - len(marker) + 1)
+    while (start := text.find(marker[0], start)) >= 0:
+        if marker.startswith(text[start:]):
+            return len(text) - start
+        start += 1
     return 0

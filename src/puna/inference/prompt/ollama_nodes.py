@@ -5,7 +5,7 @@ The heuristics are those of Ollama's ``template/template.go``, ``tools/template.
 """
 
 from collections.abc import Iterator, Mapping
-from copy import deepcopy
+from dataclasses import replace
 
 from puna.inference.prompt.gotemplate import nodes
 
@@ -46,45 +46,47 @@ def variables(trees: Mapping[str, nodes.Tree]) -> frozenset[str]:
 
 def cut_at_response(root: nodes.Block) -> nodes.Block:
     """A copy that ends with the first mention of ``.Response``: the part before the model's answer."""
-    block = deepcopy(root)
-    _Cutter().block(block)
-    return block
+    return _Cutter().block(root)
 
 
 class _Cutter:
     def __init__(self) -> None:
         self._done = False
 
-    def block(self, block: nodes.Block) -> None:
-        block.nodes = [node for node in block.nodes if self._keep(node)]
+    def block(self, block: nodes.Block) -> nodes.Block:
+        kept = [node for node in map(self._node, block.nodes) if node is not None]
+        return nodes.Block(block.position, kept)
 
-    def _keep(self, node: nodes.Node) -> bool:
+    def _node(self, node: nodes.Node) -> nodes.Node | None:
         if self._done:
-            return False
+            return None
         if isinstance(node, nodes.Action):
-            return self._pipe(node.pipe)
+            pipe = self._pipe(node.pipe)
+            return None if pipe is None else nodes.Action(node.position, pipe)
         if isinstance(node, nodes.Branch):
-            self.block(node.body)
-            if node.otherwise is not None:
-                self.block(node.otherwise)
-        return True
+            body = self.block(node.body)
+            otherwise = None if node.otherwise is None else self.block(node.otherwise)
+            return replace(node, body=body, otherwise=otherwise)
+        return node
 
-    def _pipe(self, pipe: nodes.Pipe) -> bool:
-        """Drops the arguments after ``.Response``; False where a command is left with none."""
+    def _pipe(self, pipe: nodes.Pipe) -> nodes.Pipe | None:
+        """Drops the arguments after ``.Response``; None where a command is left with none."""
+        commands = []
         for command in pipe.commands:
-            command.args = [argument for argument in command.args if self._operand(argument)]
-            if not command.args:
-                return False
-        return True
+            args = [arg for arg in map(self._operand, command.args) if arg is not None]
+            if not args:
+                return None
+            commands.append(nodes.Command(command.position, args))
+        return replace(pipe, commands=commands)
 
-    def _operand(self, operand: nodes.Operand) -> bool:
+    def _operand(self, operand: nodes.Operand) -> nodes.Operand | None:
         if self._done:
-            return False
+            return None
         if isinstance(operand, nodes.Pipe):
             return self._pipe(operand)
         if isinstance(operand, nodes.Field) and "Response" in operand.names:
             self._done = True
-        return True
+        return operand
 
 
 # Tool calls
@@ -118,7 +120,8 @@ def _first_text(block: nodes.Block) -> str | None:
             found = _first_text(node.body)
             if found is None and node.otherwise is not None:
                 found = _first_text(node.otherwise)
-            return found
+            if found is not None:
+                return found
         elif isinstance(node, nodes.Action) and not node.pipe.targets:
             return None
     return None

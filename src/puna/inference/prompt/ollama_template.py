@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from puna.inference.prompt.gotemplate import Template, nodes
+from puna.inference.prompt.gotemplate import Template, TemplateSyntaxError, nodes
 from puna.inference.prompt.gotemplate.functions import Builtin
 from puna.inference.prompt.gotemplate.gojson import marshal
 from puna.inference.prompt.ollama_nodes import cut_at_response, thinking_texts, tool_call_text, variables
@@ -66,6 +66,13 @@ class OllamaTemplate:
 
         Raises ``TemplateSyntaxError`` (400), whose text names the line and the reason.
         """
+        try:
+            return cls._parse(text)
+        except RecursionError as error:
+            raise TemplateSyntaxError("", 1, "template is nested too deeply") from error
+
+    @classmethod
+    def _parse(cls, text: str) -> "OllamaTemplate":
         template = Template.parse(text, functions=_FUNCTIONS)
         names = variables(template.trees)
         tree = template.trees[""]

@@ -12,7 +12,7 @@ from puna.inference.prompt.gotemplate import nodes
 from puna.inference.prompt.gotemplate.errors import FunctionError
 from puna.inference.prompt.gotemplate.expressions import UNSET, ExpressionCompiler, last_operand
 from puna.inference.prompt.gotemplate.functions import Builtin
-from puna.inference.prompt.gotemplate.printing import print_values
+from puna.inference.prompt.gotemplate.printing import print_action, print_values
 from puna.inference.prompt.gotemplate.quoting import quote
 from puna.inference.prompt.gotemplate.runtime import Runtime
 from puna.inference.prompt.gotemplate.values import NO_VALUE, Function, kind, sorted_items
@@ -120,7 +120,7 @@ class _TreeCompiler:
                 fail(node, f"can't print {node} of type func()")
             else:
                 try:
-                    runtime.write(print_values((value,)))
+                    runtime.write(print_action(value))
                 except FunctionError as error:
                     fail(node, str(error))
 

@@ -47,6 +47,12 @@ def print_values(values: Sequence[Any]) -> str:
     return "".join(parts)
 
 
+def print_action(value: Any) -> str:
+    """What an action writes: like :func:`print_values`, but a pointer shows what it points to."""
+    text = print_values((value,))
+    return text.removeprefix("&") if isinstance(value, Struct) and value.pointer else text
+
+
 def print_line(values: Sequence[Any]) -> str:
     """``fmt.Sprintln``: spaces between all operands and a newline at the end."""
     return " ".join(print_values((value,)) for value in values) + "\n"
