@@ -114,6 +114,8 @@ class Server:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.faults_expected = False
+        """Whether tracebacks in the log are part of the test."""
         self.log_path = world.root / "log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(

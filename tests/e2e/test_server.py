@@ -59,13 +59,14 @@ def test_ready_soon_and_gone_without_a_trace(serve: Serve) -> None:
 
 def test_interrupt_ends_the_server_in_the_middle_of_an_answer(serve: Serve) -> None:
     server = serve()
+    server.faults_expected = True  # uvicorn logs where it broke the answer off
     body = {"model": "cria", "prompt": "x", "options": {"num_predict": 20000, "ignore_eos": True}}
     stream = server.open_stream("/api/generate", body)
     next(stream)
     server.process.send_signal(signal.SIGINT)
     began = time.monotonic()
     server.process.wait(30)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25
     stream.close()
     assert server.world.leftovers() == []
 

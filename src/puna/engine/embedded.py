@@ -88,7 +88,7 @@ def main() -> None:
         _server = xllamacpp.Server(_parameters(config, str(socket), start["key"], start["debug"]))
     except RuntimeError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 - standard error is this process's way to be heard
-        os._exit(_FAILED_TO_LOAD)
+        sys.exit(_FAILED_TO_LOAD)  # in order: a thread of the engine is still writing the reason to its log
     told_to_stop = sys.stdin.readline().strip() == STOP
     with contextlib.suppress(OSError):
         socket.unlink()
