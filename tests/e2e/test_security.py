@@ -87,7 +87,7 @@ def test_right_credentials(guarded: Server) -> None:
     for scheme in ("Basic", "basic", "BASIC"):
         encoded = base64.b64encode(f"Ada:{PASSWORD}".encode()).decode()
         assert guarded.get("/api/tags", headers={"Authorization": f"{scheme} {encoded}"}).status_code == 200
-    auth = ("Ada".encode(), PASSWORD.encode())
+    auth = (b"Ada", PASSWORD.encode())
     body = {"model": "cria", "prompt": "x", "stream": False, "max_tokens": 1}
     assert requests.post(f"{guarded.url}/api/generate", json=body, auth=auth, timeout=60).status_code == 200
 
@@ -98,13 +98,6 @@ def test_commands_send_the_credentials(guarded: Server, world: World) -> None:
     world.environment["OLLAMA_BASIC_AUTH"] = "Ada:wrong"
     done = world.run("list")
     assert (done.returncode, done.stderr) == (1, "Error: unauthorized\n")
-
-
-@pytest.mark.parametrize("text", ["user", "user:", ":password", ":"])
-def test_credentials_that_are_none_are_refused_at_the_start(world: World, text: str) -> None:
-    world.environment["OLLAMA_BASIC_AUTH"] = text
-    done = world.run("serve")
-    assert (done.returncode, done.stderr) == (1, "Error: OLLAMA_BASIC_AUTH: it must have the form user:password\n")
 
 
 @pytest.mark.parametrize(
