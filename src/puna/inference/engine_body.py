@@ -1,15 +1,19 @@
 """The bodies of requests to the engine, in llama-server's terms."""
 
 import base64
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from puna.inference.prompt.ollama_values import tools_in_order
+from puna.inference.prompt.schema import engine_schema
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think
 
 _ENDLESS_CONTEXTS = 10
 """A generation without a limit of its own ends after this many contexts, as in Ollama: it may never stop by itself."""
+
+_LOOK_BACK = ("repeat_last_n", "dry_penalty_last_n")
+"""Options for which -1 means the whole context; the engine wants the number."""
 
 
 def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0) -> dict[str, Any]:
@@ -21,21 +25,16 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
     limit = options.num_predict if options.num_predict >= 0 else _ENDLESS_CONTEXTS * context
     if not request.shift:
         limit = min(limit, max(context - prompt_tokens, 1))
+    look_back = {name: context for name in _LOOK_BACK if options.sampling.get(name) == -1}
     return {
         **options.sampling,
+        **look_back,
         "n_predict": limit,
         "n_keep": options.num_keep,
         "stop": list(options.stop),
         "stream": True,
         "cache_prompt": True,
-        **_format(request.format),
-    }
-
-
-def _format(value: str | Mapping[str, Any]) -> dict[str, Any]:
-    if not value:
-        return {}
-    return {"json_schema": {"type": "object"} if value == "json" else value}
+    } | ({"json_schema": engine_schema(request.format)} if request.has_format else {})
 
 
 def logprobs_for_completion(request: GenerationRequest) -> dict[str, Any]:
@@ -49,7 +48,7 @@ def chat_body(request: GenerationRequest, conversation: Conversation, think: Thi
     """Return the part of a chat request that its template sees."""
     body: dict[str, Any] = {"messages": [chat_message(message) for message in conversation.messages]}
     if conversation.tools:
-        body |= {"tools": list(conversation.tools), "parallel_tool_calls": True}
+        body |= {"tools": tools_in_order(conversation.tools), "parallel_tool_calls": True}
     if think is not None:
         body["chat_template_kwargs"] = {"enable_thinking": think is not False} | (
             {"reasoning_effort": think} if isinstance(think, str) else {}

@@ -104,6 +104,11 @@ async def _chat(request: GenerationRequest, client: EngineClient, context: int, 
         messages, truncation = await fit(messages, count, context, truncate=request.truncate)
         tokens = 0 if request.shift else await count(messages)
     body = chat_body(request, replace(conversation, messages=messages), think)
+    if request.has_format:
+        # The chat endpoint's own grammars leave keywords out in silence; those of /completion do not.
+        images = [image for message in messages for image in message.images]
+        prepared = await _from_text(request, client, context, await client.apply_template(body), images)
+        return replace(_parsed(prepared, request, conversation, None), truncation=truncation)
     return Prepared(
         route="/v1/chat/completions",
         body=body | common_body(request, context, tokens),
@@ -164,7 +169,7 @@ def _parsed(
     parsers: list[OutputParser] = []
     if tags and effective_think(request):
         parsers.append(ThinkingParser(*tags, opened=opens_thinking(prepared.prompt or "", tags)))
-    closing = tags[1] if tags and parsers and request.format else ""
+    closing = tags[1] if tags and parsers and request.has_format else ""
     if conversation.tools and template is not None:
         names = [str(tool["function"]["name"]) for tool in conversation.tools]
         parsers.append(ToolCallParser(tool_call_prefix(template), names))
