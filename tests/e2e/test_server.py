@@ -35,9 +35,7 @@ def test_openapi_pages_describe_every_body(server: Server) -> None:
     for path in ("generate", "chat", "embed", "embeddings", "show", "create", "copy"):
         schema = paths[f"/api/{path}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
         assert schema["properties"], path
-    assert (
-        "model" in paths["/api/delete"]["delete"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
-    )
+    assert "model" in paths["/api/delete"]["delete"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
 
 
 def test_one_line_says_where_and_with_what(server: Server) -> None:
