@@ -173,10 +173,9 @@ class Server:
 
     def open_stream(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the objects of a streamed answer as they come; closing it closes the connection."""
-        with (
-            requests.Session() as session,
-            session.post(self.url + path, json=body, stream=True, timeout=60) as response,
-        ):
+        with requests.Session() as session, session.post(
+            self.url + path, json=body, stream=True, timeout=60
+        ) as response:
             assert response.status_code == 200, response.text
             assert response.headers["content-type"] == "application/x-ndjson"
             for line in response.iter_lines():
