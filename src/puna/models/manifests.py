@@ -164,7 +164,7 @@ def _directories(path: Path) -> Iterator[Path]:
 
 def _existing_spelling(directory: Path, part: str) -> str:
     if not (directory / part).exists() and directory.is_dir():
-        for entry in os.scandir(directory):
-            if entry.name.lower() == part.lower():
-                return entry.name
+        for name in os.listdir(directory):
+            if name.lower() == part.lower():
+                return name
     return part

@@ -148,9 +148,7 @@ def fuzz(path: Path, rounds: int, seed: int) -> int:
             if what == 0:
                 data[at] = rng.randrange(256)
             elif what == 1:
-                data[at : at + 1] = rng.choice(
-                    [b"9999999999999999999", b"-1", b"[[", b"null", b"1e400", b'"']
-                )
+                data[at : at + 1] = rng.choice([b"9999999999999999999", b"-1", b"[[", b"null", b"1e400", b'"'])
             elif what == 2:
                 del data[at : at + rng.randint(1, 9)]
             else:
