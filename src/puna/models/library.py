@@ -45,13 +45,23 @@ class Model:
         """Return the details that its configuration blob holds."""
         return ModelConfig.parse(self.blobs.read(self.manifest.config.digest))
 
-    @cached_property
+    @property
     def path(self) -> Path:
         """Return its GGUF file (the first, where it has several)."""
-        layers = self.manifest.of_type(manifests.MODEL)
-        if not layers:
+        return self.paths[0]
+
+    @cached_property
+    def paths(self) -> tuple[Path, ...]:
+        """Return its GGUF files: one, or the parts of a split one in order."""
+        paths = self._paths(manifests.MODEL)
+        if not paths:
             raise BadManifestError(f"model {self.name} has no model layer")
-        return self.blobs.path(layers[0].digest)
+        return paths
+
+    @cached_property
+    def drafts(self) -> tuple[Path, ...]:
+        """Return the files of the draft model that it has with it."""
+        return self._paths(manifests.DRAFT)
 
     @cached_property
     def gguf(self) -> GGUFFile:
