@@ -10,8 +10,19 @@ from puna.models.gguf import GGUFFile
 from puna.models.manifests import BadManifestError
 
 _KNOWN_FIELDS = frozenset(
-    ["model_format", "model_family", "model_families", "model_type", "file_type", "requires", "renderer", "parser"]
-    + ["architecture", "os", "rootfs"]
+    [
+        "model_format",
+        "model_family",
+        "model_families",
+        "model_type",
+        "file_type",
+        "requires",
+        "renderer",
+        "parser",
+        "architecture",
+        "os",
+        "rootfs",
+    ]
 )
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from puna.models.modelfile import Command, ModelfileError, parse_modelfile
+from puna.models.modelfile.parse import Command, ModelfileError, parse_modelfile
 
 
 def value(text: str) -> str:

@@ -8,7 +8,7 @@ from puna.api.ollama.translate import timestamp
 from puna.inference.capabilities import capabilities
 from puna.models.gguf import GGUFArray, GGUFFile
 from puna.models.library import Model
-from puna.models.modelfile import modelfile_of, parameter_lines
+from puna.models.modelfile.write import modelfile_of, parameter_lines
 from puna.scheduler.scheduler import LoadedModel
 
 _SHORT_ARRAY = 5
