@@ -1,11 +1,12 @@
 """The bodies of requests to the engine, in llama-server's terms."""
 
 import base64
-from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
+from puna.inference.prompt.ollama_values import tools_in_order
+from puna.inference.prompt.schema import engine_schema
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think
 
 _ENDLESS_CONTEXTS = 10
@@ -28,14 +29,7 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
         "stop": list(options.stop),
         "stream": True,
         "cache_prompt": True,
-        **_format(request.format),
-    }
-
-
-def _format(value: str | Mapping[str, Any]) -> dict[str, Any]:
-    if not value:
-        return {}
-    return {"json_schema": {"type": "object"} if value == "json" else value}
+    } | ({"json_schema": engine_schema(request.format)} if request.has_format else {})
 
 
 def logprobs_for_completion(request: GenerationRequest) -> dict[str, Any]:
@@ -49,7 +43,7 @@ def chat_body(request: GenerationRequest, conversation: Conversation, think: Thi
     """Return the part of a chat request that its template sees."""
     body: dict[str, Any] = {"messages": [chat_message(message) for message in conversation.messages]}
     if conversation.tools:
-        body |= {"tools": list(conversation.tools), "parallel_tool_calls": True}
+        body |= {"tools": tools_in_order(conversation.tools), "parallel_tool_calls": True}
     if think is not None:
         body["chat_template_kwargs"] = {"enable_thinking": think is not False} | (
             {"reasoning_effort": think} if isinstance(think, str) else {}

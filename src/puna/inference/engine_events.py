@@ -1,5 +1,6 @@
 """From the engine's stream to events: one decoder for ``/completion``, one for ``/v1/chat/completions``."""
 
+import secrets
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -22,11 +23,20 @@ def decode_completion(event: Mapping[str, Any]) -> Iterator[Delta | Finished]:
         yield _finished(reason, event.get("timings", {}))
 
 
+def new_call_id() -> str:
+    """Return an id for a tool call, in the form that Ollama gives them."""
+    return f"call_{secrets.token_hex(4)}"
+
+
 class ChatDecoder:
-    """Decodes one stream of ``/v1/chat/completions``; calls of tools are collected until each is complete."""
+    """Decodes one stream of ``/v1/chat/completions``.
+
+    Calls of tools are collected until each is complete; space at the end of the thinking is dropped.
+    """
 
     def __init__(self) -> None:
         self._reason = "stop"
+        self._thinking_space = ""
         self._names: dict[int, tuple[str, str]] = {}
         self._arguments: dict[int, str] = {}
 
@@ -36,7 +46,7 @@ class ChatDecoder:
             delta = choice.get("delta", {})
             piece = Delta(
                 content=delta.get("content") or "",
-                thinking=delta.get("reasoning_content") or "",
+                thinking=self._thinking(delta.get("reasoning_content") or ""),
                 tool_calls=tuple(self._calls(delta.get("tool_calls") or ())),
                 logprobs=_logprobs((choice.get("logprobs") or {}).get("content")),
             )
@@ -47,11 +57,17 @@ class ChatDecoder:
         if "timings" in event:
             yield _finished(self._reason, event["timings"])
 
+    def _thinking(self, text: str) -> str:
+        text = self._thinking_space + text
+        kept = text.rstrip()
+        self._thinking_space = text[len(kept) :]
+        return kept
+
     def _calls(self, deltas: Iterable[Mapping[str, Any]]) -> Iterator[ToolCall]:
         for delta in deltas:
             index, function = delta.get("index", 0), delta.get("function", {})
             if function.get("name"):
-                self._names[index] = (function["name"], delta.get("id") or "")
+                self._names[index] = (function["name"], new_call_id())
                 self._arguments[index] = ""
             if index not in self._arguments:
                 continue  # complete already

@@ -4,11 +4,13 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 
+from puna.engine.client import EngineClient
 from puna.engine.errors import RunnerCrashedError
 from puna.inference.capabilities import capabilities, require
 from puna.inference.events import Delta, Event, Finished
 from puna.inference.prepare import Prepared, prepare
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
+from puna.inference.think_then_format import think_then_format
 from puna.models.library import Model
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.scheduler import Lease, Scheduler
@@ -52,11 +54,13 @@ async def generate(
 async def _answer(
     request: GenerationRequest, prepared: Prepared, lease: Lease
 ) -> AsyncGenerator[list[Event | Started], None]:
+    client = lease.runner.client
+    stream = think_then_format(client, prepared) if prepared.closing else _one_call(client, prepared)
     said: list[str] = []
-    async with aclosing(lease.runner.client.stream(prepared.route, prepared.body)) as stream:
-        async for engine_events in stream:
+    async with aclosing(stream) as batches:
+        async for batch in batches:
             events: list[Event | Started] = []
-            for event in (event for engine_event in engine_events for event in prepared.decode(engine_event)):
+            for event in batch:
                 if isinstance(event, Delta):
                     said.append(event.content)
                     events.append(event)
@@ -64,6 +68,12 @@ async def _answer(
                     events.append(await _finish(request, prepared, lease, event, "".join(said)))
             if events:
                 yield events
+
+
+async def _one_call(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Event], None]:
+    async with aclosing(client.stream(prepared.route, prepared.body)) as stream:
+        async for engine_events in stream:
+            yield [event for engine_event in engine_events for event in prepared.decode(engine_event)]
 
 
 async def render(scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None) -> Rendered:

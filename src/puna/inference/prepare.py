@@ -11,6 +11,9 @@ from puna.inference.capabilities import parse_template, require
 from puna.inference.engine_body import chat_body, common_body, logprobs_for_completion
 from puna.inference.engine_events import ChatDecoder, decode_completion
 from puna.inference.events import Event, Truncation
+from puna.inference.output.events import OutputParser
+from puna.inference.output.thinking import ThinkingParser
+from puna.inference.output.tools import ToolCallParser
 from puna.inference.prompt.defaults import default_template
 from puna.inference.prompt.fit import fit, fit_tokens
 from puna.inference.prompt.ollama_template import (
@@ -18,8 +21,12 @@ from puna.inference.prompt.ollama_template import (
     TemplateMessage,
     TemplateToolCall,
     TemplateValues,
+    opens_thinking,
+    thinking_tags,
+    tool_call_prefix,
 )
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, Message, Think
+from puna.inference.text_decoder import TextDecoder
 
 _log = logging.getLogger(__name__)
 
@@ -31,7 +38,8 @@ class Prepared:
     """One call of the engine: its route, its body, and how its events are read.
 
     ``prompt`` is the rendered prompt; ``None`` where the engine renders it (``chat`` then holds what its template is
-    given). ``prefix`` are tokens that go before it.
+    given). ``prefix`` are tokens that go before it. ``closing`` is the tag at which thinking ends and the format of the
+    answer begins to bind; "" where it binds from the start.
     """
 
     route: str
@@ -40,6 +48,7 @@ class Prepared:
     prompt: str | None = None
     chat: Mapping[str, Any] | None = None
     prefix: tuple[int, ...] = ()
+    closing: str = ""
     truncation: Truncation | None = None
 
     async def rendered(self, client: EngineClient) -> str:
@@ -95,6 +104,11 @@ async def _chat(request: GenerationRequest, client: EngineClient, context: int, 
         messages, truncation = await fit(messages, count, context, truncate=request.truncate)
         tokens = 0 if request.shift else await count(messages)
     body = chat_body(request, replace(conversation, messages=messages), think)
+    if request.has_format:
+        # The chat endpoint's own grammars leave keywords out in silence; those of /completion do not.
+        images = [image for message in messages for image in message.images]
+        prepared = await _from_text(request, client, context, await client.apply_template(body), images)
+        return replace(_parsed(prepared, request, conversation, None), truncation=truncation)
     return Prepared(
         route="/v1/chat/completions",
         body=body | common_body(request, context, tokens),
@@ -143,8 +157,26 @@ async def _templated(
     messages, truncation = await fit(conversation.messages, count, context, truncate=request.truncate)
     prompt = render(messages)
     images = [image for message in messages for image in message.images]
-    prepared = await _from_text(request, client, context, prompt, images)
+    prepared = _parsed(await _from_text(request, client, context, prompt, images), request, conversation, template)
     return replace(prepared, truncation=truncation)
+
+
+def _parsed(
+    prepared: Prepared, request: GenerationRequest, conversation: Conversation, template: OllamaTemplate | None
+) -> Prepared:
+    """Return the call with its answer's text parsed for what the template (or the usual marks) announces."""
+    tags = (template and thinking_tags(template)) or _USUAL_TAGS
+    parsers: list[OutputParser] = []
+    if tags and effective_think(request):
+        parsers.append(ThinkingParser(*tags, opened=opens_thinking(prepared.prompt or "", tags)))
+    closing = tags[1] if tags and parsers and request.has_format else ""
+    if conversation.tools and template is not None:
+        names = [str(tool["function"]["name"]) for tool in conversation.tools]
+        parsers.append(ToolCallParser(tool_call_prefix(template), names))
+    return replace(prepared, decode=TextDecoder(parsers).decode if parsers else decode_completion, closing=closing)
+
+
+_USUAL_TAGS = ("<think>", "</think>")
 
 
 def _template_message(message: Message) -> TemplateMessage:
@@ -175,7 +207,8 @@ async def _continuation(
             messages=[_template_message(message) for message in conversation.messages], think=effective_think(request)
         )
         prompt = template.render(values)
-    return await _from_text(request, client, context, prompt, prefix=request.context)
+    prepared = await _from_text(request, client, context, prompt, prefix=request.context)
+    return _parsed(prepared, request, conversation, template)
 
 
 async def _completion(request: GenerationRequest, client: EngineClient, context: int, prompt: str) -> Prepared:

@@ -81,3 +81,8 @@ class GenerationRequest:
     """Whether the model has the capability."""
     with_context: bool = False
     """Whether the final event carries the tokens of prompt and answer."""
+
+    @property
+    def has_format(self) -> bool:
+        """Return whether the answer must have a format; the empty schema means any JSON."""
+        return self.format != ""

@@ -10,7 +10,7 @@ from puna.settings import Settings
 _BATCH = 512
 _POOLED_BATCH = 2048
 _ONE_THREAD_BYTES = 64 << 20
-"""A model whose weights are smaller than this is fastest on one thread: more spend their time waiting for each other."""
+"""Smaller models are fastest on one thread: more of them spend their time waiting for each other."""
 
 
 def footprint(model: Model, settings: Settings) -> Footprint:

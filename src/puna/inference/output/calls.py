@@ -61,9 +61,7 @@ def parse_calls(text: str, header: str, names: Collection[str]) -> list[ToolCall
 def name_in(text: str, names: Collection[str]) -> str | None:
     """The tool that ``text`` names first, as a word of its own."""
     found = [
-        (match.start(), name)
-        for name in names
-        if (match := re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text))
+        (match.start(), name) for name in names if (match := re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", text))
     ]
     return min(found)[1] if found else None
 

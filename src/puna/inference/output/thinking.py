@@ -34,6 +34,8 @@ class ThinkingParser:
 
     def finish(self) -> list[OutputEvent]:
         held, self._held = self._held, ""
+        if self._state is _State.THINKING:
+            held = held.rstrip()
         if not held or self._state in (_State.BEFORE_THINKING, _State.BEFORE_ANSWER):
             return []
         return [ThinkingText(held) if self._state is _State.THINKING else ContentText(held)]
@@ -75,10 +77,10 @@ class ThinkingParser:
     def _think(self, events: list[OutputEvent]) -> bool:
         thinking, closing, rest = self._held.partition(self._closing)
         if closing:
-            self._held = rest
+            thinking, self._held = thinking.rstrip(), rest
             self._state = _State.BEFORE_ANSWER
         else:
-            cut = len(thinking) - overlap(thinking, self._closing)
+            cut = len(thinking[: len(thinking) - overlap(thinking, self._closing)].rstrip())
             thinking, self._held = thinking[:cut], thinking[cut:]
         if thinking:
             events.append(ThinkingText(thinking))

@@ -120,7 +120,8 @@ def _first_text(block: nodes.Block) -> str | None:
             found = _first_text(node.body)
             if found is None and node.otherwise is not None:
                 found = _first_text(node.otherwise)
-            return found
+            if found is not None:
+                return found
         elif isinstance(node, nodes.Action) and not node.pipe.targets:
             return None
     return None

@@ -5,6 +5,7 @@ came as JSON keep the order in which they were written; keys that Ollama's types
 instead of being dropped.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -242,6 +243,11 @@ def _tool(source: Mapping[str, Any]) -> Tool:
 def tools_to_go(tools: Sequence[Mapping[str, Any]]) -> Tools:
     """Tool definitions as templates see them: their fields by name, printed as JSON in struct order."""
     return Tools(_tool(tool) for tool in tools)
+
+
+def tools_in_order(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Tool definitions as plain JSON with their keys in struct order, so that every path renders the same text."""
+    return [json.loads(marshal(tool)) for tool in tools_to_go(tools)]
 
 
 def message_to_go(message: TemplateMessage) -> Message:
