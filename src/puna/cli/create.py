@@ -2,16 +2,18 @@
 
 import hashlib
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from puna.cli.client import Client, connected
 from puna.cli.create_files import SourceFile, find_source, model_files
 from puna.cli.errors import CommandError
-from puna.cli.progress import ProgressView
+from puna.cli.transfers import show_progress
 from puna.models.modelfile.parse import Modelfile, parse_modelfile
 
 _BLOCK = 4 << 20
@@ -27,12 +29,19 @@ def create(
 ) -> None:
     """Make a model from a Modelfile."""
     directory, modelfile = _read(file)
-    with connected(start=True) as client, ProgressView() as view:
-        view.line("gathering model components")
-        body = request_body(modelfile, directory, _Uploader(client, view))
+    with connected(start=True) as client:
+        typer.echo("gathering model components", err=True)
+        with _bars() as bars:
+            body = request_body(modelfile, directory, _Uploader(client, bars))
         if quantize:
             body["quantize"] = quantize
-        view.follow(client.create_model({"model": model, **body}))
+        show_progress(event.model_dump() for event in client.create_model({"model": model, **body}))
+
+
+def _bars() -> Progress:
+    console = Console(stderr=True, highlight=False, markup=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
 
 
 def _read(file: str) -> tuple[Path, Modelfile]:
@@ -51,32 +60,29 @@ def _read(file: str) -> tuple[Path, Modelfile]:
 class _Uploader:
     """Brings files to the server."""
 
-    def __init__(self, client: Client, view: ProgressView) -> None:
+    def __init__(self, client: Client, bars: Progress) -> None:
         self._client = client
-        self._view = view
+        self._bars = bars
 
     def __call__(self, file: SourceFile) -> str:
         """Return the digest of a file that the server has from now on."""
-        total = file.path.stat().st_size
         state = hashlib.sha256()
-        for block in self._blocks(file, f"hashing {file.name}", total):
+        for block in self._blocks(file, "hashing"):
             state.update(block)
         digest = f"sha256:{state.hexdigest()}"
         if not self._client.has_blob(digest):
-            self._client.send_blob(digest, self._blocks(file, f"copying {file.name}", total))
+            self._client.send_blob(digest, self._blocks(file, "copying"))
         return digest
 
-    def _blocks(self, file: SourceFile, text: str, total: int) -> Iterator[bytes]:
-        done = 0
-        self._view.bar(str(file.path), text, total)
+    def _blocks(self, file: SourceFile, verb: str) -> Iterator[bytes]:
+        task = self._bars.add_task(f"{verb} {file.name}", total=file.path.stat().st_size)
         with file.path.open("rb") as opened:
             while block := opened.read(_BLOCK):
                 yield block
-                done += len(block)
-                self._view.bar(str(file.path), text, total, done)
+                self._bars.advance(task, len(block))
 
 
-def request_body(modelfile: Modelfile, directory: Path, upload: "_Uploader") -> dict[str, Any]:
+def request_body(modelfile: Modelfile, directory: Path, upload: Callable[[SourceFile], str]) -> dict[str, Any]:
     """Return what ``/api/create`` is asked for a Modelfile in ``directory``, its files being on the server then."""
     body: dict[str, Any] = {}
     for command, field in _FILE_FIELDS:
