@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,10 +12,11 @@ from typing import Any
 from puna import builtin
 from puna.errors import BadRequestError, ModelNotFoundError, PunaError
 from puna.models import manifests
-from puna.models.atomic import remove_leftovers
+from puna.models.atomic import remove_leftovers, remove_scratch
 from puna.models.config import ModelConfig
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
+from puna.models.split import linked_parts, remove_stale_links
 from puna.models.store import BlobStore
 from puna.names import ModelName, parse_name
 
@@ -47,8 +48,8 @@ class Model:
 
     @property
     def path(self) -> Path:
-        """Return its GGUF file (the first, where it has several)."""
-        return self.paths[0]
+        """Return the GGUF file that an engine loads; the first part of a split one, with the others beside it."""
+        return self.paths[0] if len(self.paths) == 1 else linked_parts(self.paths, self.blobs.directory.parent)
 
     @cached_property
     def paths(self) -> tuple[Path, ...]:
@@ -64,9 +65,14 @@ class Model:
         return self._paths(manifests.DRAFT)
 
     @cached_property
+    def ggufs(self) -> tuple[GGUFFile, ...]:
+        """Return the headers of its files, in order."""
+        return tuple(read_gguf(path) for path in self.paths)
+
+    @property
     def gguf(self) -> GGUFFile:
-        """Return the header of its file."""
-        return read_gguf(self.path)
+        """Return the header of its file; of a split one the first, which has the metadata."""
+        return self.ggufs[0]
 
     @cached_property
     def adapters(self) -> tuple[Path, ...]:
@@ -140,7 +146,8 @@ class Library:
 
     def clean(self) -> int:
         """Remove what processes that were killed left half-written; return how many files."""
-        return remove_leftovers(self.blobs.directory)
+        remove_stale_links(self.root)
+        return remove_leftovers(self.blobs.directory) + remove_scratch(self.root)
 
     def get(self, name: ModelName | str) -> Model:
         """Return the model of this name; raise ``ModelNotFoundError``."""
@@ -219,8 +226,13 @@ class Library:
 
     def _remove_unused(self, manifest: Manifest) -> None:
         candidates = {layer.digest for layer in (manifest.config, *manifest.layers)}
-        for digest in candidates - set(self._used_digests()):
-            self.blobs.remove(digest)
+        self.discard(candidates)
+
+    def discard(self, digests: Iterable[str]) -> None:
+        """Remove those of the blobs that no model uses and nobody holds."""
+        with self._change:
+            for digest in set(digests) - set(self._used_digests()):
+                self.blobs.remove(digest)
 
     def _used_digests(self) -> Iterator[str]:
         for name in self.manifests.names():

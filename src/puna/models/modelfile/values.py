@@ -59,7 +59,7 @@ def _line_ends(text: str, position: int) -> Iterator[int]:
 def quote(text: str) -> str:
     """Return ``text`` so that ``read_value`` gives it back; raise ``CannotQuoteError`` where nothing does."""
     # Text that a quotation mark would end too early is read back as something else, so trying is the whole test.
-    for mark in ("", '"', _LONG):
+    for mark in ("", _LONG, '"') if '"' in text or "\n" in text else ("", '"', _LONG):
         written = f"{mark}{text}{mark}"
         if (mark or text) and read_value(written + "\n", 0) == (text, len(written)):
             return written
