@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,6 +15,7 @@ from puna.models import manifests
 from puna.models.atomic import remove_leftovers, remove_scratch
 from puna.models.config import ModelConfig
 from puna.models.gguf import GGUFFile, read_gguf
+from puna.models.listing import Listing, Snapshot
 from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
 from puna.models.split import linked_parts, remove_stale_links
 from puna.models.store import BlobStore
@@ -142,6 +143,7 @@ class Library:
         self._builtin = None if hide_builtin else ManifestStore(builtin.STORE)
         self.blobs = BlobStore(root, None if hide_builtin else BlobStore(builtin.STORE))
         self._cache: dict[Path, tuple[tuple[int, int], Model]] = {}
+        self._listed: tuple[Snapshot, Listing] | None = None
         self._change = threading.RLock()
 
     def clean(self) -> int:
@@ -179,11 +181,20 @@ class Library:
         self._cache[path] = (version, model)
         return model
 
-    def list(self) -> tuple[list[Model], list[tuple[ModelName, str]]]:
-        """Return every model, the most recently changed first, and the names that cannot be read with the reason."""
+    def list(self) -> Listing:
+        """Return every model; the same object until something changes."""
+        # A model that cannot be read may be mended by its blobs alone.
+        if self._listed is None or self._listed[1].broken or not self._listed[0].still_holds():
+            stores = [store for store in (self._builtin, self.manifests) if store]
+            # Looked at before it is read, so that a change meanwhile is found the next time.
+            snapshot = Snapshot([store.directory for store in stores])
+            self._listed = snapshot, self._list(stores)
+        return self._listed[1]
+
+    def _list(self, stores: Sequence[ManifestStore]) -> Listing:
         models: list[Model] = []
         broken: list[tuple[ModelName, str]] = []
-        names = {name.key: name for store in (self._builtin, self.manifests) if store for name in store.names()}
+        names = {name.key: name for store in stores for name in store.names()}
         for name in names.values():
             try:
                 model = self.get(name)
@@ -192,7 +203,8 @@ class Library:
                 broken.append((name, str(error)))
             else:
                 models.append(model)
-        return sorted(models, key=lambda model: model.modified_at, reverse=True), broken
+        models.sort(key=lambda model: model.modified_at, reverse=True)
+        return Listing(tuple(models), tuple(broken))
 
     def put(self, name: ModelName, manifest: Manifest) -> None:
         """Give ``name`` to ``manifest``, whose blobs are in the store, and remove what only the old one used."""

@@ -10,8 +10,8 @@ from starlette.responses import Response
 
 from puna.api.body import json_body, request_body
 from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
-from puna.api.ollama.show import listed, running, shown
-from puna.api.responses import ClientGoneError, json_response
+from puna.api.ollama.show import list_body, running, shown
+from puna.api.responses import ClientGoneError, json_response, raw_json_response
 from puna.api.services import ServicesDep
 from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
 from puna.names import parse_name
@@ -24,10 +24,10 @@ _WRITE_BYTES = 4 << 20
 @router.api_route("/api/tags", methods=["GET", "HEAD"], tags=["models"])
 async def tags_route(services: ServicesDep) -> Response:
     """List the models on disk."""
-    models, broken = await asyncio.to_thread(services.library.list)
-    for name, reason in broken:
+    listing = await asyncio.to_thread(services.library.list)
+    for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
-    return json_response({"models": [listed(model) for model in models]})
+    return raw_json_response(await asyncio.to_thread(list_body, listing))
 
 
 @router.get("/api/ps", tags=["models"])

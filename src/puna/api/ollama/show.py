@@ -3,11 +3,15 @@
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
+
+import orjson
 
 from puna.api.ollama.translate import timestamp
 from puna.inference.capabilities import capabilities
 from puna.models.gguf import GGUFArray
 from puna.models.library import Model
+from puna.models.listing import Listing
 from puna.models.modelfile.write import modelfile_of, parameter_lines
 from puna.scheduler.scheduler import LoadedModel
 
@@ -40,6 +44,17 @@ def listed(model: Model) -> dict[str, Any]:
         "digest": model.digest,
         "details": details(model),
     }
+
+
+_list_bodies: WeakKeyDictionary[Listing, bytes] = WeakKeyDictionary()
+
+
+def list_body(listing: Listing) -> bytes:
+    """Return the body of ``/api/tags``, which is the same for as long as the listing is."""
+    body = _list_bodies.get(listing)
+    if body is None:
+        body = _list_bodies[listing] = orjson.dumps({"models": [listed(model) for model in listing.models]})
+    return body
 
 
 def running(entry: LoadedModel) -> dict[str, Any]:
