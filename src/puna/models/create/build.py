@@ -75,6 +75,7 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     config_layer = job.add(manifests.CONFIG_TYPE, config.encode([layer.digest for layer in layers]))
     _mention_unused(job, config)
     job.say("writing manifest")
+    job.check()
     job.library.put(name, make_manifest(config_layer, tuple(layers)))
 
 
