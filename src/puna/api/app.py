@@ -1,7 +1,6 @@
 """The application: its parts, its routes, and their beginning and end."""
 
 import logging
-import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -60,15 +59,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     transfers = Transfers(settings, library)
     if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
-    directory = Path(tempfile.mkdtemp(prefix="puna-"))  # readable by this user only
-    scheduler = Scheduler(settings, directory)
+    scheduler = Scheduler(settings, Path(tempfile.gettempdir()))
     app.state.services = Services(settings, library, scheduler, transfers)
     try:
         yield
     finally:
         await transfers.close()
         await scheduler.close()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 async def _root() -> Response:

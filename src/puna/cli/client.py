@@ -67,7 +67,7 @@ def connected(*, start: bool = False) -> Iterator[Client]:
     except (httpx.HTTPError, ConnectionError) as error:
         raise CommandError(f"the connection to {settings.address.url} failed: {error}") from error
     finally:
-        client.close()
+        client.close()  # type: ignore[no-untyped-call]
         if server is not None:
             _stop(server)
 

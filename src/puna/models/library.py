@@ -243,11 +243,14 @@ class Library:
     def discard(self, digests: Iterable[str]) -> None:
         """Remove those of the blobs that no model uses and nobody holds."""
         with self._change:
-            for digest in set(digests) - set(self._used_digests()):
+            try:
+                used = set(self._used_digests())
+            except (BadManifestError, OSError):
+                return  # what a manifest that cannot be read needs is unknown: nothing may go
+            for digest in set(digests) - used:
                 self.blobs.remove(digest)
 
     def _used_digests(self) -> Iterator[str]:
         for name in self.manifests.names():
-            manifest = self._manifest_or_none(name)
-            if manifest is not None:
-                yield from (layer.digest for layer in (manifest.config, *manifest.layers))
+            manifest = self.manifests.read(name)
+            yield from (layer.digest for layer in (manifest.config, *manifest.layers))

@@ -165,7 +165,7 @@ def _directories(path: Path) -> Iterator[Path]:
 
 def _existing_spelling(directory: Path, part: str) -> str:
     if not (directory / part).exists() and directory.is_dir():
-        for entry in os.scandir(directory):
+        for entry in directory.iterdir():
             if entry.name.lower() == part.lower():
                 return entry.name
     return part

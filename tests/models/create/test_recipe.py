@@ -30,7 +30,7 @@ def test_a_name_is_a_file_or_a_directory() -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        ({"base": None}, "neither 'from' or 'files' was specified"),
+        ({"base": None}, 'neither "from" nor "files" was specified'),
         ({"template": "x" * (MAX_TEXT + 1)}, "template is larger than 4 MiB"),
         ({"licenses": ("MIT", "x" * (MAX_TEXT + 1))}, "license 2 is larger"),
         ({"licenses": ("MIT",) * 65}, "more than 64 licenses"),

@@ -17,7 +17,6 @@ from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError, Puna
 from puna.inference.capabilities import parse_template
 from puna.inference.options import Options
 from puna.models.create.build import create
-from puna.models.create.quantize import find_mix
 from puna.models.create.recipe import Recipe
 from puna.models.store import InvalidDigestError, parse_digest
 from puna.names import parse_name
@@ -45,9 +44,6 @@ def _recipe(body: CreateBody) -> Recipe:
     unknown = Options.merge(body.parameters).unknown
     if unknown:
         raise BadRequestError(f"unknown parameter: {', '.join(unknown)}")
-    quantize = body.quantize or body.quantization
-    if quantize:
-        find_mix(quantize)
     blob = _blob_of(body.from_)
     files = _digests(body.files) | ({blob.replace(":", "-"): blob} if blob else {})
     return Recipe(
@@ -55,7 +51,7 @@ def _recipe(body: CreateBody) -> Recipe:
         files=files,
         adapters=_digests(body.adapters),
         drafts=_digests(body.draft_files),
-        quantize=quantize,
+        quantize=body.quantize or body.quantization,
         template=body.template,
         system=body.system,
         licenses=(body.license,) if isinstance(body.license, str) else tuple(body.license),
@@ -99,6 +95,6 @@ async def _pulled_first(services: Services, base: str, work: Batches, *, guarded
                     if progress.status != "success":
                         yield [progress.to_json()]
         except PunaError as error:
-            raise NotFoundError(f"model '{base}' not found, and it cannot be pulled: {error}") from error
+            raise NotFoundError(f"model '{parse_name(base)}' not found, and it cannot be pulled: {error}") from error
         async for batch in work:
             yield batch

@@ -8,13 +8,13 @@ from puna.models import manifests
 from puna.models.config import ModelConfig, encode_parameters
 from puna.models.create.job import Job, Report, StorageError
 from puna.models.create.progress import CancelledCheck
-from puna.models.create.quantize import find_mix
 from puna.models.create.recipe import Recipe
 from puna.models.create.sources import (
     Weights,
     adapter_layers,
     checked_adapters,
     draft_layers,
+    mix_of,
     weights_of_base,
     weights_of_files,
 )
@@ -59,7 +59,7 @@ def create(library: Library, name: ModelName, recipe: Recipe, report: Report, ca
 
 
 def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
-    mix = find_mix(recipe.quantize) if recipe.quantize else None
+    mix = mix_of(recipe.quantize)
     checked_adapters(job, recipe.adapters)
     drafts = draft_layers(job, recipe.drafts)
     if recipe.base:

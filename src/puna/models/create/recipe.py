@@ -43,7 +43,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         if self.base is None and not self.files:
-            raise BadRequestError("neither 'from' or 'files' was specified")
+            raise BadRequestError('neither "from" nor "files" was specified')
         for files in (self.files, self.adapters, self.drafts):
             _check_names(files)
         messages = sum(len(str(message).encode()) for message in self.messages)

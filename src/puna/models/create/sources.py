@@ -3,17 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from puna.errors import BadRequestError
 from puna.models import manifests
 from puna.models.config import ModelConfig, config_of, human_count
-from puna.models.create.convert import convert, convert_adapter
 from puna.models.create.job import Job
-from puna.models.create.quantize import Mix, quantize
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.manifests import Layer
 from puna.models.split import in_order, is_part
 from puna.names import ModelName
+
+if TYPE_CHECKING:
+    from puna.models.create.quantize import Mix
+
+# Converting and quantising are imported where they happen: the NumPy behind them would be a fifth of an idle server.
 
 _UNQUANTIZED = ("F32", "F16", "BF16")
 _PICKLES = (".bin", ".pth", ".pt", ".ckpt", ".pkl")
@@ -31,13 +35,22 @@ class Weights:
         return tuple(layer for layer in self.layers if layer.media_type == media_type)
 
 
+def mix_of(name: str) -> "Mix | None":
+    """Return the mix of this name, ``None`` for ""; raise ``QuantizeError`` for one that there is not."""
+    if not name:
+        return None
+    from puna.models.create.quantize import find_mix
+
+    return find_mix(name)
+
+
 def has_magic(job: Job, digest: str) -> bool:
     """Return whether a blob begins as GGUF files do; raise ``BlobNotFoundError``."""
     with job.library.blobs.path(digest).open("rb") as file:
         return file.read(4) == b"GGUF"
 
 
-def weights_of_base(job: Job, base: ModelName, files: Mapping[str, str], mix: Mix | None) -> Weights:
+def weights_of_base(job: Job, base: ModelName, files: Mapping[str, str], mix: "Mix | None") -> Weights:
     """Return the layers of another model, with the projectors among ``files``; raise ``ModelNotFoundError``."""
     model = job.library.get(base)
     layers = [
@@ -51,7 +64,7 @@ def weights_of_base(job: Job, base: ModelName, files: Mapping[str, str], mix: Mi
     return _quantized(job, weights, model.ggufs, mix) if mix else weights
 
 
-def weights_of_files(job: Job, files: Mapping[str, str], mix: Mix | None) -> Weights:
+def weights_of_files(job: Job, files: Mapping[str, str], mix: "Mix | None") -> Weights:
     """Return the layers that uploaded files make: GGUF files as they are, a checkpoint as what it is converted to."""
     for name in files:
         if name.lower().endswith(_PICKLES) and not has_magic(job, files[name]):
@@ -94,7 +107,7 @@ def _gguf_layers(job: Job, files: Mapping[str, str]) -> list[tuple[Layer, GGUFFi
     ]
 
 
-def _quantized(job: Job, weights: Weights, ggufs: tuple[GGUFFile, ...], mix: Mix) -> Weights:
+def _quantized(job: Job, weights: Weights, ggufs: tuple[GGUFFile, ...], mix: "Mix") -> Weights:
     """Return ``weights`` with their model in another mix."""
     old = ggufs[0].file_type or "unknown"
     if old not in _UNQUANTIZED:
@@ -110,7 +123,9 @@ def _quantized(job: Job, weights: Weights, ggufs: tuple[GGUFFile, ...], mix: Mix
     return Weights(config, (layer, *rest))
 
 
-def _quantize(job: Job, paths: list[Path], directory: Path, mix: Mix, digest: str = "") -> tuple[Layer, ModelConfig]:
+def _quantize(job: Job, paths: list[Path], directory: Path, mix: "Mix", digest: str = "") -> tuple[Layer, ModelConfig]:
+    from puna.models.create.quantize import quantize
+
     out = directory / "quantized.gguf"
     meter = job.meter(f"quantizing model to {mix.name}", digest)
     quantize(paths, out, mix=mix.name, progress=meter, cancelled=job.cancelled)
@@ -118,8 +133,10 @@ def _quantize(job: Job, paths: list[Path], directory: Path, mix: Mix, digest: st
     return job.add_file(manifests.MODEL, out), config
 
 
-def _converted(job: Job, files: Mapping[str, str], mix: Mix | None) -> Weights:
+def _converted(job: Job, files: Mapping[str, str], mix: "Mix | None") -> Weights:
     """Return the model that a checkpoint makes, in its own type of numbers unless ``mix`` is another."""
+    from puna.models.create.convert import convert
+
     outtype = mix.name.lower() if mix and mix.name in _UNQUANTIZED else "auto"
     then = None if mix is None or mix.name in _UNQUANTIZED else mix
     size = sum(job.library.blobs.path(digest).stat().st_size for digest in files.values())
@@ -160,6 +177,8 @@ def adapter_layers(job: Job, files: Mapping[str, str], weights: Weights) -> list
             raise BadRequestError(f"{name} is an adapter for {gguf.architecture}, and the model is {wanted}")
     if ggufs:
         return [job.existing(manifests.ADAPTER, digest) for _, digest in sorted(files.items())]
+    from puna.models.create.convert import convert_adapter
+
     size = sum(job.library.blobs.path(digest).stat().st_size for digest in files.values())
     with job.scratch(size * 2) as directory:
         source, out = directory / "source", directory / "adapter.gguf"
