@@ -87,7 +87,7 @@ def test_right_credentials(guarded: Server) -> None:
     for scheme in ("Basic", "basic", "BASIC"):
         encoded = base64.b64encode(f"Ada:{PASSWORD}".encode()).decode()
         assert guarded.get("/api/tags", headers={"Authorization": f"{scheme} {encoded}"}).status_code == 200
-    auth = ("Ada".encode(), PASSWORD.encode())
+    auth = (b"Ada", PASSWORD.encode())
     body = {"model": "cria", "prompt": "x", "stream": False, "max_tokens": 1}
     assert requests.post(f"{guarded.url}/api/generate", json=body, auth=auth, timeout=60).status_code == 200
 

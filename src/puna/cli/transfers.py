@@ -143,7 +143,7 @@ def show_progress(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
                     tasks[status] = bars.add_task(status, total=total)
                 bars.update(tasks[status], completed=last.get("completed") or 0)
             elif status not in said:
-                console.print(status)
+                console.print(status, soft_wrap=True)
             said.add(status)
     return last
 
