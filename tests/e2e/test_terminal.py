@@ -13,6 +13,11 @@ import pytest
 from tests.e2e.test_cli import WORDS, make_parrot
 from tests.server import Server, World
 
+# A terminal that is the program's own turns Ctrl-C into a signal.
+_IN_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.executable, [sys.executable, '-m', 'puna', *sys.argv[1:]])"
+)
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07|[\r\x07]")
 
 
@@ -23,7 +28,12 @@ class Terminal:
         self._master, slave = pty.openpty()
         environment = world.environment | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "puna", *arguments], stdin=slave, stdout=slave, stderr=slave, env=environment
+            [sys.executable, "-c", _IN_A_TERMINAL, *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
         )
         os.close(slave)
         self._seen = ""
@@ -102,7 +112,8 @@ def test_interrupt_ends_an_answer_and_not_the_conversation(server: Server, besid
         terminal.type("/set parameter num_predict 20000")
         terminal.expect(">>> ")
         terminal.type("Talk for ever")
-        terminal.expect("\n.{20}")
+        terminal.expect("Talk for ever\n")
+        terminal.expect("[^>]{20}")
         terminal.type("\x03")
         terminal.expect("Use Ctrl-D or /bye to leave.")
         terminal.expect(">>> ")

@@ -12,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from puna import __version__
 from puna.api.errors import install_error_handlers
-from puna.api.ollama import embedding, generation, models
+from puna.api.ollama import create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.responses import json_response
 from puna.api.security import BasicAuth, Guard, origin_pattern
@@ -40,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, transfer_routes):
+    for part in (generation, embedding, models, create, transfer_routes):
         app.include_router(part.router)
     install_error_handlers(app)
     # The last one added is the first to see a request. A preflight request carries no credentials.

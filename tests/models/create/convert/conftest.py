@@ -99,3 +99,9 @@ def make_checkpoint(tmp_path: Path) -> MakeCheckpoint:
         return directory
 
     return make
+
+
+@pytest.fixture(name="save_safetensors")
+def save_safetensors_fixture() -> Callable[[Path, Mapping[str, Any]], None]:
+    """The function that writes arrays in the safetensors format."""
+    return save_safetensors

@@ -214,7 +214,7 @@ def test_same_file_as_llama_quantize(mix: str, tied: bool, tmp_path: Path) -> No
         pytest.skip("LLAMA_QUANTIZE names no llama-quantize")
     source = write_model(tmp_path / "model.gguf", kind=np.float16, tied=tied)
     theirs, ours = tmp_path / "theirs.gguf", tmp_path / "ours.gguf"
-    subprocess.run([tool, source, theirs, mix], check=True, capture_output=True)
+    subprocess.run([tool, source, theirs, str(MIXES[mix].number)], check=True, capture_output=True)
     run(source, ours, mix)
     wanted, got = read_gguf(theirs), read_gguf(ours)
     assert [(item.name, item.type.name) for item in got.tensors] == [
