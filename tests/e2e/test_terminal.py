@@ -7,6 +7,7 @@ import select
 import subprocess
 import sys
 import time
+from typing import Self
 
 import pytest
 from tests.e2e.test_cli import WORDS, make_parrot
@@ -42,14 +43,17 @@ class Terminal:
         """Type a line."""
         os.write(self._master, text.encode() + b"\r")
 
-    def close(self) -> int:
+    def status(self) -> int:
         """Wait for the program to end and return its status."""
-        try:
-            return self.process.wait(30)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            os.close(self._master)
+        return self.process.wait(30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
 
 
 @pytest.fixture
@@ -60,53 +64,53 @@ def beside(server: Server, world: World) -> World:
 
 
 def test_conversation(beside: World) -> None:
-    terminal = Terminal(beside, "run", "parrot")
-    terminal.expect(">>> ")
-    terminal.type("Hello, 羊驼!")
-    terminal.expect(WORDS)
-    terminal.expect(">>> ")
-    terminal.type("/set parameter grammar 'root ::= \"something else\"'")
-    terminal.expect(">>> ")
-    terminal.type("And now?")
-    terminal.expect("something else")
-    terminal.expect(">>> ")
-    terminal.type("/set system Be kind.")
-    terminal.expect(">>> ")
-    terminal.type("/show")
-    terminal.expect("capabilities: .*completion")
-    terminal.expect(">>> ")
-    terminal.type("/clear")
-    terminal.expect("The conversation is forgotten.")
-    terminal.expect(">>> ")
-    terminal.type("/nonsense")
-    terminal.expect("Error: unknown command: /nonsense")
-    terminal.expect(">>> ")
-    terminal.type('"""two')
-    terminal.expect(r"\.\.\. ")
-    terminal.type('lines"""')
-    terminal.expect("something else")
-    terminal.expect(">>> ")
-    terminal.type("/bye")
-    assert terminal.close() == 0
+    with Terminal(beside, "run", "parrot") as terminal:
+        terminal.expect(">>> ")
+        terminal.type("Hello, 羊驼!")
+        terminal.expect(WORDS)
+        terminal.expect(">>> ")
+        terminal.type("/set parameter grammar 'root ::= \"something else\"'")
+        terminal.expect(">>> ")
+        terminal.type("And now?")
+        terminal.expect("something else")
+        terminal.expect(">>> ")
+        terminal.type("/set system Be kind.")
+        terminal.expect(">>> ")
+        terminal.type("/show")
+        terminal.expect("capabilities: .*completion")
+        terminal.expect(">>> ")
+        terminal.type("/clear")
+        terminal.expect("The conversation is forgotten.")
+        terminal.expect(">>> ")
+        terminal.type("/nonsense")
+        terminal.expect("Error: unknown command: /nonsense")
+        terminal.expect(">>> ")
+        terminal.type('"""two')
+        terminal.expect(r"\.\.\. ")
+        terminal.type('lines"""')
+        terminal.expect("something else")
+        terminal.expect(">>> ")
+        terminal.type("/bye")
+        assert terminal.status() == 0
 
 
 def test_interrupt_ends_an_answer_and_not_the_conversation(server: Server, beside: World) -> None:
-    terminal = Terminal(beside, "run", "cria")
-    terminal.expect(">>> ")
-    terminal.type("/set parameter ignore_eos true")
-    terminal.expect(">>> ")
-    terminal.type("/set parameter num_predict 20000")
-    terminal.expect(">>> ")
-    terminal.type("Talk for ever")
-    terminal.expect("\n.{20}")
-    terminal.type("\x03")
-    terminal.expect("Use Ctrl-D or /bye to leave.")
-    terminal.expect(">>> ")
-    terminal.type("/bye")
-    assert terminal.close() == 0
+    with Terminal(beside, "run", "cria") as terminal:
+        terminal.expect(">>> ")
+        terminal.type("/set parameter ignore_eos true")
+        terminal.expect(">>> ")
+        terminal.type("/set parameter num_predict 20000")
+        terminal.expect(">>> ")
+        terminal.type("Talk for ever")
+        terminal.expect("\n.{20}")
+        terminal.type("\x03")
+        terminal.expect("Use Ctrl-D or /bye to leave.")
+        terminal.expect(">>> ")
+        terminal.type("/bye")
+        assert terminal.status() == 0
 
 
 def test_model_that_is_missing(beside: World) -> None:
-    terminal = Terminal(beside, "run", "missing")
-    terminal.expect("Error: model 'missing:latest' not found")
-    assert terminal.close() == 1
+    with Terminal(beside, "run", "missing") as terminal:
+        terminal.expect("Error: model 'missing:latest' not found")
+        assert terminal.status() == 1
