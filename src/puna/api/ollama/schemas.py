@@ -1,10 +1,13 @@
 """The bodies of Ollama's requests (``api/types.go``)."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from puna.api.body import Body
+
+_Token = Annotated[int, Field(ge=0, lt=2**31)]
+"""The engine counts tokens in 32 bits, and would take what is larger for another token."""
 
 
 class MessageBody(Body):
@@ -51,7 +54,7 @@ class GenerateBody(GenerationBody):
     suffix: str = ""
     system: str = ""
     template: str = ""
-    context: list[int] | None = None
+    context: list[_Token] | None = None
     raw: bool = False
     images: list[str] = []
 
