@@ -212,6 +212,12 @@ class Settings:
         _parse_bytes,
         "largest request body (blob uploads excepted); one over it is answered with 413",
     )
+    truncate: bool = _setting(
+        "PUNA_TRUNCATE",
+        "true",
+        _parse_bool,
+        "drop the oldest messages of a prompt that does not fit its context; false: answer with 400",
+    )
     hide_builtin: bool = _setting(
         "PUNA_HIDE_BUILTIN", "false", _parse_bool, "leave the built-in model cria out of the list"
     )
