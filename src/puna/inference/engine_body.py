@@ -49,7 +49,8 @@ def chat_body(request: GenerationRequest, conversation: Conversation, think: Thi
             {"reasoning_effort": think} if isinstance(think, str) else {}
         )
     if request.logprobs:
-        body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+        # Without a single alternative the engine leaves out those of the chosen tokens as well.
+        body |= {"logprobs": True, "top_logprobs": max(request.top_logprobs, 1)}
     return body
 
 
