@@ -81,7 +81,7 @@ def fit_gap(
     if not truncate:
         raise ContextExceededError(context - room + total, context)
     room = max(room - 1, 2)
-    after = min(len(suffix), max(room // 4, room - len(prefix)))
+    after = min(len(suffix), max(room // 4, room - len(prefix), 1))
     before = min(len(prefix), room - after)
     kept = prefix[len(prefix) - before :], suffix[:after]
     return *kept, Truncation(0, total - before - after, context)
