@@ -79,6 +79,6 @@ def test_message_with_everything() -> None:
 def test_images_come_before_the_text() -> None:
     content = chat_message(Message(role="user", content="what?", images=(b"abc",)))["content"]
     assert content == [
-        {"type": "image_url", "image_url": {"url": "data:image;base64,YWJj"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,YWJj"}},
         {"type": "text", "text": "what?"},
     ]

@@ -80,4 +80,5 @@ def chat_message(message: Message) -> dict[str, Any]:
 
 
 def _data_url(image: bytes) -> str:
-    return f"data:image;base64,{base64.b64encode(image).decode()}"
+    # The engine wants a kind of image to be named, and then looks at the bytes.
+    return f"data:image/png;base64,{base64.b64encode(image).decode()}"

@@ -154,12 +154,11 @@ async def _templated(
 ) -> Prepared:
     """A Go template, rendered here and sent as text."""
     think = effective_think(request)
+    marker = await _media_marker(client, conversation.messages)
 
     def render(messages: tuple[Message, ...]) -> str:
-        values = TemplateValues(
-            messages=[_template_message(message) for message in messages], tools=conversation.tools, think=think
-        )
-        return template.render(values)
+        turns = [_template_message(message, marker) for message in messages]
+        return template.render(TemplateValues(messages=turns, tools=conversation.tools, think=think))
 
     async def count(messages: tuple[Message, ...]) -> int:
         return len(await client.tokenize(render(messages)))
@@ -189,10 +188,10 @@ def _parsed(
 _USUAL_TAGS = ("<think>", "</think>")
 
 
-def _template_message(message: Message) -> TemplateMessage:
+def _template_message(message: Message, marker: str) -> TemplateMessage:
     return TemplateMessage(
         role=message.role,
-        content=_MEDIA_MARKER * len(message.images) + message.content,
+        content=marker * len(message.images) + message.content,
         thinking=message.thinking,
         tool_calls=tuple(TemplateToolCall(call.name, call.arguments, call.id) for call in message.tool_calls),
         tool_name=message.tool_name,
@@ -201,8 +200,19 @@ def _template_message(message: Message) -> TemplateMessage:
     )
 
 
-_MEDIA_MARKER = "<__media__>"
-"""What llama-server replaces by an image in the text of ``/completion``."""
+async def _media_marker(client: EngineClient, messages: Iterable[Message]) -> str:
+    """Return what the engine replaces by an image in the text of ``/completion``; "" where no message has any.
+
+    Each runner has a marker of its own, which no text that a user sends can contain by accident.
+    """
+    if not any(message.images for message in messages):
+        return ""
+    properties = await client.get("/props")
+    return str(properties.get("media_marker") or _OLD_MEDIA_MARKER)
+
+
+_OLD_MEDIA_MARKER = "<__media__>"
+"""The marker of engines that have only one."""
 
 
 async def _continuation(
@@ -213,10 +223,9 @@ async def _continuation(
     if template is None:
         prompt = await client.apply_template(chat_body(request, conversation, effective_think(request)))
     else:
-        values = TemplateValues(
-            messages=[_template_message(message) for message in conversation.messages], think=effective_think(request)
-        )
-        prompt = template.render(values)
+        marker = await _media_marker(client, conversation.messages)
+        turns = [_template_message(message, marker) for message in conversation.messages]
+        prompt = template.render(TemplateValues(messages=turns, think=effective_think(request)))
     images = [image for message in conversation.messages for image in message.images]
     if images:  # go with text only
         prompt = await client.detokenize(list(request.context)) + prompt
@@ -228,7 +237,8 @@ async def _continuation(
 
 async def _completion(request: GenerationRequest, client: EngineClient, context: int, prompt: str) -> Prepared:
     images = request.input.images if isinstance(request.input, Completion) else ()
-    return await _from_text(request, client, context, _MEDIA_MARKER * len(images) + prompt, list(images))
+    marker = await _media_marker(client, [Message(role="user", images=images)])
+    return await _from_text(request, client, context, marker * len(images) + prompt, list(images))
 
 
 async def _infill(request: GenerationRequest, client: EngineClient, context: int, gap: Infill) -> Prepared:
