@@ -114,6 +114,8 @@ class Server:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.faults_expected = False
+        """Whether tracebacks in the log are part of the test."""
         self.log_path = world.root / "log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -173,9 +175,10 @@ class Server:
 
     def open_stream(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield the objects of a streamed answer as they come; closing it closes the connection."""
-        with requests.Session() as session, session.post(
-            self.url + path, json=body, stream=True, timeout=60
-        ) as response:
+        with (
+            requests.Session() as session,
+            session.post(self.url + path, json=body, stream=True, timeout=60) as response,
+        ):
             assert response.status_code == 200, response.text
             assert response.headers["content-type"] == "application/x-ndjson"
             for line in response.iter_lines():

@@ -33,9 +33,7 @@ def text(value: str | bytes) -> bytes:
 
 def entry(key: str, kind: int, value: Any) -> bytes:
     codes = {0: "B", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-    body = (
-        text(value) if kind == STRING else value if kind == ARRAY else struct.pack("<" + codes[kind], value)
-    )
+    body = text(value) if kind == STRING else value if kind == ARRAY else struct.pack("<" + codes[kind], value)
     return text(key) + struct.pack("<I", kind) + body
 
 
@@ -155,9 +153,9 @@ def test_a_large_vocabulary_is_skipped_quickly(write: Any) -> None:
             ]
         )
     )
-    start = time.perf_counter()
+    start = time.process_time()
     model = read_gguf(path)
-    assert time.perf_counter() - start < 0.3  # 0.04 s on a quiet machine
+    assert time.process_time() - start < 0.3  # 0.04 s on a quiet machine
     assert len(model.metadata["tokenizer.ggml.merges"]) == 280_000  # type: ignore[arg-type]
 
 
@@ -254,10 +252,10 @@ def test_a_huge_header_takes_bounded_memory(tmp_path: Path) -> None:
         file.write(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<IIQ", ARRAY, 0, 2**35))
         file.truncate(2**36)
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(GGUFError, match="header is larger than"):
         read_gguf(path)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert tracemalloc.get_traced_memory()[1] < 2**22
     tracemalloc.stop()
 
@@ -285,9 +283,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
         if what == 0:
             changed[at] = rng.randrange(256)
         elif what == 1:
-            changed[at : at + 8] = struct.pack(
-                "<Q", rng.choice([0, 1, 2**31, 2**32, 2**63, 2**64 - 1, 2**40])
-            )
+            changed[at : at + 8] = struct.pack("<Q", rng.choice([0, 1, 2**31, 2**32, 2**63, 2**64 - 1, 2**40]))
         elif what == 2:
             changed[at : at + 4] = struct.pack("<I", rng.choice([0, 1, 8, 9, 2**31, 2**32 - 1]))
         else:
@@ -303,7 +299,7 @@ def fuzz(write: Any, rounds: int, seed: int) -> int:
     refused = 0
     for _ in range(rounds):
         path = write(mutate(rng.choice(seeds), rng))
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             model = read_gguf(path)
             kv_cache_bytes_per_token(model)
@@ -312,7 +308,7 @@ def fuzz(write: Any, rounds: int, seed: int) -> int:
                     value.load()
         except GGUFError:
             refused += 1
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
     return refused
 
 

@@ -7,7 +7,9 @@ import json
 import logging
 import math
 import secrets
+import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,13 +28,22 @@ _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part
 
 
 class Runner:
-    """A child process that serves one model on a unix socket in ``directory``; make one with ``start``."""
+    """A child process that serves one model on a unix socket; make one with ``start``.
+
+    The socket lies in a directory of its own, which only this user can read and which goes with the process.
+    """
 
     def __init__(
-        self, name: str, config: RunnerConfig, process: asyncio.subprocess.Process, client: EngineClient
+        self,
+        name: str,
+        config: RunnerConfig,
+        process: asyncio.subprocess.Process,
+        client: EngineClient,
+        place: Path,
     ) -> None:
         self.name = name
         self.config = config
+        self._place = place
         self.client = client
         self.started_at = time.monotonic()
         self._process = process
@@ -44,11 +55,12 @@ class Runner:
     async def start(
         cls, name: str, config: RunnerConfig, directory: Path, *, load_timeout: float, debug: bool = False
     ) -> Self:
-        """Load a model in a new process and return when it answers.
+        """Load a model in a new process and return when it answers; its socket is somewhere under ``directory``.
 
         ``load_timeout`` is in seconds. Raises ``ModelLoadError`` with the engine's reason; nothing is left then.
         """
-        socket = directory / f"{secrets.token_hex(4)}.sock"
+        place = Path(tempfile.mkdtemp(prefix="puna-", dir=directory))
+        socket = place / "engine.sock"  # the engine tells a socket from a host by its name
         key = secrets.token_urlsafe(24)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -59,7 +71,7 @@ class Runner:
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
         )
-        runner = cls(name, config, process, EngineClient(socket, key))
+        runner = cls(name, config, process, EngineClient(socket, key), place)
         try:
             await runner._load({"socket": str(socket), "key": key, "debug": debug}, load_timeout)
         except BaseException:
@@ -144,7 +156,7 @@ class Runner:
         """End the process, by force if it does not end by itself, and wait for it."""
         await self.client.close()
         stdin = self._process.stdin
-        if stdin is not None:
+        if stdin is not None and not stdin.is_closing():
             with contextlib.suppress(ConnectionError):
                 stdin.write(f"{STOP}\n".encode())
             stdin.close()
@@ -155,3 +167,4 @@ class Runner:
                 self._process.kill()
             await self._process.wait()
         await self._output
+        shutil.rmtree(self._place, ignore_errors=True)

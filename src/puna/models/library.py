@@ -209,11 +209,14 @@ class Library:
 
     def _remove_unused(self, manifest: Manifest) -> None:
         candidates = {layer.digest for layer in (manifest.config, *manifest.layers)}
-        for digest in candidates - set(self._used_digests()):
+        try:
+            used = set(self._used_digests())
+        except (BadManifestError, OSError):
+            return  # what a manifest that cannot be read needs is unknown: nothing may go
+        for digest in candidates - used:
             self.blobs.remove(digest)
 
     def _used_digests(self) -> Iterator[str]:
         for name in self.manifests.names():
-            manifest = self._manifest_or_none(name)
-            if manifest is not None:
-                yield from (layer.digest for layer in (manifest.config, *manifest.layers))
+            manifest = self.manifests.read(name)
+            yield from (layer.digest for layer in (manifest.config, *manifest.layers))

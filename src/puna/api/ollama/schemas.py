@@ -126,3 +126,33 @@ class CreateBody(NamedBody):
     messages: list[MessageBody] = []
     quantize: str = ""
     stream: bool = True
+
+
+class PullBody(NamedBody):
+    """The body of ``/api/pull``. ``dry_run`` asks what a pull would fetch, with ``all`` for every model here."""
+
+    insecure: bool = False
+    stream: bool = True
+    dry_run: bool = False
+    all: bool = False
+
+
+class PushBody(NamedBody):
+    """The body of ``/api/push``."""
+
+    insecure: bool = False
+    stream: bool = True
+
+
+class VerifyBody(NamedBody):
+    """The body of ``/api/puna/verify``: without a model, the whole store. ``prune`` removes what no model uses."""
+
+    prune: bool = False
+    stream: bool = True
+
+
+class RepairBody(NamedBody):
+    """The body of ``/api/puna/repair``: without a model, the whole store."""
+
+    insecure: bool = False
+    stream: bool = True
