@@ -44,6 +44,7 @@ def connected(*, start: bool = False) -> Iterator[ollama.Client]:
     except (httpx.HTTPError, ConnectionError) as error:
         raise CommandError(f"the connection to {settings.address.url} failed: {error}") from error
     finally:
+        client.close()
         if server is not None:
             _stop(server)
 
