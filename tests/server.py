@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -173,7 +173,7 @@ class Server:
         with contextlib.closing(self.open_stream(path, body)) as lines:
             return list(lines)
 
-    def open_stream(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def open_stream(self, path: str, body: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
         """Yield the objects of a streamed answer as they come; closing it closes the connection."""
         with (
             requests.Session() as session,

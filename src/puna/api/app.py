@@ -37,8 +37,9 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.settings = settings
-    app.add_api_route("/", _root, methods=["GET", "HEAD"], tags=["server"])
-    app.add_api_route("/api/version", _version, methods=["GET", "HEAD"], tags=["server"])
+    for path, route in (("/", _root), ("/api/version", _version)):
+        app.add_api_route(path, route, methods=["GET"], tags=["server"])
+        app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
     for part in (generation, embedding, models, create, transfer_routes):
         app.include_router(part.router)
     install_error_handlers(app)

@@ -64,6 +64,8 @@ def connected(*, start: bool = False) -> Iterator[Client]:
         yield client
     except ollama.ResponseError as error:
         raise CommandError(error.error or f"the server answered with status {error.status_code}") from error
+    except BrokenPipeError:
+        raise  # of standard output: whoever read it has gone
     except (httpx.HTTPError, ConnectionError) as error:
         raise CommandError(f"the connection to {settings.address.url} failed: {error}") from error
     finally:

@@ -1,5 +1,6 @@
 """The program ``puna``, which is installed as ``ollama`` too."""
 
+import os
 import sys
 from typing import Annotated
 
@@ -38,6 +39,9 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nothing is flushed into it at the end
+        sys.exit(1)
 
 
 def _add_commands() -> None:

@@ -154,12 +154,12 @@ class Library:
     def get(self, name: ModelName | str) -> Model:
         """Return the model of this name; raise ``ModelNotFoundError``."""
         wanted = parse_name(name) if isinstance(name, str) else name
-        try:
-            return self._read(self.manifests, wanted)
-        except ModelNotFoundError:
-            if self._builtin is None:
-                raise
-            return self._read(self._builtin, wanted)
+        for source in filter(None, (self.manifests, self._builtin)):
+            try:
+                return self._read(source, wanted)
+            except ModelNotFoundError:
+                continue
+        raise ModelNotFoundError(str(name))  # in the caller's spelling, as Ollama does
 
     def _read(self, source: ManifestStore, name: ModelName) -> Model:
         path = source.path(name)

@@ -21,7 +21,8 @@ _log = logging.getLogger(__name__)
 _WRITE_BYTES = 4 << 20
 
 
-@router.api_route("/api/tags", methods=["GET", "HEAD"], tags=["models"])
+@router.head("/api/tags", include_in_schema=False)
+@router.get("/api/tags", tags=["models"])
 async def tags_route(services: ServicesDep) -> Response:
     """List the models on disk."""
     listing = await asyncio.to_thread(services.library.list)

@@ -69,9 +69,7 @@ class SourceTensor:
         """Read rows ``start`` to ``stop`` of a floating-point tensor (BF16 as its bits in uint16)."""
         kind = FLOATS.get(self.dtype)
         if kind is None:
-            raise SafetensorsError(
-                f"tensor {self.name!r} has the type {self.dtype}, which cannot be converted"
-            )
+            raise SafetensorsError(f"tensor {self.name!r} has the type {self.dtype}, which cannot be converted")
         width = self.row_elements
         count = (stop - start) * width
         with self.path.open("rb") as file:
@@ -146,9 +144,7 @@ def _tensor(name: str, entry: object, path: Path, data_start: int) -> SourceTens
         elements *= item
     start, stop = offsets
     if stop - start != elements * SIZES[dtype]:
-        raise SafetensorsError(
-            f"tensor {name!r} takes {stop - start} bytes, which does not fit its shape {shape}"
-        )
+        raise SafetensorsError(f"tensor {name!r} takes {stop - start} bytes, which does not fit its shape {shape}")
     return SourceTensor(name, dtype, tuple(shape), path, data_start + start, stop - start)
 
 

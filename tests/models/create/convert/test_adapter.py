@@ -50,9 +50,7 @@ def run(directory: Path, base: Path, out: Path) -> None:
 
 
 @pytest.mark.parametrize("from_directory", [True, False])
-def test_an_adapter_fits_its_base(
-    from_directory: bool, make_adapter: Any, base: Path, tmp_path: Path
-) -> None:
+def test_an_adapter_fits_its_base(from_directory: bool, make_adapter: Any, base: Path, tmp_path: Path) -> None:
     given = base.with_name("checkpoint") if from_directory else base
     run(make_adapter(pair()), given, tmp_path / "lora.gguf")
     adapter = read_gguf(tmp_path / "lora.gguf")

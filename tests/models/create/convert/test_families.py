@@ -86,9 +86,7 @@ def test_settings_of_a_text_part_come_first(tmp_path: Path) -> None:
 )
 def test_which_layers_see_a_window(settings: dict[str, Any], wanted: list[bool]) -> None:
     writer = gguf.GGUFWriter(None, "gemma3")
-    family("Gemma3ForCausalLM", intermediate_size=8, query_pre_attn_scalar=256, **settings).write_parameters(
-        writer
-    )
+    family("Gemma3ForCausalLM", intermediate_size=8, query_pre_attn_scalar=256, **settings).write_parameters(writer)
     assert writer.kv_data[0]["gemma3.attention.sliding_window_pattern"].value == wanted
 
 

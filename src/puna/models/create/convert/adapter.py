@@ -58,9 +58,7 @@ def _settings(directory: Path) -> Config:
         raise ConvertError("adapter_config.json is missing")
     settings = Config(data, "adapter_config.json")
     if (settings.text("peft_type") or "LORA").upper() != "LORA":
-        raise ConvertError(
-            f"adapter_config.json: adapters of the type {settings.text('peft_type')} are not supported"
-        )
+        raise ConvertError(f"adapter_config.json: adapters of the type {settings.text('peft_type')} are not supported")
     # Each of these changes the sum that the engine computes, and there is no word for it in GGUF.
     for name in ("use_dora", "fan_in_fan_out", "alpha_pattern", "lora_bias"):
         if settings.data.get(name):
@@ -113,18 +111,11 @@ def _pairs(directory: Path, family: Family) -> dict[str, dict[str, SourceTensor]
     return pairs
 
 
-def _pair(
-    name: str, halves: dict[str, SourceTensor], family: Family, header: GGUFFile | None
-) -> list[PlannedTensor]:
+def _pair(name: str, halves: dict[str, SourceTensor], family: Family, header: GGUFFile | None) -> list[PlannedTensor]:
     down, up = halves.get("a"), halves.get("b")
     if down is None or up is None:
         raise ConvertError(f"{ADAPTER_FILE}: {name} lacks one half of its pair")
-    if (
-        len(down.shape) != 2
-        or len(up.shape) != 2
-        or down.shape[0] != up.shape[1]
-        or 0 in (*down.shape, *up.shape)
-    ):
+    if len(down.shape) != 2 or len(up.shape) != 2 or down.shape[0] != up.shape[1] or 0 in (*down.shape, *up.shape):
         raise ConvertError(f"{ADAPTER_FILE}: the halves for {name} do not fit: {down.shape} and {up.shape}")
     embedding = name == "token_embd.weight"
     wanted = _base_shape(name, header)

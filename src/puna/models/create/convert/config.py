@@ -70,9 +70,7 @@ class Config:
         if value is None:
             return None
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise ConvertError(
-                f"{self.file}: {name} is {value!r:.80} (wanted: a number from {least} to {most})"
-            )
+            raise ConvertError(f"{self.file}: {name} is {value!r:.80} (wanted: a number from {least} to {most})")
         return value
 
     def whole(self, *names: str, default: int | None = None, least: int = 1, most: int = MAX_WHOLE) -> int:

@@ -54,9 +54,7 @@ class Family(ABC):
         self.head_size = config.whole("head_dim", default=max(1, self.width // self.heads), most=MAX_WIDTH)
         self.rope: Rope = read_rope(config, self.default_theta)
         if self.heads % self.kv_heads:
-            raise ConvertError(
-                f"config.json: {self.heads} heads cannot share {self.kv_heads} key-value heads"
-            )
+            raise ConvertError(f"config.json: {self.heads} heads cannot share {self.kv_heads} key-value heads")
         self._names = gguf.get_tensor_name_map(self.arch, self.blocks)
 
     @property
@@ -129,9 +127,7 @@ class Family(ABC):
             if name is None or (tied and name == "output.weight"):
                 continue
             if source.dtype not in FLOATS or not source.shape or 0 in source.shape:
-                raise ConvertError(
-                    f"tensor {source.name!r} ({source.dtype} {source.shape}) cannot be converted"
-                )
+                raise ConvertError(f"tensor {source.name!r} ({source.dtype} {source.shape}) cannot be converted")
             change = self.change(self.rename(source.name) or source.name, source)
             tensors.append(PlannedTensor(name, _target(name, source, outtype), source, change))
         self._check_complete({tensor.name for tensor in tensors}, len(tensors))

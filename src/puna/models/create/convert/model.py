@@ -20,9 +20,7 @@ _FILE_TYPES = {
 }
 
 
-def convert(
-    directory: Path, out: Path, *, outtype: str, progress: ProgressCallback, cancelled: CancelledCheck
-) -> None:
+def convert(directory: Path, out: Path, *, outtype: str, progress: ProgressCallback, cancelled: CancelledCheck) -> None:
     """Write the checkpoint in ``directory`` to ``out`` as GGUF.
 
     ``outtype`` is the type of the matrices: ``f32``, ``f16``, ``bf16``, or ``auto`` for the checkpoint's own.

@@ -85,15 +85,11 @@ def _check_shards(models: list[GGUFFile]) -> None:
 def _chosen(chooser: TypeChooser, tensor: TensorInfo) -> TensorType:
     chosen = chooser.choose(tensor)
     if chosen != tensor.type.name and tensor.type.name not in _SOURCES:
-        raise QuantizeError(
-            f"tensor {tensor.name!r} is {tensor.type.name}; only F32, F16 and BF16 can be quantised"
-        )
+        raise QuantizeError(f"tensor {tensor.name!r} is {tensor.type.name}; only F32, F16 and BF16 can be quantised")
     return TYPES[chosen]
 
 
-def _pieces(
-    output: OutputTensor, pool: ThreadPoolExecutor, workers: int
-) -> Iterator[tuple[bytes | memoryview, int]]:
+def _pieces(output: OutputTensor, pool: ThreadPoolExecutor, workers: int) -> Iterator[tuple[bytes | memoryview, int]]:
     """The tensor's new data in order, and how many bytes of the old data each piece stands for."""
     source = output.source
     if output.type == source.type:

@@ -49,6 +49,4 @@ class Gemma2(Family):
         wanted = self.width // self.heads if self.blocks == largest else self.head_size
         scalar = self.config.number("query_pre_attn_scalar", default=float(wanted))
         if not math.isclose(scalar, wanted):
-            raise ConvertError(
-                f"config.json: query_pre_attn_scalar is {scalar:g}, only {wanted} can be expressed"
-            )
+            raise ConvertError(f"config.json: query_pre_attn_scalar is {scalar:g}, only {wanted} can be expressed")

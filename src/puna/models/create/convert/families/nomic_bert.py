@@ -31,9 +31,7 @@ class NomicBert(Bert):
         writer.add_block_count(self.blocks)
         # The published models claim 8,192 positions, which they reach only by stretching.
         context = self.config.whole("max_position_embeddings", "n_positions")
-        writer.add_context_length(
-            min(context, self.config.whole("max_trained_positions", default=_TRAINED_CONTEXT))
-        )
+        writer.add_context_length(min(context, self.config.whole("max_trained_positions", default=_TRAINED_CONTEXT)))
         writer.add_embedding_length(self.width)
         writer.add_feed_forward_length(self.config.whole("intermediate_size", "n_inner"))
         writer.add_head_count(self.heads)

@@ -36,9 +36,7 @@ class Phi3(Family):
         writer.add_sliding_window(self.config.whole("sliding_window", default=0, least=0))
         if self.rope.kind in ("longrope", "su") and whole > original:
             # The growth of attention over a longer context, as in the paper on LongRoPE.
-            writer.add_rope_scaling_attn_factors(
-                math.sqrt(1 + math.log(whole / original) / math.log(original))
-            )
+            writer.add_rope_scaling_attn_factors(math.sqrt(1 + math.log(whole / original) / math.log(original)))
 
     def extra_tensors(self) -> Iterator[tuple[str, Array]]:
         if self.rope.kind not in ("longrope", "su"):

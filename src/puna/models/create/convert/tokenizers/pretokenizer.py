@@ -78,9 +78,7 @@ def pretokenizer_name(tokenizer: Mapping[str, Any]) -> str:
     if name is None and _is_deepseek_llm(steps):
         name = "deepseek-llm"
     if name is None:
-        raise ConvertError(
-            f"tokenizer.json: no known pre-tokenizer splits text as {str(definition)[:300]} does"
-        )
+        raise ConvertError(f"tokenizer.json: no known pre-tokenizer splits text as {str(definition)[:300]} does")
     return name
 
 
@@ -124,6 +122,4 @@ def _split(definition: Mapping[str, Any]) -> str:
 
 def _is_deepseek_llm(steps: tuple[str, ...]) -> bool:
     starts = (r"[\r\n]", r"\s?[A-Za-zµ", r"\s?[!-/:-~", r"\s+$", "[一-龥ࠀ-一가-퟿]+", "digits")
-    return len(steps) == len(starts) and all(
-        step.startswith(start) for step, start in zip(steps, starts, strict=True)
-    )
+    return len(steps) == len(starts) and all(step.startswith(start) for step, start in zip(steps, starts, strict=True))

@@ -27,9 +27,7 @@ _NORMALIZER_DUMMY_PREFIX = 3
 _BPE = 2
 
 
-def read_sentencepiece(
-    path: Path, tokenizer: Mapping[str, Any], config: Mapping[str, Any], size: int
-) -> Vocabulary:
+def read_sentencepiece(path: Path, tokenizer: Mapping[str, Any], config: Mapping[str, Any], size: int) -> Vocabulary:
     """The vocabulary in ``path``, with the tokens that the JSON files add, for ``size`` embedding rows.
 
     Raises :class:`ConvertError` for a damaged file and for a model that is not a BPE one.

@@ -71,11 +71,7 @@ def _token_texts(tokenizer: Mapping[str, Any]) -> dict[str, int]:
         texts.update(vocabulary)
     added = tokenizer.get("added_tokens")
     for item in added if isinstance(added, list) else ():
-        if (
-            isinstance(item, Mapping)
-            and isinstance(item.get("id"), int)
-            and isinstance(item.get("content"), str)
-        ):
+        if isinstance(item, Mapping) and isinstance(item.get("id"), int) and isinstance(item.get("content"), str):
             texts[item["content"]] = item["id"]
     return texts
 

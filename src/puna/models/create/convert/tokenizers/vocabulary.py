@@ -86,11 +86,7 @@ def added_tokens(tokenizer: Mapping[str, Any], config: Mapping[str, Any]) -> dic
     decoder = config.get("added_tokens_decoder")
     entries: Iterable[tuple[object, object]] = decoder.items() if isinstance(decoder, dict) else ()
     listed = tokenizer.get("added_tokens")
-    more = (
-        [(item.get("id"), item) for item in listed if isinstance(item, dict)]
-        if isinstance(listed, list)
-        else []
-    )
+    more = [(item.get("id"), item) for item in listed if isinstance(item, dict)] if isinstance(listed, list) else []
     for key, entry in [*entries, *more]:
         text = entry.get("content") if isinstance(entry, dict) else None
         number = int(key) if isinstance(key, str) and key.isdecimal() else key

@@ -18,9 +18,7 @@ MAX_FILE = 32 * 2**20
 _SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def read_wordpiece(
-    directory: Path, tokenizer: Mapping[str, Any], config: Mapping[str, Any], size: int
-) -> Vocabulary:
+def read_wordpiece(directory: Path, tokenizer: Mapping[str, Any], config: Mapping[str, Any], size: int) -> Vocabulary:
     """The vocabulary for ``size`` embedding rows, in the form that llama.cpp's ``bert`` tokenizer wants.
 
     There a word begins with "▁" and its continuation has no mark, the reverse of "##" (``phantom space``).
