@@ -38,14 +38,15 @@ async def embed(
     texts: list[str],
     options: Options,
     *,
-    truncate: bool = True,
+    truncate: bool | None = None,
     dimensions: int = 0,
     normalize: bool = True,
     keep_alive: float | None = None,
 ) -> Embedded:
     """Return the vectors of ``texts``, all sent to the engine at once so that it evaluates them in batches.
 
-    A text longer than the context is cut, or an error (``ContextExceededError``) when ``truncate`` is false. With
+    A text longer than the context is cut, or an error (``ContextExceededError``) when ``truncate`` (by default the
+    option of this name) is false. With
     ``dimensions`` only the first so many are kept. With ``normalize`` every row has unit length.
     """
     import numpy as np  # a fifth of an idle server's memory, for those who embed only
@@ -57,7 +58,8 @@ async def embed(
             return Embedded(np.empty((0, 0), np.float32), 0, lease.load_duration)
         client, config = lease.runner.client, lease.runner.config
         limit = min(config.context, config.batch)
-        inputs = [await _fitted(client, text, limit, truncate=truncate) for text in texts]
+        cut = options.truncate if truncate is None else truncate
+        inputs = [await _fitted(client, text, limit, truncate=cut) for text in texts]
         body = {"input": inputs, "encoding_format": "base64", "embd_normalize": 2 if normalize else -1}
         answer = await client.post("/v1/embeddings", body)
     vectors = _decode(answer["data"])
