@@ -9,7 +9,8 @@ import pytest
 from tests.server import Server, World, free_port
 
 from puna import __version__
-from puna.models.create.recipe import Recipe, create
+from puna.models.create.build import create
+from puna.models.create.recipe import Recipe
 from puna.models.library import Library
 from puna.names import parse_name
 
@@ -36,7 +37,7 @@ def beside(server: Server, world: World) -> World:
 def make_parrot(models: Path) -> None:
     parameters = {"grammar": f'root ::= "{WORDS}"', "num_predict": 64}
     recipe = Recipe(base=parse_name("cria"), system="Say it.", parameters=parameters)
-    create(Library(models), parse_name("parrot"), recipe, lambda _: None)
+    create(Library(models), parse_name("parrot"), recipe, lambda _: None, lambda: False)
 
 
 def test_version(world: World) -> None:
