@@ -9,7 +9,8 @@ import gguf
 from puna.engine.client import EngineClient
 from puna.inference.options import Options
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, Message
-from puna.models.create.recipe import Recipe, create
+from puna.models.create.build import create
+from puna.models.create.recipe import Recipe
 from puna.models.library import Library, Model
 from puna.names import parse_name
 
@@ -41,7 +42,7 @@ def model_of(folder: Path, metadata: Mapping[str, Any] | None = None, *, arch: s
     path = gguf_file(folder / "model.gguf", metadata or {}, recipe.pop("tokens", None), arch)
     digest = library.blobs.add(path.read_bytes())
     name = parse_name("tiny")
-    create(library, name, Recipe(files={"model.gguf": digest}, **recipe), lambda _: None)
+    create(library, name, Recipe(files={"model.gguf": digest}, **recipe), lambda _: None, lambda: False)
     return library.get(name)
 
 
