@@ -68,4 +68,4 @@ def test_text_goes_on_where_no_turns_are_known(server: Server, tmp_path: Path) -
     assert server.ask("/api/show", {"model": model})["capabilities"] == ["completion"]
     assert chat(server, user("Once upon"), model, options={"num_predict": 2})["done"] is True
     error = refusal(server, "/api/generate", model=model, prompt="a", suffix="b")
-    assert error == '"no-turns:latest" does not support insert'
+    assert error == '"no-turns" does not support insert'

@@ -105,7 +105,7 @@ def test_context_carries_a_conversation(server: Server, model: str) -> None:
 def test_images_need_a_model_that_sees(server: Server, model: str) -> None:
     message = {"role": "user", "content": "what is this?", "images": [PICTURE]}
     error = refusal(server, "/api/chat", model=model, messages=[message])
-    assert error == f'"{model}:latest" does not support images'
+    assert error == f'"{model}" does not support images'
     assert refusal(server, "/api/generate", model=model, prompt="x", images=[PICTURE]) == error
     assert refusal(server, "/api/generate", model=model, prompt="x", images=[PICTURE], raw=True) == error
 

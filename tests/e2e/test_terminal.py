@@ -119,9 +119,3 @@ def test_interrupt_ends_an_answer_and_not_the_conversation(server: Server, besid
         terminal.expect(">>> ")
         terminal.type("/bye")
         assert terminal.status() == 0
-
-
-def test_model_that_is_missing(beside: World) -> None:
-    with Terminal(beside, "run", "missing") as terminal:
-        terminal.expect("Error: model 'missing:latest' not found")
-        assert terminal.status() == 1

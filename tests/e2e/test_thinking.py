@@ -102,7 +102,7 @@ def test_model_that_cannot_think_refuses(server: Server) -> None:
     model = make(server, "no-thinking", template="{{ .Prompt }}")
     for think in (True, "low"):
         error = refusal(server, "/api/chat", model=model, messages=QUESTION, think=think)
-        assert error == '"no-thinking:latest" does not support thinking'
+        assert error == '"no-thinking" does not support thinking'
     assert chat(server, QUESTION, model, think=False, options={"num_predict": 1})["done"] is True
     assert chat(server, QUESTION, model, options={"num_predict": 1})["done"] is True
     assert "thinking" not in server.ask("/api/show", {"model": model})["capabilities"]

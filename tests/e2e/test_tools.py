@@ -126,7 +126,7 @@ def test_tool_without_parameters(server: Server, model: str, parameters: dict[st
 def test_model_without_tools_refuses_them(server: Server) -> None:
     model = make(server, "no-tools", template="{{ .Prompt }}")
     error = refusal(server, "/api/chat", model=model, messages=QUESTION, tools=[WEATHER])
-    assert error == '"no-tools:latest" does not support tools'
+    assert error == '"no-tools" does not support tools'
     assert "tools" not in server.ask("/api/show", {"model": model})["capabilities"]
 
 

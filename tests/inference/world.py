@@ -51,7 +51,7 @@ def request_of(model: Model, asked: Conversation | Completion | Infill | str, **
     if isinstance(asked, str):
         asked = Conversation(messages=(Message(role="user", content=asked),))
     options = Options.merge(model.parameters, more.pop("options", {}))
-    return GenerationRequest(model=model, input=asked, options=options, **more)
+    return GenerationRequest(model=model, name=str(model.name), input=asked, options=options, **more)
 
 
 class ScriptedEngine(EngineClient):
