@@ -33,7 +33,7 @@ def write_projector(path: Path, text_width: int) -> None:
     add("v.patch_embd.weight", _WIDTH, 3, _PATCH, _PATCH)
     add("v.position_embd.weight", (_SIZE // _PATCH) ** 2 + 1, _WIDTH)
     for block in range(_BLOCKS):
-        layers = {name: (_WIDTH, _WIDTH) for name in ("attn_q", "attn_k", "attn_v", "attn_out")}
+        layers = dict.fromkeys(("attn_q", "attn_k", "attn_v", "attn_out"), (_WIDTH, _WIDTH))
         layers |= {"ffn_up": (_INNER, _WIDTH), "ffn_down": (_WIDTH, _INNER), "ln1": (_WIDTH,), "ln2": (_WIDTH,)}
         for name, shape in layers.items():
             add(f"v.blk.{block}.{name}.weight", *shape)

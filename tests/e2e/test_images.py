@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-from pathlib import Path
 from typing import Any
 
 import pytest
