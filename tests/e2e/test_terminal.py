@@ -13,11 +13,13 @@ import pytest
 from tests.e2e.test_cli import WORDS, make_parrot
 from tests.server import Server, World
 
-# A terminal that is the program's own turns Ctrl-C into a signal.
-_IN_A_TERMINAL = (
-    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
-    "os.execv(sys.executable, [sys.executable, '-m', 'puna', *sys.argv[1:]])"
-)
+# A terminal that is the program's own turns Ctrl-C into a signal, which the tests' parent may have ignored.
+_IN_A_TERMINAL = """
+import fcntl, os, signal, sys, termios
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+signal.signal(signal.SIGINT, signal.SIG_DFL)
+os.execv(sys.executable, [sys.executable, "-m", "puna", *sys.argv[1:]])
+"""
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07|[\r\x07]")
 
 
@@ -45,9 +47,15 @@ class Terminal:
             left = deadline - time.monotonic()
             if left <= 0 or not select.select([self._master], [], [], left)[0]:
                 raise AssertionError(f"waited for {pattern!r}; seen: {self._seen!r}")
-            self._seen += _ESCAPES.sub("", os.read(self._master, 4096).decode(errors="replace"))
+            self._seen += _ESCAPES.sub("", self._read())
         shown, self._seen = self._seen[: found.end()], self._seen[found.end() :]
         return shown
+
+    def _read(self) -> str:
+        try:
+            return os.read(self._master, 4096).decode(errors="replace")
+        except OSError as error:  # how Linux says that nobody writes any more
+            raise AssertionError(f"the program ended; seen: {self._seen!r}") from error
 
     def type(self, text: str) -> None:
         """Type a line."""
