@@ -4,8 +4,11 @@ from dataclasses import dataclass
 
 from puna.errors import PunaError
 
-_PREFERRED_PARALLEL = 4
 _MINIMUM_CONTEXT = 4096
+_COMFORTABLE_CONTEXT = 8192
+"""A context below this is not traded for more slots."""
+_SLOTS = ((8, 0.25), (4, 0.5), (2, 0.5), (1, 1.0))
+"""Numbers of slots to choose from, and the part of the budget that the caches of so many may take."""
 _OVERHEAD = 64 << 20
 """What a process with an empty model holds: interpreter, engine, buffers."""
 _USABLE = 0.85
@@ -41,22 +44,31 @@ class Plan:
     size: int
 
 
+def usable(available: int) -> int:
+    """Return how many of the bytes that are available models may plan with."""
+    return int(available * _USABLE)
+
+
 def plan(footprint: Footprint, *, context: int, parallel: int, available: int) -> Plan:
     """Choose what was not asked for (``context`` or ``parallel`` 0) so that the model fits into ``available`` bytes.
 
-    The context asked for is kept up to what the model was trained for; the one not asked for is the model's own and
-    halved while memory is short. Raises ``OutOfMemoryError`` when the smallest choice does not fit.
+    The context asked for is kept up to what the model was trained for; the one not asked for is the model's own,
+    halved while its caches would take too much. The more slots the better, as long as each has a comfortable context.
+    Raises ``OutOfMemoryError`` when the smallest choice does not fit.
     """
-    budget = int(available * _USABLE)
+    budget = usable(available)
     own = footprint.trained_context or _MINIMUM_CONTEXT
     contexts = [min(context, own)] if context else _halvings(own)
-    slots = [parallel] if parallel else [_PREFERRED_PARALLEL, 2, 1]
-    choices = [(tokens, count) for tokens in contexts for count in slots]
-    for tokens, count in choices:
+    slots = [(parallel, 1.0)] if parallel else list(_SLOTS)
+    choices = [(tokens, count, part) for count, part in slots for tokens in contexts]
+    comfortable = [choice for choice in choices if context or choice[0] >= min(own, _COMFORTABLE_CONTEXT)]
+    for tokens, count, part in (*comfortable, *reversed(choices)):
+        cache = footprint.cache_per_token * tokens * count
         size = footprint.total(tokens, count)
-        if size <= budget:
+        if size <= budget and cache <= part * budget:
             return Plan(tokens, count, size)
-    raise OutOfMemoryError(footprint.total(*choices[-1]), available)
+    smallest = choices[-1]
+    raise OutOfMemoryError(footprint.total(smallest[0], smallest[1]), available)
 
 
 def _halvings(context: int) -> list[int]:
