@@ -14,6 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 from puna import __version__
 from puna.api.errors import install_error_handlers
 from puna.api.ollama import embedding, generation, models
+from puna.api.puna import queue
+from puna.api.request_id import RequestIds
 from puna.api.responses import json_response
 from puna.api.security import BasicAuth, Guard, origin_pattern
 from puna.api.services import Services
@@ -38,7 +40,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.add_api_route("/", _root, methods=["GET", "HEAD"], tags=["server"])
     app.add_api_route("/api/version", _version, methods=["GET", "HEAD"], tags=["server"])
-    for part in (generation, embedding, models):
+    for part in (generation, embedding, models, queue):
         app.include_router(part.router)
     install_error_handlers(app)
     # The last one added is the first to see a request. A preflight request carries no credentials.
@@ -48,6 +50,7 @@ def create_app(settings: Settings) -> FastAPI:
         CORSMiddleware, allow_origin_regex=origin_pattern(settings), allow_methods=["*"], allow_headers=["*"]
     )
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(RequestIds)
     return app
 
 

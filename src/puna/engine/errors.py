@@ -6,6 +6,10 @@ from puna.errors import BadRequestError, PunaError
 class ModelLoadError(PunaError):
     """The engine could not load a model; the text carries the engine's reason."""
 
+    def __init__(self, message: str, *, out_of_memory: bool = False) -> None:
+        super().__init__(message)
+        self.out_of_memory = out_of_memory
+
 
 class RunnerCrashedError(PunaError):
     """The runner's process ended while a request needed it."""

@@ -6,7 +6,10 @@ import contextlib
 import json
 import logging
 import math
+import os
+import re
 import secrets
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -22,6 +25,7 @@ from puna.engine.errors import ModelLoadError, RunnerCrashedError
 _STOP_SECONDS = 3.0
 _CRASH_SECONDS = 0.5
 _REMEMBERED_LINES = 40
+_OUT_OF_MEMORY = re.compile(r"out of memory|bad_alloc|cannot allocate|(unable|failed) to allocate", re.IGNORECASE)
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
 
@@ -29,13 +33,14 @@ class Runner:
     """A child process that serves one model on a unix socket in ``directory``; make one with ``start``."""
 
     def __init__(
-        self, name: str, config: RunnerConfig, process: asyncio.subprocess.Process, client: EngineClient
+        self, name: str, config: RunnerConfig, process: asyncio.subprocess.Process, socket: Path, key: str
     ) -> None:
         self.name = name
         self.config = config
-        self.client = client
+        self.client = EngineClient.connect(socket, key)
         self.started_at = time.monotonic()
         self._process = process
+        self._socket = socket
         self._lines: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_LINES)
         self._log = logging.getLogger(f"puna.runner.{name}")
         self._output = asyncio.create_task(self._read_output())
@@ -59,7 +64,7 @@ class Runner:
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
         )
-        runner = cls(name, config, process, EngineClient(socket, key))
+        runner = cls(name, config, process, socket, key)
         try:
             await runner._load({"socket": str(socket), "key": key, "debug": debug}, load_timeout)
         except BaseException:
@@ -86,7 +91,9 @@ class Runner:
             raise ModelLoadError(f"model {self.name} did not load within {seconds:g} seconds (OLLAMA_LOAD_TIMEOUT)")
         if healthy not in done:
             await self._output
-            raise ModelLoadError(f"model {self.name} failed to load: {self._reason()}")
+            raise ModelLoadError(
+                f"model {self.name} failed to load: {self._reason()}", out_of_memory=self._ran_out_of_memory()
+            )
 
     async def _read_output(self) -> None:
         stream = self._process.stderr
@@ -109,6 +116,11 @@ class Runner:
             return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
         return self._lines[-1] if self._lines else f"the process ended with status {self._process.returncode}"
 
+    def _ran_out_of_memory(self) -> bool:
+        # The system kills (-9) whoever takes more than there is.
+        killed = self._process.returncode == -signal.SIGKILL
+        return killed or any(_OUT_OF_MEMORY.search(line) for line in self._lines)
+
     @property
     def alive(self) -> bool:
         """Return whether the process runs."""
@@ -125,6 +137,19 @@ class Runner:
             return int(psutil.Process(self.pid).memory_info().rss)
         except psutil.Error:
             return 0
+
+    def private_memory(self) -> int:
+        """Return the bytes that nobody else could use, which files that are mapped are not."""
+        try:
+            info = psutil.Process(self.pid).memory_info()
+        except psutil.Error:
+            return 0
+        return int(info.rss - getattr(info, "shared", 0))
+
+    def kill(self) -> None:
+        """End the process and all that it started, at once; ``stop`` is still to be called."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
 
     async def crash_error(self) -> RunnerCrashedError:
         """Return the error for a request that this runner cannot answer any more."""
@@ -151,7 +176,8 @@ class Runner:
         try:
             await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self.kill()
             await self._process.wait()
         await self._output
+        with contextlib.suppress(OSError):
+            self._socket.unlink()

@@ -1,8 +1,11 @@
 """From a model and what is asked of its runner to the configuration that the engine starts with."""
 
+from dataclasses import replace
+
 from puna.engine.config import RunnerConfig
 from puna.models.gguf import GGUFFile, kv_cache_bytes_per_token
 from puna.models.library import Model
+from puna.scheduler.demand import Demand
 from puna.scheduler.memory import Footprint, Plan
 from puna.scheduler.options import RunnerOptions
 from puna.settings import Settings
@@ -20,6 +23,16 @@ def footprint(model: Model, settings: Settings) -> Footprint:
         weights=sum(path.stat().st_size for path in files),
         cache_per_token=kv_cache_bytes_per_token(model.gguf, settings.kv_cache_type),
         trained_context=model.gguf.context_length or 0,
+    )
+
+
+def demand_of(model: Model, options: RunnerOptions, settings: Settings) -> Demand:
+    """Return what a request for ``model`` with these options needs of a runner."""
+    return Demand(
+        footprint=footprint(model, settings),
+        context=options.num_ctx or settings.context_length,
+        parallel=settings.num_parallel,
+        variant=replace(options, num_ctx=0),
     )
 
 

@@ -35,6 +35,7 @@ class GenerationBody(Body):
     shift: bool | None = None
     logprobs: bool = False
     top_logprobs: int = Field(0, ge=0, le=20)
+    priority: str = ""
     debug_render_only: bool = Field(False, alias="_debug_render_only")
     temperature: float | None = None
     max_tokens: int | None = None
@@ -72,6 +73,7 @@ class EmbedBody(Body):
     dimensions: int = 0
     keep_alive: float | str | None = None
     options: dict[str, Any] = {}
+    priority: str = ""
 
 
 class EmbeddingsBody(Body):
@@ -81,6 +83,7 @@ class EmbeddingsBody(Body):
     prompt: str = ""
     keep_alive: float | str | None = None
     options: dict[str, Any] = {}
+    priority: str = ""
 
 
 class NamedBody(Body):

@@ -9,7 +9,7 @@ from puna.inference.capabilities import capabilities
 from puna.models.gguf import GGUFArray, GGUFFile
 from puna.models.library import Model
 from puna.models.modelfile import modelfile_of, parameter_lines
-from puna.scheduler.scheduler import LoadedModel
+from puna.scheduler.lease import LoadedModel
 
 _SHORT_ARRAY = 5
 _LEFT_OUT = ("general.name", "tokenizer.chat_template")
