@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from puna.durations import parse_duration
 from puna.errors import BadRequestError, PunaError
@@ -116,6 +117,30 @@ def _parse_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
+def _parse_pairs(text: str) -> dict[str, str]:
+    pairs: dict[str, str] = {}
+    for entry in _parse_list(text):
+        key, equals, value = (part.strip() for part in entry.partition("="))
+        if not (key and equals and value):
+            raise BadRequestError("it must have the form host=value,...")
+        pairs[key.lower()] = value
+    return pairs
+
+
+def _parse_mirrors(text: str) -> dict[str, str]:
+    mirrors: dict[str, str] = {}
+    for host, address in _parse_pairs(text).items():
+        url = urlsplit(address if "://" in address else f"https://{address}")
+        if url.scheme not in ("http", "https") or not url.hostname or url.username or url.query or url.fragment:
+            raise BadRequestError(f"{address!r} is not the address of a registry")
+        mirrors[host] = url.geturl().rstrip("/")
+    return mirrors
+
+
+def _parse_logins(text: str) -> dict[str, Credentials]:
+    return {host: _parse_credentials(login) for host, login in _parse_pairs(text).items()}
+
+
 def _parse_choice(*choices: str) -> Callable[[str], str]:
     def parse(text: str) -> str:
         lowered = text.strip().lower()
@@ -217,6 +242,21 @@ class Settings:
         "256M",
         _parse_bytes,
         "largest request body (blob uploads excepted); one over it is answered with 413",
+    )
+    mirrors: Mapping[str, str] = _setting(
+        "PUNA_MIRRORS", "", _parse_mirrors, "mirrors to pull from: registry=address,... (https unless it says http://)"
+    )
+    allowed_registries: tuple[str, ...] = _setting(
+        "PUNA_ALLOWED_REGISTRIES", "", _parse_list, "the only registries to pull from and push to; empty: any"
+    )
+    allow_private_registries: bool = _setting(
+        "PUNA_ALLOW_PRIVATE_REGISTRIES",
+        "false",
+        _parse_bool,
+        "let clients on other machines pull from registries on private networks",
+    )
+    registry_auth: Mapping[str, Credentials] = _setting(
+        "PUNA_REGISTRY_AUTH", "", _parse_logins, "logins for registries: host=user:password,..."
     )
     hide_builtin: bool = _setting(
         "PUNA_HIDE_BUILTIN", "false", _parse_bool, "leave the built-in model cria out of the list"

@@ -33,9 +33,7 @@ def text(value: str | bytes) -> bytes:
 
 def entry(key: str, kind: int, value: Any) -> bytes:
     codes = {0: "B", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
-    body = (
-        text(value) if kind == STRING else value if kind == ARRAY else struct.pack("<" + codes[kind], value)
-    )
+    body = text(value) if kind == STRING else value if kind == ARRAY else struct.pack("<" + codes[kind], value)
     return text(key) + struct.pack("<I", kind) + body
 
 
@@ -285,9 +283,7 @@ def mutate(data: bytes, rng: random.Random) -> bytes:
         if what == 0:
             changed[at] = rng.randrange(256)
         elif what == 1:
-            changed[at : at + 8] = struct.pack(
-                "<Q", rng.choice([0, 1, 2**31, 2**32, 2**63, 2**64 - 1, 2**40])
-            )
+            changed[at : at + 8] = struct.pack("<Q", rng.choice([0, 1, 2**31, 2**32, 2**63, 2**64 - 1, 2**40]))
         elif what == 2:
             changed[at : at + 4] = struct.pack("<I", rng.choice([0, 1, 8, 9, 2**31, 2**32 - 1]))
         else:

@@ -74,7 +74,7 @@ def request(model: Model, tokens: int, **options: int) -> GenerationRequest:
 async def until(look: Callable[[], object], seconds: float = 20) -> None:
     """Return when ``look`` is true; fail when it does not become so in time."""
     async with asyncio.timeout(seconds):
-        while not look():  # noqa: ASYNC110 - processes are looked at, which no event tells of
+        while not look():
             await asyncio.sleep(0.01)
 
 

@@ -14,12 +14,14 @@ from starlette.responses import PlainTextResponse, Response
 from puna import __version__
 from puna.api.errors import install_error_handlers
 from puna.api.ollama import embedding, generation, models
+from puna.api.ollama import transfers as transfer_routes
 from puna.api.puna import queue
 from puna.api.request_id import RequestIds
 from puna.api.responses import json_response
 from puna.api.security import BasicAuth, Guard, origin_pattern
 from puna.api.services import Services
 from puna.models.library import Library
+from puna.models.registry.transfers import Transfers
 from puna.scheduler.scheduler import Scheduler
 from puna.settings import Settings
 
@@ -40,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.settings = settings
     app.add_api_route("/", _root, methods=["GET", "HEAD"], tags=["server"])
     app.add_api_route("/api/version", _version, methods=["GET", "HEAD"], tags=["server"])
-    for part in (generation, embedding, models, queue):
+    for part in (generation, embedding, models, transfer_routes, queue):
         app.include_router(part.router)
     install_error_handlers(app)
     # The last one added is the first to see a request. A preflight request carries no credentials.
@@ -58,14 +60,16 @@ def create_app(settings: Settings) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     library = Library(settings.models, hide_builtin=settings.hide_builtin)
-    if leftovers := library.clean():
+    transfers = Transfers(settings, library)
+    if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
     directory = Path(tempfile.mkdtemp(prefix="puna-"))  # readable by this user only
     scheduler = Scheduler(settings, directory)
-    app.state.services = Services(settings, library, scheduler)
+    app.state.services = Services(settings, library, scheduler, transfers)
     try:
         yield
     finally:
+        await transfers.close()
         await scheduler.close()
         shutil.rmtree(directory, ignore_errors=True)
 

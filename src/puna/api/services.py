@@ -12,6 +12,7 @@ from puna.durations import parse_duration
 from puna.errors import BadRequestError
 from puna.inference.options import Options
 from puna.models.library import Library, Model
+from puna.models.registry.transfers import Transfers
 from puna.scheduler.lease import Caller
 from puna.scheduler.scheduler import Scheduler
 from puna.settings import Settings
@@ -29,6 +30,7 @@ class Services:
     settings: Settings
     library: Library
     scheduler: Scheduler
+    transfers: Transfers
 
     def model(self, reference: str) -> Model:
         """Return the model that a request names; raise ``BadRequestError`` or ``ModelNotFoundError``."""

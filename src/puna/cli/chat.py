@@ -7,6 +7,7 @@ from typing import Any
 import ollama
 import typer
 from prompt_toolkit import PromptSession
+from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import InMemoryHistory
 
 from puna.cli.errors import CommandError
@@ -21,6 +22,7 @@ _HELP = """\
 /bye                      leave (also Ctrl-D)
 \"\"\"                       begin and end a message of several lines"""
 _MULTILINE = '"""'
+_PLACEHOLDER = FormattedText([("fg:ansibrightblack", "Send a message (/? for help)")])
 _GREY, _RESET = "\033[90m", "\033[0m"
 _SWITCH = {"on": True, "off": False}
 
@@ -92,7 +94,7 @@ class Conversation:
                 typer.echo(f"Error: {error}", err=True)
 
     def _read(self, session: "PromptSession[str]") -> str:
-        text = session.prompt(">>> ")
+        text = session.prompt(">>> ", placeholder=_PLACEHOLDER)
         if not text.startswith(_MULTILINE):
             return text
         text = text.removeprefix(_MULTILINE)

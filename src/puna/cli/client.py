@@ -1,11 +1,13 @@
 """The server that commands talk to: the official client, with the user's address and credentials."""
 
+import json
 import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import httpx
 import ollama
@@ -44,6 +46,25 @@ def connected(*, start: bool = False) -> Iterator[ollama.Client]:
     finally:
         if server is not None:
             _stop(server)
+
+
+def post_lines(path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """Ask the configured server for something that only Puna has, and yield the objects of its answer.
+
+    Raises ``CommandError`` with the server's words when it answers with an error.
+    """
+    settings = Settings.from_env()
+    auth = settings.basic_auth
+    login = (auth.user, auth.password) if auth else None
+    with (
+        httpx.Client(base_url=settings.address.url, auth=login, timeout=None) as client,
+        client.stream("POST", path, json=body) as response,
+    ):
+        for line in response.iter_lines():
+            answer = json.loads(line)
+            if "error" in answer:
+                raise CommandError(answer["error"])
+            yield answer
 
 
 def _answers(client: ollama.Client) -> bool:

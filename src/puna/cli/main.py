@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from puna import __version__
-from puna.cli import models, run
+from puna.cli import models, run, transfers
 from puna.errors import PunaError
 
 app = typer.Typer(
@@ -46,6 +46,6 @@ def _add_commands() -> None:
 
         app.command()(serve)
     app.command()(run.run)
-    for name, command in models.COMMANDS.items():
+    for name, command in {**models.COMMANDS, **transfers.COMMANDS}.items():
         app.command(name)(command)
     app.command("ls", hidden=True)(models.list_models)

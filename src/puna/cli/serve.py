@@ -35,7 +35,6 @@ def serve(
     ] = False,
 ) -> None:
     """Start the server."""
-    look = EngineInfoProcess()
     settings = Settings.from_env()
     address = settings.address
     if not (address.is_loopback or settings.basic_auth or settings.allow_open):
@@ -46,6 +45,7 @@ def serve(
         stream=sys.stderr,
     )
     listener = _listen(address)
+    look = EngineInfoProcess()  # under way while the application is made
     config = uvicorn.Config(
         create_app(settings),
         log_config=None,
@@ -80,9 +80,13 @@ def _listen(address: Address) -> socket.socket:
     try:
         family, *_, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, socket.SOCK_STREAM)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(place)
-        listener.listen(_BACKLOG)
+        try:
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(place)
+            listener.listen(_BACKLOG)
+        except OSError:
+            listener.close()
+            raise
     except OSError as error:
         reason = error.strerror or str(error)
         raise CommandError(f"cannot listen on {address.host}:{address.port}: {reason} (OLLAMA_HOST)") from error

@@ -12,6 +12,9 @@ from puna.inference.requests import Conversation, GenerationRequest, Message, Th
 _ENDLESS_CONTEXTS = 10
 """A generation without a limit of its own ends after this many contexts, as in Ollama: it may never stop by itself."""
 
+_LOOK_BACK = ("repeat_last_n", "dry_penalty_last_n")
+"""Options for which -1 means the whole context; the engine wants the number."""
+
 
 def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0) -> dict[str, Any]:
     """Return what every kind of generation sends: sampling, limits and stop strings.
@@ -22,8 +25,10 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
     limit = options.num_predict if options.num_predict >= 0 else _ENDLESS_CONTEXTS * context
     if not request.shift:
         limit = min(limit, max(context - prompt_tokens, 1))
+    look_back = {name: context for name in _LOOK_BACK if options.sampling.get(name) == -1}
     return {
         **options.sampling,
+        **look_back,
         "n_predict": limit,
         "n_keep": options.num_keep,
         "stop": list(options.stop),

@@ -159,7 +159,7 @@ def _logit_bias(name: str, value: Any) -> list[list[Any]]:
 
 
 def _think(name: str, value: Any) -> bool | str:
-    if not isinstance(value, bool) and value not in {"low", "medium", "high", "max"}:
+    if not isinstance(value, bool) and value not in ("low", "medium", "high", "max"):
         raise InvalidOptionError(name, 'a boolean or one of "low", "medium", "high", "max"')
     checked: bool | str = value
     return checked

@@ -87,10 +87,11 @@ class _Fields:
         return (self._in_range(name, value, least, _MAX_FIELD),)
 
     def finite(self, name: str) -> None:
-        """The field must be a number of zero or more if it is there."""
+        """The field must hold numbers of zero or more if it is there."""
         value = self._metadata.get(self._prefix + name, 0.0)
-        if not isinstance(value, float | int) or not math.isfinite(value) or value < 0:
-            raise GGUFError(f"{self._prefix}{name} is {value!r}")
+        for item in value if isinstance(value, tuple) else (value,):  # some models have one for each block
+            if not isinstance(item, float | int) or not math.isfinite(item) or item < 0:
+                raise GGUFError(f"{self._prefix}{name} is {item!r:.80}")
 
     def _in_range(self, name: str, value: object, least: int, most: int) -> int:
         if not isinstance(value, int) or isinstance(value, bool):

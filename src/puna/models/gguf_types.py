@@ -141,6 +141,7 @@ FILE_TYPES: Mapping[int, str] = {
     38: "MXFP4",
     39: "NVFP4",
     40: "Q1_0",
+    41: "Q2_0",
 }
 """``general.file_type`` to the name that users know the mix by (``enum llama_ftype``)."""
 

@@ -91,7 +91,7 @@ def parse_manifest(raw: bytes) -> Manifest:
 
 def _parse_layer(entry: Any) -> Layer:
     media_type, size = entry.get("mediaType", ""), entry.get("size", 0)
-    if not isinstance(media_type, str) or not isinstance(size, int) or size < 0:
+    if not isinstance(media_type, str) or type(size) is not int or size < 0:
         raise ValueError("a layer's mediaType must be text and its size a number of 0 or more")
     return Layer(media_type, parse_digest(entry["digest"]), size, str(entry.get("from") or ""))
 

@@ -47,6 +47,11 @@ def parse_digest(text: str) -> str:
     return f"sha256:{match[1].lower()}"
 
 
+def is_digest(text: str) -> bool:
+    """Return whether ``text`` is a digest, or the name of a blob's file."""
+    return _DIGEST.fullmatch(text) is not None
+
+
 def digest_bytes(data: bytes) -> str:
     """Return the digest of ``data``."""
     return f"sha256:{hashlib.sha256(data).hexdigest()}"
@@ -159,5 +164,5 @@ class BlobStore:
         """Yield the digest of every blob in the store's directory."""
         if self.directory.is_dir():
             for entry in os.scandir(self.directory):
-                if _DIGEST.fullmatch(entry.name):
+                if is_digest(entry.name):
                     yield parse_digest(entry.name)

@@ -52,9 +52,7 @@ def test_thinking_arrives_while_it_is_written() -> None:
     assert parser.feed("</think>Yes") == [ContentText("Yes")]
 
 
-ALPHABET = st.lists(
-    st.sampled_from(["<think>", "</think>", " ", "\n", "a", "<", "</", "think>"]), max_size=12
-)
+ALPHABET = st.lists(st.sampled_from(["<think>", "</think>", " ", "\n", "a", "<", "</", "think>"]), max_size=12)
 
 
 @given(ALPHABET.map("".join), st.lists(st.integers(0, 80)), st.booleans())

@@ -67,8 +67,7 @@ FAMILIES = {
     ),
     "alpaca": (
         TEMPLATES["alpaca"],
-        "Be brief.\n\n### Instruction:\nHi\n\n### Response:\nHello!\n\n"
-        "### Instruction:\nBye\n\n### Response:\n",
+        "Be brief.\n\n### Instruction:\nHi\n\n### Response:\nHello!\n\n### Instruction:\nBye\n\n### Response:\n",
     ),
     "vicuna": (TEMPLATES["vicuna"], "Be brief. USER: Hi ASSISTANT: Hello!</s>USER: Bye ASSISTANT: "),
     "phi3": (
@@ -219,9 +218,7 @@ def test_neighbours_of_one_role_are_joined() -> None:
         TemplateMessage("tool", "y", tool_name="u"),
     )
     template = "{{ .System }}|{{ range .Messages }}{{ .Role }}={{ .Content }}({{ .ToolName }});{{ end }}"
-    assert (
-        render(template, *messages) == "A\n\nB|system=A();user=one\n\ntwo();system=B();tool=x(t);tool=y(u);"
-    )
+    assert render(template, *messages) == "A\n\nB|system=A();user=one\n\ntwo();system=B();tool=x(t);tool=y(u);"
 
 
 def test_the_older_form_renders_a_turn_for_each_answer() -> None:
@@ -258,10 +255,7 @@ def test_nesting_is_no_fault_of_the_server() -> None:
 
 def test_fill_in_the_middle() -> None:
     template = OllamaTemplate.parse(TEMPLATES["codellama"])
-    assert (
-        template.render(TemplateValues(prompt="def f(", suffix="return x"))
-        == "<PRE> def f( <SUF>return x <MID>"
-    )
+    assert template.render(TemplateValues(prompt="def f(", suffix="return x")) == "<PRE> def f( <SUF>return x <MID>"
     assert template.render(TemplateValues(prompt="Hi")) == "[INST] Hi [/INST]"
     assert "suffix" in template.variables
 
@@ -361,9 +355,7 @@ def test_a_prompt_that_opens_the_thinking() -> None:
 
 def test_dates() -> None:
     today = f"{datetime.now().astimezone():%Y-%m-%d}"
-    template = (
-        '{{ currentDate }} {{ currentDate "2006" }} {{ lt yesterdayDate currentDate }}{{ len .Messages }}'
-    )
+    template = '{{ currentDate }} {{ currentDate "2006" }} {{ lt yesterdayDate currentDate }}{{ len .Messages }}'
     assert render(template, *HELLO) == f"{today} {today} true2"
     with pytest.raises(TemplateExecutionError, match="expected string; found 1"):
         render("{{ currentDate 1 }}{{ len .Messages }}", *HELLO)

@@ -1,10 +1,13 @@
 """The bodies of Ollama's requests (``api/types.go``)."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import Field
 
 from puna.api.body import Body
+
+_Token = Annotated[int, Field(ge=0, lt=2**31)]
+"""The engine counts tokens in 32 bits, and would take what is larger for another token."""
 
 
 class MessageBody(Body):
@@ -52,7 +55,7 @@ class GenerateBody(GenerationBody):
     suffix: str = ""
     system: str = ""
     template: str = ""
-    context: list[int] | None = None
+    context: list[_Token] | None = None
     raw: bool = False
     images: list[str] = []
 
@@ -125,4 +128,34 @@ class CreateBody(NamedBody):
     parameters: dict[str, Any] = {}
     messages: list[MessageBody] = []
     quantize: str = ""
+    stream: bool = True
+
+
+class PullBody(NamedBody):
+    """The body of ``/api/pull``. ``dry_run`` asks what a pull would fetch, with ``all`` for every model here."""
+
+    insecure: bool = False
+    stream: bool = True
+    dry_run: bool = False
+    all: bool = False
+
+
+class PushBody(NamedBody):
+    """The body of ``/api/push``."""
+
+    insecure: bool = False
+    stream: bool = True
+
+
+class VerifyBody(NamedBody):
+    """The body of ``/api/puna/verify``: without a model, the whole store. ``prune`` removes what no model uses."""
+
+    prune: bool = False
+    stream: bool = True
+
+
+class RepairBody(NamedBody):
+    """The body of ``/api/puna/repair``: without a model, the whole store."""
+
+    insecure: bool = False
     stream: bool = True

@@ -1,1 +1,1 @@
-"""Making models: from another model, from GGUF files; later from what must be converted first."""
+"""Making models: from another model, from GGUF files, from what must be converted or quantised first."""

@@ -25,9 +25,7 @@ PIECES = st.sampled_from(
         printf println html js urlquery call eq ne lt le gt ge /* */ : @ é \ " ` ' {{end}} {{else}} {{.S}}""",
     )
 )
-OPERAND = st.sampled_from(
-    [".S", ".L", ".M", ".N", "$", ".", ".M.a", "1", "2.5", '"x"', "'c'", "nil", "true", "$x"]
-)
+OPERAND = st.sampled_from([".S", ".L", ".M", ".N", "$", ".", ".M.a", "1", "2.5", '"x"', "'c'", "nil", "true", "$x"])
 
 
 def nested(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
@@ -53,9 +51,7 @@ def calls(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 
 PIPELINE = st.recursive(OPERAND, calls, max_leaves=5)
 SENSIBLE = st.recursive(
-    st.one_of(
-        PIPELINE.map(lambda p: f"{{{{{p}}}}}"), st.sampled_from([" text\n", "{{- .S -}}", "{{break}}"])
-    ),
+    st.one_of(PIPELINE.map(lambda p: f"{{{{{p}}}}}"), st.sampled_from([" text\n", "{{- .S -}}", "{{break}}"])),
     nested,
     max_leaves=8,
 )

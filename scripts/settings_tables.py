@@ -1,0 +1,65 @@
+"""Writes the tables of settings in the two READMEs from ``puna.settings``: ``python scripts/settings_tables.py``."""
+
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from puna.settings import SETTINGS
+
+_ROOT = Path(__file__).parents[1]
+_BEGIN, _END = "<!-- settings -->\n\n", "\n<!-- /settings -->"
+
+_CHINESE = {
+    "OLLAMA_HOST": "监听的地址和端口；客户端命令也用它找到服务",
+    "OLLAMA_MODELS": "模型目录，布局与 Ollama 相同",
+    "OLLAMA_KEEP_ALIVE": "最后一次请求之后，模型在内存里保留多久；负数表示一直保留",
+    "OLLAMA_LOAD_TIMEOUT": "加载模型的时间上限；负数表示不限",
+    "OLLAMA_CONTEXT_LENGTH": "上下文长度（token 数）；0 表示用模型自己的长度，内存不够时再缩短",
+    "OLLAMA_NUM_PARALLEL": "一个模型同时回答几个请求；0 表示按内存决定",
+    "OLLAMA_MAX_LOADED_MODELS": "内存里最多同时放几个模型；0 表示放得下就放",
+    "OLLAMA_MAX_QUEUE": "最多有多少请求排队；再多就返回 503",
+    "OLLAMA_KV_CACHE_TYPE": "KV 缓存的数值格式",
+    "OLLAMA_FLASH_ATTENTION": "是否启用 flash attention；不设则由引擎决定",
+    "OLLAMA_ORIGINS": "除本机外，还允许哪些来源的网页调用 API（逗号分隔，可用 *）",
+    "OLLAMA_BASIC_AUTH": "每个请求都必须带上的用户名和密码（HTTP Basic），写作 user:password",
+    "OLLAMA_DEBUG": "输出更多日志",
+    "PUNA_ALLOW_OPEN": "明确同意：不设密码也监听别人能访问的地址",
+    "PUNA_MAX_BODY": "请求体的大小上限（上传 blob 除外）；超过则返回 413",
+    "PUNA_MIRRORS": "从镜像拉取：仓库=地址，……（默认 https，除非写明 http://）",
+    "PUNA_ALLOWED_REGISTRIES": "只允许与这些仓库往来；不设则不限",
+    "PUNA_ALLOW_PRIVATE_REGISTRIES": "允许其他机器上的客户端让本服务从内网的仓库拉取",
+    "PUNA_REGISTRY_AUTH": "各仓库的登录：主机=用户名：密码，……",
+    "PUNA_STALL_TIMEOUT": "模型进程多久没有进展就换一个新的；负数表示不限",
+    "PUNA_HIDE_BUILTIN": "列表里不显示内置模型 cria",
+}
+
+
+def table(head: tuple[str, str, str], rows: Iterable[tuple[str, str, str]]) -> str:
+    """Return a Markdown table of variables, defaults and meanings."""
+    lines = [f"| {' | '.join(head)} |", "|---|---|---|"]
+    for variable, default, meaning in rows:
+        lines.append(f"| `{variable}` | {f'`{default}`' if default else ''} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+def _write(readme: Path, text: str) -> None:
+    before, begin, rest = readme.read_text(encoding="utf-8").partition(_BEGIN)
+    _, end, after = rest.partition(_END)
+    if not begin or not end:
+        sys.exit(f"{readme.name} has no place for the table: {_BEGIN.strip()} … {_END}")
+    readme.write_text(f"{before}{begin}{text}{end}{after}", encoding="utf-8")
+
+
+def main() -> None:
+    """Write both tables, or say which Chinese meanings are missing above."""
+    missing = [entry.variable for entry in SETTINGS if entry.variable not in _CHINESE]
+    if missing:
+        sys.exit(f"no Chinese meaning for {', '.join(missing)}")
+    english = [(entry.variable, entry.default, entry.help) for entry in SETTINGS]
+    chinese = [(entry.variable, entry.default, _CHINESE[entry.variable]) for entry in SETTINGS]
+    _write(_ROOT / "README.md", table(("setting", "default", "meaning"), english))
+    _write(_ROOT / "README.zh-CN.md", table(("设置", "默认值", "含义"), chinese))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Tokenizers of checkpoints, read into the form that GGUF carries."""

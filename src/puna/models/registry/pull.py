@@ -1,0 +1,195 @@
+"""Pulls models: the manifest, the blobs that are missing or damaged, then the name."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from puna.errors import ModelNotFoundError, PunaError
+from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
+from puna.models.registry.api import RegistryApi
+from puna.models.registry.blobs import BlobKeeper
+from puna.models.registry.download import BlobSource
+from puna.models.registry.errors import ManifestNotFoundError, UnverifiableBlobError
+from puna.models.registry.jobs import Jobs, stream
+from puna.models.registry.policy import AccessPolicy
+from puna.models.registry.progress import Progress, Report
+from puna.models.registry.remote_manifest import RemoteManifest, blobs_of
+from puna.models.registry.target import Target, parse_reference, resolve
+from puna.models.registry.threads import in_thread, together
+from puna.models.store import BlobNotFoundError, BlobStore, digest_bytes
+from puna.names import ModelName
+
+_BLOBS_AT_A_TIME = 4
+_MODELS_AT_A_TIME = 4
+_FINAL_ATTEMPTS = 3
+
+
+class ModelStore(Protocol):
+    """What a pull needs of the library."""
+
+    @property
+    def blobs(self) -> BlobStore:
+        """Return the blobs."""
+
+    @property
+    def manifests(self) -> ManifestStore:
+        """Return the manifests."""
+
+    def put(self, name: ModelName, manifest: Manifest) -> None:
+        """Give a name to a manifest whose blobs are in the store, and remove what only the old one used."""
+
+
+@dataclass(frozen=True, slots=True)
+class PullPlan:
+    """What a pull would do."""
+
+    name: ModelName
+    is_new: bool
+    """Whether the name does not exist here yet."""
+    is_current: bool
+    """Whether the registry's manifest is the one that is here."""
+    layers: tuple[tuple[Layer, int], ...]
+    """Each blob with the bytes that would be fetched of it."""
+
+    @property
+    def total(self) -> int:
+        """Return the size of the whole model."""
+        return sum(layer.size for layer, _ in self.layers)
+
+    @property
+    def fetched(self) -> int:
+        """Return how many bytes would be fetched."""
+        return sum(missing for _, missing in self.layers)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the plan as the API shows it."""
+        return {
+            "model": str(self.name),
+            "new": self.is_new,
+            "current": self.is_current,
+            "total": self.total,
+            "download": self.fetched,
+            "layers": [
+                {"mediaType": layer.media_type, "digest": layer.digest, "size": layer.size, "download": missing}
+                for layer, missing in self.layers
+            ],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class FailedPlan:
+    """A model of which it cannot be said what a pull would do."""
+
+    name: ModelName
+    is_unknown: bool
+    """Whether its registry does not have it, as is so with models that were made here."""
+    reason: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the failure as the API shows it."""
+        return {"model": str(self.name), "unknown": self.is_unknown, "error": self.reason}
+
+
+class Puller:
+    """Pulls into one library. Calls for one model share the work; it ends early when nobody waits for it any more."""
+
+    def __init__(self, library: ModelStore, api: RegistryApi, keeper: BlobKeeper, policy: AccessPolicy) -> None:
+        self._library = library
+        self._api = api
+        self._keeper = keeper
+        self._policy = policy
+        self._jobs: Jobs[None] = Jobs()
+
+    def pull(self, model: str, *, insecure: bool = False, guarded: bool = False) -> AsyncGenerator[Progress, None]:
+        """Yield the progress of fetching ``model``; the iterator ends when it can be used.
+
+        ``guarded`` is for requests from other machines: it refuses addresses on private networks. Raises
+        ``InvalidNameError``, ``RegistryError``, ``ManifestNotFoundError``, ``BadManifestError`` or ``StorageError``;
+        the model that was there stays as it was, and what was fetched is used by the next pull.
+        """
+        target = self._target(model, insecure=insecure, guarded=guarded)
+
+        async def work(report: Report) -> None:
+            key = (target.name.key, str(target.base), guarded, target.credentials)
+            await self._jobs.run(key, lambda report: self._pull(target, report), report)
+
+        return stream(work)
+
+    async def plan(self, model: str, *, insecure: bool = False, guarded: bool = False) -> PullPlan:
+        """Return what a pull would fetch. Files of the right size are taken as good. Raises as ``pull``."""
+        target = self._target(model, insecure=insecure, guarded=guarded)
+        remote = await self._api.manifest(target)
+        return await in_thread(self._compare, target.name, remote.manifest)
+
+    async def plan_all(self, *, insecure: bool = False, guarded: bool = False) -> list[PullPlan | FailedPlan]:
+        """Return what refreshing every model of the store would fetch; one that fails does not end the others."""
+        limit = asyncio.Semaphore(_MODELS_AT_A_TIME)
+
+        async def plan(name: ModelName) -> PullPlan | FailedPlan:
+            async with limit:
+                try:
+                    return await self.plan(str(name), insecure=insecure, guarded=guarded)
+                except PunaError as error:
+                    return FailedPlan(name, isinstance(error, ManifestNotFoundError), str(error))
+
+        names = await in_thread(lambda: sorted(self._library.manifests.names(), key=str))
+        return list(await asyncio.gather(*(plan(name) for name in names)))
+
+    def _target(self, model: str, *, insecure: bool, guarded: bool) -> Target:
+        reference = parse_reference(model)
+        return resolve(reference, self._policy, insecure=insecure, guarded=guarded, mirrored=True)
+
+    def _compare(self, name: ModelName, manifest: Manifest) -> PullPlan:
+        try:
+            present: Manifest | None = self._library.manifests.read(name)
+        except (ModelNotFoundError, BadManifestError):
+            present = None
+        layers = tuple((layer, self._keeper.missing_bytes(layer)) for layer in blobs_of(manifest))
+        return PullPlan(name, present is None, present is not None and present.digest == manifest.digest, layers)
+
+    async def _pull(self, target: Target, report: Report) -> None:
+        report(Progress("pulling manifest"))
+        remote = await self._api.manifest(target)
+        for attempt in range(_FINAL_ATTEMPTS):
+            await self._fetch_blobs(target, remote, report)
+            report(Progress("verifying sha256 digest"))
+            report(Progress("writing manifest"))
+            unused = await in_thread(self._is_replaced, target.name, remote.manifest)
+            try:
+                await in_thread(self._library.put, target.name, remote.manifest)
+                break
+            except BlobNotFoundError:  # removed with another model in the meantime
+                if attempt == _FINAL_ATTEMPTS - 1:
+                    raise
+        if unused:
+            report(Progress("removing unused layers"))
+        report(Progress("success"))
+
+    def _is_replaced(self, name: ModelName, manifest: Manifest) -> bool:
+        """Return whether the name has a manifest now with layers that the new one lacks."""
+        try:
+            old = self._library.manifests.read(name)
+        except (ModelNotFoundError, BadManifestError):
+            return False
+        return not {layer.digest for layer in blobs_of(old)} <= {layer.digest for layer in blobs_of(manifest)}
+
+    async def _fetch_blobs(self, target: Target, remote: RemoteManifest, report: Report) -> None:
+        limit = asyncio.Semaphore(_BLOBS_AT_A_TIME)
+
+        async def fetch(layer: Layer) -> None:
+            async with limit:
+                data = remote.inline.get(layer.digest)
+                if data is not None:
+                    await self._store_inline(layer, data)
+                    return
+                location = remote.locations.get(layer.digest)
+                await self._keeper.ensure(BlobSource(self._api, target, layer.digest, layer.size, location), report)
+
+        await together(*(fetch(layer) for layer in blobs_of(remote.manifest)))
+
+    async def _store_inline(self, layer: Layer, data: bytes) -> None:
+        actual = digest_bytes(data)
+        if actual != layer.digest:
+            raise UnverifiableBlobError(layer.digest, actual)
+        await self._keeper.store_bytes(data)

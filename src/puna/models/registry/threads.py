@@ -1,0 +1,51 @@
+"""Blocking work off the event loop, in a way that a cancelled task cannot pull the file from under."""
+
+import asyncio
+import functools
+import threading
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+    """Run ``function`` in a thread. When cancelled, wait until it is done before the cancellation goes on."""
+    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        await asyncio.wait([work])
+        if not work.cancelled():
+            work.exception()  # retrieved, so that it is not reported as lost
+        raise
+
+
+async def in_stoppable_thread(
+    executor: Executor | None,
+    function: Callable[Concatenate[threading.Event, _P], _T],
+    *args: _P.args,
+    **kwargs: _P.kwargs,
+) -> _T:
+    """Run long work in a thread of ``executor``. Its first argument is an event that is set when it is cancelled."""
+    stop = threading.Event()
+    call = functools.partial(function, stop, *args, **kwargs)
+    work = asyncio.ensure_future(asyncio.get_running_loop().run_in_executor(executor, call))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        stop.set()
+        await asyncio.wait([work])
+        raise
+
+
+async def together(*work: Coroutine[Any, Any, None]) -> None:
+    """Run all of ``work``; when one fails, cancel the others and raise its error."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            for coroutine in work:
+                group.create_task(coroutine)
+    except BaseExceptionGroup as failed:
+        raise failed.exceptions[0] from None

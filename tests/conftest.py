@@ -1,0 +1,62 @@
+"""Servers that tests talk to. Everything that a test starts ends with it, and leaves nothing behind."""
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.server import Server, World
+
+Serve = Callable[..., Server]
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep the developer's own settings and models out of every test."""
+    for name in [name for name in os.environ if name.startswith(("OLLAMA_", "PUNA_"))]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
+
+
+def _end(*servers: Server) -> None:
+    for server in servers:
+        server.stop()
+    faults = [server.log() for server in servers if "Traceback" in server.log()]
+    left = [item for world in {server.world for server in servers} for item in world.close()]
+    assert not left, f"servers left behind: {left}"
+    assert not faults, f"a server met an error of its own:\n{faults[0][-6000:]}"
+
+
+@pytest.fixture(scope="session")
+def shared_server() -> Iterator[Server]:
+    """A server with default settings that many tests share; see ``server``."""
+    server = Server(World())
+    yield server
+    _end(server)
+
+
+@pytest.fixture
+def server(shared_server: Server) -> Server:
+    """A server with default settings. It outlives the test: make models under names of your own."""
+    return shared_server
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """A function that starts a server with other settings (environment variables), or in a world of an earlier one."""
+    servers: list[Server] = []
+
+    def start(settings: dict[str, str] | None = None, *, world: World | None = None) -> Server:
+        servers.append(Server(world or World(settings)))
+        return servers[-1]
+
+    yield start
+    _end(*servers)
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    """A world without a server, for the command line."""
+    made = World()
+    yield made
+    left = made.close()
+    assert not left, f"commands left behind: {left}"

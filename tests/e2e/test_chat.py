@@ -1,0 +1,149 @@
+"""``/api/chat``: shapes, roles, tools, thinking, what is refused."""
+
+from typing import Any
+
+import pytest
+from tests.server import Server
+
+SHORT = {"num_predict": 8, "seed": 1, "temperature": 1.5}
+HELLO = [{"role": "user", "content": "你好"}]
+RARE = "饕餮盛宴,𠮷野家🦙"
+
+
+def ask(server: Server, **body: Any) -> dict[str, Any]:
+    return server.ask("/api/chat", {"model": "cria", "stream": False, "messages": HELLO, "options": SHORT} | body)
+
+
+def rendered(server: Server, **body: Any) -> str:
+    text: str = ask(server, _debug_render_only=True, **body)["_debug_info"]["rendered_template"]
+    return text
+
+
+def test_whole_answer(server: Server) -> None:
+    answer = ask(server)
+    assert answer["message"]["role"] == "assistant"
+    assert answer["message"]["content"]
+    assert answer["done"] is True
+    assert "context" not in answer
+    assert answer["prompt_eval_count"] > 0
+    assert answer["eval_count"] > 0
+
+
+def test_stream_is_the_default_and_the_same_text(server: Server) -> None:
+    *pieces, last = server.stream("/api/chat", {"model": "cria", "messages": HELLO, "options": SHORT})
+    assert all(set(piece) == {"model", "created_at", "message", "done"} and not piece["done"] for piece in pieces)
+    assert last["message"] == {"role": "assistant", "content": ""}
+    assert last["done_reason"] in {"stop", "length"}
+    assert "".join(piece["message"]["content"] for piece in pieces) == ask(server)["message"]["content"]
+
+
+def test_no_character_is_ever_cut(server: Server) -> None:
+    options = {"grammar": f'root ::= "{RARE}"', "num_predict": 64}
+    lines = server.stream("/api/chat", {"model": "cria", "messages": HELLO, "options": options})
+    assert "".join(line["message"]["content"] for line in lines) == RARE
+    assert lines[-1]["eval_count"] > len(RARE)
+
+
+def test_limit_and_stop_are_told_apart(server: Server) -> None:
+    options = {"grammar": 'root ::= "one two three"', "num_predict": 32}
+    assert ask(server, options=options)["done_reason"] == "stop"
+    limited = ask(server, options={"num_predict": 2, "ignore_eos": True})
+    assert (limited["done_reason"], limited["eval_count"]) == ("length", 2)
+    stopped = ask(server, options=options | {"stop": ["two"]})
+    assert (stopped["done_reason"], stopped["message"]["content"]) == ("stop", "one ")
+
+
+def test_no_messages_load_and_unload(server: Server) -> None:
+    loaded = server.ask("/api/chat", {"model": "cria", "messages": []})
+    assert loaded["message"] == {"role": "assistant", "content": ""}
+    assert (loaded["done"], loaded["done_reason"]) == (True, "load")
+    assert server.ask("/api/chat", {"model": "cria", "keep_alive": 0})["done_reason"] == "unload"
+
+
+def test_every_turn_reaches_the_model(server: Server) -> None:
+    messages = [
+        {"role": "system", "content": "SYSTEM"},
+        {"role": "user", "content": "ONE"},
+        {"role": "assistant", "content": "TWO"},
+        {"role": "user", "content": "THREE"},
+    ]
+    text = rendered(server, messages=messages)
+    places = [text.index(word) for word in ("SYSTEM", "ONE", "TWO", "THREE")]
+    assert places == sorted(places)
+
+
+def test_tools_reach_the_model(server: Server) -> None:
+    tool = {
+        "type": "function",
+        "function": {
+            "name": "get_weather",
+            "description": "the weather",
+            "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+        },
+    }
+    call = {"function": {"name": "get_weather", "arguments": {"city": "Köln"}}}
+    messages = [
+        {"role": "user", "content": "Weather?"},
+        {"role": "assistant", "tool_calls": [call]},
+        {"role": "tool", "tool_name": "get_weather", "content": "rain"},
+    ]
+    text = rendered(server, messages=messages, tools=[tool])
+    assert "the weather" in text
+    assert "Köln" in text
+    assert "rain" in text
+
+
+def test_thinking_is_asked_for_or_not(server: Server) -> None:
+    assert "<think>" not in rendered(server)
+    assert "<think>" not in rendered(server, think=False)
+    assert "<think>" in rendered(server, think=True)
+
+
+def test_oldest_turns_are_left_out_when_the_context_is_full(server: Server) -> None:
+    turns = [{"role": role, "content": f"turn {turn}. " + "word " * 20} for turn in range(8) for role in ("user", "assistant")]
+    messages = [{"role": "system", "content": "RULES"}, *turns, {"role": "user", "content": "LAST"}]
+    options = SHORT | {"num_ctx": 512}
+    answer = ask(server, messages=messages, options=options)
+    assert answer["prompt_truncated"] is True
+    assert answer["dropped_messages"] > 0
+    text = rendered(server, messages=messages, options=options)
+    assert "RULES" in text
+    assert "LAST" in text
+    assert "turn 7." in text
+    assert "turn 0." not in text
+
+
+def test_conversation_that_cannot_fit_is_refused(server: Server) -> None:
+    body = {"model": "cria", "messages": [{"role": "user", "content": "word " * 3000}]}
+    response = server.post("/api/chat", body)
+    assert response.status_code == 400
+    assert "exceeds the context length" in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"messages": [{"role": "robot", "content": "x"}]}, 'invalid role: "robot"'),
+        ({"messages": [{"content": "x"}]}, "messages.0.role is required"),
+        ({"messages": "hello"}, "messages must be an array"),
+        ({"messages": ["hello"]}, "messages.0 must be an object"),
+        ({"messages": [{"role": "user", "content": 1}]}, "messages.0.content must be a string"),
+        ({"messages": [{"role": "user", "content": "x", "images": ["eHg="]}]}, "does not support images"),
+        ({"messages": [{"role": "user", "content": "x", "images": ["%%"]}]}, "not valid base64"),
+        ({"messages": HELLO, "tools": [{}]}, "each tool needs a function with a name"),
+        ({"messages": HELLO, "think": "very"}, 'invalid think value: "very"'),
+        ({"messages": HELLO, "format": "xml"}, 'invalid format: "xml"'),
+        ({"messages": HELLO, "stream": "no"}, "stream must be a boolean"),
+        ({"messages": HELLO, "temperature": "hot"}, "temperature must be a number"),
+        ({"messages": HELLO, "max_tokens": 1.5}, "max_tokens must be an integer"),
+        ({"messages": HELLO, "options": []}, "options must be an object"),
+        ({"messages": HELLO, "options": {"grammar": "root ::= ("}}, "grammar"),
+        ({"messages": HELLO, "keep_alive": "soon"}, "invalid duration"),
+        ({"messages": HELLO, "keep_alive": True}, "keep_alive"),
+    ],
+)
+def test_what_is_wrong_is_named(server: Server, body: dict[str, Any], message: str) -> None:
+    for stream in (True, False):
+        response = server.post("/api/chat", {"model": "cria", "stream": stream} | body)
+        assert response.status_code == 400, response.text
+        assert message in response.json()["error"]

@@ -1,0 +1,31 @@
+"""What tests need of the machine that runs them."""
+
+import importlib.util
+import os
+import shutil
+
+import pytest
+
+
+def require(program: str, package: str = "") -> str:
+    """Return the path of ``program``; skip the test where it is missing, but fail in CI, where it must not be.
+
+    ``package`` is what the system calls the package that has it, for the message.
+    """
+    path = shutil.which(program)
+    if path is None:
+        _missing(f"{program} is not installed" + (f" (package {package})" if package else ""))
+        return ""
+    return path
+
+
+def require_module(name: str) -> None:
+    """Skip the test where the Python module ``name`` is missing, but fail in CI."""
+    if importlib.util.find_spec(name) is None:
+        _missing(f"the Python module {name} is not installed")
+
+
+def _missing(reason: str) -> None:
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
