@@ -28,6 +28,7 @@ from puna.settings import Settings
 
 _log = logging.getLogger(__name__)
 _LONGEST_RETRY_AFTER = 60
+_DRAIN_PAUSE = 0.05
 T = TypeVar("T")
 
 
@@ -156,14 +157,25 @@ class Scheduler:
         if self._policy.idle(entry.resident):
             await self._unload(entry.resident)
 
+    async def drain(self, seconds: float) -> None:
+        """Turn away requests that wait, and end those that run and are not finished after so many seconds."""
+        self._closed = True
+        reason = UnavailableError("the server is shutting down")
+        for request in list(self._requests.values()):
+            self._refuse(request, reason)
+        for _ in range(math.ceil(seconds / _DRAIN_PAUSE)):
+            if not self._requests:
+                return
+            await asyncio.sleep(_DRAIN_PAUSE)
+        for request in list(self._requests.values()):
+            if request.lease:
+                request.lease.end(reason)
+
     async def close(self) -> None:
         """End every request that waits, and every runner."""
-        self._closed = True
+        await self.drain(0)
         if self._timer:
             self._timer.cancel()
-        for request in list(self._requests.values()):
-            if not request.granted.done():
-                self._refuse(request, UnavailableError("the server is shutting down"))
         await self._watchdog.stop()
         for task in self._loads:
             task.cancel()
@@ -265,6 +277,8 @@ class Scheduler:
 
     def _keep(self, entry: LoadedModel) -> None:
         """Start the clock of an idle model."""
+        if self._closed:
+            return
         entry.expires_at = time.time() + entry.keep_alive
         if entry.timer:
             entry.timer.cancel()
