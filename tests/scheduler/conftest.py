@@ -53,7 +53,7 @@ class World:
 
     def processes(self) -> list[psutil.Process]:
         """Return the runners of this process."""
-        return [child for child in psutil.Process().children(recursive=True) if _is_runner(child)]
+        return [child for child in psutil.Process().children() if _is_runner(child)]
 
 
 def _is_runner(process: psutil.Process) -> bool:

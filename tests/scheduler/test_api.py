@@ -73,3 +73,11 @@ def test_a_stream_that_is_cancelled_ends_with_the_reason(server: Server) -> None
     (entry,) = queue(server)["requests"]
     server.request("DELETE", f"/api/queue/{entry['id']}")
     assert list(lines)[-1] == {"error": "request canceled"}
+
+
+def test_an_answer_under_way_ends_with_a_word_when_the_server_stops(serve: Serve) -> None:
+    server = serve()
+    lines = server.open_stream("/api/generate", LONG | {"options": {"num_predict": 50_000, "ignore_eos": True}})
+    next(lines)
+    server.process.terminate()
+    assert list(lines)[-1] == {"error": "the server is shutting down"}

@@ -2,8 +2,10 @@
 
 import asyncio
 import os
+import resource
 import signal
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 from tests.scheduler.conftest import Make, World, request, until
@@ -14,6 +16,7 @@ from puna.inference.generate import generate
 from puna.models.library import Model
 from puna.scheduler.lease import Caller, RequestCanceledError
 from puna.scheduler.memory import OutOfMemoryError
+from puna.scheduler.watchdog import Watched
 
 
 def pids(world: World) -> list[int]:
@@ -193,6 +196,16 @@ async def test_a_slow_reader_is_not_a_hanging_runner(make: Make) -> None:
         pass
 
 
+async def test_a_runner_that_computes_has_time_in_proportion_to_its_prompt() -> None:
+    watched = Watched(slots=[{"n_prompt_tokens": 3000}], moved_at=0.0, worked_at=0.0)
+    for second in range(1, 40):
+        watched.note_work(second, 0.5 * second)
+        assert not watched.hangs(second, limit=10)
+    assert watched.hangs(40, limit=10)
+    stopped = Watched(slots=[{"n_prompt_tokens": 3000}], moved_at=0.0, worked_at=0.0)
+    assert stopped.hangs(10, limit=10)
+
+
 async def test_a_runner_that_does_not_end_when_told_is_killed(make: Make) -> None:
     world = make()
     await world.say()
@@ -200,3 +213,31 @@ async def test_a_runner_that_does_not_end_when_told_is_killed(make: Make) -> Non
     process.suspend()
     await world.scheduler.unload(world.cria)
     assert not process.is_running()
+
+
+@pytest.fixture
+def little_memory() -> Iterator[Callable[[int], None]]:
+    """A function that bounds the memory of runners that are started from now on, in MiB."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    yield lambda mib: resource.setrlimit(resource.RLIMIT_DATA, (mib << 20, before[1]))
+    resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+async def test_a_load_without_enough_memory_is_tried_again_smaller(
+    make: Make, little_memory: Callable[[int], None]
+) -> None:
+    world = make(OLLAMA_CONTEXT_LENGTH="2048")
+    little_memory(250)
+    await world.say()
+    assert world.scheduler.loaded()[0].config.parallel == 1
+
+
+async def test_a_load_without_enough_memory_sends_idle_models_away(
+    make: Make, little_memory: Callable[[int], None]
+) -> None:
+    world = make(OLLAMA_CONTEXT_LENGTH="2048", OLLAMA_NUM_PARALLEL="8")
+    await world.say()
+    little_memory(250)
+    with pytest.raises(ModelLoadError, match="failed to allocate"):
+        await world.say(world.another("one"))
+    assert not world.scheduler.loaded()

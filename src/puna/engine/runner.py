@@ -25,7 +25,9 @@ from puna.engine.errors import ModelLoadError, RunnerCrashedError
 _STOP_SECONDS = 3.0
 _CRASH_SECONDS = 0.5
 _REMEMBERED_LINES = 40
-_OUT_OF_MEMORY = re.compile(r"out of memory|bad_alloc|cannot allocate|(unable|failed) to allocate", re.IGNORECASE)
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate", re.IGNORECASE
+)
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
 
@@ -145,6 +147,14 @@ class Runner:
         except psutil.Error:
             return 0
         return int(info.rss - getattr(info, "shared", 0))
+
+    def processor_seconds(self) -> float:
+        """Return how long the process has computed."""
+        try:
+            times = psutil.Process(self.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
 
     def kill(self) -> None:
         """End the process and all that it started, at once; ``stop`` is still to be called."""

@@ -1,5 +1,6 @@
 """From a model and what is asked of its runner to the configuration that the engine starts with."""
 
+from collections.abc import Sized
 from dataclasses import replace
 
 from puna.engine.config import RunnerConfig
@@ -10,8 +11,10 @@ from puna.scheduler.memory import Footprint, Plan
 from puna.scheduler.options import RunnerOptions
 from puna.settings import Settings
 
-_BATCH = 512
 _POOLED_BATCH = 2048
+_FLOAT_BYTES = 4
+_WIDTHS = 8
+"""About how many vectors of the model's width are alive at once for each token of a batch, besides two of logits."""
 _ONE_THREAD_BYTES = 64 << 20
 """Smaller models are fastest on one thread: more of them spend their time waiting for each other."""
 
@@ -23,6 +26,10 @@ def footprint(model: Model, settings: Settings) -> Footprint:
         weights=sum(path.stat().st_size for path in files),
         cache_per_token=kv_cache_bytes_per_token(model.gguf, settings.kv_cache_type),
         trained_context=model.gguf.context_length or 0,
+        scratch_per_token=_FLOAT_BYTES * (2 * _vocabulary(model.gguf) + _WIDTHS * (model.gguf.embedding_length or 0)),
+        # A text to embed is pooled over one batch, so a batch must hold it; for a model that was not made to embed,
+        # a smaller limit keeps the compute buffers small.
+        batch_limit=0 if is_embedding_model(model.gguf) else _POOLED_BATCH,
     )
 
 
@@ -44,7 +51,7 @@ def runner_config(model: Model, options: RunnerOptions, plan: Plan, settings: Se
         projector_path=str(model.projectors[0]) if model.projectors else "",
         context=plan.context,
         parallel=plan.parallel,
-        batch=options.num_batch or _default_batch(model.gguf, plan.context),
+        batch=options.num_batch or footprint(model, settings).batch(plan.context),
         kv_type=settings.kv_cache_type,
         flash_attention=settings.flash_attention,
         threads=options.num_thread or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
@@ -62,7 +69,6 @@ def is_embedding_model(gguf: GGUFFile) -> bool:
     return f"{gguf.architecture}.pooling_type" in gguf.metadata
 
 
-def _default_batch(gguf: GGUFFile, context: int) -> int:
-    # A text to embed is pooled over one batch, so a batch must hold it; for a model that was not made to embed,
-    # a smaller limit keeps the compute buffers small.
-    return max(_BATCH, context) if is_embedding_model(gguf) else max(_BATCH, min(context, _POOLED_BATCH))
+def _vocabulary(gguf: GGUFFile) -> int:
+    tokens = gguf.metadata.get("tokenizer.ggml.tokens", ())
+    return len(tokens) if isinstance(tokens, Sized) else 0

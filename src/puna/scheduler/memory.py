@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from puna.errors import PunaError
 
+_BATCH = 512
 _MINIMUM_CONTEXT = 4096
 _COMFORTABLE_CONTEXT = 8192
 """A context below this is not traded for more slots."""
@@ -24,15 +25,26 @@ class OutOfMemoryError(PunaError):
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a model file says about its size: bytes of weights, bytes of cache per token, and its longest context."""
+    """What a model file says about its size: bytes of weights, bytes of cache per token, and its longest context.
+
+    ``scratch_per_token`` are the bytes that each token of a batch needs while it is computed, and ``batch_limit`` is
+    the largest batch; 0 means the context.
+    """
 
     weights: int
     cache_per_token: int
     trained_context: int
+    scratch_per_token: int = 0
+    batch_limit: int = 0
+
+    def batch(self, context: int) -> int:
+        """Return how many tokens of a prompt are computed in one step."""
+        return max(_BATCH, min(context, self.batch_limit or context))
 
     def total(self, context: int, parallel: int) -> int:
         """Return the estimated bytes of a runner with ``parallel`` slots of ``context`` tokens."""
-        return _OVERHEAD + self.weights + self.cache_per_token * context * parallel
+        scratch = self.scratch_per_token * self.batch(context)
+        return _OVERHEAD + self.weights + self.cache_per_token * context * parallel + scratch
 
 
 @dataclass(frozen=True, slots=True)

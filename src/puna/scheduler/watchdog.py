@@ -1,7 +1,7 @@
 """Ends runners that do not get any further, so that no request hangs: it fails with a reason, or runs again.
 
-A runner gets further when bytes arrive for a request, or when what the engine tells of its slots changes: reading a
-long prompt takes minutes without a byte.
+A runner gets further when bytes arrive for a request, or when what the engine tells of its slots changes. While it
+reads a prompt neither happens: then it has more time, in proportion to the prompt, as long as it uses the processor.
 """
 
 import asyncio
@@ -20,13 +20,34 @@ from puna.scheduler.lease import Lease, LoadedModel, RunnerStalledError
 _log = logging.getLogger(__name__)
 _LOOKS_PER_LIMIT = 8
 _LONGEST_PAUSE = 5.0
+_TOKENS_PER_LIMIT = 1000
+"""Tokens of a prompt that even the slowest machine reads within the limit."""
+_WORKING = 0.05
+"""The part of one processor's time that a runner that computes uses at least."""
 
 
 @dataclass(slots=True)
-class _Watched:
+class Watched:
+    """What is known of one runner. Times are seconds of the monotonic clock."""
+
     leases: set[Lease] = field(default_factory=set)
-    slots: Any = None
+    slots: list[dict[str, Any]] = field(default_factory=list)
     moved_at: float = field(default_factory=time.monotonic)
+    worked_at: float = field(default_factory=time.monotonic)
+    looked_at: float = 0.0
+    processor_seconds: float = 0.0
+
+    def note_work(self, now: float, processor_seconds: float) -> None:
+        """Note what the process has computed since the last look."""
+        if processor_seconds - self.processor_seconds > _WORKING * (now - self.looked_at):
+            self.worked_at = now
+        self.looked_at, self.processor_seconds = now, processor_seconds
+
+    def hangs(self, now: float, limit: float) -> bool:
+        """Return whether there has been no progress for too long."""
+        prompt = max((slot.get("n_prompt_tokens", 0) for slot in self.slots), default=0)
+        still = now - self.moved_at
+        return still >= limit and (now - self.worked_at >= limit or still >= limit * (1 + prompt / _TOKENS_PER_LIMIT))
 
 
 class Watchdog:
@@ -38,12 +59,12 @@ class Watchdog:
     def __init__(self, limit: float, lost: Callable[[LoadedModel], None]) -> None:
         self._limit = limit
         self._lost = lost
-        self._watched: dict[LoadedModel, _Watched] = {}
+        self._watched: dict[LoadedModel, Watched] = {}
         self._task: asyncio.Task[None] | None = None
 
     def watch(self, entry: LoadedModel, lease: Lease) -> None:
         """Look after the runner of a lease as long as it is lent."""
-        self._watched.setdefault(entry, _Watched()).leases.add(lease)
+        self._watched.setdefault(entry, Watched()).leases.add(lease)
         if self._task is None and math.isfinite(self._limit):
             self._task = asyncio.create_task(self._look_on())
 
@@ -73,6 +94,7 @@ class Watchdog:
         if watched is None:
             return
         now = time.monotonic()
+        watched.note_work(now, entry.runner.processor_seconds())
         waiting = [lease.client.waiting_since for lease in watched.leases if lease.client.waiting_since]
         watched.moved_at = max([watched.moved_at, *waiting]) if waiting else now
         if now - watched.moved_at < pause:
@@ -81,10 +103,10 @@ class Watchdog:
         if slots is not None and (slots != watched.slots or not any(slot["is_processing"] for slot in slots)):
             watched.slots = slots
             watched.moved_at = now
-        elif now - watched.moved_at >= self._limit:
+        elif watched.hangs(now, self._limit):
             self._end(entry, watched)
 
-    def _end(self, entry: LoadedModel, watched: _Watched) -> None:
+    def _end(self, entry: LoadedModel, watched: Watched) -> None:
         reason = RunnerStalledError(entry.runner.name, self._limit)
         _log.error("%s", reason)
         self._lost(entry)
