@@ -128,6 +128,7 @@ class FairQueue:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._lanes: dict[str, _Lane] = {}
+        self._busy: dict[str, _Lane] = {}
         self._tickets: dict[str, Ticket] = {}
         self._clients: Counter[str] = Counter()
         self._by_age: deque[Ticket] = deque()
@@ -144,7 +145,7 @@ class FairQueue:
         self._number += 1
         self._tickets[ticket.id] = ticket
         self._clients[ticket.client] += 1
-        lane = self._lanes.setdefault(ticket.lane, _Lane())
+        lane = self._busy[ticket.lane] = self._lanes.setdefault(ticket.lane, _Lane())
         (lane.batch if ticket.batch else lane.interactive).add(ticket, self._number)
         if ticket.batch:
             self._by_age.append(ticket)
@@ -159,7 +160,7 @@ class FairQueue:
         hog, most = self._clients.most_common(1)[0]
         if most <= self._clients[newest.client] + 1:
             return newest
-        theirs = [ticket for lane in self._lanes.values() for ticket in lane if ticket.client == hog]
+        theirs = [ticket for lane in self._busy.values() for ticket in lane if ticket.client == hog]
         return max(theirs, key=lambda ticket: (ticket.batch, self.position(ticket), ticket.arrived))
 
     def remove(self, ticket: Ticket) -> None:
@@ -180,6 +181,8 @@ class FairQueue:
         lane = self._lanes[ticket.lane]
         if not lane.interactive.remove(ticket, served=served):
             lane.batch.remove(ticket, served=served)
+        if not lane:
+            del self._busy[ticket.lane]
 
     def promote(self, now: float) -> None:
         """Let batch requests that have waited long enough take their turns among the interactive ones."""
@@ -196,7 +199,7 @@ class FairQueue:
 
     def waiting(self, lane: str) -> Iterator[Ticket]:
         """Yield the requests of a lane in order. The queue must not change meanwhile."""
-        return iter(self._lanes.get(lane, ()))
+        return iter(self._busy.get(lane, ()))
 
     def head(self, lane: str) -> Ticket | None:
         """Return the request of a lane that is next."""
@@ -204,10 +207,8 @@ class FairQueue:
 
     def heads(self) -> Iterator[tuple[Ticket, bool]]:
         """Yield the next request of each lane, and whether it still gives way to interactive ones."""
-        for lane in self._lanes.values():
-            head = next(iter(lane), None)
-            if head:
-                yield head, not len(lane.interactive)
+        for lane in self._busy.values():
+            yield next(iter(lane)), not len(lane.interactive)
 
     def position(self, ticket: Ticket) -> int:
         """Return how many requests are before this one in its lane."""
@@ -219,4 +220,4 @@ class FairQueue:
 
     def tickets(self) -> list[Ticket]:
         """Return all requests, lane by lane in order."""
-        return [ticket for lane in self._lanes.values() for ticket in lane]
+        return [ticket for lane in self._busy.values() for ticket in lane]
