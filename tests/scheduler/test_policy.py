@@ -248,8 +248,9 @@ def test_a_load_that_ran_out_of_memory_sends_idle_models_away_or_shrinks() -> No
     world.policy.submit(Ticket("b", "b", "y", demand, world.now))
     world.step(finish_loads=False)
     loading = world.policy.residents["y"]
-    assert world.policy.squeeze(loading) == [world.policy.residents["x"]]
+    assert world.policy.squeeze(loading, shrink=True) == [world.policy.residents["x"]]
     world.policy.gone(world.policy.residents["x"])
+    assert world.policy.squeeze(loading, shrink=False) == []
     assert loading.plan.parallel == 8
-    assert world.policy.squeeze(loading) == []
+    assert world.policy.squeeze(loading, shrink=True) == []
     assert loading.plan.parallel == 1

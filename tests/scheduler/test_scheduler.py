@@ -145,6 +145,15 @@ async def test_keep_alive_ends_a_model_and_unload_does_so_when_it_is_free(make: 
     await until(lambda: not world.processes())
 
 
+async def test_a_runner_that_is_killed_while_it_loads_is_started_again(make: Make) -> None:
+    world = make()
+    asked = [asyncio.create_task(world.say()) for _ in range(2)]
+    await until(world.processes)
+    world.processes()[0].kill()
+    first, second = await asyncio.gather(*asked)
+    assert first == second != ""
+
+
 async def test_a_runner_that_dies_before_the_answer_begins_is_replaced(make: Make) -> None:
     world = make()
     expected = await world.say()

@@ -94,7 +94,9 @@ class Runner:
         if healthy not in done:
             await self._output
             raise ModelLoadError(
-                f"model {self.name} failed to load: {self._reason()}", out_of_memory=self._ran_out_of_memory()
+                f"model {self.name} failed to load: {self._reason()}",
+                out_of_memory=any(_OUT_OF_MEMORY.search(line) for line in self._lines),
+                killed=(self._process.returncode or 0) < 0,
             )
 
     async def _read_output(self) -> None:
@@ -117,11 +119,6 @@ class Runner:
         if errors:
             return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
         return self._lines[-1] if self._lines else f"the process ended with status {self._process.returncode}"
-
-    def _ran_out_of_memory(self) -> bool:
-        # The system kills (-9) whoever takes more than there is.
-        killed = self._process.returncode == -signal.SIGKILL
-        return killed or any(_OUT_OF_MEMORY.search(line) for line in self._lines)
 
     @property
     def alive(self) -> bool:

@@ -134,15 +134,15 @@ class Policy:
         resident.loaded_at = resident.last_used = now
         resident.load_seconds = seconds
 
-    def squeeze(self, resident: Resident) -> list[Resident]:
+    def squeeze(self, resident: Resident, *, shrink: bool) -> list[Resident]:
         """Return who has to leave because there was less memory for a load than planned: all that are idle.
 
-        If there are none, the plan shrinks to one slot, unless the number of slots was asked for.
+        If there are none, ``shrink`` makes the plan one of one slot, unless the number of slots was asked for.
         """
         victims = [other for other in self.residents.values() if other is not resident and self.idle(other)]
         for victim in victims:
             victim.stopping = True
-        if not victims and not resident.demand.parallel:
+        if shrink and not victims and not resident.demand.parallel:
             size = resident.demand.footprint.total(resident.plan.context, 1)
             resident.plan = Plan(resident.plan.context, 1, size)
             resident.size = size

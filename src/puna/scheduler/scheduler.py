@@ -317,10 +317,12 @@ class Scheduler:
         try:
             return await self._start(resident, model, options)
         except ModelLoadError as error:
-            if not error.out_of_memory:
+            if not (error.out_of_memory or error.killed):
                 raise
-            _log.warning("%s; making room for a second try", error)
-        await asyncio.gather(*(self._unload(victim) for victim in self._policy.squeeze(resident)))
+            _log.warning("%s; trying once more", error)
+            # The system kills without a word whoever takes more memory than there is.
+            victims = self._policy.squeeze(resident, shrink=error.out_of_memory)
+        await asyncio.gather(*(self._unload(victim) for victim in victims))
         return await self._start(resident, model, options)
 
     async def _start(self, resident: Resident, model: Model, options: RunnerOptions) -> Runner:
