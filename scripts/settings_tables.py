@@ -28,7 +28,7 @@ _CHINESE = {
     "PUNA_MIRRORS": "从镜像拉取：仓库=地址，……（默认 https，除非写明 http://）",
     "PUNA_ALLOWED_REGISTRIES": "只允许与这些仓库往来；不设则不限",
     "PUNA_ALLOW_PRIVATE_REGISTRIES": "允许其他机器上的客户端让本服务从内网的仓库拉取",
-    "PUNA_REGISTRY_AUTH": "各仓库的登录：主机=用户名：密码，……",
+    "PUNA_REGISTRY_AUTH": "各仓库的登录：主机=用户名:密码，……",
     "PUNA_STALL_TIMEOUT": "模型进程多久没有进展就换一个新的；负数表示不限",
     "PUNA_HIDE_BUILTIN": "列表里不显示内置模型 cria",
 }

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -114,6 +114,8 @@ class Server:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self.faults_expected = False
+        """Whether tracebacks in the log are part of the test."""
         self.log_path = world.root / "log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
@@ -171,11 +173,12 @@ class Server:
         with contextlib.closing(self.open_stream(path, body)) as lines:
             return list(lines)
 
-    def open_stream(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    def open_stream(self, path: str, body: Mapping[str, Any]) -> Generator[dict[str, Any], None, None]:
         """Yield the objects of a streamed answer as they come; closing it closes the connection."""
-        with requests.Session() as session, session.post(
-            self.url + path, json=body, stream=True, timeout=60
-        ) as response:
+        with (
+            requests.Session() as session,
+            session.post(self.url + path, json=body, stream=True, timeout=60) as response,
+        ):
             assert response.status_code == 200, response.text
             assert response.headers["content-type"] == "application/x-ndjson"
             for line in response.iter_lines():

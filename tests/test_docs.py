@@ -80,14 +80,12 @@ def test_readmes_open_with_the_two_commands() -> None:
         assert second == '```sh\npip install ".[test]" && python -m pytest\n```'
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate Operation ID")
 def test_every_route_is_described(openapi: dict[str, Any]) -> None:
     text = shown("docs/api.md")
     own = {route.path for route in create_app(Settings.from_env({})).routes if hasattr(route, "path")}
     assert sorted(path for path in own | set(openapi["paths"]) if f"{path}`" not in text) == []
 
 
-@pytest.mark.filterwarnings("ignore:Duplicate Operation ID")
 def test_every_field_of_a_request_is_described(openapi: dict[str, Any]) -> None:
     sections = api_sections()
     missing = []

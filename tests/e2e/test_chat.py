@@ -100,7 +100,11 @@ def test_thinking_is_asked_for_or_not(server: Server) -> None:
 
 
 def test_oldest_turns_are_left_out_when_the_context_is_full(server: Server) -> None:
-    turns = [{"role": role, "content": f"turn {turn}. " + "word " * 60} for turn in range(8) for role in ("user", "assistant")]
+    turns = [
+        {"role": role, "content": f"turn {turn}. " + "word " * 60}
+        for turn in range(8)
+        for role in ("user", "assistant")
+    ]
     messages = [{"role": "system", "content": "RULES"}, *turns, {"role": "user", "content": "LAST"}]
     options = SHORT | {"num_ctx": 512}
     answer = ask(server, messages=messages, options=options)

@@ -108,9 +108,7 @@ async def test_asynchronous_models(async_client: ollama.AsyncClient) -> None:
     assert (await async_client.embeddings("cria", "a")).embedding
     assert (await async_client.create("made-async", from_="cria")).status == "success"
     await async_client.copy("made-async", "copied-async")
-    assert {"made-async:latest", "copied-async:latest"} <= {
-        model.model for model in (await async_client.list()).models
-    }
+    assert {"made-async:latest", "copied-async:latest"} <= {model.model for model in (await async_client.list()).models}
     assert (await async_client.show("made-async")).capabilities
     assert (await async_client.ps()).models is not None
     for name in ("made-async", "copied-async"):

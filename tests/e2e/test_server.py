@@ -35,7 +35,9 @@ def test_openapi_pages_describe_every_body(server: Server) -> None:
     for path in ("generate", "chat", "embed", "embeddings", "show", "create", "copy"):
         schema = paths[f"/api/{path}"]["post"]["requestBody"]["content"]["application/json"]["schema"]
         assert schema["properties"], path
-    assert "model" in paths["/api/delete"]["delete"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    assert (
+        "model" in paths["/api/delete"]["delete"]["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    )
 
 
 def test_one_line_says_where_and_with_what(server: Server) -> None:
@@ -57,13 +59,14 @@ def test_ready_soon_and_gone_without_a_trace(serve: Serve) -> None:
 
 def test_interrupt_ends_the_server_in_the_middle_of_an_answer(serve: Serve) -> None:
     server = serve()
+    server.faults_expected = True  # uvicorn logs where it broke the answer off
     body = {"model": "cria", "prompt": "x", "options": {"num_predict": 20000, "ignore_eos": True}}
     stream = server.open_stream("/api/generate", body)
     next(stream)
     server.process.send_signal(signal.SIGINT)
     began = time.monotonic()
     server.process.wait(30)
-    assert time.monotonic() - began < 15
+    assert time.monotonic() - began < 25
     stream.close()
     assert server.world.leftovers() == []
 
@@ -75,6 +78,12 @@ def test_killed_server_takes_its_runners_and_their_directory_along(serve: Serve)
     assert list(server.world.temporary.iterdir())
     server.kill()
     wait_for(lambda: not server.world.leftovers(), what="the end of the runners")
+
+
+def test_killed_idle_server_leaves_nothing(serve: Serve) -> None:
+    server = serve()
+    server.kill()
+    assert server.world.leftovers() == []
 
 
 def test_killed_server_ends_a_runner_in_the_middle_of_an_answer(serve: Serve) -> None:
@@ -105,6 +114,7 @@ def test_wrong_setting_is_one_line(world: World) -> None:
 
 def test_directory_of_the_sockets_is_private(serve: Serve) -> None:
     server = serve()
+    server.ask("/api/generate", {"model": "cria"})
     (directory,) = server.world.temporary.iterdir()
     assert directory.stat().st_mode & 0o077 == 0, "only this user may reach the runners' sockets"
     assert directory.stat().st_uid == os.getuid()

@@ -28,7 +28,12 @@ class Puna:
     def run(self, *arguments: str, status: int = 0) -> str:
         """Run a command, and return what it writes to standard output."""
         done = subprocess.run(
-            [sys.executable, "-m", "puna", *arguments], env=self.env, capture_output=True, text=True, timeout=60
+            [sys.executable, "-m", "puna", *arguments],
+            env=self.env,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60,
         )
         assert done.returncode == status, done.stderr
         return done.stdout
@@ -166,6 +171,12 @@ def test_commands(puna, model) -> None:
     assert "repaired" in puna.run("repair", "--insecure", model)
     assert "damaged" not in puna.run("verify", model)
     puna.run("pull", status=1)
+
+
+def test_run_fetches_a_model_that_is_missing(puna, model) -> None:
+    puna.run("rm", model)
+    puna.run("run", "--insecure", model, status=1)  # there is no prompt, but the model is here now
+    assert model in puna.run("list")
 
 
 def test_verify_and_repair_routes(puna, model) -> None:

@@ -153,9 +153,9 @@ def test_a_large_vocabulary_is_skipped_quickly(write: Any) -> None:
             ]
         )
     )
-    start = time.perf_counter()
+    start = time.process_time()
     model = read_gguf(path)
-    assert time.perf_counter() - start < 0.3  # 0.04 s on a quiet machine
+    assert time.process_time() - start < 0.3  # 0.04 s on a quiet machine
     assert len(model.metadata["tokenizer.ggml.merges"]) == 280_000  # type: ignore[arg-type]
 
 
@@ -252,10 +252,10 @@ def test_a_huge_header_takes_bounded_memory(tmp_path: Path) -> None:
         file.write(b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + text("k") + struct.pack("<IIQ", ARRAY, 0, 2**35))
         file.truncate(2**36)
     tracemalloc.start()
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(GGUFError, match="header is larger than"):
         read_gguf(path)
-    assert time.perf_counter() - start < 1
+    assert time.process_time() - start < 1
     assert tracemalloc.get_traced_memory()[1] < 2**22
     tracemalloc.stop()
 
@@ -299,7 +299,7 @@ def fuzz(write: Any, rounds: int, seed: int) -> int:
     refused = 0
     for _ in range(rounds):
         path = write(mutate(rng.choice(seeds), rng))
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             model = read_gguf(path)
             kv_cache_bytes_per_token(model)
@@ -308,7 +308,7 @@ def fuzz(write: Any, rounds: int, seed: int) -> int:
                     value.load()
         except GGUFError:
             refused += 1
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
     return refused
 
 

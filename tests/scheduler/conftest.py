@@ -12,7 +12,8 @@ import pytest
 from puna.inference.generate import Started, generate
 from puna.inference.options import Options
 from puna.inference.requests import Completion, GenerationRequest
-from puna.models.create.recipe import Recipe, create
+from puna.models.create.build import create
+from puna.models.create.recipe import Recipe
 from puna.models.library import Library, Model
 from puna.names import parse_name
 from puna.scheduler.lease import Caller
@@ -32,7 +33,7 @@ class World:
 
     def another(self, name: str) -> Model:
         """Return a model of its own made of the same weights."""
-        create(self.library, parse_name(name), Recipe(base=self.cria.name, system=name), lambda _: None)
+        create(self.library, parse_name(name), Recipe(base=self.cria.name, system=name), lambda _: None, lambda: False)
         return self.library.get(name)
 
     async def say(
@@ -68,7 +69,7 @@ def _is_runner(process: psutil.Process) -> bool:
 def request(model: Model, tokens: int, **options: int) -> GenerationRequest:
     """Return a request for ``tokens`` tokens that no end of text cuts short."""
     merged = Options.merge({"temperature": 0, "num_predict": tokens, "ignore_eos": True}, options)
-    return GenerationRequest(model=model, input=Completion(prompt="The llama"), options=merged)
+    return GenerationRequest(model=model, name=str(model.name), input=Completion(prompt="The llama"), options=merged)
 
 
 async def until(look: Callable[[], object], seconds: float = 20) -> None:

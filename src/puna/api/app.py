@@ -1,7 +1,6 @@
 """The application: its parts, its routes, and their beginning and end."""
 
 import logging
-import shutil
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,7 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from puna import __version__
 from puna.api.errors import install_error_handlers
-from puna.api.ollama import embedding, generation, models
+from puna.api.ollama import create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.puna import queue
 from puna.api.request_id import RequestIds
@@ -40,9 +39,10 @@ def create_app(settings: Settings) -> FastAPI:
         lifespan=_lifespan,
     )
     app.state.settings = settings
-    app.add_api_route("/", _root, methods=["GET", "HEAD"], tags=["server"])
-    app.add_api_route("/api/version", _version, methods=["GET", "HEAD"], tags=["server"])
-    for part in (generation, embedding, models, transfer_routes, queue):
+    for path, route in (("/", _root), ("/api/version", _version)):
+        app.add_api_route(path, route, methods=["GET"], tags=["server"])
+        app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
+    for part in (generation, embedding, models, create, transfer_routes, queue):
         app.include_router(part.router)
     install_error_handlers(app)
     # The last one added is the first to see a request. A preflight request carries no credentials.
@@ -63,15 +63,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     transfers = Transfers(settings, library)
     if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
-    directory = Path(tempfile.mkdtemp(prefix="puna-"))  # readable by this user only
-    scheduler = Scheduler(settings, directory)
+    scheduler = Scheduler(settings, Path(tempfile.gettempdir()))
     app.state.services = Services(settings, library, scheduler, transfers)
     try:
         yield
     finally:
         await transfers.close()
         await scheduler.close()
-        shutil.rmtree(directory, ignore_errors=True)
 
 
 async def _root() -> Response:

@@ -30,6 +30,11 @@ def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | Non
     return Response(content, status, dict(headers or {}), "application/json; charset=utf-8")
 
 
+def raw_json_response(content: bytes) -> Response:
+    """Return JSON that is encoded already."""
+    return Response(content, media_type="application/json; charset=utf-8")
+
+
 def ndjson_response(lines: AsyncGenerator[list[dict[str, Any]], None]) -> Response:
     """Return a stream of one JSON object per line; an error on the way becomes the last line."""
     return StreamingResponse(_encode(lines), media_type="application/x-ndjson")

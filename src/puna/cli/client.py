@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,16 +16,39 @@ from puna.cli.errors import CommandError
 from puna.settings import Settings
 
 _START_SECONDS = 30.0
+_NOT_FOUND = 404
 
 
-def make_client(settings: Settings) -> ollama.Client:
+class Client(ollama.Client):
+    """The official client, with what making a model needs and it does not have."""
+
+    def has_blob(self, digest: str) -> bool:
+        """Return whether the server has a blob."""
+        try:
+            self._request_raw("HEAD", f"/api/blobs/{digest}")  # type: ignore[no-untyped-call]
+        except ollama.ResponseError as error:
+            if error.status_code == _NOT_FOUND:
+                return False
+            raise
+        return True
+
+    def send_blob(self, digest: str, parts: Iterable[bytes]) -> None:
+        """Upload a blob in parts."""
+        self._request_raw("POST", f"/api/blobs/{digest}", content=parts)  # type: ignore[no-untyped-call]
+
+    def create_model(self, body: Mapping[str, Any]) -> Iterator[ollama.ProgressResponse]:
+        """Ask for a model with every field of ``/api/create``, and yield the progress."""
+        return self._request(ollama.ProgressResponse, "POST", "/api/create", json={**body, "stream": True}, stream=True)
+
+
+def make_client(settings: Settings) -> Client:
     """Return a client for the configured server."""
     auth = settings.basic_auth
-    return ollama.Client(settings.address.url, auth=(auth.user, auth.password) if auth else None)
+    return Client(settings.address.url, auth=(auth.user, auth.password) if auth else None)
 
 
 @contextmanager
-def connected(*, start: bool = False) -> Iterator[ollama.Client]:
+def connected(*, start: bool = False) -> Iterator[Client]:
     """Give a client for a server that answers; explain in one sentence what went wrong otherwise.
 
     With ``start``, a server is started for as long as the context lasts when none answers on a loopback address.
@@ -41,9 +64,12 @@ def connected(*, start: bool = False) -> Iterator[ollama.Client]:
         yield client
     except ollama.ResponseError as error:
         raise CommandError(error.error or f"the server answered with status {error.status_code}") from error
+    except BrokenPipeError:
+        raise  # of standard output: whoever read it has gone
     except (httpx.HTTPError, ConnectionError) as error:
         raise CommandError(f"the connection to {settings.address.url} failed: {error}") from error
     finally:
+        client.close()  # type: ignore[no-untyped-call]
         if server is not None:
             _stop(server)
 

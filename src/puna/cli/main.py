@@ -1,12 +1,13 @@
 """The program ``puna``, which is installed as ``ollama`` too."""
 
+import os
 import sys
 from typing import Annotated
 
 import typer
 
 from puna import __version__
-from puna.cli import models, run, transfers
+from puna.cli import create, models, run, transfers
 from puna.errors import PunaError
 
 app = typer.Typer(
@@ -38,6 +39,9 @@ def main() -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nothing is flushed into it at the end
+        sys.exit(1)
 
 
 def _add_commands() -> None:
@@ -46,6 +50,7 @@ def _add_commands() -> None:
 
         app.command()(serve)
     app.command()(run.run)
+    app.command()(create.create)
     for name, command in {**models.COMMANDS, **transfers.COMMANDS}.items():
         app.command(name)(command)
     app.command("ls", hidden=True)(models.list_models)

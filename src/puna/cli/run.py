@@ -8,6 +8,7 @@ import typer
 from puna.cli.chat import Conversation
 from puna.cli.client import connected
 from puna.cli.errors import CommandError
+from puna.cli.transfers import fetch_if_missing
 
 _THINK = {"true": True, "false": False, "low": "low", "medium": "medium", "high": "high", "max": "max"}
 
@@ -19,9 +20,10 @@ def run(
     hide_thinking: Annotated[bool, typer.Option("--hidethinking", help="do not show thoughts")] = False,
     output_format: Annotated[str, typer.Option("--format", help='"json" for an answer in JSON')] = "",
     keep_alive: Annotated[str, typer.Option("--keepalive", help='how long the model stays in memory ("5m")')] = "",
+    insecure: Annotated[bool, typer.Option("--insecure", help="speak plain http to the registry")] = False,
     verbose: Annotated[bool, typer.Option(help="show timings")] = False,
 ) -> None:
-    """Run a model: answer one prompt, or talk with it."""
+    """Run a model: answer one prompt, or talk with it. A model that is not here is fetched first."""
     options: dict[str, Any] = {}
     if think:
         if think not in _THINK:
@@ -36,6 +38,7 @@ def run(
         piped = sys.stdin.read()
         text = "\n\n".join(part for part in (text, piped.strip()) if part)
     with connected(start=True) as client:
+        fetch_if_missing(client, model, insecure=insecure)
         conversation = Conversation(client, model, options, show_thinking=not hide_thinking, verbose=verbose)
         if text:
             conversation.ask(text)

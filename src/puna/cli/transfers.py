@@ -41,6 +41,16 @@ def pull_model(client: ollama.Client, model: str, *, insecure: bool = False) -> 
     show_progress(event.model_dump() for event in client.pull(model, insecure=insecure, stream=True))
 
 
+def fetch_if_missing(client: ollama.Client, model: str, *, insecure: bool = False) -> None:
+    """Fetch a model that the server does not have, as ``run`` does."""
+    try:
+        client.show(model)
+    except ollama.ResponseError as error:
+        if error.status_code != 404:
+            raise
+        pull_model(client, model, insecure=insecure)
+
+
 def _pull_all(client: ollama.Client, *, dry_run: bool, insecure: bool) -> None:
     """Refresh every model; one that fails does not keep the others from it."""
     failed = 0
@@ -133,7 +143,7 @@ def show_progress(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
                     tasks[status] = bars.add_task(status, total=total)
                 bars.update(tasks[status], completed=last.get("completed") or 0)
             elif status not in said:
-                console.print(status)
+                console.print(status, soft_wrap=True)
             said.add(status)
     return last
 

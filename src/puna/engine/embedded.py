@@ -2,7 +2,7 @@
 
 The parent writes two lines to standard input, a JSON object with ``socket``, ``key`` and ``debug`` and a
 ``RunnerConfig``, then keeps the pipe open until it writes "stop". The pipe's end without that is the parent's end,
-however it came: this process removes its socket, the directory too if it was the last in it, and exits.
+however it came: this process removes its socket and the directory made for it, and exits.
 """
 
 import contextlib
@@ -37,6 +37,10 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
     params.ctx_shift = True  # a request that must not shift is bounded by its number of tokens
     params.n_ctx = config.context * config.parallel
     params.n_parallel = config.parallel
+    # One cache for all slots, each with its share: with a cache per slot the engine evaluates sequences of different
+    # lengths in pieces, and the vector of a text to embed is then that of its last piece.
+    params.kv_unified = True
+    params.kv_unified_per_slot = config.context
     params.n_batch = params.n_ubatch = config.batch
     params.cache_type_k = params.cache_type_v = _KV_TYPES[config.kv_type]
     params.main_gpu = config.main_gpu
@@ -84,12 +88,12 @@ def main() -> None:
         _server = xllamacpp.Server(_parameters(config, str(socket), start["key"], start["debug"]))
     except RuntimeError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 - standard error is this process's way to be heard
-        os._exit(_FAILED_TO_LOAD)
+        sys.exit(_FAILED_TO_LOAD)  # in order: a thread of the engine is still writing the reason to its log
     told_to_stop = sys.stdin.readline().strip() == STOP
     with contextlib.suppress(OSError):
         socket.unlink()
         if not told_to_stop:
-            socket.parent.rmdir()  # succeeds for the last runner of a server that was killed
+            socket.parent.rmdir()  # the parent would have done it
     os._exit(0)
 
 

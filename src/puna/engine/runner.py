@@ -9,8 +9,10 @@ import math
 import os
 import re
 import secrets
+import shutil
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -32,17 +34,25 @@ _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part
 
 
 class Runner:
-    """A child process that serves one model on a unix socket in ``directory``; make one with ``start``."""
+    """A child process that serves one model on a unix socket; make one with ``start``.
+
+    The socket lies in a directory of its own, which only this user can read and which goes with the process.
+    """
 
     def __init__(
-        self, name: str, config: RunnerConfig, process: asyncio.subprocess.Process, socket: Path, key: str
+        self,
+        name: str,
+        config: RunnerConfig,
+        process: asyncio.subprocess.Process,
+        client: EngineClient,
+        place: Path,
     ) -> None:
         self.name = name
         self.config = config
-        self.client = EngineClient.connect(socket, key)
+        self._place = place
+        self.client = client
         self.started_at = time.monotonic()
         self._process = process
-        self._socket = socket
         self._lines: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_LINES)
         self._log = logging.getLogger(f"puna.runner.{name}")
         self._output = asyncio.create_task(self._read_output())
@@ -51,11 +61,12 @@ class Runner:
     async def start(
         cls, name: str, config: RunnerConfig, directory: Path, *, load_timeout: float, debug: bool = False
     ) -> Self:
-        """Load a model in a new process and return when it answers.
+        """Load a model in a new process and return when it answers; its socket is somewhere under ``directory``.
 
         ``load_timeout`` is in seconds. Raises ``ModelLoadError`` with the engine's reason; nothing is left then.
         """
-        socket = directory / f"{secrets.token_hex(4)}.sock"
+        place = Path(tempfile.mkdtemp(prefix="puna-", dir=directory))
+        socket = place / "engine.sock"  # the engine tells a socket from a host by its name
         key = secrets.token_urlsafe(24)
         process = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -66,7 +77,7 @@ class Runner:
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
         )
-        runner = cls(name, config, process, socket, key)
+        runner = cls(name, config, process, EngineClient.connect(socket, key), place)
         try:
             await runner._load({"socket": str(socket), "key": key, "debug": debug}, load_timeout)
         except BaseException:
@@ -176,7 +187,7 @@ class Runner:
         """End the process, by force if it does not end by itself, and wait for it."""
         await self.client.close()
         stdin = self._process.stdin
-        if stdin is not None:
+        if stdin is not None and not stdin.is_closing():
             with contextlib.suppress(ConnectionError):
                 stdin.write(f"{STOP}\n".encode())
             stdin.close()
@@ -186,5 +197,4 @@ class Runner:
             self.kill()
             await self._process.wait()
         await self._output
-        with contextlib.suppress(OSError):
-            self._socket.unlink()
+        shutil.rmtree(self._place, ignore_errors=True)

@@ -115,7 +115,7 @@ async def load(
 
 def check(request: GenerationRequest) -> GenerationRequest:
     """Return the request with what its model can do filled in; raise ``UnsupportedError`` for what it cannot."""
-    name = str(request.model.name)
+    name = request.name
     match request.input:
         case Conversation(messages=messages, tools=tools):
             require(request.model, name, "completion", "chat")

@@ -221,7 +221,7 @@ async def _infill(request: GenerationRequest, client: EngineClient, context: int
     if text and "suffix" in parse_template(text).variables:
         values = TemplateValues(prompt=gap.prefix, suffix=gap.suffix, think=effective_think(request))
         return await _from_text(request, client, context, parse_template(text).render(values))
-    require(request.model, str(request.model.name), "insert")
+    require(request.model, request.name, "insert")
     body = {"input_prefix": gap.prefix, "input_suffix": gap.suffix, "prompt": ""}
     body |= common_body(request, context) | logprobs_for_completion(request)
     return Prepared(route="/infill", body=body, decode=decode_completion, prompt=gap.prefix)

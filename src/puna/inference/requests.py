@@ -67,6 +67,8 @@ class GenerationRequest:
     """
 
     model: Model
+    name: str
+    """What the caller calls the model; errors use the same word."""
     input: Conversation | Completion | Infill
     options: Options
     think: Think = None

@@ -7,12 +7,15 @@ are told from the files of a living one, then renamed to its place.
 import contextlib
 import fcntl
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 _PREFIX = "puna-writing-"
+_SCRATCH_PREFIX = "puna-working-"
 
 
 class AtomicFile:
@@ -44,6 +47,38 @@ class AtomicFile:
             self.file.close()
         finally:
             self.path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def scratch_directory(parent: Path) -> Iterator[Path]:
+    """Give a new directory in ``parent`` that is gone, with all that is in it, at the end of the context."""
+    parent.mkdir(parents=True, exist_ok=True)
+    path = Path(tempfile.mkdtemp(prefix=_SCRATCH_PREFIX, dir=parent))
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+        os.close(descriptor)
+
+
+def remove_scratch(parent: Path) -> int:
+    """Remove scratch directories in ``parent`` whose makers are gone, and return how many there were."""
+    removed = 0
+    for path in parent.glob(f"{_SCRATCH_PREFIX}*") if parent.is_dir() else ():
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            else:
+                shutil.rmtree(path, ignore_errors=True)
+                removed += 1
+            finally:
+                os.close(descriptor)
+    return removed
 
 
 def remove_leftovers(directory: Path) -> int:

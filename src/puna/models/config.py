@@ -3,11 +3,27 @@
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from puna.models.gguf import GGUFFile
 from puna.models.manifests import BadManifestError
+
+_KNOWN_FIELDS = frozenset(
+    [
+        "model_format",
+        "model_family",
+        "model_families",
+        "model_type",
+        "file_type",
+        "requires",
+        "renderer",
+        "parser",
+        "architecture",
+        "os",
+        "rootfs",
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +36,10 @@ class ModelConfig:
     parameter_size: str = ""
     quantization: str = ""
     requires: str = ""
+    renderer: str = ""
+    parser: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Fields that only Ollama uses; a model made from another keeps them."""
 
     @classmethod
     def parse(cls, raw: bytes) -> "ModelConfig":
@@ -34,6 +54,9 @@ class ModelConfig:
                 parameter_size=str(body.get("model_type") or ""),
                 quantization=str(body.get("file_type") or ""),
                 requires=str(body.get("requires") or ""),
+                renderer=str(body.get("renderer") or ""),
+                parser=str(body.get("parser") or ""),
+                extra={name: value for name, value in body.items() if name not in _KNOWN_FIELDS},
             )
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BadManifestError(f"invalid model configuration: {error}") from error
@@ -47,8 +70,8 @@ class ModelConfig:
             "model_type": self.parameter_size,
             "file_type": self.quantization,
         }
-        if self.requires:
-            body["requires"] = self.requires
+        own = {"renderer": self.renderer, "parser": self.parser, "requires": self.requires}
+        body |= {name: value for name, value in own.items() if value} | dict(self.extra)
         body |= {
             "architecture": "amd64",
             "os": "linux",

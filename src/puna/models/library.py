@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -12,10 +12,12 @@ from typing import Any
 from puna import builtin
 from puna.errors import BadRequestError, ModelNotFoundError, PunaError
 from puna.models import manifests
-from puna.models.atomic import remove_leftovers
+from puna.models.atomic import remove_leftovers, remove_scratch
 from puna.models.config import ModelConfig
 from puna.models.gguf import GGUFFile, read_gguf
+from puna.models.listing import Listing, Snapshot
 from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
+from puna.models.split import linked_parts, remove_stale_links
 from puna.models.store import BlobStore
 from puna.names import ModelName, parse_name
 
@@ -45,18 +47,33 @@ class Model:
         """Return the details that its configuration blob holds."""
         return ModelConfig.parse(self.blobs.read(self.manifest.config.digest))
 
-    @cached_property
+    @property
     def path(self) -> Path:
-        """Return its GGUF file (the first, where it has several)."""
-        layers = self.manifest.of_type(manifests.MODEL)
-        if not layers:
-            raise BadManifestError(f"model {self.name} has no model layer")
-        return self.blobs.path(layers[0].digest)
+        """Return the GGUF file that an engine loads; the first part of a split one, with the others beside it."""
+        return self.paths[0] if len(self.paths) == 1 else linked_parts(self.paths, self.blobs.directory.parent)
 
     @cached_property
+    def paths(self) -> tuple[Path, ...]:
+        """Return its GGUF files: one, or the parts of a split one in order."""
+        paths = self._paths(manifests.MODEL)
+        if not paths:
+            raise BadManifestError(f"model {self.name} has no model layer")
+        return paths
+
+    @cached_property
+    def drafts(self) -> tuple[Path, ...]:
+        """Return the files of the draft model that it has with it."""
+        return self._paths(manifests.DRAFT)
+
+    @cached_property
+    def ggufs(self) -> tuple[GGUFFile, ...]:
+        """Return the headers of its files, in order."""
+        return tuple(read_gguf(path) for path in self.paths)
+
+    @property
     def gguf(self) -> GGUFFile:
-        """Return the header of its file."""
-        return read_gguf(self.path)
+        """Return the header of its file; of a split one the first, which has the metadata."""
+        return self.ggufs[0]
 
     @cached_property
     def adapters(self) -> tuple[Path, ...]:
@@ -126,21 +143,23 @@ class Library:
         self._builtin = None if hide_builtin else ManifestStore(builtin.STORE)
         self.blobs = BlobStore(root, None if hide_builtin else BlobStore(builtin.STORE))
         self._cache: dict[Path, tuple[tuple[int, int], Model]] = {}
+        self._listed: tuple[Snapshot, Listing] | None = None
         self._change = threading.RLock()
 
     def clean(self) -> int:
         """Remove what processes that were killed left half-written; return how many files."""
-        return remove_leftovers(self.blobs.directory)
+        remove_stale_links(self.root)
+        return remove_leftovers(self.blobs.directory) + remove_scratch(self.root)
 
     def get(self, name: ModelName | str) -> Model:
         """Return the model of this name; raise ``ModelNotFoundError``."""
         wanted = parse_name(name) if isinstance(name, str) else name
-        try:
-            return self._read(self.manifests, wanted)
-        except ModelNotFoundError:
-            if self._builtin is None:
-                raise
-            return self._read(self._builtin, wanted)
+        for source in filter(None, (self.manifests, self._builtin)):
+            try:
+                return self._read(source, wanted)
+            except ModelNotFoundError:
+                continue
+        raise ModelNotFoundError(str(name))  # in the caller's spelling, as Ollama does
 
     def _read(self, source: ManifestStore, name: ModelName) -> Model:
         path = source.path(name)
@@ -162,11 +181,20 @@ class Library:
         self._cache[path] = (version, model)
         return model
 
-    def list(self) -> tuple[list[Model], list[tuple[ModelName, str]]]:
-        """Return every model, the most recently changed first, and the names that cannot be read with the reason."""
+    def list(self) -> Listing:
+        """Return every model; the same object until something changes."""
+        # A model that cannot be read may be mended by its blobs alone.
+        if self._listed is None or self._listed[1].broken or not self._listed[0].still_holds():
+            stores = [store for store in (self._builtin, self.manifests) if store]
+            # Looked at before it is read, so that a change meanwhile is found the next time.
+            snapshot = Snapshot([store.directory for store in stores])
+            self._listed = snapshot, self._list(stores)
+        return self._listed[1]
+
+    def _list(self, stores: Sequence[ManifestStore]) -> Listing:
         models: list[Model] = []
         broken: list[tuple[ModelName, str]] = []
-        names = {name.key: name for store in (self._builtin, self.manifests) if store for name in store.names()}
+        names = {name.key: name for store in stores for name in store.names()}
         for name in names.values():
             try:
                 model = self.get(name)
@@ -175,7 +203,8 @@ class Library:
                 broken.append((name, str(error)))
             else:
                 models.append(model)
-        return sorted(models, key=lambda model: model.modified_at, reverse=True), broken
+        models.sort(key=lambda model: model.modified_at, reverse=True)
+        return Listing(tuple(models), tuple(broken))
 
     def put(self, name: ModelName, manifest: Manifest) -> None:
         """Give ``name`` to ``manifest``, whose blobs are in the store, and remove what only the old one used."""
@@ -209,11 +238,19 @@ class Library:
 
     def _remove_unused(self, manifest: Manifest) -> None:
         candidates = {layer.digest for layer in (manifest.config, *manifest.layers)}
-        for digest in candidates - set(self._used_digests()):
-            self.blobs.remove(digest)
+        self.discard(candidates)
+
+    def discard(self, digests: Iterable[str]) -> None:
+        """Remove those of the blobs that no model uses and nobody holds."""
+        with self._change:
+            try:
+                used = set(self._used_digests())
+            except (BadManifestError, OSError):
+                return  # what a manifest that cannot be read needs is unknown: nothing may go
+            for digest in set(digests) - used:
+                self.blobs.remove(digest)
 
     def _used_digests(self) -> Iterator[str]:
         for name in self.manifests.names():
-            manifest = self._manifest_or_none(name)
-            if manifest is not None:
-                yield from (layer.digest for layer in (manifest.config, *manifest.layers))
+            manifest = self.manifests.read(name)
+            yield from (layer.digest for layer in (manifest.config, *manifest.layers))

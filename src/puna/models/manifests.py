@@ -19,6 +19,7 @@ _LAYER_PREFIX = "application/vnd.ollama.image."
 MODEL = _LAYER_PREFIX + "model"
 ADAPTER = _LAYER_PREFIX + "adapter"
 PROJECTOR = _LAYER_PREFIX + "projector"
+DRAFT = _LAYER_PREFIX + "draft"
 TEMPLATE = _LAYER_PREFIX + "template"
 SYSTEM = _LAYER_PREFIX + "system"
 PARAMS = _LAYER_PREFIX + "params"
@@ -164,7 +165,7 @@ def _directories(path: Path) -> Iterator[Path]:
 
 def _existing_spelling(directory: Path, part: str) -> str:
     if not (directory / part).exists() and directory.is_dir():
-        for entry in os.scandir(directory):
+        for entry in directory.iterdir():
             if entry.name.lower() == part.lower():
                 return entry.name
     return part

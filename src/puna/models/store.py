@@ -3,10 +3,13 @@
 A blob appears under its name only when it is complete and its bytes hash to that name.
 """
 
+import contextlib
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -104,6 +107,8 @@ class BlobStore:
     def __init__(self, root: Path, fallback: "BlobStore | None" = None) -> None:
         self.directory = root / "blobs"
         self._fallback = fallback
+        self._held: Counter[str] = Counter()
+        self._lock = threading.Lock()
 
     def path(self, digest: str) -> Path:
         """Return where the blob lies; raise ``InvalidDigestError`` or ``BlobNotFoundError``."""
@@ -156,9 +161,38 @@ class BlobStore:
                 writer.write(block)
             writer.commit(parse_digest(digest))
 
+    def adopt(self, path: Path, digest: str) -> None:
+        """Make a file of the store's file system, whose bytes hash to ``digest``, a blob, taking it from its place."""
+        with path.open("rb") as file:
+            os.fsync(file.fileno())
+        path.chmod(0o644)
+        self.directory.mkdir(parents=True, exist_ok=True)
+        path.replace(self.path_for_write(digest))
+
+    @contextlib.contextmanager
+    def holding(self) -> Iterator[Callable[[str], None]]:
+        """Give a function that keeps a blob from being removed, there yet or not, for as long as the context lasts.
+
+        Work that brings blobs together before a manifest names them needs this: meanwhile a model may be deleted.
+        """
+        mine: list[str] = []
+
+        def hold(digest: str) -> None:
+            with self._lock:
+                self._held[digest] += 1
+            mine.append(digest)
+
+        try:
+            yield hold
+        finally:
+            with self._lock:
+                self._held -= Counter(mine)
+
     def remove(self, digest: str) -> None:
-        """Remove the blob if the store has it."""
-        self.path_for_write(digest).unlink(missing_ok=True)
+        """Remove the blob if the store has it and nobody holds it."""
+        with self._lock:
+            if not self._held[digest]:
+                self.path_for_write(digest).unlink(missing_ok=True)
 
     def digests(self) -> Iterator[str]:
         """Yield the digest of every blob in the store's directory."""

@@ -21,7 +21,7 @@ _ONE_THREAD_BYTES = 64 << 20
 
 def footprint(model: Model, settings: Settings) -> Footprint:
     """Return what the model's files say about its size."""
-    files = [model.path, *model.adapters, *model.projectors]
+    files = [*model.paths, *model.adapters, *model.projectors]
     return Footprint(
         weights=sum(path.stat().st_size for path in files),
         cache_per_token=kv_cache_bytes_per_token(model.gguf, settings.kv_cache_type),

@@ -148,21 +148,19 @@ def fuzz(path: Path, rounds: int, seed: int) -> int:
             if what == 0:
                 data[at] = rng.randrange(256)
             elif what == 1:
-                data[at : at + 1] = rng.choice(
-                    [b"9999999999999999999", b"-1", b"[[", b"null", b"1e400", b'"']
-                )
+                data[at : at + 1] = rng.choice([b"9999999999999999999", b"-1", b"[[", b"null", b"1e400", b'"'])
             elif what == 2:
                 del data[at : at + rng.randint(1, 9)]
             else:
                 data[:8] = struct.pack("<Q", rng.choice([0, 1, 2**31, 2**63, 2**64 - 1, len(data) - 8]))
         path.write_bytes(data)
-        start = time.perf_counter()
+        start = time.process_time()
         try:
             for tensor in read_safetensors(path).values():
                 tensor.rows(0, tensor.shape[0] if tensor.shape else 1)
         except SafetensorsError:
             refused += 1
-        assert time.perf_counter() - start < 1
+        assert time.process_time() - start < 1
     return refused
 
 

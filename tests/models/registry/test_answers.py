@@ -1,5 +1,6 @@
 """Answers that registries give when they are odd, broken or hostile."""
 
+import asyncio
 import json
 import os
 import random
@@ -47,6 +48,13 @@ async def test_server_without_ranges(fake, library, make_transfers) -> None:
     fake.ranges = False
     await pull(fake, library, make_transfers)
     assert library.blobs.path(digest_bytes(BLOB)).read_bytes() == BLOB
+
+
+async def test_pulls_of_one_model_ask_once(fake, library, make_transfers) -> None:
+    async with serve(fake) as address:
+        puller = make_transfers(library).puller
+        await asyncio.gather(*(run(puller.pull(f"{address}/a/{name}", insecure=True)) for name in ("b", "B", "b")))
+    assert sum("/manifests/" in seen.path for seen in fake.seen) == 1
 
 
 async def test_server_that_always_lies(fake, library, make_transfers) -> None:

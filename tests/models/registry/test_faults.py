@@ -96,6 +96,7 @@ async def test_a_damaged_part_does_not_cost_the_whole_blob(registry, origin, lib
         await events.aclose()
         partial = library.root / "puna" / "partial" / library.blobs.path_for_write(digest_bytes(blob)).name
         with partial.open("r+b") as file:
+            file.seek(600_000)
             file.write(b"disk damage")
         before = faults.received
         await run(transfers.puller.pull(name))

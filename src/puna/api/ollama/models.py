@@ -1,7 +1,6 @@
 """The routes about models on disk and in memory."""
 
 import asyncio
-import functools
 import logging
 from typing import Annotated
 
@@ -10,15 +9,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from puna.api.body import json_body, request_body
-from puna.api.ollama.progress import progress_response
-from puna.api.ollama.schemas import CopyBody, CreateBody, NamedBody, ShowBody
-from puna.api.ollama.show import listed, running, shown
-from puna.api.responses import ClientGoneError, json_response
+from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
+from puna.api.ollama.show import list_body, running, shown
+from puna.api.responses import ClientGoneError, json_response, raw_json_response
 from puna.api.services import ServicesDep
-from puna.errors import BadRequestError, NotImplementedYetError
-from puna.inference.capabilities import parse_template
-from puna.inference.options import Options
-from puna.models.create.recipe import Recipe, create
 from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
 from puna.names import parse_name
 
@@ -27,13 +21,14 @@ _log = logging.getLogger(__name__)
 _WRITE_BYTES = 4 << 20
 
 
-@router.api_route("/api/tags", methods=["GET", "HEAD"], tags=["models"])
+@router.head("/api/tags", include_in_schema=False)
+@router.get("/api/tags", tags=["models"])
 async def tags_route(services: ServicesDep) -> Response:
     """List the models on disk."""
-    models, broken = await asyncio.to_thread(services.library.list)
-    for name, reason in broken:
+    listing = await asyncio.to_thread(services.library.list)
+    for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
-    return json_response({"models": [listed(model) for model in models]})
+    return raw_json_response(await asyncio.to_thread(list_body, listing))
 
 
 @router.get("/api/ps", tags=["models"])
@@ -47,41 +42,6 @@ async def show_route(body: Annotated[ShowBody, Depends(json_body(ShowBody))], se
     """Describe a model."""
     model = services.model(body.reference)
     return json_response(await asyncio.to_thread(shown, model, verbose=body.verbose, system=body.system))
-
-
-@router.post("/api/create", tags=["models"], openapi_extra=request_body(CreateBody))
-async def create_route(
-    request: Request, body: Annotated[CreateBody, Depends(json_body(CreateBody))], services: ServicesDep
-) -> Response:
-    """Make a model from another one or from uploaded files."""
-    if not body.reference:
-        raise BadRequestError("model is required")
-    name, recipe = parse_name(body.reference), _recipe(body)
-    work = functools.partial(create, services.library, name, recipe)
-    return await progress_response(request, work, stream=body.stream)
-
-
-def _recipe(body: CreateBody) -> Recipe:
-    if body.quantize:
-        raise NotImplementedYetError("quantize is not supported yet")
-    for file_name in body.files:
-        if file_name.endswith((".safetensors", ".bin", ".pth")):
-            raise NotImplementedYetError(f"{file_name}: only GGUF files are supported yet")
-    if body.template:
-        parse_template(body.template)
-    unknown = Options.merge(body.parameters).unknown
-    if unknown:
-        raise BadRequestError(f"unknown parameter: {', '.join(unknown)}")
-    return Recipe(
-        base=parse_name(body.from_) if body.from_ else None,
-        files={name: parse_digest(digest) for name, digest in body.files.items()},
-        adapters={name: parse_digest(digest) for name, digest in body.adapters.items()},
-        template=body.template,
-        system=body.system,
-        licenses=(body.license,) if isinstance(body.license, str) else tuple(body.license),
-        parameters=body.parameters,
-        messages=tuple({"role": message.role, "content": message.content} for message in body.messages),
-    )
 
 
 @router.post("/api/copy", tags=["models"], openapi_extra=request_body(CopyBody))

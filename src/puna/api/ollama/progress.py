@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import logging
+import threading
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
@@ -9,17 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from puna.api.responses import json_response, ndjson_response, until_gone
+from puna.models.create.progress import CreateCancelledError
 
+_log = logging.getLogger(__name__)
 Report = Callable[[Mapping[str, Any]], None]
+Work = Callable[[Report, Callable[[], bool]], None]
+"""Work for a thread: it gets a function to report with, and one that says whether to stop."""
 Batches = AsyncGenerator[list[dict[str, Any]], None]
-
-
-async def progress_response(request: Request, work: Callable[[Report], None], *, stream: bool) -> Response:
-    """Run ``work`` in a thread and return what it reports: every object as a line, or the last one alone.
-
-    An error before the first report has a status of its own; a later one is the last line.
-    """
-    return await batches_response(request, _run(work), stream=stream)
 
 
 async def batches_response(request: Request, batches: Batches, *, stream: bool) -> Response:
@@ -50,15 +48,29 @@ async def _chain(first: list[dict[str, Any]], rest: Batches) -> Batches:
             yield batch
 
 
-async def _run(work: Callable[[Report], None]) -> Batches:
+async def run_in_thread(work: Work) -> Batches:
+    """Run ``work`` in a thread and yield what it reports. Once the iterator is closed, ``work`` is told to stop."""
     loop = asyncio.get_running_loop()
+    closed = threading.Event()
     queue: asyncio.Queue[dict[str, Any] | None] = asyncio.Queue()
 
     def report(item: Mapping[str, Any]) -> None:
         loop.call_soon_threadsafe(queue.put_nowait, dict(item))
 
-    task = asyncio.create_task(asyncio.to_thread(work, report))
+    task = asyncio.create_task(asyncio.to_thread(work, report, closed.is_set))
     task.add_done_callback(lambda _: queue.put_nowait(None))
-    while (item := await queue.get()) is not None:
-        yield [item]
-    await task
+    try:
+        while (item := await queue.get()) is not None:
+            yield [item]
+        await task
+    finally:
+        closed.set()
+        if not task.done():
+            task.add_done_callback(_log_failure)
+
+
+def _log_failure(task: "asyncio.Task[None]") -> None:
+    """Take note of how work ended that nobody waits for; that it stopped because of that is no news."""
+    error = None if task.cancelled() else task.exception()
+    if error and not isinstance(error, CreateCancelledError):
+        _log.warning("work for a client that is gone failed: %s", error)

@@ -127,7 +127,12 @@ class CreateBody(NamedBody):
     license: str | list[str] = []
     parameters: dict[str, Any] = {}
     messages: list[MessageBody] = []
+    draft_files: dict[str, str] = {}
     quantize: str = ""
+    quantization: str = ""
+    requires: str = ""
+    renderer: str = ""
+    parser: str = ""
     stream: bool = True
 
 

@@ -3,12 +3,16 @@
 import math
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
+
+import orjson
 
 from puna.api.ollama.translate import timestamp
 from puna.inference.capabilities import capabilities
-from puna.models.gguf import GGUFArray, GGUFFile
+from puna.models.gguf import GGUFArray
 from puna.models.library import Model
-from puna.models.modelfile import modelfile_of, parameter_lines
+from puna.models.listing import Listing
+from puna.models.modelfile.write import modelfile_of, parameter_lines
 from puna.scheduler.lease import LoadedModel
 
 _SHORT_ARRAY = 5
@@ -42,6 +46,17 @@ def listed(model: Model) -> dict[str, Any]:
     }
 
 
+_list_bodies: WeakKeyDictionary[Listing, bytes] = WeakKeyDictionary()
+
+
+def list_body(listing: Listing) -> bytes:
+    """Return the body of ``/api/tags``, which is the same for as long as the listing is."""
+    body = _list_bodies.get(listing)
+    if body is None:
+        body = _list_bodies[listing] = orjson.dumps({"models": [listed(model) for model in listing.models]})
+    return body
+
+
 def running(entry: LoadedModel) -> dict[str, Any]:
     """Return a model's entry in ``/api/ps``. A model that answers right now expires ``keep_alive`` from now."""
     if not math.isfinite(entry.keep_alive):
@@ -73,7 +88,7 @@ def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
         "system": system or model.system,
         "details": details(model),
         "messages": [dict(message) for message in model.messages],
-        "model_info": _metadata(gguf, verbose=verbose),
+        "model_info": _metadata(model, verbose=verbose),
         "capabilities": list(capabilities(model)),
         "modified_at": timestamp(model.modified_at),
     }
@@ -81,14 +96,18 @@ def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
         body["requires"] = model.config.requires
     if verbose:
         body["tensors"] = [
-            {"name": tensor.name, "type": tensor.type.name, "shape": list(tensor.shape)} for tensor in gguf.tensors
+            {"name": tensor.name, "type": tensor.type.name, "shape": list(tensor.shape)}
+            for part in model.ggufs
+            for tensor in part.tensors
         ]
     return {name: value for name, value in body.items() if value not in ("", [])}
 
 
-def _metadata(gguf: GGUFFile, *, verbose: bool) -> dict[str, Any]:
-    values = {name: _value(value, verbose=verbose) for name, value in gguf.metadata.items() if name not in _LEFT_OUT}
-    return dict(sorted((values | {"general.parameter_count": gguf.parameter_count}).items()))
+def _metadata(model: Model, *, verbose: bool) -> dict[str, Any]:
+    metadata = model.gguf.metadata
+    values = {name: _value(value, verbose=verbose) for name, value in metadata.items() if name not in _LEFT_OUT}
+    count = sum(part.parameter_count for part in model.ggufs)
+    return dict(sorted((values | {"general.parameter_count": count}).items()))
 
 
 def _value(value: Any, *, verbose: bool) -> Any:

@@ -84,6 +84,7 @@ def _request(
     options = options_of(model, body)
     return GenerationRequest(
         model=model,
+        name=body.model,
         input=asked,
         options=options,
         think=parse_think(body.think),

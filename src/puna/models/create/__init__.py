@@ -1,1 +1,1 @@
-"""Making models: from another model, from GGUF files, from what must be converted or quantised first."""
+"""Making models: from other models, from GGUF files, from checkpoints; converting and quantising."""

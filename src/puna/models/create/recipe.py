@@ -1,123 +1,73 @@
-"""Making a model from another model or from GGUF blobs, with layers of its own."""
+"""What a new model is made of, as a request says it, checked before any work begins."""
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import orjson
-
 from puna.errors import BadRequestError
-from puna.models import manifests
-from puna.models.config import ModelConfig, config_of, encode_parameters
-from puna.models.gguf import GGUFFile, read_gguf
-from puna.models.library import Library
-from puna.models.manifests import Layer, make_manifest
+from puna.models.config import encode_parameters
 from puna.names import ModelName
 
-Report = Callable[[Mapping[str, Any]], None]
-"""Receives progress in the form of Ollama's stream: ``{"status": …}``."""
+MAX_FILES = 1024
+MAX_TEXT = 4 << 20
+"""Bytes of a template, a system message, a licence, or all messages together."""
+MAX_PARAMETERS = 1 << 20
+MAX_LICENSES = 64
+_MAX_NAME = 255
+_VERSION = re.compile(r"\d+(\.\d+){0,2}([-+][0-9A-Za-z.+-]+)?", re.ASCII)
+_CONTROL = re.compile(r"[\x00-\x1f\x7f\\:]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
     """What a new model is made of. ``None`` or empty keeps what the base model has.
 
-    ``files`` and ``adapters`` map file names to digests of blobs that are in the store.
+    ``files``, ``adapters`` and ``drafts`` map file names to digests of blobs that are in the store. ``quantize`` is
+    the name of a mix. Raises ``BadRequestError`` for names that leave their directory and for what is too large.
     """
 
     base: ModelName | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     adapters: Mapping[str, str] = field(default_factory=dict)
+    drafts: Mapping[str, str] = field(default_factory=dict)
+    quantize: str = ""
     template: str | None = None
     system: str | None = None
     licenses: tuple[str, ...] = ()
     parameters: Mapping[str, Any] = field(default_factory=dict)
     messages: tuple[Mapping[str, Any], ...] = ()
+    requires: str = ""
+    renderer: str = ""
+    parser: str = ""
+
+    def __post_init__(self) -> None:
+        if self.base is None and not self.files:
+            raise BadRequestError('neither "from" nor "files" was specified')
+        for files in (self.files, self.adapters, self.drafts):
+            _check_names(files)
+        messages = sum(len(str(message).encode()) for message in self.messages)
+        texts = {"template": self.template, "system": self.system, "renderer": self.renderer, "parser": self.parser}
+        sizes = {name: len((text or "").encode()) for name, text in texts.items()} | {"messages": messages}
+        sizes |= {f"license {number}": len(text.encode()) for number, text in enumerate(self.licenses, 1)}
+        for name, size in sizes.items():
+            if size > MAX_TEXT:
+                raise BadRequestError(f"{name} is larger than {MAX_TEXT >> 20} MiB")
+        if len(self.licenses) > MAX_LICENSES:
+            raise BadRequestError(f"there are more than {MAX_LICENSES} licenses")
+        if len(encode_parameters(self.parameters)) > MAX_PARAMETERS:
+            raise BadRequestError(f"the parameters are larger than {MAX_PARAMETERS >> 20} MiB")
+        if self.requires and not _VERSION.fullmatch(self.requires):
+            raise BadRequestError("requires must be a version like 0.14.0")
 
 
-def create(library: Library, name: ModelName, recipe: Recipe, report: Report) -> None:
-    """Make the model ``name``; it appears complete or not at all.
-
-    Raises ``ModelNotFoundError`` for the base, ``BlobNotFoundError`` for a file, ``GGUFError`` for one that is
-    broken, and ``BadRequestError`` for a recipe without a model in it.
-    """
-    config, layers = _base(library, recipe) if recipe.base else _from_files(library, recipe.files, report)
-    for file_name, digest in recipe.adapters.items():
-        kind = _read(library, file_name, digest).kind
-        if kind != "adapter":
-            raise BadRequestError(f"{file_name} is not an adapter but a {kind}")
-        layers.append(_existing(library, manifests.ADAPTER, digest))
-    layers = _with_own_layers(library, layers, recipe, report)
-    encoded = config.encode([layer.digest for layer in layers])
-    config_layer = Layer(manifests.CONFIG_TYPE, library.blobs.add(encoded), len(encoded))
-    for layer in layers:
-        report({"status": f"using existing layer {layer.digest}"})
-    report({"status": "writing manifest"})
-    library.put(name, make_manifest(config_layer, tuple(layers)))
-    report({"status": "success"})
-
-
-def _base(library: Library, recipe: Recipe) -> tuple[ModelConfig, list[Layer]]:
-    if recipe.files:
-        raise BadRequestError('"from" and "files" cannot be used together')
-    model = library.get(recipe.base or "")
-    source = str(model.name)
-    return model.config, [
-        Layer(layer.media_type, layer.digest, layer.size, layer.source or source) for layer in model.manifest.layers
-    ]
-
-
-def _from_files(library: Library, files: Mapping[str, str], report: Report) -> tuple[ModelConfig, list[Layer]]:
-    if not files:
-        raise BadRequestError('neither "from" nor "files" was specified')
-    report({"status": "parsing GGUF"})
-    layers: list[Layer] = []
-    config: ModelConfig | None = None
-    for file_name, digest in sorted(files.items()):
-        gguf = _read(library, file_name, digest)
-        media_type = {"adapter": manifests.ADAPTER, "mmproj": manifests.PROJECTOR}.get(gguf.kind, manifests.MODEL)
-        if gguf.architecture == "clip":
-            media_type = manifests.PROJECTOR
-        if media_type == manifests.MODEL and config is None:
-            config = config_of(gguf)
-        layers.append(_existing(library, media_type, digest))
-    if config is None:
-        raise BadRequestError("none of the files is a model")
-    return config, layers
-
-
-def _read(library: Library, file_name: str, digest: str) -> GGUFFile:
-    path = library.blobs.path(digest)
-    try:
-        return read_gguf(path)
-    except BadRequestError as error:
-        raise type(error)(str(error).replace(path.name, file_name)) from None
-
-
-def _existing(library: Library, media_type: str, digest: str) -> Layer:
-    return Layer(media_type, digest, library.blobs.path(digest).stat().st_size)
-
-
-def _with_own_layers(library: Library, layers: list[Layer], recipe: Recipe, report: Report) -> list[Layer]:
-    own: list[tuple[str, bytes]] = []
-    if recipe.template is not None:
-        own.append((manifests.TEMPLATE, recipe.template.encode()))
-    if recipe.system is not None:
-        own.append((manifests.SYSTEM, recipe.system.encode()))
-    if recipe.parameters:
-        merged: dict[str, Any] = {}
-        for layer in layers:
-            if layer.media_type == manifests.PARAMS:
-                merged |= orjson.loads(library.blobs.read(layer.digest))
-        own.append((manifests.PARAMS, encode_parameters(merged | dict(recipe.parameters))))
-    if recipe.messages:
-        own.append((manifests.MESSAGES, orjson.dumps(list(recipe.messages))))
-    replaced = {media_type for media_type, _ in own}
-    result = [layer for layer in layers if layer.media_type not in replaced]
-    own += [(manifests.LICENSE, text.encode()) for text in recipe.licenses]
-    for media_type, data in own:
-        if data:
-            digest = library.blobs.add(data)
-            report({"status": f"creating new layer {digest}"})
-            result.append(Layer(media_type, digest, len(data)))
-    return result
+def _check_names(files: Mapping[str, str]) -> None:
+    if len(files) > MAX_FILES:
+        raise BadRequestError(f"too many files: {len(files)} exceeds maximum {MAX_FILES}")
+    for name in files:
+        parts = name.split("/")
+        if any(part in {"", ".", ".."} or len(part.encode()) > _MAX_NAME for part in parts) or _CONTROL.search(name):
+            raise BadRequestError(f"file path must be relative: {name[:_MAX_NAME]}")
+    directories = {name[:index] for name in files for index, letter in enumerate(name) if letter == "/"}
+    if both := directories & files.keys():
+        raise BadRequestError(f"{min(both)} is a file and a directory")

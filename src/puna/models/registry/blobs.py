@@ -71,6 +71,10 @@ class BlobKeeper:
         """Put a small blob into the store and return its digest."""
         return await in_thread(self.blobs.add, data)
 
+    async def close(self) -> None:
+        """End every download that is under way."""
+        await self._jobs.close()
+
     async def check(
         self, digest: str, on_bytes: OnBytes = lambda _: None, executor: Executor | None = None
     ) -> BlobCheck:

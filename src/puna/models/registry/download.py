@@ -125,7 +125,8 @@ class BlobDownload:
         damaged = [part for part in parts if await in_thread(self._partial.crc, part) != part.crc]
         for part in damaged:
             self._partial.changed(part)
-            await self._differs(part)
+            part.restart()
+        await together(*(self._fetch(part) for part in damaged))
         if damaged and await self._rehash():
             return
         for _ in range(_MEND_ROUNDS):

@@ -182,6 +182,8 @@ def _network_errors(target: Target) -> Iterator[None]:
         raise RegistryError(f"{where} redirects to an invalid address") from error
     except TimeoutError as error:
         raise TransientError(f"{where}: nothing came for too long") from error
+    except aiohttp.ClientConnectorSSLError as error:
+        raise RegistryError(f"{where} does not speak https; --insecure (insecure: true) allows plain http") from error
     except aiohttp.ClientConnectorError as error:
         raise TransientError(f"cannot connect to {where}: {error.strerror or error.os_error}") from error
     except (aiohttp.ClientError, ConnectionError, ssl.SSLError) as error:

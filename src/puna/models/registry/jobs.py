@@ -62,6 +62,14 @@ class Jobs(Generic[_T]):
                 job.task.cancel()
                 await asyncio.wait([job.task])
 
+    async def close(self) -> None:
+        """Cancel every job and wait for their ends."""
+        tasks = [job.task for job in self._jobs.values()]
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
     def _finish(self, key: Hashable, job: _Job[_T]) -> None:
         self._forget(key, job)
         if not job.task.cancelled():

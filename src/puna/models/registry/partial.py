@@ -41,7 +41,8 @@ class PartialBlob:
     async def open(cls, path: Path, planned: BlobRecord, records: RecordStore) -> "PartialBlob":
         """Open or create the file; wait while another process holds it.
 
-        What a former process left is used as far as its checksums still fit. Raises ``StorageError``.
+        What a former process left is gone on from. Whether it is still right is seen when all is there, so that
+        resuming does not begin with reading. Raises ``StorageError``.
         """
         with storage_errors(path):
             descriptor = await _open_locked(path)
@@ -58,9 +59,6 @@ class PartialBlob:
             stat = os.fstat(self._descriptor)
             known = self._records.load(self.record.digest)
             if known is not None and known.parts and known.size == self.record.size and stat.st_size:
-                for part in known.parts:
-                    if part.completed and crc_of(self._descriptor, part.offset, part.completed) != part.crc:
-                        part.restart()
                 self.record = known
             self.record.verified = None
             missing = self.record.size - self.record.completed

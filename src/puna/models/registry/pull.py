@@ -136,6 +136,10 @@ class Puller:
         names = await in_thread(lambda: sorted(self._library.manifests.names(), key=str))
         return list(await asyncio.gather(*(plan(name) for name in names)))
 
+    async def close(self) -> None:
+        """End every pull that is under way; the next one goes on from there."""
+        await self._jobs.close()
+
     def _target(self, model: str, *, insecure: bool, guarded: bool) -> Target:
         reference = parse_reference(model)
         return resolve(reference, self._policy, insecure=insecure, guarded=guarded, mirrored=True)

@@ -49,6 +49,10 @@ class Pusher:
 
         return stream(work)
 
+    async def close(self) -> None:
+        """End every push that is under way; the next one goes on from there."""
+        await self._jobs.close()
+
     async def _push(self, target: Target, report: Report) -> None:
         report(Progress("retrieving manifest"))
         manifest = await in_thread(self._library.manifests.read, target.name)

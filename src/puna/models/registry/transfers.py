@@ -47,5 +47,7 @@ class Transfers:
         return remove_leftovers(self.keeper.records.directory) + remove_leftovers(self._uploads.directory)
 
     async def close(self) -> None:
-        """Close the connections to registries."""
+        """End what is under way and close the connections to registries."""
+        for part in (self.puller, self.pusher, self.keeper):
+            await part.close()
         await self._http.close()

@@ -82,9 +82,7 @@ def make_checkpoint(tmp_path: Path) -> MakeCheckpoint:
         directory = tmp_path / "checkpoint"
         directory.mkdir(exist_ok=True)
         rng = np.random.default_rng(0)
-        weights: dict[str, Any] = {
-            name: rng.standard_normal(shape, np.float32) for name, shape in SHAPES.items()
-        }
+        weights: dict[str, Any] = {name: rng.standard_normal(shape, np.float32) for name, shape in SHAPES.items()}
         for target, changes in (
             (weights, tensors),
             (parts := dict(CONFIG), config),
@@ -101,3 +99,9 @@ def make_checkpoint(tmp_path: Path) -> MakeCheckpoint:
         return directory
 
     return make
+
+
+@pytest.fixture(name="save_safetensors")
+def save_safetensors_fixture() -> Callable[[Path, Mapping[str, Any]], None]:
+    """The function that writes arrays in the safetensors format."""
+    return save_safetensors

@@ -89,9 +89,9 @@ def byte_level(directory: Path, pattern: str, *, whole_words: bool = False, digi
         show_progress=False,
     )
     tokenizer.train_from_iterator(CORPUS, trainer)
-    transformers.PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>"
-    ).save_pretrained(directory)
+    transformers.PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>").save_pretrained(
+        directory
+    )
 
 
 LLAMA3 = (
@@ -133,18 +133,14 @@ def piece_level(directory: Path, *, prefix: bool, keep_model: bool) -> None:
             continue
         splits = [(piece[:at], piece[at:]) for at in range(1, len(piece))]
         local = [(left, right) for left, right in splits if left in pieces and right in pieces]
-        merges += [
-            (number, pair) for pair in sorted(local, key=lambda pair: (pieces[pair[0]], pieces[pair[1]]))
-        ]
+        merges += [(number, pair) for pair in sorted(local, key=lambda pair: (pieces[pair[0]], pieces[pair[1]]))]
     merges.sort(key=lambda item: -model.get_score(item[0]))
     tokenizer = Tokenizer(
         models.BPE(pieces, [pair for _, pair in merges], unk_token="<unk>", fuse_unk=True, byte_fallback=True)
     )
     spaces: list[Any] = [normalizers.Replace(" ", "▁")]
     tokenizer.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), *spaces] if prefix else spaces)
-    tokenizer.decoder = decoders.Sequence(
-        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
-    )
+    tokenizer.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()])
     tokenizer.add_special_tokens([AddedToken(text, special=True) for text in ("<unk>", "<s>", "</s>")])
     tokenizer.post_processor = processors.TemplateProcessing(
         single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)]
@@ -179,9 +175,7 @@ def llama(directory: Path) -> Any:
         "high_freq_factor": 4.0,
         "original_max_position_embeddings": 64,
     }
-    config = transformers.LlamaConfig(
-        **SHAPE, vocab_size=704, rope_parameters=rope, tie_word_embeddings=False
-    )
+    config = transformers.LlamaConfig(**SHAPE, vocab_size=704, rope_parameters=rope, tie_word_embeddings=False)
     return save(directory, transformers.LlamaForCausalLM(config), max_shard_size="100KB")
 
 
@@ -373,9 +367,7 @@ def test_nomic_bert_embeds_as_transformers_does(own_names: bool, tmp_path: Path,
     word_pieces(source)
     mean_pooling(source)
     torch.manual_seed(1)
-    model = save(
-        source, transformers.NomicBertModel(transformers.NomicBertConfig(**ENCODER, vocab_size=1000))
-    )
+    model = save(source, transformers.NomicBertModel(transformers.NomicBertConfig(**ENCODER, vocab_size=1000)))
     if own_names:  # otherwise those of the published models
         save_file(model.state_dict(), source / "model.safetensors")
     assert compare_embeddings(source, tmp_path / "model.gguf", model, PROMPTS, start_engine) > 0.999
@@ -397,9 +389,7 @@ def test_a_real_embedding_model(tmp_path: Path, start_engine: Any) -> None:
 
 
 @pytest.mark.parametrize("from_gguf", [True, False])
-def test_a_lora_adapter_changes_the_model_as_peft_does(
-    from_gguf: bool, tmp_path: Path, start_engine: Any
-) -> None:
+def test_a_lora_adapter_changes_the_model_as_peft_does(from_gguf: bool, tmp_path: Path, start_engine: Any) -> None:
     peft = pytest.importorskip("peft")
     source, adapter = tmp_path / "checkpoint", tmp_path / "adapter"
     source.mkdir()

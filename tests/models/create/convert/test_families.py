@@ -1,8 +1,10 @@
 """Names of tensors in checkpoints of each family, and settings that a family cannot express."""
 
+import json
 from pathlib import Path
 from typing import Any
 
+import gguf
 import numpy as np
 import pytest
 
@@ -12,6 +14,7 @@ from puna.models.create.convert.families.registry import BY_ARCHITECTURE, find_f
 from puna.models.create.convert.family import Family
 from puna.models.create.convert.rope import read_rope
 
+SCALED = {"factor": 8.0, "rope_type": "linear"}
 SHAPE = {"num_hidden_layers": 6, "hidden_size": 64, "num_attention_heads": 4, "max_position_embeddings": 128}
 
 
@@ -63,15 +66,31 @@ def test_names_without_a_place_are_refused(architecture: str) -> None:
         family(architecture).gguf_name("model.nowhere.weight")
 
 
-def test_settings_of_a_text_part_come_first() -> None:
-    config = Config({"a": 1, "b": 2})
-    assert config.whole("a") == 1
-    assert family("Qwen2ForCausalLM", num_key_value_heads=2).kv_heads == 2
+def test_settings_of_a_text_part_come_first(tmp_path: Path) -> None:
+    text = {"hidden_size": 2560, "num_hidden_layers": 34, "architectures": None, "rope_scaling": SCALED}
+    config = {"architectures": ["Gemma3ForConditionalGeneration"], "hidden_size": 1, "text_config": text}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    gemma = find_family(Config.load(tmp_path), tmp_path)
+    assert (gemma.width, gemma.blocks) == (2560, 34)
+    # What the published file leaves out is what transformers would take.
+    assert (gemma.heads, gemma.kv_heads, gemma.head_size) == (8, 4, 256)
+    assert (gemma.rope.kind, gemma.rope.theta, gemma.rope.local_theta) == ("linear", 1e6, 1e4)
+
+
+@pytest.mark.parametrize(
+    ("settings", "wanted"),
+    [
+        ({"sliding_window_pattern": 3}, [True, True, False, True, True, False]),
+        ({"layer_types": ["full_attention"] * 5 + ["sliding_attention"]}, [False] * 5 + [True]),
+    ],
+)
+def test_which_layers_see_a_window(settings: dict[str, Any], wanted: list[bool]) -> None:
+    writer = gguf.GGUFWriter(None, "gemma3")
+    family("Gemma3ForCausalLM", intermediate_size=8, query_pre_attn_scalar=256, **settings).write_parameters(writer)
+    assert writer.kv_data[0]["gemma3.attention.sliding_window_pattern"].value == wanted
 
 
 def test_gemma_scales_that_the_engine_does_not_know() -> None:
-    import gguf
-
     writer = gguf.GGUFWriter(None, "gemma2")
     with pytest.raises(ConvertError, match="query_pre_attn_scalar is 100"):
         family("Gemma2ForCausalLM", head_dim=32, query_pre_attn_scalar=100).write_parameters(writer)
@@ -79,8 +98,6 @@ def test_gemma_scales_that_the_engine_does_not_know() -> None:
 
 @pytest.mark.parametrize("change", [{"moe_every_n_layers": 2}, {"prenorm": True}, {"hidden_act": "relu"}])
 def test_nomic_settings_that_the_engine_does_not_know(change: dict[str, Any]) -> None:
-    import gguf
-
     with pytest.raises(ConvertError, match=next(iter(change))):
         family("NomicBertModel", **change).write_parameters(gguf.GGUFWriter(None, "nomic-bert"))
 

@@ -65,9 +65,7 @@ def test_rows_of_queries_and_keys_are_interleaved(make_checkpoint: Any, tmp_path
     ("outtype", "dtype", "name"),
     [("f16", np.float16, "F16"), ("bf16", np.uint16, "BF16"), ("auto", np.uint16, "BF16")],
 )
-def test_types_of_the_output(
-    outtype: str, dtype: Any, name: str, make_checkpoint: Any, tmp_path: Path
-) -> None:
+def test_types_of_the_output(outtype: str, dtype: Any, name: str, make_checkpoint: Any, tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     exact = (rng.integers(-128, 128, (12, 16)) / 8).astype(np.float32)
     bits = (exact.view(np.uint32) >> 16).astype(np.uint16)

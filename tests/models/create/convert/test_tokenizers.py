@@ -17,9 +17,7 @@ from puna.models.create.convert.tokenizers.special import read_special_tokens
 from puna.models.create.convert.tokenizers.wordpiece import read_wordpiece
 
 CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-LLAMA3 = (
-    CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+LLAMA3 = CONTRACTIONS + r"|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 CL100K = (
     r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]"
     r"|\s+(?!\S)|\s+"
@@ -80,9 +78,7 @@ def piece(text: str, score: float = 0.0, kind: int = 1) -> bytes:
 
 BPE_TRAINER = b"\x12\x02\x18\x02"
 NO_PREFIX = b"\x1a\x02\x18\x00"
-PIECES = (
-    piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("<0x0A>", 0, 6) + piece("▁a", -1.5) + piece("b", -2)
-)
+PIECES = piece("<unk>", 0, 2) + piece("<s>", 0, 3) + piece("<0x0A>", 0, 6) + piece("▁a", -1.5) + piece("b", -2)
 
 
 def test_sentencepiece_models(tmp_path: Path) -> None:

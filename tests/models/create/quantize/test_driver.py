@@ -18,9 +18,7 @@ from puna.models.gguf import GGUFFile, read_gguf
 LAYERS = 8
 
 
-def write_model(
-    path: Path, *, width: int = 256, kind: Any = np.float32, tied: bool = False, **changes: Any
-) -> Path:
+def write_model(path: Path, *, width: int = 256, kind: Any = np.float32, tied: bool = False, **changes: Any) -> Path:
     """A Llama-shaped file of random weights; ``changes`` replaces tensors by name."""
     rng = np.random.default_rng(2)
     writer = gguf.GGUFWriter(path, "llama")
@@ -136,9 +134,7 @@ def split(source: Path, count: int) -> list[Path]:
     for field in reader.fields.values():
         if not field.name.startswith("GGUF.") and field.name != "general.architecture":
             kind = field.types[0]
-            writer.add_key_value(
-                field.name, field.contents(), kind, field.types[-1] if len(field.types) > 1 else None
-            )
+            writer.add_key_value(field.name, field.contents(), kind, field.types[-1] if len(field.types) > 1 else None)
     for item in reader.tensors:
         writer.add_tensor(item.name, item.data, raw_dtype=item.tensor_type)
     writer.write_header_to_file()
@@ -155,9 +151,7 @@ def test_shards_become_one_file(tmp_path: Path) -> None:
     assert len(shards) == 3
     run(shards, tmp_path / "joined.gguf", "q4_K_M")
     whole, joined = read_gguf(tmp_path / "whole.gguf"), read_gguf(tmp_path / "joined.gguf")
-    assert [(item.name, item.type) for item in whole.tensors] == [
-        (item.name, item.type) for item in joined.tensors
-    ]
+    assert [(item.name, item.type) for item in whole.tensors] == [(item.name, item.type) for item in joined.tensors]
     assert "split.count" not in joined.metadata
     with pytest.raises(QuantizeError, match="is one of 3 files, 2 were given"):
         run(shards[:2], tmp_path / "out.gguf", "q8_0")
@@ -220,7 +214,7 @@ def test_same_file_as_llama_quantize(mix: str, tied: bool, tmp_path: Path) -> No
         pytest.skip("LLAMA_QUANTIZE names no llama-quantize")
     source = write_model(tmp_path / "model.gguf", kind=np.float16, tied=tied)
     theirs, ours = tmp_path / "theirs.gguf", tmp_path / "ours.gguf"
-    subprocess.run([tool, source, theirs, mix], check=True, capture_output=True)
+    subprocess.run([tool, source, theirs, str(MIXES[mix].number)], check=True, capture_output=True)
     run(source, ours, mix)
     wanted, got = read_gguf(theirs), read_gguf(ours)
     assert [(item.name, item.type.name) for item in got.tensors] == [

@@ -44,12 +44,19 @@ class Config:
         if data is None:
             raise ConvertError("config.json is missing")
         inner = data.get("text_config")
-        return cls({**data, **inner} if isinstance(inner, dict) else data)
+        if not isinstance(inner, dict):
+            return cls(data)
+        return cls({**data, **inner, "architectures": data.get("architectures")})
 
     @property
     def architectures(self) -> list[str]:
         """The class names that the checkpoint was saved with."""
         return [item for item in self.sequence("architectures") if isinstance(item, str)]
+
+    def with_defaults(self, defaults: Mapping[str, Any]) -> "Config":
+        """The same settings, with ``defaults`` for those that are absent or null."""
+        given = {name: value for name, value in self.data.items() if value is not None}
+        return Config({**defaults, **given}, self.file)
 
     def _find(self, names: Sequence[str]) -> tuple[str, Any]:
         for name in names:

@@ -2,7 +2,7 @@
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import ClassVar
 
@@ -41,9 +41,11 @@ class Family(ABC):
     architectures: ClassVar[tuple[str, ...]]
     arch: ClassVar[gguf.MODEL_ARCH]
     default_theta: ClassVar[float] = 10_000.0
+    # Values that transformers leaves out of config.json because they are its own defaults for this family.
+    defaults: ClassVar[Mapping[str, object]] = {}
 
     def __init__(self, config: Config, directory: Path) -> None:
-        self.config = config
+        self.config = config = config.with_defaults(self.defaults)
         self.directory = directory
         self.blocks = config.whole("num_hidden_layers", "n_layer", "num_layers", most=MAX_BLOCKS)
         self.width = config.whole("hidden_size", "n_embd", most=MAX_WIDTH)

@@ -38,8 +38,11 @@ class Gemma2(Family):
     def write_window_pattern(self, writer: gguf.GGUFWriter) -> None:
         """Which layers see only a window, where the checkpoint says so."""
         kinds = self.config.sequence("layer_types")
+        every = self.config.whole_or_none("sliding_window_pattern", least=1)
         if kinds and len(kinds) == self.blocks:
             writer.add_sliding_window_pattern([kind == "sliding_attention" for kind in kinds])
+        elif every is not None:
+            writer.add_sliding_window_pattern([(number + 1) % every != 0 for number in range(self.blocks)])
 
     def check_scale(self, largest: int) -> None:
         """llama.cpp scales queries by the head size, and in the largest model by the width over the heads."""

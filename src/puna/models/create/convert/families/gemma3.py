@@ -1,5 +1,8 @@
 """Gemma 3, its text part."""
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import gguf
 
 from puna.models.create.convert.families.gemma2 import Gemma2
@@ -13,6 +16,14 @@ class Gemma3(Gemma2):
     architectures = ("Gemma3ForCausalLM", "Gemma3ForConditionalGeneration")
     arch = gguf.MODEL_ARCH.GEMMA3
     default_theta = 1_000_000.0
+    defaults: ClassVar[Mapping[str, object]] = {
+        "num_attention_heads": 8,
+        "num_key_value_heads": 4,
+        "head_dim": 256,
+        "max_position_embeddings": 131_072,
+        "query_pre_attn_scalar": 256,
+        "rope_local_base_freq": 10_000.0,
+    }
 
     def write_parameters(self, writer: gguf.GGUFWriter) -> None:
         self.check_scale(_LARGEST_BLOCKS)

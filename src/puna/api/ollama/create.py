@@ -1,0 +1,100 @@
+"""The route that makes models."""
+
+import contextlib
+import functools
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from puna.api.body import json_body, request_body
+from puna.api.ollama.progress import Batches, batches_response, run_in_thread
+from puna.api.ollama.schemas import CreateBody
+from puna.api.ollama.transfers import is_remote
+from puna.api.services import Services, ServicesDep
+from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError, PunaError
+from puna.inference.capabilities import parse_template
+from puna.inference.options import Options
+from puna.models.create.build import create
+from puna.models.create.recipe import Recipe
+from puna.models.store import InvalidDigestError, parse_digest
+from puna.names import parse_name
+
+router = APIRouter()
+
+
+@router.post("/api/create", tags=["models"], openapi_extra=request_body(CreateBody))
+async def create_route(
+    request: Request, body: Annotated[CreateBody, Depends(json_body(CreateBody))], services: ServicesDep
+) -> Response:
+    """Make a model from another one, which is pulled if it is not here, or from uploaded files."""
+    if not body.reference:
+        raise BadRequestError("model is required")
+    name, recipe = parse_name(body.reference), _recipe(body)
+    work = run_in_thread(functools.partial(create, services.library, name, recipe))
+    if recipe.base and not _is_here(services, body.from_):
+        work = _pulled_first(services, body.from_, work, guarded=is_remote(request))
+    return await batches_response(request, work, stream=body.stream)
+
+
+def _recipe(body: CreateBody) -> Recipe:
+    if body.template:
+        parse_template(body.template)
+    unknown = Options.merge(body.parameters).unknown
+    if unknown:
+        raise BadRequestError(f"unknown parameter: {', '.join(unknown)}")
+    blob = _blob_of(body.from_)
+    files = _digests(body.files) | ({blob.replace(":", "-"): blob} if blob else {})
+    return Recipe(
+        base=parse_name(body.from_) if body.from_ and not blob else None,
+        files=files,
+        adapters=_digests(body.adapters),
+        drafts=_digests(body.draft_files),
+        quantize=body.quantize or body.quantization,
+        template=body.template,
+        system=body.system,
+        licenses=(body.license,) if isinstance(body.license, str) else tuple(body.license),
+        parameters=body.parameters,
+        messages=tuple({"role": message.role, "content": message.content} for message in body.messages),
+        requires=body.requires,
+        renderer=body.renderer,
+        parser=body.parser,
+    )
+
+
+def _digests(files: dict[str, str]) -> dict[str, str]:
+    return {name: parse_digest(digest) for name, digest in files.items()}
+
+
+def _blob_of(source: str) -> str:
+    """Return the digest that "from" means: ``@sha256:…``, or the path of a blob as Modelfiles of ``show`` have it."""
+    text = source.removeprefix("@").replace("\\", "/")
+    if not source.startswith("@") and "/" not in text:
+        return ""
+    try:
+        return parse_digest(text.rpartition("/")[2])
+    except InvalidDigestError:
+        return ""
+
+
+def _is_here(services: Services, reference: str) -> bool:
+    try:
+        services.library.get(reference)
+    except ModelNotFoundError:
+        return False
+    return True
+
+
+async def _pulled_first(services: Services, base: str, work: Batches, *, guarded: bool) -> Batches:
+    """Yield the progress of pulling ``base``, then of ``work``; raise ``NotFoundError`` with the reason."""
+    async with contextlib.aclosing(work):
+        try:
+            async with contextlib.aclosing(services.transfers.puller.pull(base, guarded=guarded)) as events:
+                async for progress in events:
+                    if progress.status != "success":
+                        yield [progress.to_json()]
+        except PunaError as error:
+            raise NotFoundError(f"model '{parse_name(base)}' not found, and it cannot be pulled: {error}") from error
+        async for batch in work:
+            yield batch

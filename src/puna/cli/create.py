@@ -1,0 +1,116 @@
+"""``puna create``: make a model from a Modelfile. Files are uploaded as blobs unless the server has them."""
+
+import hashlib
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+from puna.cli.client import Client, connected
+from puna.cli.create_files import SourceFile, find_source, model_files
+from puna.cli.errors import CommandError
+from puna.cli.transfers import show_progress
+from puna.models.modelfile.parse import Modelfile, parse_modelfile
+
+_BLOCK = 4 << 20
+_DEFAULT = Path("Modelfile")
+_FILE_FIELDS = (("FROM", "files"), ("ADAPTER", "adapters"), ("DRAFT", "draft_files"))
+_TEXT_FIELDS = ("TEMPLATE", "SYSTEM", "RENDERER", "PARSER", "REQUIRES")
+
+
+def create(
+    model: Annotated[str, typer.Argument(help="the name of the new model", show_default=False)],
+    file: Annotated[str, typer.Option("--file", "-f", help='the Modelfile; "-" is standard input')] = str(_DEFAULT),
+    quantize: Annotated[str, typer.Option("--quantize", "-q", help="quantize the weights, to q4_K_M for one")] = "",
+) -> None:
+    """Make a model from a Modelfile."""
+    directory, modelfile = _read(file)
+    with connected(start=True) as client:
+        typer.echo("gathering model components", err=True)
+        with _bars() as bars:
+            body = request_body(modelfile, directory, _Uploader(client, bars))
+        if quantize:
+            body["quantize"] = quantize
+        show_progress(event.model_dump() for event in client.create_model({"model": model, **body}))
+
+
+def _bars() -> Progress:
+    console = Console(stderr=True, highlight=False, markup=False)
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal)
+
+
+def _read(file: str) -> tuple[Path, Modelfile]:
+    """Return where the Modelfile's relative paths begin, and what it says."""
+    if file == "-":
+        return Path.cwd(), parse_modelfile(sys.stdin.buffer.read())
+    path = Path(file).expanduser()
+    if file == str(_DEFAULT) and not path.exists() and any(Path().glob("*.safetensors")):
+        return Path.cwd(), parse_modelfile("FROM .")
+    try:
+        return path.parent, parse_modelfile(path.read_bytes())
+    except OSError as error:
+        raise CommandError(f"cannot read {path}: {error.strerror}") from error
+
+
+class _Uploader:
+    """Brings files to the server."""
+
+    def __init__(self, client: Client, bars: Progress) -> None:
+        self._client = client
+        self._bars = bars
+
+    def __call__(self, file: SourceFile) -> str:
+        """Return the digest of a file that the server has from now on."""
+        state = hashlib.sha256()
+        for block in self._blocks(file, "hashing"):
+            state.update(block)
+        digest = f"sha256:{state.hexdigest()}"
+        if not self._client.has_blob(digest):
+            self._client.send_blob(digest, self._blocks(file, "copying"))
+        return digest
+
+    def _blocks(self, file: SourceFile, verb: str) -> Iterator[bytes]:
+        task = self._bars.add_task(f"{verb} {file.name}", total=file.path.stat().st_size)
+        with file.path.open("rb") as opened:
+            while block := opened.read(_BLOCK):
+                yield block
+                self._bars.advance(task, len(block))
+
+
+def request_body(modelfile: Modelfile, directory: Path, upload: Callable[[SourceFile], str]) -> dict[str, Any]:
+    """Return what ``/api/create`` is asked for a Modelfile in ``directory``, its files being on the server then."""
+    body: dict[str, Any] = {}
+    for command, field in _FILE_FIELDS:
+        found: dict[str, str] = {}
+        for text in modelfile.values(command):
+            source = find_source(text, directory)
+            if isinstance(source, Path):
+                for file in model_files(source):
+                    found[_unused(file.name, found)] = upload(file)
+            elif source:
+                found[_unused(source.replace(":", "-"), found)] = source
+            elif command != "FROM":
+                raise CommandError(f"{command} {text}: there is no such file")
+            elif body.setdefault("from", text) != text:
+                raise CommandError(f"FROM names two models: {body['from']} and {text}")
+        if found:
+            body[field] = found
+    body |= {name.lower(): modelfile.last(name) for name in _TEXT_FIELDS if modelfile.values(name)}
+    lists: Mapping[str, Any] = {
+        "license": list(modelfile.values("LICENSE")),
+        "parameters": modelfile.parameters,
+        "messages": list(modelfile.messages),
+    }
+    return body | {name: value for name, value in lists.items() if value}
+
+
+def _unused(name: str, taken: Mapping[str, str]) -> str:
+    """Return ``name``, in a directory of its own where another file has it already."""
+    if name not in taken:
+        return name
+    return next(option for number in range(2, len(taken) + 3) if (option := f"{number}/{name}") not in taken)

@@ -1,0 +1,127 @@
+"""Makes a model: its weights, then the layers that a request adds or replaces, then the name."""
+
+from dataclasses import replace
+
+import orjson
+
+from puna.models import manifests
+from puna.models.config import ModelConfig, encode_parameters
+from puna.models.create.job import Job, Report, StorageError
+from puna.models.create.progress import CancelledCheck
+from puna.models.create.recipe import Recipe
+from puna.models.create.sources import (
+    Weights,
+    adapter_layers,
+    checked_adapters,
+    draft_layers,
+    mix_of,
+    weights_of_base,
+    weights_of_files,
+)
+from puna.models.gguf import GGUFFile
+from puna.models.library import Library
+from puna.models.manifests import Layer, make_manifest
+from puna.names import ModelName
+
+_ORDER = (
+    manifests.MODEL,
+    manifests.PROJECTOR,
+    manifests.ADAPTER,
+    manifests.DRAFT,
+    manifests.TEMPLATE,
+    manifests.SYSTEM,
+    manifests.PARAMS,
+    manifests.MESSAGES,
+    manifests.LICENSE,
+)
+
+
+def create(library: Library, name: ModelName, recipe: Recipe, report: Report, cancelled: CancelledCheck) -> None:
+    """Make the model ``name``; it appears complete or not at all, and what was made for it goes if it does not.
+
+    Nothing is reported before everything that can be read quickly has been checked. Raises ``ModelNotFoundError`` for
+    the base, ``BlobNotFoundError`` for a file, ``GGUFError``, ``SafetensorsError`` or ``ConvertError`` for one that is
+    broken, ``QuantizeError``, ``BadRequestError`` for parts that do not fit together, ``StorageError``, and
+    ``CreateCancelledError`` soon after ``cancelled`` says so.
+    """
+    added: list[str] = []
+    done = False
+    try:
+        with library.blobs.holding() as hold:
+            _create(Job(library, report, cancelled, hold, added), name, recipe)
+            done = True
+    except OSError as error:
+        raise StorageError(f"the model could not be written: {error.strerror or error}") from error
+    finally:
+        if not done:
+            library.discard(added)
+    report({"status": "success"})
+
+
+def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
+    mix = mix_of(recipe.quantize)
+    checked_adapters(job, recipe.adapters)
+    drafts = draft_layers(job, recipe.drafts)
+    if recipe.base:
+        weights = weights_of_base(job, recipe.base, recipe.files, mix)
+    else:
+        weights = weights_of_files(job, recipe.files, mix)
+    layers = [*weights.layers, *adapter_layers(job, recipe.adapters, weights), *(layer for layer, _ in drafts)]
+    for layer in layers:
+        if layer.digest not in job.added:
+            job.say(f"using existing layer {layer.digest}")
+    layers = _in_order(_with_own(job, layers, recipe))
+    config = _config(weights, recipe, [gguf for _, gguf in drafts])
+    config_layer = job.add(manifests.CONFIG_TYPE, config.encode([layer.digest for layer in layers]))
+    _mention_unused(job, config)
+    job.say("writing manifest")
+    job.check()
+    job.library.put(name, make_manifest(config_layer, tuple(layers)))
+
+
+def _with_own(job: Job, layers: list[Layer], recipe: Recipe) -> list[Layer]:
+    """Return the layers with the request's own in the place of the base's; an empty text takes the base's away."""
+    own: list[tuple[str, bytes]] = []
+    if recipe.template is not None:
+        own.append((manifests.TEMPLATE, recipe.template.encode()))
+    if recipe.system is not None:
+        own.append((manifests.SYSTEM, recipe.system.encode()))
+    if recipe.parameters:
+        base = job.library.get(recipe.base).parameters if recipe.base else {}
+        own.append((manifests.PARAMS, encode_parameters({**base, **recipe.parameters})))
+    if recipe.messages:
+        own.append((manifests.MESSAGES, orjson.dumps(list(recipe.messages))))
+    replaced = {media_type for media_type, _ in own}
+    own += [(manifests.LICENSE, text.encode()) for text in recipe.licenses]
+    kept = [layer for layer in layers if layer.media_type not in replaced]
+    return kept + [job.add(media_type, data) for media_type, data in own if data]
+
+
+def _in_order(layers: list[Layer]) -> list[Layer]:
+    """Return the layers by kind, without those that are there already (a license that the base has as well)."""
+    unique: dict[tuple[str, str], Layer] = {}
+    for layer in layers:
+        unique.setdefault((layer.media_type, layer.digest), layer)
+    places = {media_type: place for place, media_type in enumerate(_ORDER)}
+    return sorted(unique.values(), key=lambda layer: places.get(layer.media_type, len(places)))
+
+
+def _config(weights: Weights, recipe: Recipe, drafts: list[GGUFFile]) -> ModelConfig:
+    config = weights.config
+    if drafts:
+        draft = {"model_format": "gguf", "architecture": drafts[0].architecture}
+        config = replace(config, extra={**config.extra, "draft": draft})
+    return replace(
+        config,
+        requires=recipe.requires or config.requires,
+        renderer=recipe.renderer or config.renderer,
+        parser=recipe.parser or config.parser,
+    )
+
+
+def _mention_unused(job: Job, config: ModelConfig) -> None:
+    """Say which parts of the model are kept for other programs and change nothing here."""
+    if config.renderer or config.parser:
+        job.say("keeping RENDERER and PARSER for other programs: Puna uses the model's template")
+    if "draft" in config.extra:
+        job.say("keeping the DRAFT model for other programs: Puna does not use it")

@@ -1,0 +1,73 @@
+"""Split models: GGUF files ``…-00001-of-00003.gguf`` that are one model together.
+
+llama.cpp finds the parts by the name of the first, so that blobs, which are named by their digests, need links with
+the right names. They lie in ``split`` under the models directory, made when a model is first loaded.
+"""
+
+import secrets
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from puna.errors import BadRequestError
+from puna.models.gguf import GGUFFile
+
+MAX_PARTS = 1024
+_DIRECTORY = "split"
+
+
+class SplitError(BadRequestError):
+    """The files are not the parts of one model."""
+
+
+def is_part(gguf: GGUFFile) -> bool:
+    """Return whether a file is one part of several."""
+    return (gguf.whole("split.count") or 0) > 1
+
+
+def in_order(files: Sequence[tuple[str, GGUFFile]]) -> list[str]:
+    """Return the names of a split model's files in order; raise ``SplitError`` unless they are all parts of one."""
+    counts = {gguf.whole("split.count") or 0 for _, gguf in files}
+    if len(counts) > 1:
+        raise SplitError(f"the files are parts of different models: {', '.join(name for name, _ in files[:8])}")
+    count = counts.pop()
+    if not 2 <= count <= MAX_PARTS:
+        raise SplitError(f"{files[0][0]}: split.count is {count}")
+    parts: dict[int, str] = {}
+    for name, gguf in files:
+        number = gguf.whole("split.no")
+        if number is None or not 0 <= number < count:
+            raise SplitError(f"{name}: split.no is {number} of {count} parts")
+        if number in parts:
+            raise SplitError(f"{name} and {parts[number]} are the same part")
+        parts[number] = name
+    missing = [str(number + 1) for number in range(count) if number not in parts]
+    if missing:
+        raise SplitError(f"the model has {count} parts, and these are missing: {', '.join(missing[:20])}")
+    tensors = {gguf.whole("split.tensors.count") for _, gguf in files} - {None}
+    if tensors and tensors != {sum(len(gguf.tensors) for _, gguf in files)}:
+        raise SplitError("the parts do not have the number of tensors that they state (split.tensors.count)")
+    return [parts[number] for number in range(count)]
+
+
+def linked_parts(paths: Sequence[Path], root: Path) -> Path:
+    """Return the first of links to ``paths``, made under ``root`` with the names that llama.cpp looks for."""
+    directory = root / _DIRECTORY / paths[0].name.removeprefix("sha256-")
+    directory.mkdir(parents=True, exist_ok=True)
+    links = [directory / f"model-{number:05d}-of-{len(paths):05d}.gguf" for number in range(1, len(paths) + 1)]
+    for link, path in zip(links, paths, strict=True):
+        target = path.absolute()
+        if not link.is_symlink() or link.readlink() != target:
+            # In one step, so that a model that is loading never finds a part missing.
+            new = link.with_name(f"{link.name}.{secrets.token_hex(8)}")
+            new.symlink_to(target)
+            new.replace(link)
+    return links[0]
+
+
+def remove_stale_links(root: Path) -> None:
+    """Remove the links under ``root`` to models that are gone."""
+    directory = root / _DIRECTORY
+    for links in directory.iterdir() if directory.is_dir() else ():
+        if links.is_dir() and not all(link.exists() for link in links.iterdir()):
+            shutil.rmtree(links, ignore_errors=True)

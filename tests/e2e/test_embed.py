@@ -1,0 +1,111 @@
+"""``/api/embed`` and ``/api/embeddings``, on the chat model."""
+
+import math
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import requests
+from tests.server import Server
+
+
+def embed(server: Server, **body: Any) -> dict[str, Any]:
+    return server.ask("/api/embed", {"model": "cria"} | body)
+
+
+def length(vector: list[float]) -> float:
+    return math.sqrt(math.fsum(value * value for value in vector))
+
+
+def test_one_text(server: Server) -> None:
+    answer = embed(server, input="为什么天空是蓝色的?")
+    (vector,) = answer["embeddings"]
+    assert length(vector) == pytest.approx(1, abs=1e-5)
+    assert len(vector) == server.ask("/api/show", {"model": "cria"})["model_info"]["llama.embedding_length"]
+    assert answer["model"] == "cria"
+    assert answer["prompt_eval_count"] > 0
+    assert answer["total_duration"] >= answer["load_duration"] > 0
+
+
+def test_many_texts_in_their_order(server: Server) -> None:
+    texts = [f"text number {index}" + " more" * (index % 7) for index in range(40)]
+    together = embed(server, input=texts)["embeddings"]
+    assert len(together) == 40
+    assert all(length(vector) == pytest.approx(1, abs=1e-5) for vector in together)
+    for index in (0, 13, 39):
+        (alone,) = embed(server, input=texts[index])["embeddings"]
+        assert together[index] == pytest.approx(alone, abs=1e-3)
+
+
+def test_requests_at_the_same_time_do_not_mix(server: Server) -> None:
+    texts = ["one", "one and two", "one and two and three and four and five", "one, " * 30]
+    alone = [embed(server, input=text)["embeddings"][0] for text in texts]
+    with ThreadPoolExecutor(4) as pool:
+        beside = list(
+            pool.map(
+                lambda text: requests.post(f"{server.url}/api/embed", json=text, timeout=60).json(),
+                [{"model": "cria", "input": text} for text in texts * 3],
+            )
+        )
+    for index, answer in enumerate(beside):
+        assert answer["embeddings"][0] == pytest.approx(alone[index % 4], abs=1e-3)
+
+
+def test_nothing_to_embed(server: Server) -> None:
+    assert embed(server, input=[])["embeddings"] == []
+    assert embed(server, input="")["embeddings"] == []
+
+
+def test_dimensions_keep_the_first_and_unit_length(server: Server) -> None:
+    (whole,) = embed(server, input="x")["embeddings"]
+    (part,) = embed(server, input="x", dimensions=16)["embeddings"]
+    norm = length(whole[:16])
+    assert part == pytest.approx([value / norm for value in whole[:16]], abs=1e-5)
+    assert len(embed(server, input="x", dimensions=100_000)["embeddings"][0]) == len(whole)
+
+
+def test_long_text_is_cut(server: Server) -> None:
+    options = {"num_ctx": 256}
+    (vector,) = embed(server, input="word " * 1000, options=options)["embeddings"]
+    assert length(vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_long_text_is_refused_when_asked_so(server: Server) -> None:
+    body = {"model": "cria", "input": ["short", "word " * 3000], "truncate": False}
+    response = server.post("/api/embed", body)
+    assert response.status_code == 400
+    assert "exceeds the context length" in response.json()["error"]
+
+
+def test_older_form(server: Server) -> None:
+    answer = server.ask("/api/embeddings", {"model": "cria", "prompt": "x"})
+    assert set(answer) == {"embedding"}
+    norm = length(answer["embedding"])
+    (unit,) = embed(server, input="x")["embeddings"]
+    assert unit == pytest.approx([value / norm for value in answer["embedding"]], abs=1e-3)
+    assert server.ask("/api/embeddings", {"model": "cria"}) == {"embedding": []}
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"input": 5}, "input must be"),
+        ({"input": [1]}, "input must be"),
+        ({"input": {"text": "x"}}, "input must be"),
+        ({"input": "x", "dimensions": -1}, "dimensions must not be negative"),
+        ({"input": "x", "dimensions": "many"}, "dimensions must be an integer"),
+        ({"input": "x", "truncate": "no"}, "truncate must be a boolean"),
+    ],
+)
+def test_what_is_wrong_is_named(server: Server, body: dict[str, Any], message: str) -> None:
+    response = server.post("/api/embed", {"model": "cria"} | body)
+    assert response.status_code == 400
+    assert message in response.json()["error"]
+
+
+def test_embedding_and_answering_share_one_runner(server: Server) -> None:
+    server.ask("/api/generate", {"model": "cria", "keep_alive": 0})
+    embed(server, input="x")
+    body = {"model": "cria", "prompt": "x", "stream": False, "options": {"num_predict": 2}}
+    assert server.ask("/api/generate", body)["eval_count"] >= 1
+    assert len(server.runners()) == len(server.loaded())

@@ -1,0 +1,143 @@
+"""What breaks in the middle: runners that die, clients that go away, more requests than may wait."""
+
+import contextlib
+import json
+import socket
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from tests.conftest import Serve
+from tests.server import Server, wait_for
+
+LONG = {"num_predict": 20000, "ignore_eos": True}
+ENDLESS = {"model": "cria", "prompt": "x", "options": LONG}
+SHORT = {"model": "cria", "prompt": "x", "stream": False, "options": {"num_predict": 1, "seed": 1}}
+SOON = 5
+"""Seconds; the endless answer takes several times as long."""
+
+
+@pytest.fixture
+def single(serve: Serve) -> Server:
+    """A server that answers one request at a time and lets one wait."""
+    return serve({"OLLAMA_NUM_PARALLEL": "1", "OLLAMA_MAX_QUEUE": "1"})
+
+
+@contextlib.contextmanager
+def unread(server: Server, path: str, body: dict[str, Any]) -> Iterator[socket.socket]:
+    """Send a request whose answer nobody reads."""
+    data = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(data)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        connection.sendall(head.encode() + data)
+        yield connection
+
+
+def works(runner: psutil.Process) -> None:
+    """Return as soon as the runner is seen to compute."""
+    before = sum(runner.cpu_times()[:2])
+    wait_for(lambda: sum(runner.cpu_times()[:2]) > before + 0.05, what="the runner to compute")
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [("/api/generate", ENDLESS), ("/api/chat", {**ENDLESS, "messages": [{"role": "user", "content": "x"}]})],
+)
+def test_runner_that_dies_ends_the_stream_with_an_error(server: Server, path: str, body: dict[str, Any]) -> None:
+    lines = server.open_stream(path, body)
+    assert next(lines)["done"] is False
+    runners = server.runners()
+    for runner in runners:
+        runner.kill()
+    died = time.monotonic()
+    *_, last = lines
+    assert time.monotonic() - died < 3, "far more than the second that an idle machine needs"
+    assert list(last) == ["error"]
+    assert "ended unexpectedly (by signal 9)" in last["error"]
+    assert server.ask("/api/generate", SHORT)["eval_count"] == 1
+    assert not {runner.pid for runner in server.runners()} & {runner.pid for runner in runners}
+
+
+def test_runner_that_dies_ends_a_whole_answer_with_500(server: Server) -> None:
+    server.ask("/api/generate", {"model": "cria"})
+    runner = server.runners()[-1]
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(requests.post, f"{server.url}/api/generate", json={**ENDLESS, "stream": False}, timeout=60)
+        works(runner)
+        for other in server.runners():
+            other.kill()
+        response = answer.result()
+    assert response.status_code == 500
+    assert "ended unexpectedly" in response.json()["error"]
+    assert server.ask("/api/generate", SHORT)["eval_count"] == 1
+
+
+def test_idle_runner_that_dies_is_replaced(server: Server) -> None:
+    server.ask("/api/generate", {"model": "cria"})
+    for runner in server.runners():
+        runner.kill()
+    wait_for(lambda: "cria:latest" not in server.loaded(), what="the model to be gone")
+    assert server.ask("/api/generate", SHORT)["eval_count"] == 1
+
+
+def test_client_that_leaves_a_stream_ends_the_generation(single: Server) -> None:
+    lines = single.open_stream("/api/generate", ENDLESS)
+    next(lines)
+    lines.close()
+    began = time.monotonic()
+    assert single.ask("/api/generate", SHORT)["eval_count"] == 1
+    assert time.monotonic() - began < SOON
+
+
+def test_client_that_leaves_before_a_whole_answer_ends_the_generation(single: Server) -> None:
+    single.ask("/api/generate", SHORT)
+    (runner,) = single.runners()
+    for path, body in (
+        ("/api/generate", {**ENDLESS, "stream": False}),
+        ("/api/chat", {**ENDLESS, "stream": False, "messages": [{"role": "user", "content": "x"}]}),
+    ):
+        with unread(single, path, body):
+            works(runner)
+        began = time.monotonic()
+        assert single.ask("/api/generate", SHORT)["eval_count"] == 1
+        assert time.monotonic() - began < SOON, path
+
+
+def test_client_that_leaves_while_it_waits_frees_its_place(single: Server) -> None:
+    lines = single.open_stream("/api/generate", ENDLESS)
+    next(lines)
+    with unread(single, "/api/generate", {**ENDLESS, "stream": False}), unread(single, "/api/generate", SHORT) as late:
+        assert b" 503 " in late.recv(64), "the first of the two waits"
+    lines.close()
+    began = time.monotonic()
+    assert single.ask("/api/generate", SHORT)["eval_count"] == 1
+    assert time.monotonic() - began < SOON
+
+
+def test_one_more_than_may_wait_is_told_so(single: Server) -> None:
+    lines = single.open_stream("/api/generate", ENDLESS)
+    next(lines)
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(requests.post, f"{single.url}/api/generate", json=SHORT, timeout=60) for _ in range(3)]
+        answers = as_completed(asked)
+        refused = [next(answers).result() for _ in range(2)]
+        lines.close()
+        (answered,) = [answer.result() for answer in answers]
+    for response in refused:
+        assert response.status_code == 503
+        assert response.json()["error"].startswith("server busy, please try again.")
+        assert int(response.headers["retry-after"]) >= 1
+    assert (answered.status_code, answered.json()["eval_count"]) == (200, 1)
+
+
+def test_requests_at_the_same_time_share_one_runner(server: Server) -> None:
+    server.ask("/api/generate", {"model": "cria", "keep_alive": 0})
+    with ThreadPoolExecutor(6) as pool:
+        body = {**SHORT, "options": {"num_predict": 8, "ignore_eos": True}}
+        asked = [pool.submit(requests.post, f"{server.url}/api/generate", json=body, timeout=60) for _ in range(6)]
+        assert [answer.result().json()["eval_count"] for answer in asked] == [8] * 6
+    assert len(server.runners()) == len(server.loaded())

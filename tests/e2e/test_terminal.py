@@ -1,0 +1,112 @@
+"""``puna run`` as a conversation in a terminal."""
+
+import os
+import pty
+import re
+import select
+import subprocess
+import sys
+import time
+
+import pytest
+from tests.e2e.test_cli import WORDS, make_parrot
+from tests.server import Server, World
+
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07|[\r\x07]")
+
+
+class Terminal:
+    """A program in a pseudo-terminal, and what it has shown so far."""
+
+    def __init__(self, world: World, *arguments: str) -> None:
+        self._master, slave = pty.openpty()
+        environment = world.environment | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "puna", *arguments], stdin=slave, stdout=slave, stderr=slave, env=environment
+        )
+        os.close(slave)
+        self._seen = ""
+
+    def expect(self, pattern: str, seconds: float = 60) -> str:
+        """Return what was shown up to the first match of ``pattern``, and forget it."""
+        deadline = time.monotonic() + seconds
+        while not (found := re.search(pattern, self._seen)):
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._master], [], [], left)[0]:
+                raise AssertionError(f"waited for {pattern!r}; seen: {self._seen!r}")
+            self._seen += _ESCAPES.sub("", os.read(self._master, 4096).decode(errors="replace"))
+        shown, self._seen = self._seen[: found.end()], self._seen[found.end() :]
+        return shown
+
+    def type(self, text: str) -> None:
+        """Type a line."""
+        os.write(self._master, text.encode() + b"\r")
+
+    def close(self) -> int:
+        """Wait for the program to end and return its status."""
+        try:
+            return self.process.wait(30)
+        finally:
+            self.process.kill()
+            self.process.wait()
+            os.close(self._master)
+
+
+@pytest.fixture
+def beside(server: Server, world: World) -> World:
+    world.environment["OLLAMA_HOST"] = f"127.0.0.1:{server.port}"
+    make_parrot(server.world.models)
+    return world
+
+
+def test_conversation(beside: World) -> None:
+    terminal = Terminal(beside, "run", "parrot")
+    terminal.expect(">>> ")
+    terminal.type("Hello, 羊驼!")
+    terminal.expect(WORDS)
+    terminal.expect(">>> ")
+    terminal.type("/set parameter grammar 'root ::= \"something else\"'")
+    terminal.expect(">>> ")
+    terminal.type("And now?")
+    terminal.expect("something else")
+    terminal.expect(">>> ")
+    terminal.type("/set system Be kind.")
+    terminal.expect(">>> ")
+    terminal.type("/show")
+    terminal.expect("capabilities: .*completion")
+    terminal.expect(">>> ")
+    terminal.type("/clear")
+    terminal.expect("The conversation is forgotten.")
+    terminal.expect(">>> ")
+    terminal.type("/nonsense")
+    terminal.expect("Error: unknown command: /nonsense")
+    terminal.expect(">>> ")
+    terminal.type('"""two')
+    terminal.expect(r"\.\.\. ")
+    terminal.type('lines"""')
+    terminal.expect("something else")
+    terminal.expect(">>> ")
+    terminal.type("/bye")
+    assert terminal.close() == 0
+
+
+def test_interrupt_ends_an_answer_and_not_the_conversation(server: Server, beside: World) -> None:
+    terminal = Terminal(beside, "run", "cria")
+    terminal.expect(">>> ")
+    terminal.type("/set parameter ignore_eos true")
+    terminal.expect(">>> ")
+    terminal.type("/set parameter num_predict 20000")
+    terminal.expect(">>> ")
+    terminal.type("Talk for ever")
+    terminal.expect("\n.{20}")
+    terminal.type("\x03")
+    terminal.expect("Use Ctrl-D or /bye to leave.")
+    terminal.expect(">>> ")
+    terminal.type("/bye")
+    assert terminal.close() == 0
+
+
+def test_model_that_is_missing(beside: World) -> None:
+    terminal = Terminal(beside, "run", "missing")
+    terminal.expect("Error: model 'missing:latest' not found")
+    assert terminal.close() == 1
