@@ -206,6 +206,12 @@ class Settings:
         parse_duration,
         "how long a runner may make no progress before it is replaced; negative: no limit",
     )
+    sessions: int = _setting(
+        "PUNA_SESSIONS",
+        "2G",
+        _parse_bytes,
+        "disk space for the caches of conversations whose model has left memory; 0: keep none",
+    )
     kv_cache_type: str = _setting(
         "OLLAMA_KV_CACHE_TYPE",
         "f16",

@@ -94,6 +94,7 @@ async def make(tmp_path: Path) -> AsyncIterator[Make]:
     yield start
     for world in worlds:
         await world.scheduler.close()
+    for world in worlds:
         assert not world.processes()
         assert not list(world.directory.iterdir())
         assert not world.scheduler.requests()

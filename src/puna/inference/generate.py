@@ -47,7 +47,7 @@ async def generate(
     while True:
         try:
             async with scheduler.acquire(request.model, request.options.runner, keep_alive, caller) as lease:
-                prepared = await prepare(request, lease.client, lease.context)
+                prepared = await _warmed(await prepare(request, lease.client, lease.context), lease)
                 if not started:
                     started = True
                     yield [Started(lease.load_duration)]
@@ -60,6 +60,19 @@ async def generate(
             if answering or caller.again:
                 raise
             caller = caller.once_more()
+
+
+async def _warmed(prepared: Prepared, lease: Lease) -> Prepared:
+    """Return the call on the slot that holds the beginning of its prompt from an earlier day, if there is one."""
+    if lease.warm is None:
+        return prepared
+
+    async def tokens() -> list[int]:
+        given = prepared.body.get("prompt")
+        return given if isinstance(given, list) else await lease.client.tokenize(await prepared.rendered(lease.client))
+
+    slot = await lease.warm.restore(lease.client, tokens)
+    return prepared if slot is None else replace(prepared, body=prepared.body | {"id_slot": slot})
 
 
 async def _answer(

@@ -2,6 +2,8 @@
 
 from collections.abc import Sized
 from dataclasses import replace
+from importlib.metadata import version
+from typing import Any
 
 from puna.engine.config import RunnerConfig
 from puna.models.gguf import GGUFFile, kv_cache_bytes_per_token
@@ -62,6 +64,25 @@ def runner_config(model: Model, options: RunnerOptions, plan: Plan, settings: Se
         numa=options.numa,
         pooling="" if is_embedding_model(model.gguf) else "mean",
     )
+
+
+def can_save_slots(model: Model) -> bool:
+    """Return whether the engine can save what this model's slots hold: text that a model generates from."""
+    return not model.projectors and not is_embedding_model(model.gguf)
+
+
+def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
+    """Return everything that makes a saved slot valid but its tokens. The model's digest covers its adapters."""
+    return {
+        "model": str(model.name),
+        "digest": model.digest,
+        "engine": f"xllamacpp {version('xllamacpp')}",
+        "context": config.context,
+        "batch": config.batch,
+        "kv_type": config.kv_type,
+        "flash_attention": config.flash_attention,
+        "gpu_layers": config.gpu_layers,
+    }
 
 
 def is_embedding_model(gguf: GGUFFile) -> bool:

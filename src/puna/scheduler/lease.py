@@ -13,6 +13,7 @@ from puna.engine.runner import Runner
 from puna.errors import PunaError
 from puna.models.library import Model
 from puna.scheduler.policy import Resident
+from puna.scheduler.warm import WarmSlots
 
 _CLIENT_CLOSED_REQUEST = 499
 
@@ -59,6 +60,7 @@ class LoadedModel:
     runner: Runner
     resident: Resident
     keep_alive: float
+    warm: WarmSlots | None = None
     expires_at: float = math.inf
     """Wall-clock time (seconds since the epoch) at which it leaves memory unless it is used before."""
     timer: asyncio.TimerHandle | None = None
@@ -85,6 +87,8 @@ class Lease:
     client: EngineClient
     context: int
     load_duration: int
+    warm: WarmSlots | None = None
+    """The saved sessions that a prompt may go on from, where the runner can restore them."""
     ended_by: PunaError | None = None
 
     def end(self, reason: PunaError) -> None:

@@ -9,20 +9,23 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from puna.engine.config import RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.runner import Runner
 from puna.errors import BadRequestError, NotFoundError, PunaError, UnavailableError
 from puna.models.library import Model
 from puna.scheduler.capacity import Capacity
-from puna.scheduler.launch import demand_of, runner_config
+from puna.scheduler.launch import can_save_slots, demand_of, runner_config, session_key
 from puna.scheduler.lease import Caller, Lease, LoadedModel, RequestCanceledError
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.policy import Action, Load, Policy, Refuse, Resident, Start, Unload
 from puna.scheduler.queue import QueueFullError, Ticket
+from puna.scheduler.sessions import SessionStore
+from puna.scheduler.warm import WarmSlots
 from puna.scheduler.watchdog import Watchdog
 from puna.settings import Settings
 
@@ -73,6 +76,7 @@ class Scheduler:
         self._unloads: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
         self._capacity = Capacity(lambda: self._policy.steady)
         self._watchdog = Watchdog(settings.stall_timeout, self._lost)
         self._policy = Policy(
@@ -96,7 +100,7 @@ class Scheduler:
             entry.keep_alive = self._settings.keep_alive if keep_alive is None else keep_alive
             context = min(options.num_ctx or entry.config.context, entry.config.context)
             client = entry.runner.client.borrowed()
-            request.lease = Lease(entry.runner, client, context, time.perf_counter_ns() - started)
+            request.lease = Lease(entry.runner, client, context, time.perf_counter_ns() - started, entry.warm)
             self._watchdog.watch(entry, request.lease)
             try:
                 yield request.lease
@@ -294,7 +298,7 @@ class Scheduler:
     async def _load(self, resident: Resident, model: Model, options: RunnerOptions) -> None:
         started = time.monotonic()
         try:
-            runner = await self._start_runner(resident, model, options)
+            runner, warm = await self._start_runner(resident, model, options)
         except (PunaError, OSError) as error:
             _log.warning("%s", error)
             self._policy.gone(resident)
@@ -305,7 +309,7 @@ class Scheduler:
         else:
             now = time.monotonic()
             self._policy.loaded(resident, runner.memory(), now, now - started)
-            entry = LoadedModel(model, runner.config, runner, resident, self._settings.keep_alive)
+            entry = LoadedModel(model, runner.config, runner, resident, self._settings.keep_alive, warm)
             self._loaded[resident.key] = entry
             self._capacity.add(runner)
             runner.on_exit(lambda: self._lost(entry))
@@ -313,7 +317,9 @@ class Scheduler:
             self._keep(entry)
         self._pump()
 
-    async def _start_runner(self, resident: Resident, model: Model, options: RunnerOptions) -> Runner:
+    async def _start_runner(
+        self, resident: Resident, model: Model, options: RunnerOptions
+    ) -> tuple[Runner, WarmSlots | None]:
         try:
             return await self._start(resident, model, options)
         except ModelLoadError as error:
@@ -325,23 +331,38 @@ class Scheduler:
         await asyncio.gather(*(self._unload(victim) for victim in victims))
         return await self._start(resident, model, options)
 
-    async def _start(self, resident: Resident, model: Model, options: RunnerOptions) -> Runner:
-        return await Runner.start(
+    async def _start(self, resident: Resident, model: Model, options: RunnerOptions) -> tuple[Runner, WarmSlots | None]:
+        config = runner_config(model, options, resident.plan, self._settings)
+        warm = await asyncio.to_thread(self._warm_slots, model, config)
+        runner = await Runner.start(
             str(model.name),
-            runner_config(model, options, resident.plan, self._settings),
+            replace(config, slot_directory=str(warm.place) if warm else ""),
             self._directory,
             load_timeout=self._settings.load_timeout,
             debug=self._settings.debug,
         )
+        return runner, warm
 
-    async def _unload(self, resident: Resident) -> None:
-        """End a runner."""
+    def _warm_slots(self, model: Model, config: RunnerConfig) -> WarmSlots | None:
+        """Return the saved sessions of a model, ``None`` if there can be none."""
+        if not self.sessions.limit or not can_save_slots(model):
+            return None
+        try:
+            return WarmSlots(self.sessions, self.sessions.directory(session_key(model, config)))
+        except OSError as error:
+            _log.warning("no sessions are saved for %s: %s", model.name, error)
+            return None
+
+    async def _unload(self, resident: Resident, *, save: bool = True) -> None:
+        """End a runner; ``save`` what its slots hold, unless it does not answer any more."""
         self._policy.stop(resident)
         entry = self._loaded.pop(resident.key, None)
         try:
             if entry:
                 if entry.timer:
                     entry.timer.cancel()
+                if save and entry.warm and entry.runner.alive:
+                    await entry.warm.save(entry.runner.client)
                 await entry.runner.stop()
                 self._capacity.remove(entry.runner)
         finally:
@@ -357,7 +378,7 @@ class Scheduler:
     async def _bury(self, entry: LoadedModel) -> None:
         entry.runner.kill()
         _log.error("%s", await entry.runner.crash_error())
-        await self._unload(entry.resident)
+        await self._unload(entry.resident, save=False)
 
 
 def _in_background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
