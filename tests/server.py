@@ -190,8 +190,12 @@ class Server:
 
     def runners(self) -> list[psutil.Process]:
         """Return the processes that have a model in memory."""
-        server = psutil.Process(self.process.pid)
-        return [child for child in server.children() if "puna.engine.embedded" in child.cmdline()]
+        found = []
+        for child in psutil.Process(self.process.pid).children():
+            with contextlib.suppress(psutil.Error):  # it may end while it is looked at
+                if "puna.engine.embedded" in child.cmdline():
+                    found.append(child)
+        return found
 
     def blobs(self) -> set[str]:
         """Return the names of all files among the blobs."""

@@ -29,7 +29,7 @@ def parse_duration(value: object) -> float:
 def _parse_text(text: str) -> float:
     stripped = text.strip()
     sign = -1.0 if stripped.startswith("-") else 1.0
-    body = stripped.lstrip("+-") if stripped[:1] in "+-" else stripped
+    body = stripped[1:] if stripped.startswith(("+", "-")) else stripped
     try:
         return sign * float(body)
     except ValueError:

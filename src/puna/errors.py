@@ -56,9 +56,3 @@ class UnavailableError(PunaError):
     @property
     def headers(self) -> Mapping[str, str]:
         return {} if self.retry_after is None else {"Retry-After": str(self.retry_after)}
-
-
-class NotImplementedYetError(PunaError):
-    """A part of the API that this version does not have."""
-
-    status = 501

@@ -249,6 +249,12 @@ class Settings:
         _parse_bytes,
         "largest request body (blob uploads excepted); one over it is answered with 413",
     )
+    truncate: bool = _setting(
+        "PUNA_TRUNCATE",
+        "true",
+        _parse_bool,
+        "drop the oldest messages of a prompt that does not fit its context; false: answer with 400",
+    )
     mirrors: Mapping[str, str] = _setting(
         "PUNA_MIRRORS", "", _parse_mirrors, "mirrors to pull from: registry=address,... (https unless it says http://)"
     )

@@ -9,7 +9,8 @@ import pytest
 from tests.server import Server, World, free_port
 
 from puna import __version__
-from puna.models.create.recipe import Recipe, create
+from puna.models.create.build import create
+from puna.models.create.recipe import Recipe
 from puna.models.library import Library
 from puna.names import parse_name
 
@@ -36,7 +37,7 @@ def beside(server: Server, world: World) -> World:
 def make_parrot(models: Path) -> None:
     parameters = {"grammar": f'root ::= "{WORDS}"', "num_predict": 64}
     recipe = Recipe(base=parse_name("cria"), system="Say it.", parameters=parameters)
-    create(Library(models), parse_name("parrot"), recipe, lambda _: None)
+    create(Library(models), parse_name("parrot"), recipe, lambda _: None, lambda: False)
 
 
 def test_version(world: World) -> None:
@@ -112,13 +113,11 @@ def test_list_show_cp_rm(beside: World) -> None:
     assert "parrot-two" not in beside.run("list").stdout
 
 
-@pytest.mark.parametrize(
-    "command", [["run", "missing", "x"], ["show", "missing"], ["rm", "missing"], ["cp", "missing", "x"]]
-)
+@pytest.mark.parametrize("command", [["show", "missing"], ["rm", "missing"], ["cp", "missing", "x"]])
 def test_missing_model_is_one_line(beside: World, command: list[str]) -> None:
     done = beside.run(*command)
     assert done.returncode == 1
-    assert done.stderr == "Error: model 'missing:latest' not found\n"
+    assert done.stderr == "Error: model 'missing' not found\n"
 
 
 def test_no_server_is_one_line(alone: World) -> None:

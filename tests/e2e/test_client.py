@@ -72,7 +72,7 @@ def test_create_copy_delete(client: ollama.Client) -> None:
     assert client.copy("made-by-client", "copied-by-client").status == "success"
     for name in ("made-by-client", "copied-by-client"):
         assert client.delete(name).status == "success"
-        with pytest.raises(ollama.ResponseError, match=f"model '{name}:latest' not found"):
+        with pytest.raises(ollama.ResponseError, match=f"model '{name}' not found"):
             client.show(name)
 
 
@@ -86,7 +86,7 @@ def test_create_from_a_file(client: ollama.Client) -> None:
 
 
 def test_missing_model(client: ollama.Client) -> None:
-    with pytest.raises(ollama.ResponseError, match="model 'missing:latest' not found") as caught:
+    with pytest.raises(ollama.ResponseError, match="model 'missing' not found") as caught:
         client.generate("missing", "x")
     assert caught.value.status_code == 404
 

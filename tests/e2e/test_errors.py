@@ -46,9 +46,9 @@ def test_what_is_no_body(server: Server, route: str, data: bytes, message: str) 
 @pytest.mark.parametrize("route", ["generate", "chat", "embed", "embeddings", "show"])
 def test_missing_model(server: Server, route: str) -> None:
     response = server.post(f"/api/{route}", {"model": "missing"})
-    assert (response.status_code, error_of(response)) == (404, "model 'missing:latest' not found")
+    assert (response.status_code, error_of(response)) == (404, "model 'missing' not found")
     response = server.request("DELETE", "/api/delete", {"model": "missing"})
-    assert (response.status_code, error_of(response)) == (404, "model 'missing:latest' not found")
+    assert (response.status_code, error_of(response)) == (404, "model 'missing' not found")
 
 
 @pytest.mark.parametrize("route", ["generate", "chat", "embed", "embeddings", "show", "create"])

@@ -146,7 +146,12 @@ def test_suffix_is_filled_in_before(server: Server) -> None:
 
 
 def test_format_json_is_json(server: Server) -> None:
-    schema = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"]}
+    schema = {
+        "type": "object",
+        "properties": {"ok": {"type": "boolean"}},
+        "required": ["ok"],
+        "additionalProperties": False,
+    }
     answer = ask(server, prompt="x", format=schema, options={"num_predict": 64, "seed": 1})
     assert answer["response"].replace(" ", "").replace("\n", "") in {'{"ok":true}', '{"ok":false}'}
 

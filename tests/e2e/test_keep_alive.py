@@ -77,7 +77,7 @@ def test_zero_without_a_prompt_unloads(server: Server, zero: Any) -> None:
 
 def test_short_time_runs_out(server: Server) -> None:
     server.ask("/api/generate", {"model": "cria", "keep_alive": "100ms"})
-    wait_for(lambda: not server.loaded(), what="the model to leave")
+    wait_for(lambda: "cria:latest" not in server.loaded(), what="the model to leave")
 
 
 def test_unloading_what_is_not_loaded(server: Server) -> None:

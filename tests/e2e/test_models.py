@@ -100,7 +100,7 @@ def test_copy_and_delete(server: Server) -> None:
 
 def test_copy_of_what_is_not_there(server: Server) -> None:
     response = server.post("/api/copy", {"source": "missing", "destination": "x"})
-    assert (response.status_code, response.json()) == (404, {"error": "model 'missing:latest' not found"})
+    assert (response.status_code, response.json()) == (404, {"error": "model 'missing' not found"})
 
 
 def test_deleting_a_loaded_model_unloads_it(server: Server) -> None:

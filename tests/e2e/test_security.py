@@ -100,13 +100,6 @@ def test_commands_send_the_credentials(guarded: Server, world: World) -> None:
     assert (done.returncode, done.stderr) == (1, "Error: unauthorized\n")
 
 
-@pytest.mark.parametrize("text", ["user", "user:", ":password", ":"])
-def test_credentials_that_are_none_are_refused_at_the_start(world: World, text: str) -> None:
-    world.environment["OLLAMA_BASIC_AUTH"] = text
-    done = world.run("serve")
-    assert (done.returncode, done.stderr) == (1, "Error: OLLAMA_BASIC_AUTH: it must have the form user:password\n")
-
-
 @pytest.mark.parametrize(
     "host", ["localhost", "localhost:1", "127.0.0.1", "[::1]:11434", "192.168.1.7", "printer.local", "ollama.internal"]
 )

@@ -7,11 +7,17 @@ import select
 import subprocess
 import sys
 import time
+from typing import Self
 
 import pytest
 from tests.e2e.test_cli import WORDS, make_parrot
 from tests.server import Server, World
 
+# A terminal that is the program's own turns Ctrl-C into a signal.
+_IN_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+    "os.execv(sys.executable, [sys.executable, '-m', 'puna', *sys.argv[1:]])"
+)
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[=>]|\x1b\][^\x07]*\x07|[\r\x07]")
 
 
@@ -22,7 +28,12 @@ class Terminal:
         self._master, slave = pty.openpty()
         environment = world.environment | {"TERM": "xterm", "PROMPT_TOOLKIT_NO_CPR": "1"}
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "puna", *arguments], stdin=slave, stdout=slave, stderr=slave, env=environment
+            [sys.executable, "-c", _IN_A_TERMINAL, *arguments],
+            stdin=slave,
+            stdout=slave,
+            stderr=slave,
+            env=environment,
+            start_new_session=True,
         )
         os.close(slave)
         self._seen = ""
@@ -42,14 +53,17 @@ class Terminal:
         """Type a line."""
         os.write(self._master, text.encode() + b"\r")
 
-    def close(self) -> int:
+    def status(self) -> int:
         """Wait for the program to end and return its status."""
-        try:
-            return self.process.wait(30)
-        finally:
-            self.process.kill()
-            self.process.wait()
-            os.close(self._master)
+        return self.process.wait(30)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait()
+        os.close(self._master)
 
 
 @pytest.fixture
@@ -60,53 +74,48 @@ def beside(server: Server, world: World) -> World:
 
 
 def test_conversation(beside: World) -> None:
-    terminal = Terminal(beside, "run", "parrot")
-    terminal.expect(">>> ")
-    terminal.type("Hello, 羊驼!")
-    terminal.expect(WORDS)
-    terminal.expect(">>> ")
-    terminal.type("/set parameter grammar 'root ::= \"something else\"'")
-    terminal.expect(">>> ")
-    terminal.type("And now?")
-    terminal.expect("something else")
-    terminal.expect(">>> ")
-    terminal.type("/set system Be kind.")
-    terminal.expect(">>> ")
-    terminal.type("/show")
-    terminal.expect("capabilities: .*completion")
-    terminal.expect(">>> ")
-    terminal.type("/clear")
-    terminal.expect("The conversation is forgotten.")
-    terminal.expect(">>> ")
-    terminal.type("/nonsense")
-    terminal.expect("Error: unknown command: /nonsense")
-    terminal.expect(">>> ")
-    terminal.type('"""two')
-    terminal.expect(r"\.\.\. ")
-    terminal.type('lines"""')
-    terminal.expect("something else")
-    terminal.expect(">>> ")
-    terminal.type("/bye")
-    assert terminal.close() == 0
+    with Terminal(beside, "run", "parrot") as terminal:
+        terminal.expect(">>> ")
+        terminal.type("Hello, 羊驼!")
+        terminal.expect(WORDS)
+        terminal.expect(">>> ")
+        terminal.type("/set parameter grammar 'root ::= \"something else\"'")
+        terminal.expect(">>> ")
+        terminal.type("And now?")
+        terminal.expect("something else")
+        terminal.expect(">>> ")
+        terminal.type("/set system Be kind.")
+        terminal.expect(">>> ")
+        terminal.type("/show")
+        terminal.expect("capabilities: .*completion")
+        terminal.expect(">>> ")
+        terminal.type("/clear")
+        terminal.expect("The conversation is forgotten.")
+        terminal.expect(">>> ")
+        terminal.type("/nonsense")
+        terminal.expect("Error: unknown command: /nonsense")
+        terminal.expect(">>> ")
+        terminal.type('"""two')
+        terminal.expect(r"\.\.\. ")
+        terminal.type('lines"""')
+        terminal.expect("something else")
+        terminal.expect(">>> ")
+        terminal.type("/bye")
+        assert terminal.status() == 0
 
 
 def test_interrupt_ends_an_answer_and_not_the_conversation(server: Server, beside: World) -> None:
-    terminal = Terminal(beside, "run", "cria")
-    terminal.expect(">>> ")
-    terminal.type("/set parameter ignore_eos true")
-    terminal.expect(">>> ")
-    terminal.type("/set parameter num_predict 20000")
-    terminal.expect(">>> ")
-    terminal.type("Talk for ever")
-    terminal.expect("\n.{20}")
-    terminal.type("\x03")
-    terminal.expect("Use Ctrl-D or /bye to leave.")
-    terminal.expect(">>> ")
-    terminal.type("/bye")
-    assert terminal.close() == 0
-
-
-def test_model_that_is_missing(beside: World) -> None:
-    terminal = Terminal(beside, "run", "missing")
-    terminal.expect("Error: model 'missing:latest' not found")
-    assert terminal.close() == 1
+    with Terminal(beside, "run", "cria") as terminal:
+        terminal.expect(">>> ")
+        terminal.type("/set parameter ignore_eos true")
+        terminal.expect(">>> ")
+        terminal.type("/set parameter num_predict 20000")
+        terminal.expect(">>> ")
+        terminal.type("Talk for ever")
+        terminal.expect("Talk for ever\n")
+        terminal.expect("[^>]{20}")
+        terminal.type("\x03")
+        terminal.expect("Use Ctrl-D or /bye to leave.")
+        terminal.expect(">>> ")
+        terminal.type("/bye")
+        assert terminal.status() == 0

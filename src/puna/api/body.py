@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from starlette.requests import ClientDisconnect, Request
 
 from puna.api.responses import ClientGoneError
@@ -24,11 +24,20 @@ _TYPE_WORDS = {
     "model_attributes_type": "an object",
 }
 
+_MAX_DEPTH = 100
+"""What the encoders on the way to the engine take is deeper than this, but not by much."""
+
 
 class Body(BaseModel):
     """The base of every request body. Types are not converted; fields that nobody knows are logged, not refused."""
 
     model_config = ConfigDict(strict=True, extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        """Take ``null`` for a field that is not there, as Go's decoder does."""
+        return {name: item for name, item in value.items() if item is not None} if isinstance(value, dict) else value
 
 
 B = TypeVar("B", bound=Body)
@@ -82,13 +91,26 @@ def _validate(model: type[B], data: bytes, path: str) -> B:
         raise BadRequestError(f"invalid JSON in the request body: {error}") from None
     if not isinstance(value, dict):
         raise BadRequestError("the request body must be a JSON object")
+    if _is_deeper(value, _MAX_DEPTH):
+        raise BadRequestError(f"the request body is nested more than {_MAX_DEPTH} levels deep")
     try:
-        body = model.model_validate({name: item for name, item in value.items() if item is not None})
+        body = model.model_validate(value)
     except ValidationError as error:
         raise BadRequestError(_explain(error)) from None
     if body.model_extra:
         _log.warning("%s: unknown fields in the request: %s", path, ", ".join(sorted(body.model_extra)))
     return body
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Return whether objects and arrays are nested more than ``levels`` deep."""
+    layer = [value]
+    for _ in range(levels):
+        inner = [item.values() if isinstance(item, dict) else item for item in layer if isinstance(item, dict | list)]
+        layer = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not layer:
+            return False
+    return True
 
 
 def _explain(error: ValidationError) -> str:

@@ -1,8 +1,9 @@
 """What the routes of every dialect share, and how they get at it."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends
 from starlette.requests import Request
@@ -31,6 +32,11 @@ class Services:
     library: Library
     scheduler: Scheduler
     transfers: Transfers
+
+    @property
+    def option_defaults(self) -> Mapping[str, Any]:
+        """Return the options that hold where neither a model nor a request says otherwise."""
+        return {"truncate": self.settings.truncate}
 
     def model(self, reference: str) -> Model:
         """Return the model that a request names; raise ``BadRequestError`` or ``ModelNotFoundError``."""

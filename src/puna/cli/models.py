@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from puna.cli.client import connected
+from puna.cli.client import connected, post_lines
 
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 _ModelArgument = Annotated[str, typer.Argument(help="the model's name", show_default=False)]
@@ -61,9 +61,8 @@ def show(
     license_: Annotated[bool, typer.Option("--license", help="only the licence")] = False,
 ) -> None:
     """Describe a model."""
-    with connected() as client:
-        shown = client.show(model)
-    extra = shown.model_dump()
+    with connected():
+        shown = next(post_lines("/api/show", {"model": model}))  # the official client leaves the system message out
     only = {
         "modelfile": modelfile,
         "parameters": parameters,
@@ -73,13 +72,13 @@ def show(
     }
     for name, wanted in only.items():
         if wanted:
-            typer.echo(extra.get(name) or "")
+            typer.echo(shown.get(name) or "")
             return
-    _print_overview(extra)
+    _print_overview(shown)
 
 
 def _print_overview(shown: Mapping[str, Any]) -> None:
-    details, info = shown.get("details") or {}, shown.get("modelinfo") or {}
+    details, info = shown.get("details") or {}, shown.get("model_info") or {}
     family = details.get("family") or ""
     rows = {
         "architecture": family,

@@ -5,12 +5,19 @@ from functools import lru_cache
 
 from puna.errors import BadRequestError
 from puna.inference.prompt.ollama_template import OllamaTemplate, thinking_tags
+from puna.models.gguf import GGUFFile
 from puna.models.library import Model
 from puna.scheduler.launch import is_embedding_model
 
 _JINJA_TOOLS = re.compile(r"\{[{%][^}]*\btools\b")
 _JINJA_THINKING = re.compile(r"enable_thinking|reasoning_content|<think>|<\|channel\|>|reasoning_effort")
 _FIM_KEYS = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.fim_suf_token_id", "tokenizer.ggml.fim_mid_token_id")
+
+
+def fim_tokens(gguf: GGUFFile) -> tuple[int, ...]:
+    """Return the tokens before a prefix, before a suffix and before the text between; () where a model has none."""
+    found = tuple(token for key in _FIM_KEYS if isinstance(token := gguf.metadata.get(key), int))
+    return found if len(found) == len(_FIM_KEYS) else ()
 
 
 class UnsupportedError(BadRequestError):
@@ -41,7 +48,7 @@ def capabilities(model: Model) -> tuple[str, ...]:
     elif gguf.chat_template:
         tools = bool(_JINJA_TOOLS.search(gguf.chat_template))
         thinking = bool(_JINJA_THINKING.search(gguf.chat_template))
-    insert = insert or all(key in gguf.metadata for key in _FIM_KEYS)
+    insert = insert or bool(fim_tokens(gguf))
     found += ["vision"] * bool(model.projectors)
     found += ["tools"] * tools + ["insert"] * insert + ["thinking"] * thinking
     return tuple(found)

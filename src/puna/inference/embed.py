@@ -39,7 +39,7 @@ async def embed(
     texts: list[str],
     options: Options,
     *,
-    truncate: bool = True,
+    truncate: bool | None = None,
     dimensions: int = 0,
     normalize: bool = True,
     keep_alive: float | None = None,
@@ -47,7 +47,8 @@ async def embed(
 ) -> Embedded:
     """Return the vectors of ``texts``, all sent to the engine at once so that it evaluates them in batches.
 
-    A text longer than the context is cut, or an error (``ContextExceededError``) when ``truncate`` is false. With
+    A text longer than the context is cut, or an error (``ContextExceededError``) when ``truncate`` (by default the
+    option of this name) is false. With
     ``dimensions`` only the first so many are kept. With ``normalize`` every row has unit length.
     """
     import numpy as np  # a fifth of an idle server's memory, for those who embed only
@@ -59,7 +60,8 @@ async def embed(
         if not texts:
             return None, lease.load_duration
         limit = min(lease.context, lease.runner.config.batch)
-        inputs = [await _fitted(lease.client, text, limit, truncate=truncate) for text in texts]
+        cut = options.truncate if truncate is None else truncate
+        inputs = [await _fitted(lease.client, text, limit, truncate=cut) for text in texts]
         body = {"input": inputs, "encoding_format": "base64", "embd_normalize": 2 if normalize else -1}
         return await lease.client.post("/v1/embeddings", body), lease.load_duration
 

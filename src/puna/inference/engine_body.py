@@ -54,7 +54,8 @@ def chat_body(request: GenerationRequest, conversation: Conversation, think: Thi
             {"reasoning_effort": think} if isinstance(think, str) else {}
         )
     if request.logprobs:
-        body |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+        # Without a single alternative the engine leaves out those of the chosen tokens as well.
+        body |= {"logprobs": True, "top_logprobs": max(request.top_logprobs, 1)}
     return body
 
 
@@ -84,4 +85,5 @@ def chat_message(message: Message) -> dict[str, Any]:
 
 
 def _data_url(image: bytes) -> str:
-    return f"data:image;base64,{base64.b64encode(image).decode()}"
+    # The engine wants a kind of image to be named, and then looks at the bytes.
+    return f"data:image/png;base64,{base64.b64encode(image).decode()}"

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from puna.inference.events import Delta, Finished, Logprob, TokenLogprob
+from puna.inference.output.calls import lenient_object
 from puna.inference.requests import ToolCall
 
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
@@ -86,7 +87,7 @@ def _complete_object(text: str) -> dict[str, Any] | None:
     try:
         value = orjson.loads(text)
     except orjson.JSONDecodeError:
-        return None
+        return lenient_object(text)
     return value if isinstance(value, dict) else None
 
 

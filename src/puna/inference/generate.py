@@ -1,8 +1,9 @@
 """One generation: a runner is borrowed, the prompt prepared, the engine's stream turned into events."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
+from typing import Any
 
 from puna.engine.client import EngineClient
 from puna.engine.errors import RunnerCrashedError
@@ -144,7 +145,20 @@ def check(request: GenerationRequest) -> GenerationRequest:
             require(request.model, name, "insert")
     if request.think:
         require(request.model, name, "thinking")
-    return replace(request, can_think="thinking" in capabilities(request.model))
+    return replace(request, input=_complete(request.input), can_think="thinking" in capabilities(request.model))
+
+
+def _complete(asked: Conversation | Completion | Infill) -> Conversation | Completion | Infill:
+    """Give functions without parameters a schema that says so, which templates and the engine rely on."""
+    if not isinstance(asked, Conversation) or not asked.tools:
+        return asked
+    tools = tuple(tool | {"function": tool["function"] | _parameters(tool["function"])} for tool in asked.tools)
+    return replace(asked, tools=tools)
+
+
+def _parameters(function: Mapping[str, Any]) -> dict[str, Any]:
+    given = {name: value for name, value in (function.get("parameters") or {}).items() if value is not None}
+    return {"parameters": {"type": "object", "properties": {}} | given}
 
 
 async def _finish(

@@ -76,7 +76,7 @@ def _integer(low: int = -(2**31), high: int = 2**32 - 1) -> _Check:
         if not whole and not (isinstance(value, float) and value.is_integer()):
             raise InvalidOptionError(name, "of type integer")
         if not low <= value <= high:
-            raise InvalidOptionError(name, _range_text(low, high, (-(2**31), 2**32 - 1)))
+            raise InvalidOptionError(name, _range_text(value, low, high, (-(2**31), 2**32 - 1)))
         return int(value)
 
     return check
@@ -87,16 +87,17 @@ def _number(low: float = -math.inf, high: float = math.inf) -> _Check:
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
             raise InvalidOptionError(name, "of type float32")
         if not low <= value <= high:
-            raise InvalidOptionError(name, _range_text(low, high, (-math.inf, math.inf)))
+            raise InvalidOptionError(name, _range_text(value, low, high, (-math.inf, math.inf)))
         return float(value)
 
     return check
 
 
-def _range_text(low: float, high: float, open_ends: tuple[float, float]) -> str:
-    if high == open_ends[1]:
-        return f"at least {low:g}"
-    return f"at most {high:g}" if low == open_ends[0] else f"between {low:g} and {high:g}"
+def _range_text(value: float, low: float, high: float, open_ends: tuple[float, float]) -> str:
+    """Say which range ``value`` is out of: both ends where an option has both, else the end that it is beyond."""
+    if low != open_ends[0] and high != open_ends[1]:
+        return f"between {low} and {high}"
+    return f"at least {low}" if value < low else f"at most {high}"
 
 
 def _boolean(name: str, value: Any) -> bool:

@@ -4,10 +4,11 @@ import base64
 import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 from puna.engine.client import EngineClient
-from puna.inference.capabilities import parse_template, require
+from puna.inference.capabilities import fim_tokens, parse_template, require
 from puna.inference.engine_body import chat_body, common_body, logprobs_for_completion
 from puna.inference.engine_events import ChatDecoder, decode_completion
 from puna.inference.events import Event, Truncation
@@ -15,7 +16,7 @@ from puna.inference.output.events import OutputParser
 from puna.inference.output.thinking import ThinkingParser
 from puna.inference.output.tools import ToolCallParser
 from puna.inference.prompt.defaults import default_template
-from puna.inference.prompt.fit import fit, fit_tokens
+from puna.inference.prompt.fit import fit, fit_gap, fit_tokens
 from puna.inference.prompt.ollama_template import (
     OllamaTemplate,
     TemplateMessage,
@@ -39,7 +40,7 @@ class Prepared:
 
     ``prompt`` is the rendered prompt; ``None`` where the engine renders it (``chat`` then holds what its template is
     given). ``prefix`` are tokens that go before it. ``closing`` is the tag at which thinking ends and the format of the
-    answer begins to bind; "" where it binds from the start.
+    answer begins to bind; "" where it binds from the start. ``context`` is the tokens that the slot holds.
     """
 
     route: str
@@ -49,6 +50,7 @@ class Prepared:
     chat: Mapping[str, Any] | None = None
     prefix: tuple[int, ...] = ()
     closing: str = ""
+    context: int = 0
     truncation: Truncation | None = None
 
     async def rendered(self, client: EngineClient) -> str:
@@ -79,8 +81,14 @@ def go_template(request: GenerationRequest) -> OllamaTemplate | None:
     text = request.template or request.model.template
     if not text and not request.model.gguf.chat_template:
         text = default_template(request.model.gguf)
-        _log.info("model %s has no template of its own; using %r", request.model.name, text)
+        _tell_of_default(str(request.model.name), text)
     return parse_template(text) if text else None
+
+
+@lru_cache(maxsize=64)
+def _tell_of_default(name: str, text: str) -> None:
+    """Say which template stands in, once for each model."""
+    _log.warning("model %s has no template of its own; using %r", name, text)
 
 
 def effective_think(request: GenerationRequest) -> Think:
@@ -125,12 +133,14 @@ def _bound(request: GenerationRequest, conversation: Conversation) -> int:
         for message in conversation.messages
         for part in (message.role, message.content, message.thinking, str(message.tool_calls), message.tool_name)
     )
-    per_turn = 64 * len(conversation.messages)
-    fixed = len(str(conversation.tools).encode()) + len(request.model.gguf.chat_template or "")
+    per_turn = _TURN_BOUND * len(conversation.messages)
+    # A template may write the tools indented, and say things of its own.
+    fixed = 4 * len(str(conversation.tools).encode()) + len(request.model.gguf.chat_template or "")
     images = sum(len(message.images) for message in conversation.messages)
     return said + per_turn + fixed + images * _IMAGE_BOUND
 
 
+_TURN_BOUND = 256
 _IMAGE_BOUND = 1 << 20
 """An image takes as many tokens as the projector likes, so that a prompt with one is never known to fit."""
 
@@ -144,12 +154,11 @@ async def _templated(
 ) -> Prepared:
     """A Go template, rendered here and sent as text."""
     think = effective_think(request)
+    marker = await _media_marker(client, conversation.messages)
 
     def render(messages: tuple[Message, ...]) -> str:
-        values = TemplateValues(
-            messages=[_template_message(message) for message in messages], tools=conversation.tools, think=think
-        )
-        return template.render(values)
+        turns = [_template_message(message, marker) for message in messages]
+        return template.render(TemplateValues(messages=turns, tools=conversation.tools, think=think))
 
     async def count(messages: tuple[Message, ...]) -> int:
         return len(await client.tokenize(render(messages)))
@@ -179,10 +188,10 @@ def _parsed(
 _USUAL_TAGS = ("<think>", "</think>")
 
 
-def _template_message(message: Message) -> TemplateMessage:
+def _template_message(message: Message, marker: str) -> TemplateMessage:
     return TemplateMessage(
         role=message.role,
-        content=_MEDIA_MARKER * len(message.images) + message.content,
+        content=marker * len(message.images) + message.content,
         thinking=message.thinking,
         tool_calls=tuple(TemplateToolCall(call.name, call.arguments, call.id) for call in message.tool_calls),
         tool_name=message.tool_name,
@@ -191,8 +200,19 @@ def _template_message(message: Message) -> TemplateMessage:
     )
 
 
-_MEDIA_MARKER = "<__media__>"
-"""What llama-server replaces by an image in the text of ``/completion``."""
+async def _media_marker(client: EngineClient, messages: Iterable[Message]) -> str:
+    """Return what the engine replaces by an image in the text of ``/completion``; "" where no message has any.
+
+    Each runner has a marker of its own, which no text that a user sends can contain by accident.
+    """
+    if not any(message.images for message in messages):
+        return ""
+    properties = await client.get("/props")
+    return str(properties.get("media_marker") or _OLD_MEDIA_MARKER)
+
+
+_OLD_MEDIA_MARKER = "<__media__>"
+"""The marker of engines that have only one."""
 
 
 async def _continuation(
@@ -203,17 +223,22 @@ async def _continuation(
     if template is None:
         prompt = await client.apply_template(chat_body(request, conversation, effective_think(request)))
     else:
-        values = TemplateValues(
-            messages=[_template_message(message) for message in conversation.messages], think=effective_think(request)
-        )
-        prompt = template.render(values)
-    prepared = await _from_text(request, client, context, prompt, prefix=request.context)
+        marker = await _media_marker(client, conversation.messages)
+        turns = [_template_message(message, marker) for message in conversation.messages]
+        prompt = template.render(TemplateValues(messages=turns, think=effective_think(request)))
+    images = [image for message in conversation.messages for image in message.images]
+    if images:  # go with text only
+        prompt = await client.detokenize(list(request.context)) + prompt
+        prepared = await _from_text(request, client, context, prompt, images)
+    else:
+        prepared = await _from_text(request, client, context, prompt, prefix=request.context)
     return _parsed(prepared, request, conversation, template)
 
 
 async def _completion(request: GenerationRequest, client: EngineClient, context: int, prompt: str) -> Prepared:
     images = request.input.images if isinstance(request.input, Completion) else ()
-    return await _from_text(request, client, context, _MEDIA_MARKER * len(images) + prompt, list(images))
+    marker = await _media_marker(client, [Message(role="user", images=images)])
+    return await _from_text(request, client, context, marker * len(images) + prompt, list(images))
 
 
 async def _infill(request: GenerationRequest, client: EngineClient, context: int, gap: Infill) -> Prepared:
@@ -222,9 +247,17 @@ async def _infill(request: GenerationRequest, client: EngineClient, context: int
         values = TemplateValues(prompt=gap.prefix, suffix=gap.suffix, think=effective_think(request))
         return await _from_text(request, client, context, parse_template(text).render(values))
     require(request.model, request.name, "insert")
-    body = {"input_prefix": gap.prefix, "input_suffix": gap.suffix, "prompt": ""}
-    body |= common_body(request, context) | logprobs_for_completion(request)
-    return Prepared(route="/infill", body=body, decode=decode_completion, prompt=gap.prefix)
+    # The engine has a route for this as well, but it cuts long texts without saying so.
+    before, between, end = fim_tokens(request.model.gguf)
+    beginning = [*await client.tokenize("", special=True), before]
+    prefix = await client.tokenize(gap.prefix, special=False, parse_special=False)
+    suffix = await client.tokenize(gap.suffix, special=False, parse_special=False)
+    room = context - len(beginning) - 2
+    prefix, suffix, truncation = fit_gap(prefix, suffix, room, context, truncate=request.truncate)
+    tokens = [*beginning, *prefix, between, *suffix, end]
+    body = {"prompt": tokens} | common_body(request, context, len(tokens)) | logprobs_for_completion(request)
+    prompt = await client.detokenize(tokens)
+    return Prepared("/completion", body, decode_completion, prompt=prompt, truncation=truncation)
 
 
 async def _from_text(
@@ -251,6 +284,7 @@ async def _from_text(
         decode=decode_completion,
         prompt=prompt,
         prefix=prefix,
+        context=context,
         truncation=truncation,
     )
 

@@ -38,7 +38,7 @@ class Conversation:
     """Messages to answer, with the functions that may be called."""
 
     messages: tuple[Message, ...]
-    tools: tuple[Mapping[str, Any], ...] = ()
+    tools: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

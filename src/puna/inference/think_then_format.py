@@ -1,10 +1,11 @@
 """Thoughts first, in free text; then the answer, in the format asked for.
 
 A grammar binds the whole of a generation, so an answer with a format after thinking takes two: one up to the tag that
-ends the thinking, one from there on with the format. (Ollama does the same.)
+ends the thinking, one from there on with the format. (Ollama does the same.) Thoughts may fill the context, but not
+push its beginning out: the answer needs the whole of it.
 """
 
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
@@ -16,19 +17,24 @@ from puna.inference.prepare import Prepared
 
 _FORMAT_FIELDS = ("json_schema", "grammar")
 _BEFORE_ANSWER = "\n\n"
+_LEAST_ANSWER = 16
+"""Tokens of the context that are left for the answer and the tag before it."""
 
 
 async def think_then_format(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Event], None]:
     """Yield the events of both generations as if they were one."""
     body = {name: value for name, value in prepared.body.items() if name not in _FORMAT_FIELDS}
     body["stop"] = [*body["stop"], prepared.closing]
+    if isinstance(body["prompt"], list):  # with images, only the engine knows how long it is
+        room = prepared.context - len(body["prompt"]) - _LEAST_ANSWER
+        body["n_predict"] = max(min(body["n_predict"], room), 1)
     raw: list[str] = []
     thoughts: Finished | None = None
     complete = False
     async with aclosing(client.stream(prepared.route, body)) as stream:
         async for engine_events in stream:
             raw += [event.get("content", "") for event in engine_events]
-            complete = complete or any(event.get("stopping_word") == prepared.closing for event in engine_events)
+            complete = complete or any(_ends_thinking(event, prepared.closing) for event in engine_events)
             events = [event for engine_event in engine_events for event in prepared.decode(engine_event)]
             if any(isinstance(event, Delta) and event.content for event in events):
                 raw, complete = [], True  # it answers without thinking: from the start, then, in the format
@@ -40,6 +46,11 @@ async def think_then_format(client: EngineClient, prepared: Prepared) -> AsyncGe
         return
     async for events in _formatted(client, prepared, "".join(raw), thoughts):
         yield events
+
+
+def _ends_thinking(event: Mapping[str, Any], closing: str) -> bool:
+    """Return whether the thoughts are complete: the tag came, or the model ended without one."""
+    return event.get("stopping_word") == closing or event.get("stop_type") == "eos"
 
 
 async def _formatted(

@@ -54,6 +54,7 @@ def runner_config(model: Model, options: RunnerOptions, plan: Plan, settings: Se
         context=plan.context,
         parallel=plan.parallel,
         batch=options.num_batch or footprint(model, settings).batch(plan.context),
+        prompt_cache=plan.prompt_cache >> 20,
         kv_type=settings.kv_cache_type,
         flash_attention=settings.flash_attention,
         threads=options.num_thread or int(model.path.stat().st_size < _ONE_THREAD_BYTES),

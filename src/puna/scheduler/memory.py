@@ -12,6 +12,7 @@ _SLOTS = ((8, 0.25), (4, 0.5), (2, 0.5), (1, 1.0))
 """Numbers of slots to choose from, and the part of the budget that the caches of so many may take."""
 _OVERHEAD = 64 << 20
 """What a process with an empty model holds: interpreter, engine, buffers."""
+_PROMPT_CACHE = 1 << 30
 _USABLE = 0.85
 """The part of the available memory that a model may plan with; the rest is for everybody else."""
 
@@ -54,6 +55,8 @@ class Plan:
     context: int
     parallel: int
     size: int
+    prompt_cache: int = 0
+    """Bytes for prompts that have left their slot: what is left of the budget, within bounds; counted when used."""
 
 
 def usable(available: int) -> int:
@@ -78,7 +81,7 @@ def plan(footprint: Footprint, *, context: int, parallel: int, available: int) -
         cache = footprint.cache_per_token * tokens * count
         size = footprint.total(tokens, count)
         if size <= budget and cache <= part * budget:
-            return Plan(tokens, count, size)
+            return Plan(tokens, count, size, min(_PROMPT_CACHE, cache, budget - size))
     smallest = choices[-1]
     raise OutOfMemoryError(footprint.total(smallest[0], smallest[1]), available)
 

@@ -6,7 +6,7 @@ after every change, carries out the actions and reports back with the other meth
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from puna.scheduler.demand import Demand
@@ -144,9 +144,13 @@ class Policy:
             victim.stopping = True
         if shrink and not victims and not resident.demand.parallel:
             size = resident.demand.footprint.total(resident.plan.context, 1)
-            resident.plan = Plan(resident.plan.context, 1, size)
+            resident.plan = replace(resident.plan, parallel=1, size=size, prompt_cache=0)
             resident.size = size
         return victims
+
+    def measured(self, resident: Resident, size: int) -> None:
+        """Note how many bytes a model holds now: caches grow while it answers."""
+        resident.size = max(resident.plan.size, size)
 
     def stop(self, resident: Resident) -> None:
         """Note that a model is on its way out by somebody else's decision."""

@@ -237,6 +237,7 @@ class Scheduler:
                 self._policy.abandoned(entry.resident)
         self._pump()
         if entry and self._policy.idle(entry.resident):
+            self._policy.measured(entry.resident, entry.runner.memory())
             self._keep(entry)
 
     def _refuse(self, request: _Request, error: PunaError) -> None:

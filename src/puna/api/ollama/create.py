@@ -31,14 +31,15 @@ async def create_route(
     """Make a model from another one, which is pulled if it is not here, or from uploaded files."""
     if not body.reference:
         raise BadRequestError("model is required")
-    name, recipe = parse_name(body.reference), _recipe(body)
+    name, recipe = parse_name(body.reference), recipe_of(body)
     work = run_in_thread(functools.partial(create, services.library, name, recipe))
     if recipe.base and not _is_here(services, body.from_):
         work = _pulled_first(services, body.from_, work, guarded=is_remote(request))
     return await batches_response(request, work, stream=body.stream)
 
 
-def _recipe(body: CreateBody) -> Recipe:
+def recipe_of(body: CreateBody) -> Recipe:
+    """Return what a request asks for; raise ``BadRequestError`` for what no model can be made of."""
     if body.template:
         parse_template(body.template)
     unknown = Options.merge(body.parameters).unknown

@@ -39,7 +39,7 @@ async def generate_route(
     model = services.model(body.model)
     if not body.prompt:
         return await until_gone(request, _load_or_unload(request, services, model, body, {"response": ""}))
-    asked = generate_request(model, body)
+    asked = generate_request(model, body, options_of(services.option_defaults, model, body))
     return await _answer(request, services, asked, body, _Shape(body, _generate_fields))
 
 
@@ -52,7 +52,7 @@ async def chat_route(
     if not body.messages:
         empty = {"message": {"role": "assistant", "content": ""}}
         return await until_gone(request, _load_or_unload(request, services, model, body, empty))
-    asked = chat_request(model, body)
+    asked = chat_request(model, body, options_of(services.option_defaults, model, body))
     return await _answer(request, services, asked, body, _Shape(body, _chat_fields))
 
 
@@ -194,8 +194,8 @@ async def _load_or_unload(
         await services.scheduler.unload(model)
         reason = "unload"
     else:
-        caller = caller_of(request, body.priority)
-        await load(services.scheduler, model, options_of(model, body).runner, keep_alive, caller)
+        options = options_of(services.option_defaults, model, body)
+        await load(services.scheduler, model, options.runner, keep_alive, caller_of(request, body.priority))
         reason = "load"
     return json_response(
         {"model": body.model, "created_at": timestamp()} | empty | {"done": True, "done_reason": reason}

@@ -37,7 +37,7 @@ class GenerationBody(Body):
     truncate: bool | None = None
     shift: bool | None = None
     logprobs: bool = False
-    top_logprobs: int = Field(0, ge=0, le=20)
+    top_logprobs: int = 0
     priority: str = ""
     debug_render_only: bool = Field(False, alias="_debug_render_only")
     temperature: float | None = None
@@ -72,7 +72,7 @@ class EmbedBody(Body):
 
     model: str = ""
     input: str | list[str] = []
-    truncate: bool = True
+    truncate: bool | None = None
     dimensions: int = 0
     keep_alive: float | str | None = None
     options: dict[str, Any] = {}

@@ -22,6 +22,7 @@ from puna.inference.requests import (
 from puna.models.library import Model
 
 _THINK_LEVELS = ("low", "medium", "high", "max")
+_MAX_TOP_LOGPROBS = 20
 _ROLES = ("system", "user", "assistant", "tool")
 
 
@@ -30,8 +31,11 @@ def timestamp(moment: datetime | None = None) -> str:
     return (moment or datetime.now(UTC)).isoformat().replace("+00:00", "Z")
 
 
-def options_of(model: Model, body: GenerationBody) -> Options:
-    """Return the options of a request: the model's, then those at the top level, then those under ``options``."""
+def options_of(defaults: Mapping[str, Any], model: Model, body: GenerationBody) -> Options:
+    """Return the options of a request.
+
+    Later ones win: the server's defaults, the model's, those at the top level, those under ``options``.
+    """
     top_level = {
         "temperature": body.temperature,
         "num_predict": body.max_tokens,
@@ -40,13 +44,15 @@ def options_of(model: Model, body: GenerationBody) -> Options:
         "seed": body.seed,
         "stop": body.stop,
     }
-    return Options.merge(model.parameters, top_level, body.options)
+    return Options.merge(defaults, model.parameters, top_level, body.options)
 
 
-def generate_request(model: Model, body: GenerateBody) -> GenerationRequest:
-    """Return what a body of ``/api/generate`` asks."""
+def generate_request(model: Model, body: GenerateBody, options: Options) -> GenerationRequest:
+    """Return what a body of ``/api/generate`` asks, with its options (see ``options_of``)."""
     if body.raw and (body.template or body.system or body.context):
         raise BadRequestError("raw mode does not support template, system, or context")
+    if body.suffix and (body.images or body.context):
+        raise BadRequestError("suffix cannot be used together with images or context")
     images = tuple(decode_image(image) for image in body.images)
     asked: Conversation | Completion | Infill
     if body.raw:
@@ -63,6 +69,7 @@ def generate_request(model: Model, body: GenerateBody) -> GenerationRequest:
     return _request(
         model,
         body,
+        options,
         asked,
         template=body.template,
         context=tuple(body.context or ()),
@@ -70,18 +77,19 @@ def generate_request(model: Model, body: GenerateBody) -> GenerationRequest:
     )
 
 
-def chat_request(model: Model, body: ChatBody) -> GenerationRequest:
-    """Return what a body of ``/api/chat`` asks."""
+def chat_request(model: Model, body: ChatBody, options: Options) -> GenerationRequest:
+    """Return what a body of ``/api/chat`` asks, with its options (see ``options_of``)."""
     messages = _model_messages(model) + [message_of(message) for message in body.messages]
     if model.system and body.messages[0].role.lower() != "system":
         messages.insert(0, Message(role="system", content=model.system))
-    return _request(model, body, Conversation(messages=tuple(messages), tools=tuple(_tools(body.tools))))
+    return _request(model, body, options, Conversation(messages=tuple(messages), tools=tuple(_tools(body.tools))))
 
 
 def _request(
-    model: Model, body: GenerationBody, asked: Conversation | Completion | Infill, **more: Any
+    model: Model, body: GenerationBody, options: Options, asked: Conversation | Completion | Infill, **more: Any
 ) -> GenerationRequest:
-    options = options_of(model, body)
+    if not 0 <= body.top_logprobs <= _MAX_TOP_LOGPROBS:
+        raise BadRequestError(f"top_logprobs must be between 0 and {_MAX_TOP_LOGPROBS}")
     return GenerationRequest(
         model=model,
         name=body.model,
@@ -155,7 +163,7 @@ def _tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
         function = tool.get("function")
         if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
             raise BadRequestError("each tool needs a function with a name")
-        if not isinstance(function.get("parameters", {}), dict):
+        if not isinstance(function.get("parameters"), dict | None):
             raise BadRequestError(f'the parameters of tool "{function["name"]}" must be a JSON Schema object')
     return [{"type": "function"} | tool for tool in tools]
 

@@ -58,6 +58,15 @@ def parse_calls(text: str, header: str, names: Collection[str]) -> list[ToolCall
         return []
 
 
+def lenient_object(text: str) -> dict[str, Any] | None:
+    """The JSON object in ``text``, raw newlines and halves of surrogate pairs forgiven; None where it is none."""
+    try:
+        value = _parse(text)
+        return json.loads(_dump(value)) if isinstance(value, dict) else None
+    except (ValueError, RecursionError):
+        return None
+
+
 def name_in(text: str, names: Collection[str]) -> str | None:
     """The tool that ``text`` names first, as a word of its own."""
     found = [

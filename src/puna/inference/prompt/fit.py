@@ -14,36 +14,49 @@ async def fit(
 ) -> tuple[tuple[Message, ...], Truncation | None]:
     """Return the messages to send and what was left out, so that ``count`` of them is less than ``context``.
 
-    System messages and the last message always stay; the oldest of the others go first, and a tool's result never
-    stays without the call that it answers. Raises ``ContextExceededError`` when ``truncate`` is false, or when what
-    must stay is too long by itself.
+    System messages, the last message of the user and the last message always stay. The oldest of the others go first:
+    whole turns, from one message of the user to the next, then what lies between the last of them and the end. A tool's
+    result never stays without the call that it answers. Raises ``ContextExceededError`` when ``truncate`` is false, or
+    when what must stay is too long by itself.
     """
     total = await count(messages)
     if total < context:
         return messages, None
-    starts = [index for index in range(1, len(messages)) if messages[index].role not in {"tool", "system"}]
-    last = max((index for index in range(len(messages)) if messages[index].role != "tool"), default=0)
-    candidates = [index for index in starts if index <= last]
-    if not truncate or not candidates:
+    asked = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
+    starts = _starts(messages, asked)
+    if not truncate or not starts:
         raise ContextExceededError(total, context)
-    low, high = 0, len(candidates) - 1
-    shortest = await count(_keep(messages, candidates[high]))
-    if shortest >= context:
-        raise ContextExceededError(shortest, context)
-    kept = shortest
-    while low < high:  # the smallest start that fits; more messages are never fewer tokens
+    low, high = 0, len(starts) - 1
+    kept = await count(_keep(messages, starts[high], asked))
+    if kept >= context:
+        raise ContextExceededError(kept, context)
+    while low < high:  # the longest that fits; more messages are never fewer tokens
         middle = (low + high) // 2
-        tokens = await count(_keep(messages, candidates[middle]))
+        tokens = await count(_keep(messages, starts[middle], asked))
         if tokens < context:
             high, kept = middle, tokens
         else:
             low = middle + 1
-    result = _keep(messages, candidates[high])
+    result = _keep(messages, starts[high], asked)
     return result, Truncation(len(messages) - len(result), total - kept, context)
 
 
-def _keep(messages: Sequence[Message], start: int) -> tuple[Message, ...]:
-    return tuple(message for index, message in enumerate(messages) if index >= start or message.role == "system")
+def _starts(messages: Sequence[Message], asked: int) -> list[int]:
+    """Return where a shorter conversation may begin, the longest first; ``asked`` is the user's last message."""
+    last = max((index for index, message in enumerate(messages) if message.role != "tool"), default=0)
+    return [
+        index
+        for index, message in enumerate(messages)
+        if 0 < index <= last and (message.role == "user" or (index > asked and message.role == "assistant"))
+    ]
+
+
+def _keep(messages: Sequence[Message], start: int, asked: int) -> tuple[Message, ...]:
+    return tuple(
+        message
+        for index, message in enumerate(messages)
+        if index >= start or index == asked or message.role == "system"
+    )
 
 
 def fit_tokens(tokens: list[int], keep: int, context: int, *, truncate: bool) -> tuple[list[int], Truncation | None]:
@@ -56,3 +69,19 @@ def fit_tokens(tokens: list[int], keep: int, context: int, *, truncate: bool) ->
     head = min(max(keep, 0), room // 2)
     kept = tokens[:head] + tokens[len(tokens) - (room - head) :]
     return kept, Truncation(0, len(tokens) - len(kept), context)
+
+
+def fit_gap(
+    prefix: list[int], suffix: list[int], room: int, context: int, *, truncate: bool
+) -> tuple[list[int], list[int], Truncation | None]:
+    """Return the tokens around a gap cut to ``room``: what is nearest to the gap stays, most of it before the gap."""
+    total = len(prefix) + len(suffix)
+    if total < room:
+        return prefix, suffix, None
+    if not truncate:
+        raise ContextExceededError(context - room + total, context)
+    room = max(room - 1, 2)
+    after = min(len(suffix), max(room // 4, room - len(prefix), 1))
+    before = min(len(prefix), room - after)
+    kept = prefix[len(prefix) - before :], suffix[:after]
+    return *kept, Truncation(0, total - before - after, context)

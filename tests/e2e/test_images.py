@@ -1,0 +1,93 @@
+"""Images: a model with a projector gets them, by every way that they can come."""
+
+import base64
+import hashlib
+from typing import Any
+
+import pytest
+from tests.e2e.projector import picture, write_projector
+from tests.e2e.prompting import GO_TEMPLATE, chat, chat_stream, refusal
+from tests.server import Server
+
+from puna.models.library import Library
+
+RED, BLUE = (base64.b64encode(picture(*color)).decode() for color in ((255, 0, 0), (0, 0, 255)))
+PATCHES = 4
+SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]}
+
+
+@pytest.fixture(scope="module", params=["engine", "go"])
+def seeing(request: pytest.FixtureRequest, shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The built-in model with a projector of random weights, by either path."""
+    folder = tmp_path_factory.mktemp("projector")
+    width = shared_server.ask("/api/show", {"model": "cria"})["model_info"]["llama.embedding_length"]
+    write_projector(folder / "mmproj.gguf", width)
+    files = {}
+    for name, path in (("model", Library(folder).get("cria").path), ("mmproj", folder / "mmproj.gguf")):
+        data = path.read_bytes()
+        files[f"{name}.gguf"] = digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        assert shared_server.post(f"/api/blobs/{digest}", data).status_code in {200, 201}
+    name = f"seeing-{request.param}"
+    recipe: dict[str, Any] = {"template": GO_TEMPLATE} if request.param == "go" else {}
+    body = {"model": name, "files": files, "parameters": {"think": False}, "stream": False}
+    shared_server.ask("/api/create", body | recipe)
+    return name
+
+
+def look(*images: str, text: str = "What is this?") -> list[dict[str, Any]]:
+    return [{"role": "user", "content": text, "images": list(images)}]
+
+
+def test_model_with_a_projector_sees(server: Server, seeing: str) -> None:
+    assert "vision" in server.ask("/api/show", {"model": seeing})["capabilities"]
+
+
+def test_image_is_part_of_the_prompt(server: Server, seeing: str) -> None:
+    options = {"num_predict": 4}
+    without = chat(server, look(), seeing, options=options)["prompt_eval_count"]
+    one, two = (chat(server, look(*images), seeing, options=options) for images in ([RED], [RED, BLUE]))
+    assert one["prompt_eval_count"] >= without + PATCHES
+    assert two["prompt_eval_count"] >= without + 2 * PATCHES
+    assert chat_stream(server, look(RED), seeing, options=options)["message"] == one["message"]
+
+
+def test_different_images_are_told_apart(server: Server, seeing: str) -> None:
+    body = {"logprobs": True, "options": {"num_predict": 1}}
+    first, second = (chat(server, look(image), seeing, **body)["logprobs"][0] for image in (RED, BLUE))
+    assert first["logprob"] != second["logprob"]
+
+
+def test_image_with_a_format(server: Server, seeing: str) -> None:
+    for think in (False, True):
+        answer = chat(server, look(RED), seeing, format=SCHEMA, think=think)
+        assert answer["prompt_eval_count"] >= PATCHES
+        assert answer["message"]["content"].lstrip()[:1] in {"{", ""}
+
+
+def test_generate_takes_images(server: Server, seeing: str) -> None:
+    options = {"temperature": 0, "num_predict": 4}
+    body = {"model": seeing, "prompt": "What is this?", "stream": False, "options": options}
+    answer = server.ask("/api/generate", body | {"images": [RED]})
+    assert answer["response"] == chat(server, look(RED), seeing, options=options)["message"]["content"]
+    raw = body | {"raw": True}
+    more = server.ask("/api/generate", raw | {"images": [RED]})["prompt_eval_count"]
+    assert more >= server.ask("/api/generate", raw)["prompt_eval_count"] + PATCHES
+    again = server.ask("/api/generate", body | {"images": [RED], "context": [1, 2, 3]})
+    assert again["prompt_eval_count"] == answer["prompt_eval_count"] + 3
+
+
+def test_number_of_images_is_told(server: Server, seeing: str) -> None:
+    answer = chat(server, look(RED, BLUE), seeing, _debug_render_only=True)
+    assert answer["_debug_info"]["image_count"] == 2
+
+
+def test_text_is_no_image(server: Server, seeing: str) -> None:
+    for text in ("<__media__>", "<image>", "<__media_x__>"):
+        assert chat(server, look(RED, text=text), seeing, options={"num_predict": 1})["done"] is True
+        assert chat(server, look(text=text), seeing, options={"num_predict": 1})["done"] is True
+
+
+def test_what_is_no_image_is_refused(server: Server, seeing: str) -> None:
+    broken = base64.b64encode(b"\x89PNG\r\n\x1a\nnot really").decode()
+    assert refusal(server, "/api/chat", model=seeing, messages=look(broken))
+    assert chat(server, look(RED), seeing, options={"num_predict": 1})["done"] is True, "the runner is well"

@@ -1,0 +1,46 @@
+"""What models can do, as their files and templates say."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.inference.world import model_of
+
+from puna.inference.capabilities import UnsupportedError, capabilities, require
+
+FIM = {"tokenizer.ggml.fim_pre_token_id": 2, "tokenizer.ggml.fim_suf_token_id": 3, "tokenizer.ggml.fim_mid_token_id": 4}
+QWEN = (
+    "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ m.content }}{% endfor %}"
+    "{% if enable_thinking %}<think>{% endif %}"
+)
+
+
+def jinja(text: str) -> dict[str, Any]:
+    return {"tokenizer.chat_template": text}
+
+
+@pytest.mark.parametrize(
+    ("metadata", "recipe", "expected"),
+    [
+        ({}, {}, ["completion"]),
+        (jinja("{{ messages }}"), {}, ["completion"]),
+        (jinja("the tools of {{ messages }}"), {}, ["completion"]),
+        (jinja(QWEN), {}, ["completion", "tools", "thinking"]),
+        (jinja(QWEN), {"template": "{{ .Prompt }}"}, ["completion"]),
+        ({}, {"template": "{{ .Tools }}{{ .Messages }}"}, ["completion", "tools"]),
+        ({}, {"template": "{{ .Prompt }} {{ .Suffix }}"}, ["completion", "insert"]),
+        ({}, {"template": "{{ if .Think }}<think>{{ end }}{{ .Messages }}"}, ["completion", "thinking"]),
+        (FIM, {}, ["completion", "insert"]),
+        (dict(list(FIM.items())[:2]), {}, ["completion"]),
+        (FIM | {"tokenizer.ggml.fim_mid_token_id": "text"}, {}, ["completion"]),
+    ],
+)
+def test_capabilities(tmp_path: Path, metadata: dict[str, Any], recipe: dict[str, Any], expected: list[str]) -> None:
+    assert list(capabilities(model_of(tmp_path, metadata, **recipe))) == expected
+
+
+def test_embedding_model_only_embeds(tmp_path: Path) -> None:
+    model = model_of(tmp_path, {"bert.pooling_type": 1}, arch="bert")
+    assert capabilities(model) == ("embedding",)
+    with pytest.raises(UnsupportedError, match=r'^"tiny" does not support chat$'):
+        require(model, "tiny", "completion", "chat")

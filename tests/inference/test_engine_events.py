@@ -1,0 +1,86 @@
+"""The engine's streams as events: its chat endpoint's deltas, cut anywhere, and the ends of both."""
+
+from typing import Any
+
+import pytest
+
+from puna.inference.engine_events import ChatDecoder, decode_completion
+from puna.inference.events import Delta, Finished
+
+TIMINGS = {"cache_n": 3, "prompt_n": 4, "prompt_ms": 2.0, "predicted_n": 5, "predicted_ms": 1.5}
+ARGUMENTS = '{"city":"K\\"}{ö","at":{"b":[1,{}],"a":null}}'
+
+
+def chunk(finish: str | None = None, **delta: Any) -> dict[str, Any]:
+    return {"choices": [{"delta": delta, "finish_reason": finish}]}
+
+
+def call(index: int, arguments: str, name: str = "") -> dict[str, Any]:
+    function = {"arguments": arguments} | ({"name": name} if name else {})
+    return {"index": index, "id": "theirs", "function": function}
+
+
+def decode(*events: dict[str, Any]) -> list[Delta | Finished]:
+    decoder = ChatDecoder()
+    return [item for event in events for item in decoder.decode(event)]
+
+
+def calls_of(items: list[Delta | Finished]) -> list[tuple[str, Any]]:
+    return [(call.name, call.arguments) for item in items if isinstance(item, Delta) for call in item.tool_calls]
+
+
+@pytest.mark.parametrize("cut", range(len(ARGUMENTS) + 1))
+def test_call_is_complete_with_its_last_brace(cut: int) -> None:
+    pieces = [call(0, "", "f"), call(0, ARGUMENTS[:cut]), call(0, ARGUMENTS[cut:])]
+    items = decode(*(chunk(tool_calls=[piece]) for piece in pieces))
+    assert calls_of(items) == [("f", {"city": 'K"}{ö', "at": {"b": [1, {}], "a": None}})]
+
+
+def test_several_calls_have_ids_of_their_own() -> None:
+    items = decode(chunk(tool_calls=[call(0, "{}", "f"), call(1, '{"a":', "g")]), chunk(tool_calls=[call(1, "1}")]))
+    assert calls_of(items) == [("f", {}), ("g", {"a": 1})]
+    ids = {call.id for item in items if isinstance(item, Delta) for call in item.tool_calls}
+    assert len(ids) == 2
+    assert "theirs" not in ids
+
+
+def test_half_of_a_surrogate_pair_does_not_lose_the_call() -> None:
+    items = decode(chunk(tool_calls=[call(0, '{"a":"\\ud83d","b":123456789012345678901234567890}', "f")]))
+    ((name, arguments),) = calls_of(items)
+    assert name == "f"
+    assert arguments["a"] == "?"
+
+
+def test_call_that_is_cut_off_is_none() -> None:
+    assert calls_of(decode(chunk(tool_calls=[call(0, '{"a":', "f")]), chunk("length") | {"timings": TIMINGS})) == []
+
+
+def test_space_after_the_thinking_is_dropped() -> None:
+    items = decode(chunk(reasoning_content="so \n"), chunk(reasoning_content="it is\n\n"), chunk(content="7"))
+    assert [(item.thinking, item.content) for item in items if isinstance(item, Delta)] == [
+        ("so", ""),
+        (" \nit is", ""),
+        ("", "7"),
+    ]
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("stop", "stop"), ("length", "length"), ("tool_calls", "stop")])
+def test_end_of_a_chat(theirs: str, ours: str) -> None:
+    (end,) = decode(chunk(theirs), {"choices": [], "timings": TIMINGS})
+    assert end == Finished(ours, 7, 2_000_000, 5, 1_500_000, cached_tokens=3)
+
+
+@pytest.mark.parametrize(("theirs", "ours"), [("eos", "stop"), ("word", "stop"), ("limit", "length")])
+def test_end_of_a_completion(theirs: str, ours: str) -> None:
+    event = {"content": "x", "stop": True, "stop_type": theirs, "timings": TIMINGS}
+    assert list(decode_completion(event)) == [Delta("x"), Finished(ours, 7, 2_000_000, 5, 1_500_000, cached_tokens=3)]
+
+
+def test_bytes_of_a_token_are_the_engine_s() -> None:
+    probabilities = [
+        {"token": "\ufffd", "logprob": -0.5, "bytes": [0xE4], "top_logprobs": [{"token": "é", "logprob": -0.5}]}
+    ]
+    (delta,) = decode_completion({"content": "", "completion_probabilities": probabilities})
+    assert isinstance(delta, Delta)
+    assert delta.logprobs[0].chosen.bytes == (0xE4,)
+    assert delta.logprobs[0].top[0].bytes == tuple("é".encode())

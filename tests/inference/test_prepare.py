@@ -1,0 +1,138 @@
+"""From a request to the engine's call: the path that it takes, its tokens, what is counted."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.inference.world import BOS, JINJA, ScriptedEngine, gguf_file, model_of, request_of
+
+from puna.engine.errors import ContextExceededError
+from puna.inference.capabilities import UnsupportedError
+from puna.inference.generate import check
+from puna.inference.prepare import prepare
+from puna.inference.requests import Completion, Conversation, Infill, Message
+
+CHAT = {"tokenizer.chat_template": JINJA}
+BEGINS = {"tokenizer.ggml.bos_token_id": BOS}
+FIM = {"tokenizer.ggml.fim_pre_token_id": 2, "tokenizer.ggml.fim_suf_token_id": 3, "tokenizer.ggml.fim_mid_token_id": 4}
+
+
+def letters(tokens: list[int]) -> str:
+    return "".join("^" if token == BOS else chr(token) for token in tokens)
+
+
+async def test_model_s_own_template_goes_to_the_chat_route(tmp_path: Path) -> None:
+    prepared = await prepare(request_of(model_of(tmp_path, CHAT), "hi"), ScriptedEngine(), 5000)
+    assert prepared.route == "/v1/chat/completions"
+    assert prepared.body["messages"] == [{"role": "user", "content": "hi"}]
+    assert await prepared.rendered(ScriptedEngine()) == "[user:hi]"
+
+
+async def test_go_template_goes_to_the_text_route(tmp_path: Path) -> None:
+    model = model_of(tmp_path, CHAT, template="<{{ .Prompt }}>")
+    prepared = await prepare(request_of(model, "hi"), ScriptedEngine(), 5000)
+    assert (prepared.route, prepared.prompt) == ("/completion", "<hi>")
+    assert letters(prepared.body["prompt"]) == "^<hi>"
+
+
+@pytest.mark.parametrize(
+    ("template", "metadata", "expected"),
+    [
+        ("{{ .Prompt }}", BEGINS, "^hi"),
+        ("^{{ .Prompt }}", BEGINS, "^hi"),
+        ("^^{{ .Prompt }}", BEGINS, "^^hi"),
+        ("^{{ .Prompt }}", {}, "^^hi"),
+    ],
+)
+async def test_beginning_of_text_is_not_doubled(
+    tmp_path: Path, template: str, metadata: dict[str, Any], expected: str
+) -> None:
+    model = model_of(tmp_path, metadata, template=template)
+    prepared = await prepare(request_of(model, "hi"), ScriptedEngine(), 5000)
+    assert letters(prepared.body["prompt"]) == expected
+
+
+async def test_tokens_of_an_earlier_answer_come_first(tmp_path: Path) -> None:
+    model = model_of(tmp_path, BEGINS, template="<{{ .Prompt }}>")
+    prepared = await prepare(request_of(model, "hi", context=(BOS, 97, 98)), ScriptedEngine(), 5000)
+    assert letters(prepared.body["prompt"]) == "^ab<hi>"
+
+
+async def test_text_as_it_is(tmp_path: Path) -> None:
+    asked = request_of(model_of(tmp_path, CHAT), Completion(prompt="{{ .Prompt }}"))
+    prepared = await prepare(asked, ScriptedEngine(), 5000)
+    assert letters(prepared.body["prompt"]) == "^{{ .Prompt }}"
+
+
+@pytest.mark.parametrize(("room", "kept"), [(30, "^\2abc\3de\4"), (7, "^\2bc\3d\4")])
+async def test_gap_between_the_model_s_marks(tmp_path: Path, room: int, kept: str) -> None:
+    model = model_of(tmp_path, FIM)
+    prepared = await prepare(request_of(model, Infill(prefix="abc", suffix="de")), ScriptedEngine(), room + 1)
+    assert (prepared.route, prepared.prompt) == ("/completion", kept)
+    assert bool(prepared.truncation) == (room < 9)
+
+
+async def test_gap_needs_a_model_for_it(tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedError, match='"tiny:latest" does not support insert'):
+        check(request_of(model_of(tmp_path), Infill(prefix="a", suffix="b")))
+
+
+@pytest.mark.parametrize("template", ["", "{{ range .Messages }}[{{ .Role }}:{{ .Content }}]{{ end }}"])
+async def test_long_conversation_is_cut_by_either_path(tmp_path: Path, template: str) -> None:
+    model = model_of(tmp_path, CHAT, **{"template": template} if template else {})
+    turns = [Message(role=role, content="x" * 30) for _ in range(5) for role in ("user", "assistant")]
+    messages = (Message(role="system", content="rules"), *turns, Message(role="user", content="last"))
+    asked = Conversation(messages=messages)
+    prepared = await prepare(request_of(model, asked), ScriptedEngine(), 200)
+    assert prepared.truncation is not None
+    prompt = await prepared.rendered(ScriptedEngine())
+    assert prompt.startswith("[system:rules][user:x")
+    assert prompt.endswith("[user:last]")
+    assert len(prompt) + 1 < 200
+    with pytest.raises(ContextExceededError, match="exceeds the context length of 200 tokens"):
+        await prepare(request_of(model, asked, truncate=False), ScriptedEngine(), 200)
+
+
+@pytest.mark.parametrize("template", ["", "{{ range .Messages }}[{{ .Role }}:{{ .Content }}]{{ end }}"])
+async def test_answer_that_must_not_shift_ends_with_the_context(tmp_path: Path, template: str) -> None:
+    model = model_of(tmp_path, CHAT, **{"template": template} if template else {})
+    for options, limit in (({}, 5000 - 10), ({"num_predict": 7}, 7)):
+        prepared = await prepare(request_of(model, "hi", shift=False, options=options), ScriptedEngine(), 5000)
+        assert prepared.body["n_predict"] == limit
+    assert (await prepare(request_of(model, "hi"), ScriptedEngine(), 5000)).body["n_predict"] == 50_000
+
+
+async def test_format_takes_the_text_route(tmp_path: Path) -> None:
+    model = model_of(tmp_path, CHAT)
+    prepared = await prepare(request_of(model, "hi", format="json"), ScriptedEngine(), 5000)
+    assert prepared.route == "/completion"
+    assert letters(prepared.body["prompt"]) == "^[user:hi]"
+    assert prepared.body["json_schema"]["type"] == "object"
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        ("<|im_start|>", "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"),
+        (
+            "<|start_header_id|>",
+            "<|start_header_id|>user<|end_header_id|>\n\nhi<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
+        ),
+        ("<start_of_turn>", "<start_of_turn>user\nhi<end_of_turn>\n<start_of_turn>model\n"),
+        ("other", "hi"),
+    ],
+)
+async def test_model_without_a_template_gets_its_family_s(
+    tmp_path: Path, token: str, expected: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = model_of(tmp_path, tokens=["a", token])
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):
+            prepared = await prepare(request_of(model, "hi"), ScriptedEngine(), 5000)
+    assert prepared.prompt == expected
+    assert caplog.text.count("model tiny:latest has no template of its own") <= 1
+
+
+def test_files_are_what_they_are_thought_to_be(tmp_path: Path) -> None:
+    assert gguf_file(tmp_path / "x.gguf", FIM).read_bytes()[:4] == b"GGUF"

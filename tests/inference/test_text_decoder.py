@@ -1,0 +1,62 @@
+"""An answer that comes as text: the same however it is cut into pieces."""
+
+from typing import Any
+
+import pytest
+from tests.inference.world import said
+
+from puna.inference.events import Delta, Finished
+from puna.inference.output.thinking import ThinkingParser
+from puna.inference.output.tools import ToolCallParser
+from puna.inference.text_decoder import TextDecoder
+
+ANSWER = (
+    "<think>\nI need 天气 </thin\n</think>\n\nLet me look. "
+    '<tool_call>\n{"name":"get_weather","arguments":{"city":"Köln","at":{"b":[1,2.5],"a":"}"}}}\n</tool_call>\n'
+    '<tool_call>\n{"name":"add","arguments":{"a":1}}\n</tool_call> Done <tool'
+)
+
+
+def decode(*pieces: str) -> tuple[str, str, list[tuple[str, list[tuple[str, Any]]]]]:
+    parsers = [ThinkingParser("<think>", "</think>"), ToolCallParser("<tool_call>", ["get_weather", "add"])]
+    decoder = TextDecoder(parsers)
+    events = [item for event in said(*pieces) for item in decoder.decode(event)]
+    *deltas, end = events
+    assert isinstance(end, Finished)
+    found = [delta for delta in deltas if isinstance(delta, Delta)]
+    assert all(delta.content or delta.thinking or delta.tool_calls for delta in found)
+    calls = [call for delta in found for call in delta.tool_calls]
+    assert len({call.id for call in calls}) == len(calls)
+    return (
+        "".join(delta.thinking for delta in found),
+        "".join(delta.content for delta in found),
+        [(call.name, list(call.arguments.items())) for call in calls],
+    )
+
+
+def test_parts_of_an_answer() -> None:
+    thinking, content, calls = decode(ANSWER)
+    assert thinking == "I need 天气 </thin"
+    assert content.split() == ["Let", "me", "look.", "Done", "<tool"]
+    assert calls == [("get_weather", [("city", "Köln"), ("at", {"b": [1, 2.5], "a": "}"})]), ("add", [("a", 1)])]
+
+
+def test_one_cut_changes_nothing() -> None:
+    whole = decode(ANSWER)
+    for cut in range(1, len(ANSWER)):
+        assert decode(ANSWER[:cut], ANSWER[cut:]) == whole, cut
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 7])
+def test_pieces_of_one_size_change_nothing(size: int) -> None:
+    pieces = [ANSWER[start : start + size] for start in range(0, len(ANSWER), size)]
+    assert decode(*pieces) == decode(ANSWER)
+
+
+def test_log_probabilities_go_with_the_first_part_or_alone() -> None:
+    decoder = TextDecoder([ThinkingParser("<think>", "</think>")])
+    probabilities = [{"token": "x", "logprob": -1.0, "bytes": [120]}]
+    events = [{"content": text, "completion_probabilities": probabilities} for text in ("<th", "ink>so</think>yes")]
+    deltas = [delta for event in events for delta in decoder.decode(event) if isinstance(delta, Delta)]
+    assert [len(delta.logprobs) for delta in deltas] == [1, 1, 0]
+    assert [(delta.thinking, delta.content) for delta in deltas] == [("", ""), ("so", ""), ("", "yes")]

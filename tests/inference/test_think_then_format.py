@@ -1,0 +1,98 @@
+"""Thoughts in free text and then an answer in a format: two generations that look like one."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.inference.world import ScriptedEngine, model_of, request_of, said
+
+from puna.inference.events import Delta, Finished
+from puna.inference.prepare import prepare
+from puna.inference.think_then_format import think_then_format
+
+TEMPLATE = "{{ range .Messages }}{{ .Content }}{{ end }}{{ if .Think }}<think>{{ end }}"
+UNOPENED = "{{ range .Messages }}{{ if .Thinking }}<think>{{ .Thinking }}</think>{{ end }}{{ .Content }}{{ end }}"
+CLOSED: dict[str, Any] = {"stop_type": "word", "stopping_word": "</think>"}
+
+
+async def run(
+    folder: Path, *answers: list[dict[str, Any]], template: str = TEMPLATE, context: int = 500, **more: Any
+) -> tuple[ScriptedEngine, str, str, Finished]:
+    """Return the engine with what it was asked, the thinking, the content, and the end."""
+    engine = ScriptedEngine(*answers)
+    asked = replace(
+        request_of(model_of(folder, template=template), "hi", think=True, format="json", **more), can_think=True
+    )
+    prepared = await prepare(asked, engine, context)
+    assert prepared.closing == "</think>"
+    events = [event async for batch in think_then_format(engine, prepared) for event in batch]
+    *deltas, end = events
+    assert isinstance(end, Finished)
+    pieces = [delta for delta in deltas if isinstance(delta, Delta)]
+    assert len(pieces) == len(deltas), "one end, and that is the last"
+    return engine, "".join(piece.thinking for piece in pieces), "".join(piece.content for piece in pieces), end
+
+
+def prompts(engine: ScriptedEngine) -> list[str]:
+    return ["".join(map(chr, body["prompt"][1:])) for _, body in engine.asked]
+
+
+async def test_format_binds_the_second_generation_only(tmp_path: Path) -> None:
+    engine, thinking, content, end = await run(tmp_path, said("I ", "know", **CLOSED), said('{"a"', ":1}"))
+    assert (thinking, content, end.reason) == ("I know", '{"a":1}', "stop")
+    assert prompts(engine) == ["hi<think>", "hi<think>I know</think>\n\n"]
+    first, second = (body for _, body in engine.asked)
+    assert "json_schema" not in first
+    assert second["json_schema"]["type"] == "object"
+    assert first["stop"] == ["</think>"]
+    assert second["stop"] == []
+
+
+async def test_ends_are_added_up(tmp_path: Path) -> None:
+    _, _, _, end = await run(tmp_path, said("a", "b", "c", **CLOSED), said("{", "}"))
+    assert (end.generated_tokens, end.prompt_tokens) == (5, 5)
+    assert end.generation_duration == 2_000_000
+
+
+async def test_limit_is_that_of_both(tmp_path: Path) -> None:
+    engine, _, _, _ = await run(tmp_path, said("a", "b", **CLOSED), said("{}"), options={"num_predict": 9})
+    assert [body["n_predict"] for _, body in engine.asked] == [9, 7]
+
+
+async def test_thoughts_leave_room_for_the_answer(tmp_path: Path) -> None:
+    engine, _, _, _ = await run(tmp_path, said("a", **CLOSED), said("{}"), context=100)
+    prompt = len("^hi<think>")
+    assert engine.asked[0][1]["n_predict"] + prompt < 100
+
+
+async def test_limit_within_the_thoughts_is_the_end(tmp_path: Path) -> None:
+    engine, thinking, content, end = await run(tmp_path, said("a", "b", stop_type="limit"))
+    assert (thinking, content, end.reason) == ("ab", "", "length")
+    assert len(engine.asked) == 1
+
+
+async def test_stop_string_of_the_request_ends_thoughts_too(tmp_path: Path) -> None:
+    end = {"stop_type": "word", "stopping_word": "!"}
+    engine, thinking, content, _ = await run(tmp_path, said("a", **end), options={"stop": ["!"]})
+    assert (thinking, content) == ("a", "")
+    assert engine.asked[0][1]["stop"] == ["!", "</think>"]
+
+
+async def test_text_that_ends_within_the_thoughts_is_answered_all_the_same(tmp_path: Path) -> None:
+    engine, thinking, content, end = await run(tmp_path, said("a", "b"), said("{}"))
+    assert (thinking, content, end.reason) == ("ab", "{}", "stop")
+    assert prompts(engine)[1] == "hi<think>ab</think>\n\n"
+
+
+async def test_answer_without_thoughts_begins_again_in_the_format(tmp_path: Path) -> None:
+    engine, thinking, content, end = await run(tmp_path, said("Well", "no"), said("{}"), template=UNOPENED)
+    assert (thinking, content, end.reason) == ("", "{}", "stop")
+    assert prompts(engine) == ["hi", "hi"]
+
+
+@pytest.mark.parametrize("cut", range(1, 12))
+async def test_tag_opened_by_the_model_may_come_in_pieces(tmp_path: Path, cut: int) -> None:
+    text = "<think>\nhm"
+    _, thinking, content, _ = await run(tmp_path, said(text[:cut], text[cut:], **CLOSED), said("{}"), template=UNOPENED)
+    assert (thinking, content) == ("hm", "{}")

@@ -1,0 +1,161 @@
+"""Manifests and the library over them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from puna import builtin
+from puna.errors import BadRequestError, ModelNotFoundError
+from puna.models.config import ModelConfig
+from puna.models.library import Library
+from puna.models.manifests import (
+    CONFIG_TYPE,
+    PARAMS,
+    SYSTEM,
+    BadManifestError,
+    Layer,
+    Manifest,
+    ManifestStore,
+    make_manifest,
+    parse_manifest,
+)
+from puna.models.store import BlobStore
+from puna.names import parse_name
+
+
+def add(root: Path, name: str, **layers: bytes) -> Manifest:
+    """Write a model without weights, enough for a library that only lists and deletes."""
+    blobs = BlobStore(root)
+    types = {"system": SYSTEM, "params": PARAMS}
+    made = tuple(Layer(types[kind], blobs.add(data), len(data)) for kind, data in layers.items())
+    config = ModelConfig(format="gguf", family="llama").encode([layer.digest for layer in made])
+    manifest = make_manifest(Layer(CONFIG_TYPE, blobs.add(config), len(config)), made)
+    ManifestStore(root).write(parse_name(name), manifest)
+    return manifest
+
+
+def library(root: Path) -> Library:
+    return Library(root, hide_builtin=True)
+
+
+def test_manifest_survives_encoding() -> None:
+    config = Layer(CONFIG_TYPE, "sha256:" + "a" * 64, 5)
+    manifest = make_manifest(config, (Layer(SYSTEM, "sha256:" + "b" * 64, 7, "cria:latest"),))
+    again = parse_manifest(manifest.raw)
+    assert (again.config, again.layers, again.digest) == (manifest.config, manifest.layers, manifest.digest)
+    assert again.size == 12
+    assert json.loads(manifest.raw)["layers"][0]["from"] == "cria:latest"
+
+
+def test_digest_is_of_the_exact_bytes() -> None:
+    manifest = make_manifest(Layer(CONFIG_TYPE, "sha256:" + "a" * 64, 5), ())
+    spaced = json.dumps(json.loads(manifest.raw), indent=1).encode()
+    assert parse_manifest(spaced).config == manifest.config
+    assert parse_manifest(spaced).digest != manifest.digest
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{}",
+        b"[]",
+        b"null",
+        b"{",
+        b'{"config": {}}',
+        b'{"config": {"digest": "sha256:x"}}',
+        b'{"config": {"digest": "../../x", "size": 1}}',
+        b'{"config": {"digest": "sha256:%s", "size": -1}}' % (b"a" * 64),
+        b'{"config": {"digest": "sha256:%s", "size": "1"}}' % (b"a" * 64),
+        b'{"config": {"digest": "sha256:%s"}, "layers": [5]}' % (b"a" * 64),
+        b"[" * 100_000,
+    ],
+)
+def test_what_is_no_manifest(raw: bytes) -> None:
+    with pytest.raises(BadManifestError, match="invalid manifest"):
+        parse_manifest(raw)
+
+
+def test_names_without_regard_to_case(tmp_path: Path) -> None:
+    add(tmp_path, "Some/Model:Tag")
+    assert str(library(tmp_path).get("some/model:tag").name) == "Some/Model:Tag"
+    add(tmp_path, "SOME/model:TAG", system=b"new")
+    assert [str(name) for name in ManifestStore(tmp_path).names()] == ["Some/Model:Tag"], "replaced, not beside it"
+
+
+def test_files_that_are_no_model_are_passed_over(tmp_path: Path) -> None:
+    add(tmp_path, "one")
+    directory = tmp_path / "manifests" / "registry.ollama.ai" / "library"
+    (directory / "stray").write_text("x")
+    (directory / "one" / ".hidden").write_text("x")
+    (directory / "one" / "directory").mkdir()
+    assert [str(name) for name in ManifestStore(tmp_path).names()] == ["one:latest"]
+
+
+def test_deleting_leaves_no_empty_directory(tmp_path: Path) -> None:
+    add(tmp_path, "host.example/space/model:tag")
+    ManifestStore(tmp_path).delete(parse_name("host.example/space/model:tag"))
+    assert list((tmp_path / "manifests").iterdir()) == []
+    with pytest.raises(ModelNotFoundError, match="not found"):
+        ManifestStore(tmp_path).delete(parse_name("host.example/space/model:tag"))
+
+
+def test_delete_keeps_what_others_use(tmp_path: Path) -> None:
+    shared = {"system": b"shared"}
+    one = add(tmp_path, "one", **shared, params=b'{"seed":1}')
+    two = add(tmp_path, "two", **shared, params=b'{"seed":2}')
+    models = library(tmp_path)
+    models.delete(models.get("one"))
+    left = set(BlobStore(tmp_path).digests())
+    assert left == {layer.digest for layer in (two.config, *two.layers)}
+    assert one.layers[0].digest in left
+    models.delete(models.get("two"))
+    assert list(BlobStore(tmp_path).digests()) == []
+
+
+def test_put_removes_what_only_the_old_one_used(tmp_path: Path) -> None:
+    add(tmp_path, "one", system=b"old")
+    new = add(tmp_path, "new", system=b"new")
+    library(tmp_path).put(parse_name("one"), new)
+    assert set(BlobStore(tmp_path).digests()) == {layer.digest for layer in (new.config, *new.layers)}
+
+
+def test_broken_manifest_does_not_break_the_list(tmp_path: Path) -> None:
+    add(tmp_path, "good")
+    ManifestStore(tmp_path).path(parse_name("bad")).parent.mkdir()
+    ManifestStore(tmp_path).path(parse_name("bad")).write_bytes(b"{")
+    no_config = add(tmp_path, "no-config", system=b"x")
+    BlobStore(tmp_path).remove(no_config.config.digest)
+    listing = library(tmp_path).list()
+    assert [str(model.name) for model in listing.models] == ["good:latest"]
+    assert sorted(str(name) for name, _ in listing.broken) == ["bad:latest", "no-config:latest"]
+
+
+def test_change_on_disk_is_seen(tmp_path: Path) -> None:
+    add(tmp_path, "one", system=b"old")
+    models = library(tmp_path)
+    assert models.get("one").system == "old"
+    add(tmp_path, "one", system=b"new")
+    assert models.get("one").system == "new"
+
+
+def test_built_in_model_can_be_copied_and_not_deleted(tmp_path: Path) -> None:
+    models = Library(tmp_path)
+    with pytest.raises(BadRequestError, match="PUNA_HIDE_BUILTIN"):
+        models.delete(models.get("cria"))
+    models.copy(parse_name("cria"), parse_name("mine"))
+    assert models.get("mine").digest == models.get("cria").digest
+    assert set(BlobStore(tmp_path).digests()) == set(BlobStore(builtin.STORE).digests())
+    models.delete(models.get("mine"))
+    assert list(BlobStore(tmp_path).digests()) == []
+    assert models.get("cria").path.is_file()
+
+
+def test_own_model_hides_the_built_in_one_of_its_name(tmp_path: Path) -> None:
+    add(tmp_path, "cria", system=b"mine")
+    models = Library(tmp_path)
+    assert models.get("cria").system == "mine"
+    assert len(models.list().models) == 1
+    models.delete(models.get("cria"))
+    assert models.get("cria").is_builtin

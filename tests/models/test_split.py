@@ -1,0 +1,38 @@
+"""The links by which llama.cpp finds the parts of a split model."""
+
+from pathlib import Path
+
+from puna.models.split import linked_parts, remove_stale_links
+
+
+def blobs(directory: Path, count: int) -> list[Path]:
+    """Blobs with a number for content."""
+    paths = [directory / f"sha256-{number:064x}" for number in range(count)]
+    for number, path in enumerate(paths):
+        path.write_text(str(number))
+    return paths
+
+
+def test_links_have_the_names_that_the_engine_looks_for(tmp_path: Path) -> None:
+    first = linked_parts(blobs(tmp_path, 3), tmp_path)
+    assert [path.read_text() for path in sorted(first.parent.iterdir())] == ["0", "1", "2"]
+    assert [path.name[-20:] for path in sorted(first.parent.iterdir())][2] == "l-00003-of-00003.gguf"[-20:]
+
+
+def test_links_follow_a_store_that_was_moved(tmp_path: Path) -> None:
+    old, new = tmp_path / "old", tmp_path / "new"
+    old.mkdir()
+    linked_parts(blobs(old, 2), old)
+    old.rename(new)
+    first = linked_parts([new / path.name for path in sorted(new.glob("sha256-*"))], new)
+    assert first.read_text() == "0"
+    assert len(list(first.parent.iterdir())) == 2
+
+
+def test_links_to_a_model_that_is_gone_are_removed(tmp_path: Path) -> None:
+    paths = blobs(tmp_path, 4)
+    kept, gone = linked_parts(paths[:2], tmp_path), linked_parts(paths[2:], tmp_path)
+    paths[3].unlink()
+    remove_stale_links(tmp_path)
+    assert kept.exists()
+    assert not gone.parent.exists()

@@ -1,0 +1,109 @@
+"""Settings: types, defaults, and one clear sentence for a wrong value."""
+
+import math
+from typing import Any
+
+import pytest
+
+from puna.settings import SETTINGS, Address, Credentials, SettingError, Settings, parse_address
+
+
+def one(variable: str, text: str) -> Any:
+    name = next(entry.name for entry in SETTINGS if entry.variable == variable)
+    return getattr(Settings.from_env({variable: text}), name)
+
+
+def test_defaults() -> None:
+    settings = Settings.from_env({})
+    assert settings.address == Address("127.0.0.1", 11434)
+    assert settings.keep_alive == 300
+    assert settings.max_queue == 512
+    assert settings.basic_auth is None
+    assert not settings.allow_open
+    assert settings.models.parts[-2:] == (".ollama", "models")
+    assert settings == Settings.from_env({entry.variable: "" for entry in SETTINGS}), "empty is unset"
+
+
+def test_every_setting_is_described() -> None:
+    assert len({entry.variable for entry in SETTINGS}) == len(SETTINGS)
+    assert all(entry.help and entry.variable.startswith(("OLLAMA_", "PUNA_")) for entry in SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("localhost", Address("localhost", 11434)),
+        (":8080", Address("127.0.0.1", 8080)),
+        ("0.0.0.0", Address("0.0.0.0", 11434)),
+        ("example.com:1", Address("example.com", 1)),
+        ("http://example.com", Address("example.com", 80)),
+        ("https://example.com", Address("example.com", 443)),
+        ("http://example.com:5000/path", Address("example.com", 5000)),
+        ("[::1]:9", Address("::1", 9)),
+        ("[::1]", Address("::1", 11434)),
+        ("::1", Address("::1", 11434)),
+        ("", Address("127.0.0.1", 11434)),
+    ],
+)
+def test_addresses(text: str, address: Address) -> None:
+    assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("localhost", True),
+        ("127.9.9.9", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.0.1", False),
+        ("x.com", False),
+    ],
+)
+def test_loopback(host: str, loopback: bool) -> None:
+    assert Address(host, 1).is_loopback is loopback
+
+
+@pytest.mark.parametrize(
+    ("variable", "text", "value"),
+    [
+        ("OLLAMA_KEEP_ALIVE", "-1", math.inf),
+        ("OLLAMA_KEEP_ALIVE", "1h", 3600.0),
+        ("OLLAMA_BASIC_AUTH", "Ada:a:b", Credentials("Ada", "a:b")),
+        ("OLLAMA_DEBUG", "1", True),
+        ("OLLAMA_FLASH_ATTENTION", "false", False),
+        ("OLLAMA_KV_CACHE_TYPE", "Q8_0", "q8_0"),
+        ("OLLAMA_ORIGINS", " https://a.example , app://* ,", ("https://a.example", "app://*")),
+        ("PUNA_MAX_BODY", "2k", 2048),
+        ("PUNA_MAX_BODY", "1GiB", 1 << 30),
+        ("PUNA_MAX_BODY", "5", 5),
+    ],
+)
+def test_values(variable: str, text: str, value: Any) -> None:
+    assert one(variable, text) == value
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("OLLAMA_HOST", "localhost:x"),
+        ("OLLAMA_HOST", "localhost:70000"),
+        ("OLLAMA_KEEP_ALIVE", "soon"),
+        ("OLLAMA_NUM_PARALLEL", "-1"),
+        ("OLLAMA_NUM_PARALLEL", "two"),
+        ("OLLAMA_KV_CACHE_TYPE", "q9"),
+        ("OLLAMA_DEBUG", "maybe"),
+        ("OLLAMA_BASIC_AUTH", "user"),
+        ("OLLAMA_BASIC_AUTH", ":password"),
+        ("OLLAMA_BASIC_AUTH", "user:"),
+        ("PUNA_MAX_BODY", "lots"),
+    ],
+)
+def test_wrong_value_names_its_variable(variable: str, text: str) -> None:
+    with pytest.raises(SettingError, match=f"^{variable}: "):
+        Settings.from_env({variable: text})
+
+
+def test_password_is_not_printed() -> None:
+    assert "secret" not in repr(Settings.from_env({"OLLAMA_BASIC_AUTH": "Ada:secret"}))
