@@ -1,8 +1,10 @@
 """What tests need of the machine that runs them."""
 
+import importlib
 import importlib.util
 import os
 import shutil
+from typing import Any
 
 import pytest
 
@@ -19,13 +21,14 @@ def require(program: str, package: str = "") -> str:
     return path
 
 
-def require_module(name: str) -> None:
-    """Skip the test where the Python module ``name`` is missing, but fail in CI."""
+def require_module(name: str) -> Any:
+    """Return the Python module ``name``; skip the test (or the whole file) where it is missing, but fail in CI."""
     if importlib.util.find_spec(name) is None:
-        _missing(f"the Python module {name} is not installed")
+        _missing(f"the Python module {name} is not installed (pip install puna[reference])")
+    return importlib.import_module(name)
 
 
 def _missing(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(reason)
-    pytest.skip(reason)
+    pytest.skip(reason, allow_module_level=True)

