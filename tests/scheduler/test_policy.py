@@ -119,12 +119,12 @@ def test_requests_wait_for_slots_in_the_queue() -> None:
 
 def test_a_busy_model_may_use_its_turn_and_then_makes_room() -> None:
     world = World(gib=5)
-    world.ask("a", "x")
-    world.ask("b", "x")
+    for name in "abd":
+        world.ask(name, "x")
+    world.now = 1
     world.ask("c", "y")
-    world.ask("d", "x")
     assert world.policy.wake() == 10.0
-    world.end("a", 5)
+    world.end("a", 4)
     assert world.log == ["+x", "a", "b"]  # y waits: x has had five seconds
     world.end("b", 6)
     assert world.log[3:6] == ["-x", "+y", "c"]
