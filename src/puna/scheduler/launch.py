@@ -14,6 +14,9 @@ from puna.scheduler.options import RunnerOptions
 from puna.settings import Settings
 
 _POOLED_BATCH = 2048
+_BATCH = 512
+_LOGITS_BYTES = 128 << 20
+"""What a batch of a model that was not made to embed may take for logits, which the engine keeps for every token."""
 _FLOAT_BYTES = 4
 _WIDTHS = 8
 """About how many vectors of the model's width are alive at once for each token of a batch, besides two of logits."""
@@ -31,7 +34,7 @@ def footprint(model: Model, settings: Settings) -> Footprint:
         scratch_per_token=_FLOAT_BYTES * (2 * _vocabulary(model.gguf) + _WIDTHS * (model.gguf.embedding_length or 0)),
         # A text to embed is pooled over one batch, so a batch must hold it; for a model that was not made to embed,
         # a smaller limit keeps the compute buffers small.
-        batch_limit=0 if is_embedding_model(model.gguf) else _POOLED_BATCH,
+        batch_limit=0 if is_embedding_model(model.gguf) else _batch_limit(_vocabulary(model.gguf)),
     )
 
 
@@ -89,6 +92,10 @@ def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
 def is_embedding_model(gguf: GGUFFile) -> bool:
     """Return whether the model was made to embed text, and does not generate any."""
     return f"{gguf.architecture}.pooling_type" in gguf.metadata
+
+
+def _batch_limit(vocabulary: int) -> int:
+    return min(_POOLED_BATCH, max(_BATCH, _LOGITS_BYTES // (_FLOAT_BYTES * max(vocabulary, 1))))
 
 
 def _vocabulary(gguf: GGUFFile) -> int:
