@@ -39,7 +39,7 @@ def test_built_in_model_is_listed(server: Server) -> None:
 def test_built_in_model_takes_no_second_copy(serve: Serve) -> None:
     server = serve()
     server.ask("/api/generate", {"model": "cria", "prompt": "x", "stream": False, "options": SHORT})
-    assert sum(path.stat().st_size for path in server.world.models.rglob("*") if path.is_file()) == 0
+    assert sum(path.stat().st_size for path in server.world.models.rglob("*") if path.is_file()) < 10_000
 
 
 def test_built_in_model_can_be_hidden(serve: Serve) -> None:
@@ -160,7 +160,7 @@ def write_as_ollama(root: Path, name: str, gguf: Path) -> None:
 def test_store_that_ollama_wrote_works_as_it_is(serve: Serve) -> None:
     world = World({"PUNA_HIDE_BUILTIN": "1"})
     write_as_ollama(world.models, "tiny", Library(builtin.STORE).get("cria").path)
-    files = {path: path.read_bytes() for path in world.models.rglob("*") if path.is_file()}
+    files = contents(world.models)
     server = serve(world=world)
     assert set(listed(server)) == {"tiny:latest"}
     shown = server.ask("/api/show", {"model": "tiny"})
@@ -170,7 +170,13 @@ def test_store_that_ollama_wrote_works_as_it_is(serve: Serve) -> None:
     assert server.ask("/api/generate", body)["eval_count"] == 3
     rendered = server.ask("/api/generate", body | {"_debug_render_only": True})["_debug_info"]["rendered_template"]
     assert rendered == "你是一只羊驼。 Hi"
-    assert {path: path.read_bytes() for path in world.models.rglob("*") if path.is_file()} == files
+    assert contents(world.models) == files
+
+
+def contents(models: Path) -> dict[Path, bytes]:
+    """Return every file of a store but those in ``puna``, which only Puna reads."""
+    files = (path for path in models.rglob("*") if path.is_file())
+    return {path: path.read_bytes() for path in files if path.relative_to(models).parts[0] != "puna"}
 
 
 def test_one_broken_manifest_does_not_hide_the_others(serve: Serve) -> None:
