@@ -20,7 +20,7 @@ params.model.path = model
 params.hostnames = [address]
 params.n_ctx = 512
 params.n_parallel = 1
-params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 2
+params.cpuparams.n_threads = params.cpuparams_batch.n_threads = 1
 params.warmup = False
 params.ui = False
 params.verbosity = -1
