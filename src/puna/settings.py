@@ -200,6 +200,18 @@ class Settings:
     max_queue: int = _setting(
         "OLLAMA_MAX_QUEUE", "512", _parse_count, "requests that may wait; one more is answered with 503"
     )
+    stall_timeout: float = _setting(
+        "PUNA_STALL_TIMEOUT",
+        "5m",
+        parse_duration,
+        "how long a runner may make no progress before it is replaced; negative: no limit",
+    )
+    sessions: int = _setting(
+        "PUNA_SESSIONS",
+        "2G",
+        _parse_bytes,
+        "disk space for the caches of conversations whose model has left memory; 0: keep none",
+    )
     kv_cache_type: str = _setting(
         "OLLAMA_KV_CACHE_TYPE",
         "f16",

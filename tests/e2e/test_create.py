@@ -108,7 +108,7 @@ def test_model_from_itself(server: Server, made: str) -> None:
     ("body", "status", "message"),
     [
         ({}, 400, 'neither "from" nor "files"'),
-        ({"from": "missing"}, 404, "model 'missing' not found"),
+        ({"from": "missing"}, 404, "model 'missing:latest' not found"),
         ({"from": "../x"}, 400, "invalid model name"),
         ({"files": {"x.gguf": "sha256:" + "0" * 64}}, 404, "not found"),
         ({"files": {"x.gguf": "sha256:../../x"}}, 400, "invalid digest"),

@@ -14,6 +14,8 @@ from puna import __version__
 from puna.api.errors import install_error_handlers
 from puna.api.ollama import create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
+from puna.api.puna import queue, sessions
+from puna.api.request_id import RequestIds
 from puna.api.responses import json_response
 from puna.api.security import BasicAuth, Guard, origin_pattern
 from puna.api.services import Services
@@ -40,7 +42,7 @@ def create_app(settings: Settings) -> FastAPI:
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes):
+    for part in (generation, embedding, models, create, transfer_routes, queue, sessions):
         app.include_router(part.router)
     install_error_handlers(app)
     # The last one added is the first to see a request. A preflight request carries no credentials.
@@ -50,6 +52,7 @@ def create_app(settings: Settings) -> FastAPI:
         CORSMiddleware, allow_origin_regex=origin_pattern(settings), allow_methods=["*"], allow_headers=["*"]
     )
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(RequestIds)
     return app
 
 
@@ -61,6 +64,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
     scheduler = Scheduler(settings, Path(tempfile.gettempdir()))
+    scheduler.sessions.clean()
     app.state.services = Services(settings, library, scheduler, transfers)
     try:
         yield

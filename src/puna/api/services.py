@@ -8,14 +8,19 @@ from typing import Annotated, Any
 from fastapi import Depends
 from starlette.requests import Request
 
+from puna.api.request_id import REQUEST_ID
 from puna.durations import parse_duration
 from puna.errors import BadRequestError
 from puna.inference.options import Options
 from puna.models.library import Library, Model
 from puna.models.registry.transfers import Transfers
+from puna.scheduler.lease import Caller
 from puna.scheduler.scheduler import Scheduler
 from puna.settings import Settings
 
+_PRIORITIES = ("interactive", "batch")
+CLIENT_KEY = "puna.client"
+"""The entry of a request's scope that names whose key it was let in with, where clients have keys of their own."""
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +51,19 @@ def _services(request: Request) -> Services:
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
+
+
+def caller_of(request: Request, priority: str = "") -> Caller:
+    """Return who asks: the key that the request was let in with, else the peer's address.
+
+    ``priority``, or the header ``X-Priority`` without it, is "interactive" (the default) or "batch".
+    """
+    chosen = priority or request.headers.get("x-priority", "") or "interactive"
+    if chosen not in _PRIORITIES:
+        raise BadRequestError(f'invalid priority: "{chosen}" (must be "interactive" or "batch")')
+    address = request.client.host if request.client else ""
+    client = request.scope.get(CLIENT_KEY) or address
+    return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
 
 
 def keep_alive_seconds(value: float | str | None) -> float | None:

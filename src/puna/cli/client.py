@@ -74,7 +74,7 @@ def connected(*, start: bool = False) -> Iterator[Client]:
             _stop(server)
 
 
-def post_lines(path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+def post_lines(path: str, body: Mapping[str, Any], method: str = "POST") -> Iterator[dict[str, Any]]:
     """Ask the configured server for something that only Puna has, and yield the objects of its answer.
 
     Raises ``CommandError`` with the server's words when it answers with an error.
@@ -84,7 +84,7 @@ def post_lines(path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     login = (auth.user, auth.password) if auth else None
     with (
         httpx.Client(base_url=settings.address.url, auth=login, timeout=None) as client,
-        client.stream("POST", path, json=body) as response,
+        client.stream(method, path, json=body) as response,
     ):
         for line in response.iter_lines():
             answer = json.loads(line)

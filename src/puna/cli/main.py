@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from puna import __version__
-from puna.cli import create, models, run, transfers
+from puna.cli import create, models, run, sessions, transfers
 from puna.errors import PunaError
 
 app = typer.Typer(
@@ -51,6 +51,7 @@ def _add_commands() -> None:
         app.command()(serve)
     app.command()(run.run)
     app.command()(create.create)
+    app.command()(sessions.sessions)
     for name, command in {**models.COMMANDS, **transfers.COMMANDS}.items():
         app.command(name)(command)
     app.command("ls", hidden=True)(models.list_models)

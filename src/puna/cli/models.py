@@ -18,7 +18,7 @@ def list_models() -> None:
     """List the models on this machine."""
     with connected() as client:
         models = client.list().models
-    _print_table(
+    print_table(
         ("NAME", "ID", "SIZE", "MODIFIED"),
         [
             (
@@ -36,7 +36,7 @@ def ps() -> None:
     """List the models in memory."""
     with connected() as client:
         models = client.ps().models
-    _print_table(
+    print_table(
         ("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"),
         [
             (
@@ -152,7 +152,7 @@ def human_time(moment: datetime) -> str:
     return f"{count} {unit}{'s' * (count != 1)} {'ago' if seconds < 0 else 'from now'}"
 
 
-def _print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="")
     for title in head:
         table.add_column(title, no_wrap=True, overflow="ignore")

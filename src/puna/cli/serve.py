@@ -1,5 +1,6 @@
 """``puna serve``."""
 
+import asyncio
 import logging
 import os
 import socket
@@ -9,14 +10,18 @@ from typing import Annotated
 
 import typer
 import uvicorn
+from fastapi import FastAPI
 
 from puna import __version__
 from puna.api.app import create_app
+from puna.api.services import Services
 from puna.cli.errors import CommandError
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Address, Settings
 
 _BACKLOG = 2048
+_FINISH_SECONDS = 1.5
+"""How long answers under way may still take when the server is told to end."""
 _SHUTDOWN_SECONDS = 5
 
 _OPEN_ADDRESS = """\
@@ -46,15 +51,16 @@ def serve(
     )
     listener = _listen(address)
     look = EngineInfoProcess()  # under way while the application is made
+    app = create_app(settings)
     config = uvicorn.Config(
-        create_app(settings),
+        app,
         log_config=None,
         access_log=settings.debug,
         log_level="warning",
         lifespan="on",
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
     )
-    server = _Server(config, f"http://{_printable(listener)}", look)
+    server = _Server(config, app, f"http://{_printable(listener)}", look)
     if exit_with_stdin:
         threading.Thread(target=_exit_with_stdin, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
@@ -63,10 +69,11 @@ def serve(
 
 
 class _Server(uvicorn.Server):
-    """Says where it listens as soon as it does."""
+    """Says where it listens as soon as it does, and ends the answers under way when it is told to end."""
 
-    def __init__(self, config: uvicorn.Config, url: str, look: EngineInfoProcess) -> None:
+    def __init__(self, config: uvicorn.Config, app: FastAPI, url: str, look: EngineInfoProcess) -> None:
         super().__init__(config)
+        self._app = app
         self._url = url
         self._look = look
 
@@ -74,6 +81,12 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)
         typer.echo(f"Puna {__version__} listens on {self._url}, engine: {self._look.result()}")
         sys.stdout.flush()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        services: Services = self._app.state.services
+        draining = asyncio.create_task(services.scheduler.drain(_FINISH_SECONDS))
+        await super().shutdown(sockets)
+        await draining
 
 
 def _listen(address: Address) -> socket.socket:

@@ -1,7 +1,9 @@
 """The llama-server protocol over a runner's unix socket."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ _BASE = "http://runner"
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
 _DONE = b"[DONE]"
+_ABORTED = "the call was aborted"
 _READ_BUFFER = 1 << 20
 
 
@@ -23,14 +26,42 @@ class EngineClient:
     Cancelling a call closes its connection, which ends the generation in the engine.
     """
 
-    def __init__(self, socket: Path, key: str) -> None:
-        self._session = aiohttp.ClientSession(
-            # The engine closes connections when it likes; a request must not meet one that is closing.
-            connector=aiohttp.UnixConnector(str(socket), limit=0, force_close=True),
-            timeout=aiohttp.ClientTimeout(total=None),
-            headers={"Authorization": f"Bearer {key}"},
-            read_bufsize=_READ_BUFFER,
+    def __init__(self, session: aiohttp.ClientSession) -> None:
+        self._session = session
+        self._opening: set[asyncio.Future[aiohttp.ClientResponse]] = set()
+        self._responses: set[aiohttp.ClientResponse] = set()
+        self._aborted = False
+        self._last_byte = 0.0
+
+    @classmethod
+    def connect(cls, socket: Path, key: str) -> "EngineClient":
+        """Return a client for the runner that listens on ``socket``."""
+        return cls(
+            aiohttp.ClientSession(
+                # The engine closes connections when it likes; a request must not meet one that is closing.
+                connector=aiohttp.UnixConnector(str(socket), limit=0, force_close=True),
+                timeout=aiohttp.ClientTimeout(total=None),
+                headers={"Authorization": f"Bearer {key}"},
+                read_bufsize=_READ_BUFFER,
+            )
         )
+
+    def borrowed(self) -> "EngineClient":
+        """Return a client of the same runner whose calls can be aborted apart from all others."""
+        return EngineClient(self._session)
+
+    def abort(self) -> None:
+        """Make the calls under way, and all later ones, fail with ``RunnerCrashedError``."""
+        self._aborted = True
+        for opening in self._opening:
+            opening.cancel()
+        for response in self._responses:
+            response.close()
+
+    @property
+    def waiting_since(self) -> float:
+        """Return the monotonic time since which a call has waited for its next byte, 0 if there is no call."""
+        return self._last_byte if self._opening or self._responses else 0.0
 
     async def close(self) -> None:
         """Close the connections; calls under way fail."""
@@ -47,7 +78,7 @@ class EngineClient:
     async def get(self, path: str) -> Any:
         """Return the decoded answer to ``GET path``."""
         try:
-            async with self._session.get(_BASE + path) as response:
+            async with self._call("GET", path) as response:
                 return _decode(response.status, await response.read())
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
@@ -55,7 +86,7 @@ class EngineClient:
     async def post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Return the decoded answer to ``POST path``."""
         try:
-            async with self._session.post(_BASE + path, data=orjson.dumps(body)) as response:
+            async with self._call("POST", path, body) as response:
                 return _decode(response.status, await response.read())
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
@@ -63,11 +94,12 @@ class EngineClient:
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Yield the server-sent events of ``POST path``, those that arrived together as one list."""
         try:
-            async with self._session.post(_BASE + path, data=orjson.dumps(body)) as response:
+            async with self._call("POST", path, body) as response:
                 if response.status != 200:
                     _decode(response.status, await response.read())
                 pending = b""
                 async for chunk in response.content.iter_any():
+                    self._last_byte = time.monotonic()
                     *events, pending = (pending + chunk).split(_EVENT_END)
                     decoded = [_decode_event(event) for event in events if event.startswith(_DATA + b"{")]
                     if decoded:
@@ -76,6 +108,31 @@ class EngineClient:
                     raise _error(500, _loads(pending.removeprefix(b"error: ")))
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+
+    @asynccontextmanager
+    async def _call(
+        self, method: str, path: str, body: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        if self._aborted:
+            raise aiohttp.ClientConnectionError(_ABORTED)
+        self._last_byte = time.monotonic()
+        data = None if body is None else orjson.dumps(body)
+        opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data))
+        self._opening.add(opening)
+        try:
+            response = await opening
+        except asyncio.CancelledError:
+            if self._aborted and not _being_cancelled():
+                raise aiohttp.ClientConnectionError(_ABORTED) from None
+            raise
+        finally:
+            self._opening.discard(opening)
+        self._responses.add(response)
+        try:
+            yield response
+        finally:
+            self._responses.discard(response)
+            response.close()
 
     async def tokenize(self, text: str, *, special: bool = True, parse_special: bool = True) -> list[int]:
         """Return the tokens of ``text``; ``special`` adds the model's own beginning-of-text token."""
@@ -92,6 +149,11 @@ class EngineClient:
         """Return the prompt that the model's own chat template makes of a chat request."""
         prompt: str = (await self.post("/apply-template", body))["prompt"]
         return prompt
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def _loads(data: bytes) -> Any:

@@ -31,6 +31,10 @@ class RunnerConfig:
     use_mmap: bool = True
     use_mlock: bool = False
     numa: bool = False
+    prompt_cache: int = 0
+    """MiB of memory for prompts that have left their slot; 0 switches that off."""
+    slot_directory: str = ""
+    """Where slots may be saved to and restored from; "" forbids it."""
     pooling: str = ""
     """How token vectors become one: "mean" where the model does not say, "" for the model's own way."""
 

@@ -32,6 +32,9 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
     params.ui = False
     params.verbosity = _EVERYTHING if debug else _ERRORS_AND_WARNINGS
     params.endpoint_slots = True
+    params.cache_ram_mib = config.prompt_cache
+    if config.slot_directory:
+        params.slot_save_path = f"{config.slot_directory}/"
     params.fit_params = False  # the scheduler decides what fits
     params.warmup = False
     params.ctx_shift = True  # a request that must not shift is bounded by its number of tokens

@@ -4,7 +4,15 @@ from puna.errors import BadRequestError, PunaError
 
 
 class ModelLoadError(PunaError):
-    """The engine could not load a model; the text carries the engine's reason."""
+    """The engine could not load a model; the text carries the engine's reason.
+
+    ``killed`` tells that a signal ended the process, which another try may escape.
+    """
+
+    def __init__(self, message: str, *, out_of_memory: bool = False, killed: bool = False) -> None:
+        super().__init__(message)
+        self.out_of_memory = out_of_memory
+        self.killed = killed
 
 
 class RunnerCrashedError(PunaError):

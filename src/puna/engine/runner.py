@@ -6,8 +6,11 @@ import contextlib
 import json
 import logging
 import math
+import os
+import re
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -24,6 +27,9 @@ from puna.engine.errors import ModelLoadError, RunnerCrashedError
 _STOP_SECONDS = 3.0
 _CRASH_SECONDS = 0.5
 _REMEMBERED_LINES = 40
+_OUT_OF_MEMORY = re.compile(
+    r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate", re.IGNORECASE
+)
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
 
@@ -71,7 +77,7 @@ class Runner:
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
         )
-        runner = cls(name, config, process, EngineClient(socket, key), place)
+        runner = cls(name, config, process, EngineClient.connect(socket, key), place)
         try:
             await runner._load({"socket": str(socket), "key": key, "debug": debug}, load_timeout)
         except BaseException:
@@ -98,7 +104,11 @@ class Runner:
             raise ModelLoadError(f"model {self.name} did not load within {seconds:g} seconds (OLLAMA_LOAD_TIMEOUT)")
         if healthy not in done:
             await self._output
-            raise ModelLoadError(f"model {self.name} failed to load: {self._reason()}")
+            raise ModelLoadError(
+                f"model {self.name} failed to load: {self._reason()}",
+                out_of_memory=any(_OUT_OF_MEMORY.search(line) for line in self._lines),
+                killed=(self._process.returncode or 0) < 0,
+            )
 
     async def _read_output(self) -> None:
         stream = self._process.stderr
@@ -138,6 +148,27 @@ class Runner:
         except psutil.Error:
             return 0
 
+    def private_memory(self) -> int:
+        """Return the bytes that nobody else could use, which files that are mapped are not."""
+        try:
+            info = psutil.Process(self.pid).memory_info()
+        except psutil.Error:
+            return 0
+        return int(info.rss - getattr(info, "shared", 0))
+
+    def processor_seconds(self) -> float:
+        """Return how long the process has computed."""
+        try:
+            times = psutil.Process(self.pid).cpu_times()
+        except psutil.Error:
+            return 0.0
+        return float(times.user + times.system)
+
+    def kill(self) -> None:
+        """End the process and all that it started, at once; ``stop`` is still to be called."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+
     async def crash_error(self) -> RunnerCrashedError:
         """Return the error for a request that this runner cannot answer any more."""
         with contextlib.suppress(TimeoutError):  # its connections may end a moment before it does
@@ -163,8 +194,7 @@ class Runner:
         try:
             await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
         except TimeoutError:
-            with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+            self.kill()
             await self._process.wait()
         await self._output
         shutil.rmtree(self._place, ignore_errors=True)

@@ -9,6 +9,7 @@ from puna.engine.errors import ContextExceededError
 from puna.errors import BadRequestError, PunaError
 from puna.inference.options import Options
 from puna.models.library import Model
+from puna.scheduler.lease import Caller, Lease
 from puna.scheduler.scheduler import Scheduler
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ async def embed(
     dimensions: int = 0,
     normalize: bool = True,
     keep_alive: float | None = None,
+    caller: Caller | None = None,
 ) -> Embedded:
     """Return the vectors of ``texts``, all sent to the engine at once so that it evaluates them in batches.
 
@@ -53,21 +55,25 @@ async def embed(
 
     if dimensions < 0:
         raise BadDimensionsError("dimensions must not be negative")
-    async with scheduler.acquire(model, options.runner, keep_alive) as lease:
+
+    async def work(lease: Lease) -> tuple[Any, int]:
         if not texts:
-            return Embedded(np.empty((0, 0), np.float32), 0, lease.load_duration)
-        client, config = lease.runner.client, lease.runner.config
-        limit = min(config.context, config.batch)
+            return None, lease.load_duration
+        limit = min(lease.context, lease.runner.config.batch)
         cut = options.truncate if truncate is None else truncate
-        inputs = [await _fitted(client, text, limit, truncate=cut) for text in texts]
+        inputs = [await _fitted(lease.client, text, limit, truncate=cut) for text in texts]
         body = {"input": inputs, "encoding_format": "base64", "embd_normalize": 2 if normalize else -1}
-        answer = await client.post("/v1/embeddings", body)
+        return await lease.client.post("/v1/embeddings", body), lease.load_duration
+
+    answer, load_duration = await scheduler.run(model, options.runner, work, keep_alive=keep_alive, caller=caller)
+    if answer is None:
+        return Embedded(np.empty((0, 0), np.float32), 0, load_duration)
     vectors = _decode(answer["data"])
     if dimensions and dimensions < vectors.shape[1]:
         vectors = vectors[:, :dimensions]
         if normalize:
             vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
-    return Embedded(vectors, answer.get("usage", {}).get("prompt_tokens", 0), lease.load_duration)
+    return Embedded(vectors, answer.get("usage", {}).get("prompt_tokens", 0), load_duration)
 
 
 async def _fitted(client: EngineClient, text: str, limit: int, *, truncate: bool) -> str | list[int]:

@@ -13,8 +13,9 @@ from puna.inference.prepare import Prepared, prepare
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.models.library import Model
+from puna.scheduler.lease import Caller, Lease
 from puna.scheduler.options import RunnerOptions
-from puna.scheduler.scheduler import Lease, Scheduler
+from puna.scheduler.scheduler import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,29 +34,52 @@ class Rendered:
 
 
 async def generate(
-    scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None
+    scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
 ) -> AsyncGenerator[list[Event | Started], None]:
     """Yield the events of one generation, those that arrived together as one list; ``Finished`` is the last.
 
     Closing the iterator ends the generation in the engine. Raises a ``PunaError`` before the first event for what
-    cannot be done, and ``RunnerCrashedError`` at any time.
+    cannot be done, and ``RunnerCrashedError`` at any time. A runner that is lost before anything of the answer has
+    arrived is replaced once, and nobody notices.
     """
     request = check(request)
-    async with scheduler.acquire(request.model, request.options.runner, keep_alive) as lease:
-        prepared = await prepare(request, lease.runner.client, lease.context)
-        yield [Started(lease.load_duration)]
+    caller = caller or Caller()
+    started = answering = False
+    while True:
         try:
-            async with aclosing(_answer(request, prepared, lease)) as answer:
-                async for events in answer:
-                    yield events
-        except RunnerCrashedError as error:
-            raise await lease.runner.crash_error() from error
+            async with scheduler.acquire(request.model, request.options.runner, keep_alive, caller) as lease:
+                prepared = await _warmed(await prepare(request, lease.client, lease.context), lease)
+                if not started:
+                    started = True
+                    yield [Started(lease.load_duration)]
+                async with aclosing(_answer(request, prepared, lease)) as answer:
+                    async for events in answer:
+                        answering = True
+                        yield events
+            return
+        except RunnerCrashedError:
+            if answering or caller.again:
+                raise
+            caller = caller.once_more()
+
+
+async def _warmed(prepared: Prepared, lease: Lease) -> Prepared:
+    """Return the call on the slot that holds the beginning of its prompt from an earlier day, if there is one."""
+    if lease.warm is None:
+        return prepared
+
+    async def tokens() -> list[int]:
+        given = prepared.body.get("prompt")
+        return given if isinstance(given, list) else await lease.client.tokenize(await prepared.rendered(lease.client))
+
+    slot = await lease.warm.restore(lease.client, tokens)
+    return prepared if slot is None else replace(prepared, body=prepared.body | {"id_slot": slot})
 
 
 async def _answer(
     request: GenerationRequest, prepared: Prepared, lease: Lease
 ) -> AsyncGenerator[list[Event | Started], None]:
-    client = lease.runner.client
+    client = lease.client
     stream = think_then_format(client, prepared) if prepared.closing else _one_call(client, prepared)
     said: list[str] = []
     async with aclosing(stream) as batches:
@@ -77,18 +101,29 @@ async def _one_call(client: EngineClient, prepared: Prepared) -> AsyncGenerator[
             yield [event for engine_event in engine_events for event in prepared.decode(engine_event)]
 
 
-async def render(scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None) -> Rendered:
+async def render(
+    scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
+) -> Rendered:
     """Return the prompt that ``generate`` would send, without generating."""
     request = check(request)
-    async with scheduler.acquire(request.model, request.options.runner, keep_alive) as lease:
-        prepared = await prepare(request, lease.runner.client, lease.context)
+
+    async def work(lease: Lease) -> Rendered:
+        prepared = await prepare(request, lease.client, lease.context)
         images = sum(len(message.images) for message in getattr(request.input, "messages", ()))
-        return Rendered(await prepared.rendered(lease.runner.client), images)
+        return Rendered(await prepared.rendered(lease.client), images)
+
+    return await scheduler.run(request.model, request.options.runner, work, keep_alive=keep_alive, caller=caller)
 
 
-async def load(scheduler: Scheduler, model: Model, options: RunnerOptions, keep_alive: float | None = None) -> Started:
+async def load(
+    scheduler: Scheduler,
+    model: Model,
+    options: RunnerOptions,
+    keep_alive: float | None = None,
+    caller: Caller | None = None,
+) -> Started:
     """Bring a model into memory and return how long that took."""
-    async with scheduler.acquire(model, options, keep_alive) as lease:
+    async with scheduler.acquire(model, options, keep_alive, caller) as lease:
         return Started(lease.load_duration)
 
 
@@ -131,7 +166,7 @@ async def _finish(
 ) -> Finished:
     tokens: tuple[int, ...] = ()
     if request.with_context:
-        client = lease.runner.client
+        client = lease.client
         text = await prepared.rendered(client) + answer
         tokens = (*prepared.prefix, *await client.tokenize(text, special=not prepared.prefix))
     return replace(event, truncation=prepared.truncation, context=tokens)

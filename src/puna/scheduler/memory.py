@@ -4,10 +4,15 @@ from dataclasses import dataclass
 
 from puna.errors import PunaError
 
-_PREFERRED_PARALLEL = 4
+_BATCH = 512
 _MINIMUM_CONTEXT = 4096
+_COMFORTABLE_CONTEXT = 8192
+"""A context below this is not traded for more slots."""
+_SLOTS = ((8, 0.25), (4, 0.5), (2, 0.5), (1, 1.0))
+"""Numbers of slots to choose from, and the part of the budget that the caches of so many may take."""
 _OVERHEAD = 64 << 20
 """What a process with an empty model holds: interpreter, engine, buffers."""
+_PROMPT_CACHE = 1 << 30
 _USABLE = 0.85
 """The part of the available memory that a model may plan with; the rest is for everybody else."""
 
@@ -21,15 +26,26 @@ class OutOfMemoryError(PunaError):
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What a model file says about its size: bytes of weights, bytes of cache per token, and its longest context."""
+    """What a model file says about its size: bytes of weights, bytes of cache per token, and its longest context.
+
+    ``scratch_per_token`` are the bytes that each token of a batch needs while it is computed, and ``batch_limit`` is
+    the largest batch; 0 means the context.
+    """
 
     weights: int
     cache_per_token: int
     trained_context: int
+    scratch_per_token: int = 0
+    batch_limit: int = 0
+
+    def batch(self, context: int) -> int:
+        """Return how many tokens of a prompt are computed in one step."""
+        return max(_BATCH, min(context, self.batch_limit or context))
 
     def total(self, context: int, parallel: int) -> int:
         """Return the estimated bytes of a runner with ``parallel`` slots of ``context`` tokens."""
-        return _OVERHEAD + self.weights + self.cache_per_token * context * parallel
+        scratch = self.scratch_per_token * self.batch(context)
+        return _OVERHEAD + self.weights + self.cache_per_token * context * parallel + scratch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +55,35 @@ class Plan:
     context: int
     parallel: int
     size: int
+    prompt_cache: int = 0
+    """Bytes for prompts that have left their slot: what is left of the budget, within bounds; counted when used."""
+
+
+def usable(available: int) -> int:
+    """Return how many of the bytes that are available models may plan with."""
+    return int(available * _USABLE)
 
 
 def plan(footprint: Footprint, *, context: int, parallel: int, available: int) -> Plan:
     """Choose what was not asked for (``context`` or ``parallel`` 0) so that the model fits into ``available`` bytes.
 
-    The context asked for is kept up to what the model was trained for; the one not asked for is the model's own and
-    halved while memory is short. Raises ``OutOfMemoryError`` when the smallest choice does not fit.
+    The context asked for is kept up to what the model was trained for; the one not asked for is the model's own,
+    halved while its caches would take too much. The more slots the better, as long as each has a comfortable context.
+    Raises ``OutOfMemoryError`` when the smallest choice does not fit.
     """
-    budget = int(available * _USABLE)
+    budget = usable(available)
     own = footprint.trained_context or _MINIMUM_CONTEXT
     contexts = [min(context, own)] if context else _halvings(own)
-    slots = [parallel] if parallel else [_PREFERRED_PARALLEL, 2, 1]
-    choices = [(tokens, count) for tokens in contexts for count in slots]
-    for tokens, count in choices:
+    slots = [(parallel, 1.0)] if parallel else list(_SLOTS)
+    choices = [(tokens, count, part) for count, part in slots for tokens in contexts]
+    comfortable = [choice for choice in choices if context or choice[0] >= min(own, _COMFORTABLE_CONTEXT)]
+    for tokens, count, part in (*comfortable, *reversed(choices)):
+        cache = footprint.cache_per_token * tokens * count
         size = footprint.total(tokens, count)
-        if size <= budget:
-            return Plan(tokens, count, size)
-    raise OutOfMemoryError(footprint.total(*choices[-1]), available)
+        if size <= budget and cache <= part * budget:
+            return Plan(tokens, count, size, min(_PROMPT_CACHE, cache, budget - size))
+    smallest = choices[-1]
+    raise OutOfMemoryError(footprint.total(smallest[0], smallest[1]), available)
 
 
 def _halvings(context: int) -> list[int]:

@@ -1,68 +1,66 @@
-"""Lends runners to requests: loads models, keeps them for a while, makes room for others, bounds the queue."""
+"""Lends runners to requests: carries out what the policy decides, and keeps models for a while.
+
+Requests wait here, not in the engine: a runner never has more of them than slots.
+"""
 
 import asyncio
 import logging
 import math
 import time
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
-
-import psutil
+from typing import Any, TypeVar
 
 from puna.engine.config import RunnerConfig
+from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.runner import Runner
-from puna.errors import UnavailableError
+from puna.errors import BadRequestError, NotFoundError, PunaError, UnavailableError
 from puna.models.library import Model
-from puna.scheduler.launch import footprint, runner_config
-from puna.scheduler.memory import Plan, plan
+from puna.scheduler.capacity import Capacity
+from puna.scheduler.launch import can_save_slots, demand_of, runner_config, session_key
+from puna.scheduler.lease import Caller, Lease, LoadedModel, RequestCanceledError
 from puna.scheduler.options import RunnerOptions
+from puna.scheduler.policy import Action, Load, Policy, Refuse, Resident, Start, Unload
+from puna.scheduler.queue import QueueFullError, Ticket
+from puna.scheduler.sessions import SessionStore
+from puna.scheduler.warm import WarmSlots
+from puna.scheduler.watchdog import Watchdog
 from puna.settings import Settings
 
 _log = logging.getLogger(__name__)
-_RETRY_AFTER_SECONDS = 1
+_LONGEST_RETRY_AFTER = 60
+_DRAIN_PAUSE = 0.05
+T = TypeVar("T")
 
 
-@dataclass(eq=False)
-class LoadedModel:
-    """A model in memory. ``users`` counts the requests that hold it or wait for one of its slots."""
+@dataclass(eq=False, slots=True)
+class _Request:
+    """A request that waits or runs."""
 
     model: Model
     options: RunnerOptions
-    config: RunnerConfig
-    runner: Runner
-    size: int
-    slots: asyncio.Semaphore
-    keep_alive: float
-    users: int = 0
-    last_used: float = field(default_factory=time.monotonic)
-    expires_at: float = math.inf
-    """Wall-clock time (seconds since the epoch) at which it leaves memory unless it is used before."""
-    idle: asyncio.Event = field(default_factory=asyncio.Event)
-    retiring: bool = False
-    timer: asyncio.TimerHandle | None = None
-
-    def serves(self, options: RunnerOptions) -> bool:
-        """Return whether a request with these options can use the runner as it is."""
-        if self.retiring or not self.runner.alive:
-            return False
-        same_context = options.num_ctx in (self.options.num_ctx, self.config.context)
-        return same_context and replace(options, num_ctx=0) == replace(self.options, num_ctx=0)
+    ticket: Ticket
+    granted: asyncio.Future[LoadedModel]
+    started: float = math.inf
+    entry: LoadedModel | None = None
+    lease: Lease | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Lease:
-    """A slot of a runner, held for one request. ``load_duration`` is in nanoseconds, waiting included."""
+class RequestState:
+    """What is known of a request. ``position`` counts those before it; times are in seconds."""
 
-    runner: Runner
-    load_duration: int
-
-    @property
-    def context(self) -> int:
-        """Return the tokens that the slot holds."""
-        return self.runner.config.context
+    id: str
+    model: str
+    client: str
+    batch: bool
+    running: bool
+    seconds: float
+    """How long it has waited, or run."""
+    position: int = 0
+    estimated_wait: float | None = None
 
 
 class Scheduler:
@@ -73,44 +71,86 @@ class Scheduler:
         self._settings = settings
         self._directory = directory
         self._loaded: dict[str, LoadedModel] = {}
-        self._changes: dict[str, asyncio.Task[None]] = {}
-        self._background: set[asyncio.Task[None]] = set()
-        self._room = asyncio.Lock()
-        self._someone_idle = asyncio.Condition()
-        self._pending = 0
+        self._requests: dict[str, _Request] = {}
+        self._loads: set[asyncio.Task[None]] = set()
+        self._unloads: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
+        self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
+        self._capacity = Capacity(lambda: self._policy.steady)
+        self._watchdog = Watchdog(settings.stall_timeout, self._lost)
+        self._policy = Policy(
+            capacity=self._capacity.bytes, max_queue=max(1, settings.max_queue), max_models=settings.max_loaded_models
+        )
 
     @asynccontextmanager
     async def acquire(
-        self, model: Model, options: RunnerOptions, keep_alive: float | None = None
+        self, model: Model, options: RunnerOptions, keep_alive: float | None = None, caller: Caller | None = None
     ) -> AsyncIterator[Lease]:
         """Lend a slot of a runner of ``model``, loading it if need be.
 
         ``keep_alive`` (seconds) is how long the model stays after this request; ``None`` means the setting's.
-        Raises ``UnavailableError`` when too many requests wait, ``OutOfMemoryError`` and ``ModelLoadError``.
+        Raises ``QueueFullError``, ``OutOfMemoryError`` at once if the model can never fit, ``ModelLoadError``,
+        ``RequestCanceledError``, and ``RunnerCrashedError`` when the runner is lost meanwhile.
         """
         started = time.perf_counter_ns()
-        if self._pending >= self._settings.max_queue:
-            raise UnavailableError(
-                "server busy, please try again.  maximum pending requests exceeded", _RETRY_AFTER_SECONDS
-            )
-        self._pending += 1
-        waiting = True
+        request = self._submit(model, options, caller or Caller())
         try:
-            entry = await self._enter(model, options)
+            entry = await request.granted
+            entry.keep_alive = self._settings.keep_alive if keep_alive is None else keep_alive
+            context = min(options.num_ctx or entry.config.context, entry.config.context)
+            client = entry.runner.client.borrowed()
+            request.lease = Lease(entry.runner, client, context, time.perf_counter_ns() - started, entry.warm)
+            self._watchdog.watch(entry, request.lease)
             try:
-                entry.keep_alive = self._settings.keep_alive if keep_alive is None else keep_alive
-                async with entry.slots:
-                    self._pending -= 1
-                    waiting = False
-                    yield Lease(entry.runner, time.perf_counter_ns() - started)
-            finally:
-                await self._leave(entry)
+                yield request.lease
+            except RunnerCrashedError as error:
+                failure = await request.lease.failure()
+                if request.lease.ended_by is None:
+                    self._lost(entry)
+                raise failure from error
         finally:
-            self._pending -= waiting
+            self._leave(request)
+
+    async def run(
+        self,
+        model: Model,
+        options: RunnerOptions,
+        work: Callable[[Lease], Awaitable[T]],
+        *,
+        keep_alive: float | None = None,
+        caller: Caller | None = None,
+    ) -> T:
+        """Return what ``work`` does with a lease; done once more when its runner is lost. Raises as ``acquire``."""
+        caller = caller or Caller()
+        try:
+            async with self.acquire(model, options, keep_alive, caller) as lease:
+                return await work(lease)
+        except RunnerCrashedError:
+            async with self.acquire(model, options, keep_alive, caller.once_more()) as lease:
+                return await work(lease)
 
     def loaded(self) -> list[LoadedModel]:
         """Return the models in memory, the one that was used last first."""
-        return sorted(self._loaded.values(), key=lambda entry: entry.last_used, reverse=True)
+        return sorted(self._loaded.values(), key=lambda entry: entry.resident.last_used, reverse=True)
+
+    def requests(self) -> list[RequestState]:
+        """Return the requests that run, then those that wait in the order of their turns."""
+        now = time.monotonic()
+        running = [self._state(request, now) for request in self._requests.values() if request.entry]
+        waiting = [self._requests[ticket.id] for ticket in self._policy.queue.tickets()]
+        return [*running, *(self._state(request, now) for request in waiting)]
+
+    def cancel(self, request_id: str) -> None:
+        """End a request, whether it waits or runs; raise ``NotFoundError`` if there is none of this id."""
+        request = self._requests.get(request_id)
+        if request is None:
+            raise NotFoundError(f"no request '{request_id}' waits or runs")
+        if request.lease:
+            request.lease.end(RequestCanceledError())
+        elif not request.granted.done():
+            self._refuse(request, RequestCanceledError())
+            self._pump()
 
     async def unload(self, model: Model) -> None:
         """Take a model out of memory as soon as no request uses it."""
@@ -118,137 +158,242 @@ class Scheduler:
         if entry is None:
             return
         entry.keep_alive = 0
-        if entry.users == 0:
-            await self._retire(entry)
+        if self._policy.idle(entry.resident):
+            await self._unload(entry.resident)
+
+    async def drain(self, seconds: float) -> None:
+        """Turn away requests that wait, and end those that run and are not finished after so many seconds."""
+        self._closed = True
+        reason = UnavailableError("the server is shutting down")
+        for request in list(self._requests.values()):
+            self._refuse(request, reason)
+        for _ in range(math.ceil(seconds / _DRAIN_PAUSE)):
+            if not self._requests:
+                return
+            await asyncio.sleep(_DRAIN_PAUSE)
+        for request in list(self._requests.values()):
+            if request.lease:
+                request.lease.end(reason)
 
     async def close(self) -> None:
-        """End every runner."""
-        for task in [*self._changes.values(), *self._background]:
+        """End every request that waits, and every runner."""
+        await self.drain(0)
+        if self._timer:
+            self._timer.cancel()
+        await self._watchdog.stop()
+        for task in self._loads:
             task.cancel()
-        await asyncio.gather(*self._changes.values(), *self._background, return_exceptions=True)
-        await asyncio.gather(*(self._retire(entry) for entry in list(self._loaded.values())))
+        await asyncio.gather(*self._loads, *self._unloads, return_exceptions=True)
+        await asyncio.gather(*(self._unload(entry.resident) for entry in list(self._loaded.values())))
 
-    async def _enter(self, model: Model, options: RunnerOptions) -> LoadedModel:
-        while True:
-            entry = self._loaded.get(model.digest)
-            if entry and entry.serves(options):
-                entry.users += 1
-                entry.idle.clear()
-                if entry.timer:
-                    entry.timer.cancel()
-                return entry
-            change = self._changes.get(model.digest)
-            if change is None:
-                change = asyncio.create_task(self._load(model, options))
-                self._changes[model.digest] = change
-                change.add_done_callback(lambda task: self._changed(model, task))
-            # A client that goes away must not end a load that others wait for.
-            await asyncio.shield(change)
+    def _state(self, request: _Request, now: float) -> RequestState:
+        ticket = request.ticket
+        running = request.entry is not None
+        return RequestState(
+            id=ticket.id,
+            model=str(request.model.name),
+            client=ticket.client,
+            batch=ticket.batch,
+            running=running,
+            seconds=now - (request.started if running else ticket.arrived),
+            position=0 if running else self._policy.queue.position(ticket),
+            estimated_wait=None if running else self._policy.estimate(ticket),
+        )
 
-    def _changed(self, model: Model, task: asyncio.Task[None]) -> None:
-        self._changes.pop(model.digest, None)
-        if not task.cancelled() and (error := task.exception()):
-            _log.warning("%s", error)  # whoever still waits gets it as well
+    def _submit(self, model: Model, options: RunnerOptions, caller: Caller) -> _Request:
+        if self._closed:
+            raise UnavailableError("the server is shutting down")
+        if caller.id in self._requests:
+            raise BadRequestError(f"another request has the id '{caller.id}'")
+        demand = demand_of(model, options, self._settings)
+        entry = self._loaded.get(model.digest)
+        if entry is None or not entry.resident.serves(demand):
+            self._policy.check(demand)
+        ticket = Ticket(
+            caller.id, caller.client, model.digest, demand, time.monotonic(), batch=caller.batch, again=caller.again
+        )
+        request = _Request(model, options, ticket, asyncio.get_running_loop().create_future())
+        self._requests[caller.id] = request
+        self._policy.submit(ticket)
+        self._pump()
+        displaced = self._policy.queue.overflow(ticket)
+        if displaced:
+            wait = self._policy.estimate(displaced) or 1
+            error = QueueFullError(math.ceil(min(max(wait, 1), _LONGEST_RETRY_AFTER)))
+            self._refuse(self._requests[displaced.id], error)
+        return request
 
-    async def _leave(self, entry: LoadedModel) -> None:
-        entry.users -= 1
-        entry.last_used = time.monotonic()
-        if entry.users == 0:
-            entry.idle.set()
-            if not entry.retiring:
-                self._keep(entry)
-            async with self._someone_idle:
-                self._someone_idle.notify_all()
+    def _leave(self, request: _Request) -> None:
+        """Give back what a request has: its slot, or its place in the queue."""
+        self._requests.pop(request.ticket.id, None)
+        self._policy.queue.remove(request.ticket)
+        entry = request.entry
+        if entry:
+            if request.lease:
+                self._watchdog.forget(entry, request.lease)
+                now = time.monotonic()
+                self._policy.finished(entry.resident, now, now - request.started)
+            else:
+                self._policy.abandoned(entry.resident)
+        self._pump()
+        if entry and self._policy.idle(entry.resident):
+            self._policy.measured(entry.resident, entry.runner.memory())
+            self._keep(entry)
+
+    def _refuse(self, request: _Request, error: PunaError) -> None:
+        self._policy.queue.remove(request.ticket)
+        if not request.granted.done():
+            request.granted.set_exception(error)
+            request.granted.exception()  # seen, should nobody be left to see it
+
+    def _pump(self) -> None:
+        """Carry out what the policy decides now."""
+        if self._closed:
+            return
+        for action in self._policy.step(time.monotonic()):
+            self._do(action)
+        if self._timer:
+            self._timer.cancel()
+            self._timer = None
+        wake = self._policy.wake()
+        if math.isfinite(wake):
+            self._timer = asyncio.get_running_loop().call_later(max(wake - time.monotonic(), 0.0), self._pump)
+
+    def _do(self, action: Action) -> None:
+        match action:
+            case Start(ticket, resident):
+                self._grant(self._requests[ticket.id], self._loaded[resident.key])
+            case Load(ticket, resident):
+                request = self._requests[ticket.id]
+                _in_background(self._load(resident, request.model, request.options), self._loads)
+            case Unload(resident):
+                _in_background(self._unload(resident), self._unloads)
+            case Refuse(ticket, error):
+                self._refuse(self._requests[ticket.id], error)
+
+    def _grant(self, request: _Request, entry: LoadedModel) -> None:
+        request.entry = entry
+        request.started = time.monotonic()
+        if entry.timer:
+            entry.timer.cancel()
+            entry.timer = None
+        if not request.granted.done():  # else it has just gone away, and gives the slot back in a moment
+            request.granted.set_result(entry)
 
     def _keep(self, entry: LoadedModel) -> None:
         """Start the clock of an idle model."""
+        if self._closed:
+            return
         entry.expires_at = time.time() + entry.keep_alive
+        if entry.timer:
+            entry.timer.cancel()
+            entry.timer = None
         if math.isfinite(entry.keep_alive):
             entry.timer = asyncio.get_running_loop().call_later(entry.keep_alive, self._expire, entry)
 
     def _expire(self, entry: LoadedModel) -> None:
-        if entry.users == 0:
-            self._in_background(self._retire(entry))
+        if self._policy.idle(entry.resident):
+            self._policy.stop(entry.resident)
+            _in_background(self._unload(entry.resident), self._unloads)
 
-    def _in_background(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.create_task(work)
-        self._background.add(task)
-        task.add_done_callback(self._background.discard)
+    async def _load(self, resident: Resident, model: Model, options: RunnerOptions) -> None:
+        started = time.monotonic()
+        try:
+            runner, warm = await self._start_runner(resident, model, options)
+        except (PunaError, OSError) as error:
+            _log.warning("%s", error)
+            self._policy.gone(resident)
+            failure = error if isinstance(error, PunaError) else ModelLoadError(f"cannot load {model.name}: {error}")
+            for ticket in list(self._policy.queue.waiting(resident.key)):
+                if resident.serves(ticket.demand):
+                    self._refuse(self._requests[ticket.id], failure)
+        else:
+            now = time.monotonic()
+            self._policy.loaded(resident, runner.memory(), now, now - started)
+            entry = LoadedModel(model, runner.config, runner, resident, self._settings.keep_alive, warm)
+            self._loaded[resident.key] = entry
+            self._capacity.add(runner)
+            runner.on_exit(lambda: self._lost(entry))
+            _log_load(entry)
+            self._keep(entry)
+        self._pump()
 
-    async def _load(self, model: Model, options: RunnerOptions) -> None:
-        old = self._loaded.get(model.digest)
-        if old:
-            old.retiring = True  # so that new requests wait for the new runner instead of keeping the old one busy
-            await old.idle.wait()
-            await self._retire(old)
-        async with self._room:
-            chosen = await self._make_room(model, options)
-            config = runner_config(model, options, chosen, self._settings)
-            started = time.monotonic()
-            runner = await Runner.start(
-                str(model.name),
-                config,
-                self._directory,
-                load_timeout=self._settings.load_timeout,
-                debug=self._settings.debug,
-            )
-            entry = LoadedModel(
-                model=model,
-                options=options,
-                config=config,
-                runner=runner,
-                size=max(chosen.size, runner.memory()),
-                slots=asyncio.Semaphore(config.parallel),
-                keep_alive=self._settings.keep_alive,
-            )
-        _log.info(
-            "loaded %s in %.2f s: context %d, %d slots, %.0f MiB",
-            model.name,
-            time.monotonic() - started,
-            config.context,
-            config.parallel,
-            entry.size / (1 << 20),
+    async def _start_runner(
+        self, resident: Resident, model: Model, options: RunnerOptions
+    ) -> tuple[Runner, WarmSlots | None]:
+        try:
+            return await self._start(resident, model, options)
+        except ModelLoadError as error:
+            if not (error.out_of_memory or error.killed):
+                raise
+            _log.warning("%s; trying once more", error)
+            # The system kills without a word whoever takes more memory than there is.
+            victims = self._policy.squeeze(resident, shrink=error.out_of_memory)
+        await asyncio.gather(*(self._unload(victim) for victim in victims))
+        return await self._start(resident, model, options)
+
+    async def _start(self, resident: Resident, model: Model, options: RunnerOptions) -> tuple[Runner, WarmSlots | None]:
+        config = runner_config(model, options, resident.plan, self._settings)
+        warm = await asyncio.to_thread(self._warm_slots, model, config)
+        runner = await Runner.start(
+            str(model.name),
+            replace(config, slot_directory=str(warm.place) if warm else ""),
+            self._directory,
+            load_timeout=self._settings.load_timeout,
+            debug=self._settings.debug,
         )
-        entry.idle.set()
-        self._loaded[model.digest] = entry
-        self._keep(entry)
-        runner.on_exit(lambda: self._forget(entry))
+        return runner, warm
 
-    async def _make_room(self, model: Model, options: RunnerOptions) -> Plan:
-        """Unload idle models, the least recently used first, until this one fits; wait while all are busy."""
-        needs = footprint(model, self._settings)
-        context = options.num_ctx or self._settings.context_length
-        parallel = self._settings.num_parallel
-        while True:
-            available = psutil.virtual_memory().available
-            reclaimable = sum(entry.size for entry in self._loaded.values())
-            wanted = plan(needs, context=context, parallel=parallel, available=available + reclaimable)
-            limit = self._settings.max_loaded_models
-            if wanted.size <= available and (not limit or len(self._loaded) < limit):
-                return wanted
-            idle = [entry for entry in self._loaded.values() if entry.users == 0]
-            if idle:
-                await self._retire(min(idle, key=lambda entry: entry.last_used))
-            elif self._loaded:
-                async with self._someone_idle:
-                    await self._someone_idle.wait()
-            else:
-                return plan(needs, context=context, parallel=parallel, available=available)
+    def _warm_slots(self, model: Model, config: RunnerConfig) -> WarmSlots | None:
+        """Return the saved sessions of a model, ``None`` if there can be none."""
+        if not self.sessions.limit or not can_save_slots(model):
+            return None
+        try:
+            return WarmSlots(self.sessions, self.sessions.directory(session_key(model, config)))
+        except OSError as error:
+            _log.warning("no sessions are saved for %s: %s", model.name, error)
+            return None
 
-    async def _retire(self, entry: LoadedModel) -> None:
-        entry.retiring = True
-        if entry.timer:
-            entry.timer.cancel()
-        if self._loaded.get(entry.model.digest) is entry:
-            del self._loaded[entry.model.digest]
-        await entry.runner.stop()
+    async def _unload(self, resident: Resident, *, save: bool = True) -> None:
+        """End a runner; ``save`` what its slots hold, unless it does not answer any more."""
+        self._policy.stop(resident)
+        entry = self._loaded.pop(resident.key, None)
+        try:
+            if entry:
+                if entry.timer:
+                    entry.timer.cancel()
+                if save and entry.warm and entry.runner.alive:
+                    await entry.warm.save(entry.runner.client)
+                await entry.runner.stop()
+                self._capacity.remove(entry.runner)
+        finally:
+            self._policy.gone(resident)
+            self._pump()
 
-    def _forget(self, entry: LoadedModel) -> None:
-        """Take a runner that ended by itself out of the table, so that the next request gets a fresh one."""
-        if self._loaded.get(entry.model.digest) is entry:
-            del self._loaded[entry.model.digest]
-            self._in_background(self._bury(entry))
+    def _lost(self, entry: LoadedModel) -> None:
+        """End a runner that is of no use any more, or has ended by itself; the next request gets a fresh one."""
+        if entry.resident.ready:
+            self._policy.stop(entry.resident)
+            _in_background(self._bury(entry), self._unloads)
 
     async def _bury(self, entry: LoadedModel) -> None:
+        entry.runner.kill()
         _log.error("%s", await entry.runner.crash_error())
-        await self._retire(entry)
+        await self._unload(entry.resident, save=False)
+
+
+def _in_background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+    task = asyncio.create_task(work)
+    tasks.add(task)
+    task.add_done_callback(tasks.discard)
+
+
+def _log_load(entry: LoadedModel) -> None:
+    _log.info(
+        "loaded %s in %.2f s: context %d, %d slots, %.0f MiB",
+        entry.model.name,
+        entry.resident.load_seconds,
+        entry.config.context,
+        entry.config.parallel,
+        entry.size / (1 << 20),
+    )

@@ -63,7 +63,7 @@ def test_whatever_is_read_is_a_modelfile_or_an_error_that_explains(source: str |
 )
 def test_reading_takes_time_in_proportion_to_the_size(piece: str) -> None:
     text = f"FROM x\nSYSTEM {piece * (500_000 // len(piece))}"
-    started = time.perf_counter()
+    started = time.process_time()
     with contextlib.suppress(ModelfileError):
         parse_modelfile(text)
-    assert time.perf_counter() - started < 5
+    assert time.process_time() - started < 30  # in proportion to its square it would be minutes

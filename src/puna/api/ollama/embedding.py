@@ -10,7 +10,7 @@ from starlette.responses import Response
 from puna.api.body import json_body, request_body
 from puna.api.ollama.schemas import EmbedBody, EmbeddingsBody
 from puna.api.responses import json_response, until_gone
-from puna.api.services import Services, ServicesDep, keep_alive_seconds, warn_of_unknown
+from puna.api.services import Services, ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
 from puna.inference.embed import Embedded, embed
 from puna.inference.options import Options
 
@@ -53,4 +53,6 @@ async def _embed(
     options = Options.merge(services.option_defaults, model.parameters, body.options)
     warn_of_unknown(options, request.url.path)
     keep_alive = keep_alive_seconds(body.keep_alive)
-    return await until_gone(request, embed(services.scheduler, model, texts, options, keep_alive=keep_alive, **how))
+    caller = caller_of(request, body.priority)
+    work = embed(services.scheduler, model, texts, options, keep_alive=keep_alive, caller=caller, **how)
+    return await until_gone(request, work)

@@ -22,7 +22,7 @@ from puna.api.ollama.translate import (
     tool_call_body,
 )
 from puna.api.responses import json_response, ndjson_response, until_gone
-from puna.api.services import Services, ServicesDep, keep_alive_seconds, warn_of_unknown
+from puna.api.services import Services, ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
 from puna.inference.events import Delta, Event, Finished, Logprob
 from puna.inference.generate import Started, generate, load, render
 from puna.inference.requests import GenerationRequest, ToolCall
@@ -38,7 +38,7 @@ async def generate_route(
     """Answer a prompt."""
     model = services.model(body.model)
     if not body.prompt:
-        return await until_gone(request, _load_or_unload(services, model, body, {"response": ""}))
+        return await until_gone(request, _load_or_unload(request, services, model, body, {"response": ""}))
     asked = generate_request(model, body, options_of(services.option_defaults, model, body))
     return await _answer(request, services, asked, body, _Shape(body, _generate_fields))
 
@@ -51,7 +51,7 @@ async def chat_route(
     model = services.model(body.model)
     if not body.messages:
         empty = {"message": {"role": "assistant", "content": ""}}
-        return await until_gone(request, _load_or_unload(services, model, body, empty))
+        return await until_gone(request, _load_or_unload(request, services, model, body, empty))
     asked = chat_request(model, body, options_of(services.option_defaults, model, body))
     return await _answer(request, services, asked, body, _Shape(body, _chat_fields))
 
@@ -120,8 +120,9 @@ async def _answer(
 ) -> Response:
     warn_of_unknown(asked.options, request.url.path)
     keep_alive = keep_alive_seconds(body.keep_alive)
+    caller = caller_of(request, body.priority)
     if body.debug_render_only:
-        rendered = await until_gone(request, render(services.scheduler, asked, keep_alive))
+        rendered = await until_gone(request, render(services.scheduler, asked, keep_alive, caller))
         info = {"rendered_template": rendered.prompt}
         return json_response(
             {
@@ -130,7 +131,7 @@ async def _answer(
                 "_debug_info": info | ({"image_count": rendered.images} if rendered.images else {}),
             }
         )
-    events = generate(services.scheduler, asked, keep_alive)
+    events = generate(services.scheduler, asked, keep_alive, caller)
     if not body.stream:
         return json_response(await until_gone(request, _collect(events, shape)))
     try:
@@ -184,7 +185,9 @@ async def _stream(
             yield objects(batch)
 
 
-async def _load_or_unload(services: Services, model: Model, body: GenerationBody, empty: dict[str, Any]) -> Response:
+async def _load_or_unload(
+    request: Request, services: Services, model: Model, body: GenerationBody, empty: dict[str, Any]
+) -> Response:
     """Answer a request without a prompt: it loads the model, or unloads it with ``keep_alive`` 0."""
     keep_alive = keep_alive_seconds(body.keep_alive)
     if keep_alive == 0:
@@ -192,7 +195,7 @@ async def _load_or_unload(services: Services, model: Model, body: GenerationBody
         reason = "unload"
     else:
         options = options_of(services.option_defaults, model, body)
-        await load(services.scheduler, model, options.runner, keep_alive)
+        await load(services.scheduler, model, options.runner, keep_alive, caller_of(request, body.priority))
         reason = "load"
     return json_response(
         {"model": body.model, "created_at": timestamp()} | empty | {"done": True, "done_reason": reason}

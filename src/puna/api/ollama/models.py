@@ -47,8 +47,8 @@ async def show_route(body: Annotated[ShowBody, Depends(json_body(ShowBody))], se
 @router.post("/api/copy", tags=["models"], openapi_extra=request_body(CopyBody))
 async def copy_route(body: Annotated[CopyBody, Depends(json_body(CopyBody))], services: ServicesDep) -> Response:
     """Give a model a second name."""
-    source = services.model(body.source)
-    await asyncio.to_thread(services.library.copy, source.name, parse_name(body.destination))
+    source, destination = services.model(body.source), parse_name(body.destination)
+    await asyncio.to_thread(services.library.copy, source.name, destination)
     return Response()
 
 

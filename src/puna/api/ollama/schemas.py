@@ -38,6 +38,7 @@ class GenerationBody(Body):
     shift: bool | None = None
     logprobs: bool = False
     top_logprobs: int = 0
+    priority: str = ""
     debug_render_only: bool = Field(False, alias="_debug_render_only")
     temperature: float | None = None
     max_tokens: int | None = None
@@ -75,6 +76,7 @@ class EmbedBody(Body):
     dimensions: int = 0
     keep_alive: float | str | None = None
     options: dict[str, Any] = {}
+    priority: str = ""
 
 
 class EmbeddingsBody(Body):
@@ -84,6 +86,7 @@ class EmbeddingsBody(Body):
     prompt: str = ""
     keep_alive: float | str | None = None
     options: dict[str, Any] = {}
+    priority: str = ""
 
 
 class NamedBody(Body):

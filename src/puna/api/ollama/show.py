@@ -13,7 +13,7 @@ from puna.models.gguf import GGUFArray
 from puna.models.library import Model
 from puna.models.listing import Listing
 from puna.models.modelfile.write import modelfile_of, parameter_lines
-from puna.scheduler.scheduler import LoadedModel
+from puna.scheduler.lease import LoadedModel
 
 _SHORT_ARRAY = 5
 _LEFT_OUT = ("general.name", "tokenizer.chat_template")

@@ -94,6 +94,6 @@ def test_mutated_configurations_give_a_model_or_a_refusal(make_checkpoint: Any, 
             )
         except BadRequestError:
             refused += 1
-        assert time.process_time() - start < 1
+        assert time.process_time() - start < 10  # a hang, not a slow machine
         (directory / name).write_text(json.dumps(originals[name]))
     assert 100 < refused < 700

@@ -1,0 +1,39 @@
+"""``/api/puna/sessions``: the conversations' caches that are on disk."""
+
+import asyncio
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from puna.api.ollama.translate import timestamp
+from puna.api.responses import json_response
+from puna.api.services import ServicesDep
+
+router = APIRouter()
+
+
+@router.get("/api/puna/sessions", tags=["sessions"])
+async def sessions_route(services: ServicesDep) -> Response:
+    """List the saved sessions, the most recently used first."""
+    sessions = services.scheduler.sessions
+    return json_response(
+        {
+            "limit": sessions.limit,
+            "sessions": [
+                {
+                    "model": info.model,
+                    "tokens": info.tokens,
+                    "size": info.size,
+                    "used_at": timestamp(datetime.fromtimestamp(info.used_at, UTC)),
+                }
+                for info in await asyncio.to_thread(sessions.list)
+            ],
+        }
+    )
+
+
+@router.delete("/api/puna/sessions", tags=["sessions"])
+async def clear_route(services: ServicesDep) -> Response:
+    """Remove all saved sessions. Those in memory are saved again when their model leaves it."""
+    return json_response({"removed": await asyncio.to_thread(services.scheduler.sessions.clear)})

@@ -1,0 +1,26 @@
+"""What a request needs of a runner."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass
+
+from puna.scheduler.memory import Footprint
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """A model in the form that a request wants it.
+
+    ``context`` is in tokens per slot, 0 for Puna's choice; ``parallel`` is the number of slots, 0 for Puna's choice.
+    ``variant`` are the other options of a runner: two that differ need different processes.
+    """
+
+    footprint: Footprint
+    context: int = 0
+    parallel: int = 0
+    variant: Hashable = None
+
+    @property
+    def least_context(self) -> int:
+        """Return the tokens per slot with which the request gets all that it asks for."""
+        trained = self.footprint.trained_context
+        return min(self.context or trained, trained or self.context)

@@ -1,0 +1,275 @@
+"""What to load, what to unload, which request starts. Plain code that is told sizes, loads and the time.
+
+``Policy`` decides and keeps the books; whoever drives it (the server's scheduler, or a simulation) calls ``step``
+after every change, carries out the actions and reports back with the other methods.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+
+from puna.scheduler.demand import Demand
+from puna.scheduler.memory import OutOfMemoryError, Plan, plan, usable
+from puna.scheduler.queue import FairQueue, Ticket
+
+_LOADS_PER_TURN = 4
+_NEW_WEIGHT = 0.2
+"""How much the latest request counts in a model's mean time per request."""
+
+
+@dataclass(eq=False, slots=True)
+class Resident:
+    """A model in memory, or on its way in or out. Times are seconds of the policy's clock; ``size`` is in bytes."""
+
+    key: str
+    demand: Demand
+    plan: Plan
+    size: int
+    last_used: float
+    loaded_at: float = math.inf
+    load_seconds: float = 0.0
+    active: int = 0
+    stopping: bool = False
+    leaving: bool = False
+    """Whether it takes no further requests because another model's turn has come."""
+
+    @property
+    def ready(self) -> bool:
+        """Return whether it is loaded and stays."""
+        return not self.stopping and self.loaded_at < math.inf
+
+    def serves(self, demand: Demand) -> bool:
+        """Return whether a request with this demand can use the runner as it is: a larger context will do."""
+        if demand.variant != self.demand.variant:
+            return False
+        return demand.context == self.demand.context or self.plan.context >= demand.least_context > 0
+
+    def turn_ends(self, turn: float) -> float:
+        """Return when it may be asked to leave while requests still want it: loading must not eat up the gain."""
+        return self.loaded_at + max(turn, _LOADS_PER_TURN * self.load_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Begin with a request on a runner."""
+
+    ticket: Ticket
+    resident: Resident
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Load the model that ``ticket`` wants; the resident is in the books already."""
+
+    ticket: Ticket
+    resident: Resident
+
+
+@dataclass(frozen=True, slots=True)
+class Unload:
+    """Take a model out of memory; no request uses it."""
+
+    resident: Resident
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """Fail a request: its model cannot be loaded."""
+
+    ticket: Ticket
+    error: OutOfMemoryError
+
+
+Action = Start | Load | Unload | Refuse
+
+
+class Policy:
+    """The books of one machine: the queue, the models in memory, and what to do next.
+
+    ``max_models`` 0 means as many as fit. ``turn`` is how many seconds a model may answer its own requests before it
+    has to make room for one that others wait for. ``capacity`` tells how many bytes there would be if none were loaded.
+    """
+
+    def __init__(self, *, capacity: Callable[[], int], max_queue: int, max_models: int = 0, turn: float = 10.0) -> None:
+        self.queue = FairQueue(max_queue)
+        self.residents: dict[str, Resident] = {}
+        self._capacity = capacity
+        self._max_models = max_models
+        self._turn = turn
+        self._left: dict[str, float] = {}
+        self._service: dict[str, float] = {}
+        self._wake = math.inf
+
+    def check(self, demand: Demand) -> None:
+        """Raise ``OutOfMemoryError`` if the model could not even be loaded alone."""
+        self._plan(demand)
+
+    def submit(self, ticket: Ticket) -> None:
+        """Add a request to the queue; ``step`` may start it at once, and ``queue.overflow`` bounds the rest."""
+        self.queue.push(ticket)
+
+    def step(self, now: float) -> list[Action]:
+        """Return what is to be done now. The books already say that it is being done."""
+        self.queue.promote(now)
+        self._wake = self.queue.next_promotion()
+        actions: list[Action] = [*self._make_room(now)]
+        for resident in self.residents.values():
+            if resident.ready and not resident.leaving:
+                actions += self._starts(resident, now)
+        return actions
+
+    def wake(self) -> float:
+        """Return the time at which another ``step`` may find something to do though nothing has happened."""
+        return self._wake
+
+    @property
+    def steady(self) -> bool:
+        """Return whether no model is on its way in or out."""
+        return all(resident.ready for resident in self.residents.values())
+
+    def loaded(self, resident: Resident, size: int, now: float, seconds: float) -> None:
+        """Note that a load has ended well: the bytes that it holds and how long it took."""
+        resident.size = max(resident.plan.size, size)
+        resident.loaded_at = resident.last_used = now
+        resident.load_seconds = seconds
+
+    def squeeze(self, resident: Resident, *, shrink: bool) -> list[Resident]:
+        """Return who has to leave because there was less memory for a load than planned: all that are idle.
+
+        If there are none, ``shrink`` makes the plan one of one slot, unless the number of slots was asked for.
+        """
+        victims = [other for other in self.residents.values() if other is not resident and self.idle(other)]
+        for victim in victims:
+            victim.stopping = True
+        if shrink and not victims and not resident.demand.parallel:
+            size = resident.demand.footprint.total(resident.plan.context, 1)
+            resident.plan = replace(resident.plan, parallel=1, size=size, prompt_cache=0)
+            resident.size = size
+        return victims
+
+    def measured(self, resident: Resident, size: int) -> None:
+        """Note how many bytes a model holds now: caches grow while it answers."""
+        resident.size = max(resident.plan.size, size)
+
+    def stop(self, resident: Resident) -> None:
+        """Note that a model is on its way out by somebody else's decision."""
+        resident.stopping = True
+
+    def gone(self, resident: Resident) -> None:
+        """Note that a model holds no memory any more, or that its load has failed."""
+        resident.stopping = True
+        if self.residents.get(resident.key) is resident:
+            del self.residents[resident.key]
+
+    def abandoned(self, resident: Resident) -> None:
+        """Note that a request that was to start has gone away."""
+        resident.active -= 1
+
+    def finished(self, resident: Resident, now: float, seconds: float) -> None:
+        """Note that a request has left its slot, ``seconds`` after it began."""
+        resident.active -= 1
+        resident.last_used = now
+        mean = self._service.get(resident.key, seconds)
+        self._service[resident.key] = mean + _NEW_WEIGHT * (seconds - mean)
+
+    def estimate(self, ticket: Ticket) -> float | None:
+        """Return about how many seconds a request will still wait, or ``None`` while nothing is known of its model."""
+        mean = self._service.get(ticket.lane)
+        if mean is None:
+            return None
+        resident = self.residents.get(ticket.lane)
+        slots = resident.plan.parallel if resident else 1
+        return (self.queue.position(ticket) + 1) * mean / slots
+
+    def idle(self, resident: Resident) -> bool:
+        """Return whether no request uses a model or waits for it as it is."""
+        head = self.queue.head(resident.key)
+        return resident.ready and not resident.active and not (head and resident.serves(head.demand))
+
+    def _starts(self, resident: Resident, now: float) -> list[Start]:
+        free = resident.plan.parallel - resident.active
+        if free <= 0:
+            return []
+        fitting = (ticket for ticket in self.queue.waiting(resident.key) if resident.serves(ticket.demand))
+        chosen = list(islice(fitting, free))
+        for ticket in chosen:
+            self.queue.start(ticket)
+        resident.active += len(chosen)
+        if chosen:
+            resident.last_used = now
+        return [Start(ticket, resident) for ticket in chosen]
+
+    def _make_room(self, now: float) -> list[Action]:
+        for resident in self.residents.values():
+            resident.leaving = False
+        if not self.steady:  # one change at a time, so that memory is known
+            return []
+        gives_way, _, ticket = min(self._homeless(), key=lambda entry: entry[:2], default=(False, 0.0, None))
+        return self._admit(ticket, now, gives_way=gives_way) if ticket else []
+
+    def _homeless(self) -> Iterator[tuple[bool, float, Ticket]]:
+        """Yield the requests at the head of their lane that no runner in memory serves, with their urgency.
+
+        A model that made room for another waits from then on, however long its requests have waited already.
+        """
+        for ticket, gives_way in self.queue.heads():
+            here = self.residents.get(ticket.lane)
+            if here is None or (here.ready and not here.serves(ticket.demand)):
+                yield gives_way, max(ticket.arrived, self._left.get(ticket.lane, -math.inf)), ticket
+
+    def _admit(self, ticket: Ticket, now: float, *, gives_way: bool) -> list[Action]:
+        """Load what the most urgent request wants, or clear the way for it; one that gives way takes idle room only."""
+        try:
+            wanted = self._plan(ticket.demand)
+        except OutOfMemoryError as error:
+            self.queue.remove(ticket)
+            return [Refuse(ticket, error)]
+        victims = self._victims(ticket, wanted, now)
+        if victims is None or (gives_way and not all(map(self.idle, victims))):
+            return []
+        if not victims:
+            resident = Resident(ticket.lane, ticket.demand, wanted, wanted.size, now)
+            self.residents[ticket.lane] = resident
+            return [Load(ticket, resident)]
+        if any(resident.active for resident in victims):
+            for resident in victims:
+                resident.leaving = True
+            return []
+        for resident in victims:
+            resident.stopping = True
+            self._left[resident.key] = now
+        return [Unload(resident) for resident in victims]
+
+    def _victims(self, ticket: Ticket, wanted: Plan, now: float) -> list[Resident] | None:
+        """Return who has to leave so that ``wanted`` fits, ``None`` if too many may stay for now.
+
+        Idle models go first, the least recently used one before the others; then those that had their turn, the one
+        longest in memory first.
+        """
+        same = self.residents.get(ticket.lane)
+        others = [resident for resident in self.residents.values() if resident is not same]
+        idle = sorted(filter(self.idle, others), key=lambda resident: resident.last_used)
+        busy = sorted(set(others) - set(idle), key=lambda resident: (resident.loaded_at, resident.key))
+        free = usable(self._capacity()) - sum(resident.size for resident in self.residents.values())
+        count = len(self.residents)
+        victims: list[Resident] = []
+        staying = False
+        for resident in [*([same] if same else []), *idle, *busy]:
+            enough = wanted.size <= free and (not self._max_models or count < self._max_models)
+            if enough and resident is not same:
+                return victims
+            if self.idle(resident) or resident.turn_ends(self._turn) <= now:
+                victims.append(resident)
+                free += resident.size
+                count -= 1
+            else:
+                self._wake = min(self._wake, resident.turn_ends(self._turn))
+                staying = True
+                if resident is same:
+                    return None
+        enough = wanted.size <= free and (not self._max_models or count < self._max_models)
+        return victims if enough or not staying else None
+
+    def _plan(self, demand: Demand) -> Plan:
+        return plan(demand.footprint, context=demand.context, parallel=demand.parallel, available=self._capacity())

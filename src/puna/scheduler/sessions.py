@@ -1,0 +1,187 @@
+"""Conversations' caches on disk: what a slot held when its model left memory, for the day it comes back.
+
+A directory for each key, which is everything that makes a cache valid but the tokens: model, engine, context and number
+formats. Only this user can read any of it. The least recently used sessions go when all together are over the limit.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import secrets
+import shutil
+import struct
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+_log = logging.getLogger(__name__)
+_ENDING = ".session"
+_UNFINISHED = ".part"
+_ABOUT = "about.json"
+_MAGIC = 0x67677371  # "ggsq": llama.cpp's file of one sequence
+_SAME_CONVERSATION = 0.8
+"""The part of a session that another begins with if it goes on from it: where they part, text was tokenized anew."""
+_HEADER = struct.Struct("<III")
+_LISTED = 0xFFFFFFFF
+"""What stands in front of a list of tokens with a header of its own: this, a version, a count."""
+
+
+class BadSessionError(Exception):
+    """A file is not what the engine writes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One saved slot: its file, its tokens."""
+
+    path: Path
+    tokens: tuple[int, ...]
+
+    def shares(self, tokens: "list[int] | tuple[int, ...]") -> int:
+        """Return how many tokens at the beginning are the same."""
+        count = 0
+        for own, other in zip(self.tokens, tokens, strict=False):
+            if own != other:
+                break
+            count += 1
+        return count
+
+
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """What a list says about a session. ``size`` is in bytes, ``used_at`` in seconds since the epoch."""
+
+    model: str
+    tokens: int
+    size: int
+    used_at: float
+
+
+class SessionStore:
+    """All saved sessions under ``root``, ``limit`` bytes at most; 0 keeps none."""
+
+    def __init__(self, root: Path, limit: int) -> None:
+        self.limit = limit
+        self._root = root
+
+    def directory(self, about: Mapping[str, Any]) -> Path:
+        """Return the directory of sessions with this key, made if need be."""
+        text = json.dumps(about, sort_keys=True)
+        place = self._root / hashlib.sha256(text.encode()).hexdigest()[:32]
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._root.chmod(0o700)
+        place.chmod(0o700)
+        (place / _ABOUT).write_text(text, encoding="utf-8")
+        return place
+
+    def unfinished(self, place: Path) -> Path:
+        """Return a name for a file that is being written."""
+        return place / f"{secrets.token_hex(8)}{_UNFINISHED}"
+
+    def sessions(self, place: Path) -> list[Session]:
+        """Return the sessions of a directory; files that cannot be read are removed."""
+        found = []
+        for path in sorted(place.glob(f"*{_ENDING}")):
+            try:
+                found.append(Session(path, read_tokens(path)))
+            except (OSError, BadSessionError) as error:
+                _log.warning("removing a saved session that cannot be read: %s", error)
+                self.remove(path)
+        return found
+
+    def keep(self, unfinished: Path, expected: int) -> Session | None:
+        """Keep a file of ``expected`` tokens that the engine has written, in the place of sessions that it continues.
+
+        Returns ``None`` when another session holds as much already, or the file is bad or too large; it is gone then.
+        """
+        try:
+            unfinished.chmod(0o600)
+            tokens = read_tokens(unfinished)
+            if len(tokens) != expected:
+                raise BadSessionError(f"{unfinished.name} has {len(tokens)} tokens instead of {expected}")
+        except (OSError, BadSessionError) as error:
+            _log.warning("a session could not be saved: %s", error)
+            self.remove(unfinished)
+            return None
+        digest = hashlib.sha256(struct.pack(f"<{len(tokens)}I", *tokens)).hexdigest()[:32]
+        session = Session(unfinished.with_name(digest + _ENDING), tokens)
+        for other in self.sessions(unfinished.parent):
+            shared = other.shares(tokens)
+            if shared == len(tokens) < len(other.tokens):
+                self.remove(unfinished)
+                return None
+            if shared >= _SAME_CONVERSATION * len(other.tokens) and other.path != session.path:
+                self.remove(other.path)
+        unfinished.replace(session.path)
+        self._trim()
+        return session if session.path.exists() else None
+
+    def used(self, session: Session) -> None:
+        """Note that a session has been restored."""
+        with contextlib.suppress(OSError):
+            os.utime(session.path)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file, if it is still there."""
+        with contextlib.suppress(OSError):
+            path.unlink()
+
+    def list(self) -> list[SessionInfo]:
+        """Return what is saved, the most recently used first."""
+        infos = []
+        for path, size, used_at in self._files():
+            with contextlib.suppress(OSError, ValueError, BadSessionError):
+                about = json.loads((path.parent / _ABOUT).read_text(encoding="utf-8"))
+                infos.append(SessionInfo(str(about.get("model", "")), len(read_tokens(path)), size, used_at))
+        return sorted(infos, key=lambda info: info.used_at, reverse=True)
+
+    def clear(self) -> int:
+        """Remove all sessions and return how many there were."""
+        files = list(self._files())
+        for path, _, _ in files:
+            self.remove(path)
+        return len(files)
+
+    def clean(self) -> None:
+        """Remove what a process that was killed left half-written, and what is over the limit."""
+        for path in self._root.glob(f"*/*{_UNFINISHED}"):
+            self.remove(path)
+        self._trim()
+        for place in self._root.glob("*/"):
+            if not any(place.glob(f"*{_ENDING}")):
+                shutil.rmtree(place, ignore_errors=True)
+
+    def _files(self) -> Iterator[tuple[Path, int, float]]:
+        for path in self._root.glob(f"*/*{_ENDING}"):
+            with contextlib.suppress(OSError):
+                stat = path.stat()
+                yield path, stat.st_size, stat.st_mtime
+
+    def _trim(self) -> None:
+        files = sorted(self._files(), key=lambda entry: entry[2])
+        size = sum(entry[1] for entry in files)
+        for path, own, _ in files:
+            if size <= self.limit:
+                break
+            self.remove(path)
+            size -= own
+
+
+def read_tokens(path: Path) -> tuple[int, ...]:
+    """Return the tokens of a sequence that the engine has saved; raise ``BadSessionError`` or ``OSError``."""
+    with path.open("rb") as file:
+        head = file.read(_HEADER.size)
+        if len(head) < _HEADER.size:
+            raise BadSessionError(f"{path.name} is too short")
+        magic, _, count = _HEADER.unpack(head)
+        if magic != _MAGIC or count * 4 > path.stat().st_size:
+            raise BadSessionError(f"{path.name} is not a saved sequence")
+        words = struct.unpack(f"<{count}I", file.read(4 * count))
+    if words[:1] != (_LISTED,):
+        return words
+    if count < 3 or words[2] > count - 3:
+        raise BadSessionError(f"{path.name} has an unknown list of tokens")
+    return words[3 : 3 + words[2]]

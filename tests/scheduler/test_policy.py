@@ -1,0 +1,256 @@
+"""What is loaded, what leaves, and who starts, by a clock that the tests move."""
+
+import pytest
+
+from puna.scheduler.demand import Demand
+from puna.scheduler.memory import Footprint, OutOfMemoryError
+from puna.scheduler.policy import Load, Policy, Refuse, Resident, Start, Unload
+from puna.scheduler.queue import Ticket
+
+GIB = 1 << 30
+
+
+class World:
+    """A machine whose loads take no time unless a test says so."""
+
+    def __init__(self, gib: float = 10, *, max_models: int = 0, slots: int = 1) -> None:
+        self.now = 0.0
+        self.slots = slots
+        self.policy = Policy(capacity=lambda: int(gib * GIB / 0.85) + 1, max_queue=100, max_models=max_models)
+        self.running: dict[str, Resident] = {}
+        self.log: list[str] = []
+        self.loading: list[Resident] = []
+        self.refused: list[OutOfMemoryError] = []
+
+    def ask(
+        self, name: str, model: str, *, size: float = 4, context: int = 1024, variant: str = "", batch: bool = False
+    ) -> None:
+        demand = Demand(Footprint(int(size * GIB) - (64 << 20), 0, 8192), context, self.slots, variant)
+        self.policy.submit(Ticket(name, name[0], model, demand, self.now, batch=batch))
+        self.step()
+
+    def step(self, *, finish_loads: bool = True) -> None:
+        again = True
+        while again:
+            again = False
+            for action in self.policy.step(self.now):
+                match action:
+                    case Start(ticket, resident):
+                        self.running[ticket.id] = resident
+                        self.log.append(ticket.id)
+                    case Load(_, resident):
+                        self.log.append(f"+{resident.key}")
+                        self.loading.append(resident)
+                    case Unload(resident):
+                        self.log.append(f"-{resident.key}")
+                        self.policy.gone(resident)
+                        again = True
+                    case Refuse(_, error):
+                        self.refused.append(error)
+            if finish_loads and self.loading:
+                self.finish_loads()
+                again = True
+
+    def finish_loads(self, seconds: float = 0.0) -> None:
+        for resident in self.loading:
+            self.policy.loaded(resident, 0, self.now, seconds)
+        self.loading = []
+
+    def end(self, name: str, seconds: float = 1.0) -> None:
+        self.now += seconds
+        self.policy.finished(self.running.pop(name), self.now, seconds)
+        self.step()
+
+
+def test_models_that_fit_stay_together() -> None:
+    world = World(gib=10)
+    world.ask("a", "x")
+    world.ask("b", "y")
+    assert world.log == ["+x", "a", "+y", "b"]
+
+
+def test_the_least_recently_used_idle_model_makes_room() -> None:
+    world = World(gib=10)
+    for name, model in (("a", "x"), ("b", "y")):
+        world.ask(name, model)
+        world.end(name)
+    world.ask("c", "x")
+    world.end("c")
+    world.ask("d", "z")
+    assert world.log[-3:] == ["-y", "+z", "d"]
+
+
+def test_no_more_idle_models_leave_than_needed() -> None:
+    world = World(gib=10)
+    for name, size in (("a", 2), ("b", 3), ("c", 4)):
+        world.ask(name, name, size=size)
+        world.end(name)
+    world.ask("d", "d", size=5)
+    assert world.log[-4:] == ["-a", "-b", "+d", "d"]
+
+
+def test_a_number_of_models_is_kept() -> None:
+    world = World(gib=100, max_models=2)
+    for name in "abc":
+        world.ask(name, name)
+        world.end(name)
+    assert sorted(world.policy.residents) == ["b", "c"]
+
+
+def test_a_model_that_can_never_fit_is_refused_with_the_numbers() -> None:
+    world = World(gib=8.5)
+    world.ask("a", "x")
+    with pytest.raises(OutOfMemoryError, match=r"\(20\.0 GiB\) than is available \(10\.0 GiB\)"):
+        world.policy.check(Demand(Footprint(20 * GIB - (64 << 20), 0, 8192)))
+    world.ask("b", "y", size=20)
+    assert len(world.refused) == 1
+    assert len(world.policy.queue) == 0
+
+
+def test_requests_wait_for_slots_in_the_queue() -> None:
+    world = World(slots=2)
+    for name in ("a", "b", "c", "d"):
+        world.ask(name, "x")
+    assert world.log == ["+x", "a", "b"]
+    world.end("a")
+    assert world.log[-1] == "c"
+    assert len(world.policy.queue) == 1
+
+
+def test_a_busy_model_may_use_its_turn_and_then_makes_room() -> None:
+    world = World(gib=5)
+    for name in "abd":
+        world.ask(name, "x")
+    world.now = 1
+    world.ask("c", "y")
+    assert world.policy.wake() == 10.0
+    world.end("a", 4)
+    assert world.log == ["+x", "a", "b"]  # y waits: x has had five seconds
+    world.end("b", 6)
+    assert world.log[3:6] == ["-x", "+y", "c"]
+    world.end("c", 1)
+    assert world.log[6:] == ["-y", "+x", "d"]  # y is idle, so its turn is over
+
+
+def test_a_model_that_is_to_leave_starts_nothing() -> None:
+    world = World(gib=5, slots=2)
+    world.ask("a", "x")
+    world.now = 11
+    world.ask("b", "y")
+    world.ask("c", "x")
+    assert world.log == ["+x", "a"]
+    world.end("a")
+    assert world.log[2:5] == ["-x", "+y", "b"]
+
+
+def test_it_stays_after_all_when_nobody_waits_for_the_other_any_more() -> None:
+    world = World(gib=5, slots=2)
+    world.ask("a", "x")
+    world.now = 11
+    world.ask("b", "y")
+    waiting = world.policy.queue.head("y")
+    assert waiting
+    world.policy.queue.remove(waiting)
+    world.ask("c", "x")
+    assert world.log == ["+x", "a", "c"]
+
+
+def test_a_batch_request_takes_idle_room_only_until_it_has_waited() -> None:
+    world = World(gib=5)
+    world.ask("a", "x")
+    world.ask("b", "x")
+    world.now = 11
+    world.ask("c", "y", batch=True)
+    world.end("a", 40)
+    assert world.log == ["+x", "a", "b"]
+    world.ask("d", "x")
+    world.end("b", 40)
+    assert world.log[3:] == ["-x", "+y", "c"]
+
+
+def test_slow_loads_make_turns_longer() -> None:
+    world = World(gib=5)
+    demand = Demand(Footprint(4 * GIB, 0, 8192), 1024, 1)
+    world.policy.submit(Ticket("a", "a", "x", demand, 0))
+    world.step(finish_loads=False)
+    world.now = 20
+    world.finish_loads(seconds=20)
+    world.step()
+    world.ask("b", "y")
+    assert world.policy.wake() == 20 + 4 * 20
+
+
+def test_one_change_at_a_time() -> None:
+    world = World(gib=100)
+    for name in "ab":
+        demand = Demand(Footprint(GIB, 0, 8192), 1024, 1)
+        world.policy.submit(Ticket(name, name, name, demand, 0))
+        world.step(finish_loads=False)
+    assert world.log == ["+a"]
+    world.finish_loads()
+    world.step(finish_loads=False)
+    assert sorted(world.log) == ["+a", "+b", "a"]
+
+
+def test_a_smaller_context_uses_the_runner_as_it_is() -> None:
+    world = World(slots=4)
+    world.ask("a", "x", context=4096)
+    world.ask("b", "x", context=1024)
+    assert world.log == ["+x", "a", "b"]
+
+
+def test_a_larger_context_reloads_when_the_runner_is_free() -> None:
+    world = World(slots=4)
+    world.ask("a", "x", context=1024)
+    world.ask("b", "x", context=4096)
+    world.now = 11
+    world.ask("c", "x", context=1024)
+    assert world.log == ["+x", "a"]
+    world.end("a")
+    assert world.log[2:] == ["-x", "+x", "b", "c"]
+
+
+def test_other_options_reload() -> None:
+    world = World()
+    world.ask("a", "x", variant="1")
+    world.end("a")
+    world.ask("b", "x", variant="2")
+    assert world.log == ["+x", "a", "-x", "+x", "b"]
+
+
+def test_context_left_to_puna_does_not_reload_a_runner_that_has_all() -> None:
+    footprint = Footprint(GIB, 0, 8192)
+    world = World()
+    world.ask("a", "x", context=8192)
+    resident = world.policy.residents["x"]
+    assert resident.serves(Demand(footprint, 0, 1, ""))
+    world.end("a")
+    world.ask("b", "y", context=1024)
+    assert not world.policy.residents["y"].serves(Demand(footprint, 0, 1, ""))
+
+
+def test_the_wait_is_estimated_from_what_requests_took() -> None:
+    world = World(slots=2)
+    for name in "abcdef":
+        world.ask(name, "x")
+    waiting = world.policy.queue.tickets()
+    assert world.policy.estimate(waiting[0]) is None
+    world.end("a", 4)
+    waiting = world.policy.queue.tickets()
+    assert [world.policy.estimate(ticket) for ticket in waiting] == [2, 4, 6]
+
+
+def test_a_load_that_ran_out_of_memory_sends_idle_models_away_or_shrinks() -> None:
+    world = World(gib=100)
+    world.ask("a", "x")
+    world.end("a")
+    demand = Demand(Footprint(GIB, 1000, 8192))
+    world.policy.submit(Ticket("b", "b", "y", demand, world.now))
+    world.step(finish_loads=False)
+    loading = world.policy.residents["y"]
+    assert world.policy.squeeze(loading, shrink=True) == [world.policy.residents["x"]]
+    world.policy.gone(world.policy.residents["x"])
+    assert world.policy.squeeze(loading, shrink=False) == []
+    assert loading.plan.parallel == 8
+    assert world.policy.squeeze(loading, shrink=True) == []
+    assert loading.plan.parallel == 1

@@ -1,0 +1,252 @@
+"""The scheduler with real runners."""
+
+import asyncio
+import os
+import resource
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from tests.scheduler.conftest import Make, World, request, until
+
+from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.errors import NotFoundError, UnavailableError
+from puna.inference.generate import generate
+from puna.models.library import Model
+from puna.scheduler.lease import Caller, RequestCanceledError
+from puna.scheduler.memory import OutOfMemoryError
+from puna.scheduler.watchdog import Watched
+
+
+def pids(world: World) -> list[int]:
+    return [entry.runner.pid for entry in world.scheduler.loaded()]
+
+
+async def test_requests_wait_in_puna_and_each_client_has_its_turn(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="1")
+    await world.say()
+    order: list[str] = []
+
+    async def ask(name: str) -> None:
+        await world.say(client=name[0], tokens=4)
+        order.append(name)
+
+    names = ["a0", "a1", "a2", "a3", "b0", "c0"]
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(ask(name))
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        states = world.scheduler.requests()
+        assert [state.running for state in states] == [True] + [False] * 5
+        assert [(state.client, state.position) for state in states[1:]] == [
+            ("b", 0), ("c", 1), ("a", 2), ("a", 3), ("a", 4)
+        ]  # fmt: skip
+        assert all(state.estimated_wait for state in states[1:])
+    assert order == ["a0", "b0", "c0", "a1", "a2", "a3"]
+
+
+async def test_the_queue_is_bounded_for_a_loaded_model_too(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="1", OLLAMA_MAX_QUEUE="2")
+    await world.say()
+    tasks = [asyncio.create_task(world.say(client="a")) for _ in range(3)]
+    await asyncio.sleep(0)
+    with pytest.raises(UnavailableError, match="server busy") as caught:
+        await world.say(client="a")
+    assert int(caught.value.headers["Retry-After"]) >= 1
+    await asyncio.gather(*tasks)
+
+
+async def test_waiting_and_running_requests_are_cancelled_by_id(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="1")
+    await world.say()
+    running = asyncio.create_task(world.say(tokens=400, caller=Caller(id="one")))
+    waiting = asyncio.create_task(world.say(tokens=4, caller=Caller(id="two")))
+    last = asyncio.create_task(world.say(tokens=4, caller=Caller(id="three")))
+    await asyncio.sleep(0.05)
+    world.scheduler.cancel("two")
+    with pytest.raises(RequestCanceledError, match="request canceled"):
+        await waiting
+    world.scheduler.cancel("one")
+    with pytest.raises(RequestCanceledError):
+        await running
+    await last
+    with pytest.raises(NotFoundError, match="'one'"):
+        world.scheduler.cancel("one")
+
+
+async def test_whoever_goes_away_leaves_the_load_to_the_others(make: Make) -> None:
+    world = make()
+    first = asyncio.create_task(world.say())
+    second = asyncio.create_task(world.say())
+    await asyncio.sleep(0.02)
+    first.cancel()
+    await second
+    assert first.cancelled()
+    assert len(world.processes()) == 1
+
+
+async def test_all_who_wait_for_a_load_that_fails_are_told(make: Make) -> None:
+    world = make(OLLAMA_LOAD_TIMEOUT="1ms")
+    results = await asyncio.gather(world.say(), world.say(), return_exceptions=True)
+    assert all(isinstance(result, ModelLoadError) for result in results)
+    assert not world.processes()
+
+
+async def test_a_smaller_context_does_not_reload_and_a_larger_one_does(make: Make) -> None:
+    world = make()
+    await world.say(num_ctx=512)
+    first = pids(world)
+    await world.say(num_ctx=256)
+    await world.say()
+    assert pids(world) == first
+    busy = asyncio.create_task(world.say(num_ctx=512, tokens=30))
+    await asyncio.sleep(0.02)
+    await asyncio.gather(world.say(num_ctx=1024), world.say(num_ctx=1024))
+    await busy
+    assert pids(world) != first
+    assert world.scheduler.loaded()[0].config.context == 1024
+
+
+async def test_models_make_room_for_each_other_without_failing_anybody(make: Make) -> None:
+    world = make(OLLAMA_MAX_LOADED_MODELS="1", OLLAMA_NUM_PARALLEL="2")
+    models = [world.cria, world.another("one"), world.another("two")]
+    await asyncio.gather(*(world.say(models[index % 3], client=str(index % 4)) for index in range(9)))
+    assert len(world.scheduler.loaded()) == 1
+
+
+async def test_a_model_that_can_never_fit_is_refused_at_once(make: Make) -> None:
+    world = make()
+    started = time.monotonic()
+    with pytest.raises(OutOfMemoryError, match=r"requires more system memory \([\d.]+ GiB\) than is available"):
+        await world.say(num_ctx=2048, tokens=1, model=_huge(world))
+    assert time.monotonic() - started < 1
+    assert not world.scheduler.requests()
+
+
+def _huge(world: World) -> Model:
+    model = world.another("huge")
+    sparse = world.settings.models / "huge.bin"
+    sparse.touch()
+    os.truncate(sparse, 1 << 43)
+    model.__dict__["projectors"] = (sparse,)
+    return model
+
+
+async def test_keep_alive_ends_a_model_and_unload_does_so_when_it_is_free(make: Make) -> None:
+    world = make(OLLAMA_KEEP_ALIVE="50ms")
+    await world.say()
+    await until(lambda: not world.processes())
+    busy = asyncio.create_task(world.say(tokens=30))
+    await until(lambda: world.scheduler.loaded() and world.scheduler.loaded()[0].users)
+    await world.scheduler.unload(world.cria)
+    await busy
+    await until(lambda: not world.processes())
+
+
+async def test_a_runner_that_is_killed_while_it_loads_is_started_again(make: Make) -> None:
+    world = make()
+    asked = [asyncio.create_task(world.say()) for _ in range(2)]
+    await until(world.processes)
+    world.processes()[0].kill()
+    first, second = await asyncio.gather(*asked)
+    assert first == second != ""
+
+
+async def test_a_runner_that_dies_before_the_answer_begins_is_replaced(make: Make) -> None:
+    world = make()
+    expected = await world.say()
+    (pid,) = pids(world)
+    os.kill(pid, signal.SIGSTOP)
+    asked = [asyncio.create_task(world.say()) for _ in range(2)]
+    await asyncio.sleep(0.1)
+    os.kill(pid, signal.SIGKILL)
+    assert await asyncio.gather(*asked) == [expected, expected]
+    assert pid not in pids(world)
+
+
+async def test_a_runner_that_dies_amid_the_answer_is_an_error_that_says_so(make: Make) -> None:
+    world = make()
+    await world.say()
+    events = generate(world.scheduler, request(world.cria, 400))
+    await anext(events)
+    await anext(events)
+    os.kill(pids(world)[0], signal.SIGKILL)
+    with pytest.raises(RunnerCrashedError, match=r"the runner of model cria:latest ended unexpectedly \(by signal 9\)"):
+        async for _ in events:
+            pass
+    assert await world.say()
+
+
+async def test_a_runner_that_hangs_is_replaced(make: Make) -> None:
+    world = make(PUNA_STALL_TIMEOUT="1s")
+    expected = await world.say()
+    (pid,) = pids(world)
+    begun = generate(world.scheduler, request(world.cria, 400))
+    await anext(begun)
+    await anext(begun)
+    os.kill(pid, signal.SIGSTOP)
+    fresh = asyncio.create_task(world.say())
+    with pytest.raises(RunnerCrashedError, match="made no progress for 1 seconds"):
+        async for _ in begun:
+            pass
+    assert await fresh == expected
+    assert pid not in pids(world)
+
+
+async def test_a_slow_reader_is_not_a_hanging_runner(make: Make) -> None:
+    world = make(PUNA_STALL_TIMEOUT="500ms")
+    events = generate(world.scheduler, request(world.cria, 60))
+    await anext(events)
+    await anext(events)
+    await asyncio.sleep(1.5)
+    async for _ in events:
+        pass
+
+
+async def test_a_runner_that_computes_has_time_in_proportion_to_its_prompt() -> None:
+    watched = Watched(slots=[{"n_prompt_tokens": 3000}], moved_at=0.0, worked_at=0.0)
+    for second in range(1, 40):
+        watched.note_work(second, 0.5 * second)
+        assert not watched.hangs(second, limit=10)
+    assert watched.hangs(40, limit=10)
+    stopped = Watched(slots=[{"n_prompt_tokens": 3000}], moved_at=0.0, worked_at=0.0)
+    assert stopped.hangs(10, limit=10)
+
+
+async def test_a_runner_that_does_not_end_when_told_is_killed(make: Make) -> None:
+    world = make()
+    await world.say()
+    (process,) = world.processes()
+    process.suspend()
+    await world.scheduler.unload(world.cria)
+    assert not process.is_running()
+
+
+@pytest.fixture
+def little_memory() -> Iterator[Callable[[int], None]]:
+    """A function that bounds the memory of runners that are started from now on, in MiB."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    yield lambda mib: resource.setrlimit(resource.RLIMIT_DATA, (mib << 20, before[1]))
+    resource.setrlimit(resource.RLIMIT_DATA, before)
+
+
+async def test_a_load_without_enough_memory_is_tried_again_smaller(
+    make: Make, little_memory: Callable[[int], None]
+) -> None:
+    world = make(OLLAMA_CONTEXT_LENGTH="2048")
+    little_memory(250)
+    await world.say()
+    assert world.scheduler.loaded()[0].config.parallel == 1
+
+
+async def test_a_load_without_enough_memory_sends_idle_models_away(
+    make: Make, little_memory: Callable[[int], None]
+) -> None:
+    world = make(OLLAMA_CONTEXT_LENGTH="2048", OLLAMA_NUM_PARALLEL="8")
+    await world.say()
+    little_memory(250)
+    with pytest.raises(ModelLoadError, match="failed to allocate"):
+        await world.say(world.another("one"))
+    assert not world.scheduler.loaded()

@@ -1,0 +1,192 @@
+"""Conversations whose caches outlive their model in memory."""
+
+import os
+import stat
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from tests.scheduler.conftest import Make, World, request
+from tests.scheduler.test_api import Serve
+from tests.server import Server
+
+from puna.inference.events import Delta, Finished
+from puna.inference.generate import generate
+from puna.inference.requests import Completion, Conversation, Message
+from puna.scheduler.sessions import BadSessionError, SessionStore, read_tokens
+
+MAGIC = 0x67677371
+
+
+def written(store: SessionStore, place: Path, tokens: list[int], extra: int = 0) -> Path:
+    """Write what the engine would write, and return its unfinished file."""
+    path = store.unfinished(place)
+    listed = [0xFFFFFFFF, 1, len(tokens), *tokens, 0]
+    path.write_bytes(struct.pack(f"<III{len(listed)}I", MAGIC, 4, len(listed), *listed) + bytes(extra))
+    return path
+
+
+def kept(store: SessionStore, place: Path, tokens: list[int], extra: int = 0) -> object:
+    return store.keep(written(store, place, tokens, extra), len(tokens))
+
+
+def contents(store: SessionStore, place: Path) -> list[tuple[int, ...]]:
+    return sorted(session.tokens for session in store.sessions(place))
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> SessionStore:
+    return SessionStore(tmp_path / "sessions", 1 << 20)
+
+
+def test_a_session_that_goes_on_takes_the_place_of_the_earlier_one(store: SessionStore) -> None:
+    place = store.directory({"model": "m"})
+    assert kept(store, place, [1, 2, 3])
+    assert kept(store, place, [1, 2, 3, 4])
+    assert kept(store, place, [1, 9])
+    assert kept(store, place, [1, 2]) is None
+    assert contents(store, place) == [(1, 2, 3, 4), (1, 9)]
+    assert [(info.model, info.tokens) for info in store.list()] in ([("m", 2), ("m", 4)], [("m", 4), ("m", 2)])
+
+
+def test_nobody_else_can_read_it(store: SessionStore, tmp_path: Path) -> None:
+    kept(store, store.directory({"model": "m"}), [1, 2, 3])
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in (tmp_path / "sessions").rglob("*")}
+    assert stat.S_IMODE((tmp_path / "sessions").stat().st_mode) == 0o700
+    assert all(mode == 0o700 for name, mode in modes.items() if "." not in name)
+    assert all(mode == 0o600 for name, mode in modes.items() if name.endswith(".session"))
+
+
+def test_another_key_has_another_directory(store: SessionStore) -> None:
+    assert len({store.directory({"model": "m", "context": context}) for context in (1, 2, 1)}) == 2
+
+
+def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 2500)
+    places = [store.directory({"model": name}) for name in "ab"]
+    for age, (place, tokens) in enumerate([(places[0], [1]), (places[1], [2])]):
+        kept(store, place, tokens, 1000)
+        (session,) = store.sessions(place)
+        os.utime(session.path, (age, age))
+    kept(store, places[1], [3], 1000)
+    assert [contents(store, place) for place in places] == [[], [(2,), (3,)]]
+    assert kept(store, places[0], [4], 5000) is None
+
+
+@pytest.mark.parametrize("data", [b"", b"\x00" * 64, struct.pack("<III", MAGIC, 4, 1 << 30), b"x"])
+def test_a_file_that_is_something_else_is_removed(store: SessionStore, data: bytes) -> None:
+    place = store.directory({"model": "m"})
+    path = place / "bad.session"
+    path.write_bytes(data)
+    with pytest.raises(BadSessionError):
+        read_tokens(path)
+    assert store.sessions(place) == []
+    assert not path.exists()
+
+
+def test_what_was_left_half_written_is_removed(store: SessionStore) -> None:
+    place = store.directory({"model": "m"})
+    written(store, place, [1])
+    kept(store, place, [2])
+    store.clean()
+    assert [path.suffix for path in place.iterdir() if path.name != "about.json"] == [".session"]
+    assert store.clear() == 1
+    store.clean()
+    assert not place.exists()
+
+
+PROMPT = "The llama walks over the high plateau and looks for water. " * 8
+
+
+async def answer(world: World, prompt: str, tokens: int = 16) -> tuple[str, Finished]:
+    """Return what follows a text, and the counts."""
+    text, end = "", None
+    async for batch in generate(world.scheduler, replace(request(world.cria, tokens), input=Completion(prompt=prompt))):
+        for event in batch:
+            if isinstance(event, Delta):
+                text += event.content
+            elif isinstance(event, Finished):
+                end = event
+    assert end
+    return text, end
+
+
+async def test_a_conversation_goes_on_after_unloading_as_if_nothing_had_been(make: Make) -> None:
+    world = make()
+    first, _ = await answer(world, PROMPT)
+    longer = f"{PROMPT}{first} And then?"
+    expected, uninterrupted = await answer(world, longer)
+    world.scheduler.sessions.clear()
+    await world.scheduler.unload(world.cria)
+    world.scheduler.sessions.clear()
+
+    assert (await answer(world, PROMPT))[0] == first
+    await world.scheduler.unload(world.cria)
+    assert [info.model for info in world.scheduler.sessions.list()] == ["cria:latest"]
+    again, end = await answer(world, longer)
+    assert again == expected
+    assert end.cached_tokens == uninterrupted.cached_tokens > 64
+    await world.scheduler.unload(world.cria)
+    assert len(world.scheduler.sessions.list()) == 1
+
+
+async def test_a_chat_is_restored_after_the_server_was_closed(make: Make) -> None:
+    async def cached(world: World, *turns: str) -> int:
+        roles = ("user", "assistant")
+        said = tuple(Message(role=roles[index % 2], content=turn) for index, turn in enumerate(turns))
+        events = generate(world.scheduler, replace(request(world.cria, 8), input=Conversation(messages=said)))
+        ends = [event async for batch in events for event in batch if isinstance(event, Finished)]
+        return ends[0].cached_tokens
+
+    world = make()
+    await cached(world, PROMPT)
+    await world.scheduler.close()
+    world = make()
+    assert await cached(world, PROMPT, "Yes.", "Why?") > 64
+    assert await cached(world, "Something else") < 64
+
+
+async def test_nothing_is_saved_when_it_is_switched_off_or_short(make: Make) -> None:
+    world = make(PUNA_SESSIONS="0")
+    await answer(world, PROMPT)
+    await world.scheduler.unload(world.cria)
+    assert world.scheduler.sessions.list() == []
+    world = make()
+    await answer(world, "Short")
+    await world.scheduler.unload(world.cria)
+    assert world.scheduler.sessions.list() == []
+
+
+async def test_another_context_is_another_session(make: Make) -> None:
+    world = make()
+    await answer(world, PROMPT)
+    await world.scheduler.unload(world.cria)
+    world = make(OLLAMA_CONTEXT_LENGTH="1024")
+    assert (await answer(world, PROMPT))[1].cached_tokens == 0
+
+
+async def test_a_broken_session_is_removed_and_does_no_harm(make: Make) -> None:
+    world = make()
+    expected, _ = await answer(world, PROMPT)
+    await world.scheduler.unload(world.cria)
+    (path,) = world.settings.models.rglob("*.session")
+    os.truncate(path, path.stat().st_size // 2)
+    text, end = await answer(world, PROMPT)
+    assert text == expected
+    assert end.cached_tokens == 0
+    assert not path.exists()
+
+
+def test_sessions_are_listed_and_cleared(serve: Serve) -> None:
+    server: Server = serve()
+    body = {"model": "cria", "prompt": PROMPT, "stream": False, "options": {"num_predict": 4, "num_ctx": 512}}
+    server.ask("/api/generate", body)
+    server.ask("/api/generate", {"model": "cria", "keep_alive": 0})
+    listed = server.get("/api/puna/sessions").json()
+    assert listed["limit"] == 2 << 30
+    assert [(entry["model"], entry["tokens"] > 64, entry["size"] > 0) for entry in listed["sessions"]] == [
+        ("cria:latest", True, True)
+    ]
+    assert server.request("DELETE", "/api/puna/sessions").json() == {"removed": 1}
+    assert server.get("/api/puna/sessions").json()["sessions"] == []
