@@ -119,10 +119,10 @@ class Server:
         self.log_path = world.root / "log"
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "puna", "serve"],
+                [sys.executable, "-m", "puna", "serve", "--exit-with-stdin"],  # so that it ends with the tests
                 env=world.environment,
                 cwd=world.home,
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 encoding="utf-8",
@@ -131,18 +131,20 @@ class Server:
         found = re.search(r"http://(\S+):(\d+)", self.line)
         if found is None:
             self.process.wait(_START_SECONDS)
-            self._output().close()
+            self._close_pipes()
             raise AssertionError(f"the server did not start: {self.log()}")
         self.port = int(found[2])
         self.url = f"http://127.0.0.1:{self.port}"
         self.session = requests.Session()
         self.session.trust_env = False
 
-    def _output(self) -> Any:
-        return self.process.stdout
-
     def _first_line(self) -> str:
-        return str(self._output().readline())
+        return self.process.stdout.readline() if self.process.stdout else ""
+
+    def _close_pipes(self) -> None:
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
 
     def log(self) -> str:
         """Return what the server has logged so far."""
@@ -219,4 +221,4 @@ class Server:
             self.process.kill()
             self.process.wait()
             self.session.close()
-            self._output().close()
+            self._close_pipes()
