@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from cria.data.skills.words import Draw
 
 # (what the user says, what the answer is)
@@ -126,7 +128,59 @@ def chat(d: Draw) -> tuple[str, str]:
     return d.pick(CHAT_ZH if d.zh else CHAT_EN)
 
 
+PROPER = re.compile(
+    "Paris|Tokyo|Beijing|Berlin|Rome|Madrid|Moscow|Cairo|London|Earth|Jupiter|Mercury|Mount|Shakespeare|Leonardo|January"
+    "|December|H2O"
+)
+SHAPES_EN = (
+    (r"What color is (.+)\?", "{0} is {a}."),
+    (r"What is (.+) called\?", "{0} is called {a}."),
+    (r"What is (.+)\?", "{0} is {a}."),
+    (r"How many (\w+) are in (.+)\?", "there are {a} {0} in {1}."),
+    (r"How many (\w+) does (.+) have\?", "{1} has {a} {0}."),
+    (r"How many (\w+) are there\?", "there are {a} {0}."),
+    (r"Which planet do we live on\?", "we live on {a}."),
+    (r"Which planet is (.+)\?", "{a} is {0} of the planets."),
+    (r"Who (.+)\?", "{a} {0}."),
+    (r"Which animal (.+)\?", "{a} {0}."),
+    (r"What do bees make\?", "bees make {a}."),
+    (r"What do cows give us to drink\?", "cows give us {a}."),
+    (r"What gas (do we need to breathe)\?", "we need {a} to breathe."),
+    (r"In which direction does the Sun rise\?", "the Sun rises in the {a}."),
+    (r"What season (comes after .+)\?", "{a} {0}."),
+)
+ASKED_ZH = re.compile(
+    "哪里|什么颜色|几天|几个月|多少小时|多少分钟|几条(?=腿|边)|几个(?=大洲)|哪颗行星|哪一颗|哪座|哪个方向|哪个|什么气体|什么动物|什么季节"
+    "|几月|怎么叫|什么|谁"
+)
+
+
+def sentence_en(question: str, answer: str) -> str:
+    """The short answer as a sentence of its question."""
+    said = answer if PROPER.match(answer) else answer[:1].lower() + answer[1:]
+    for pattern, shape in SHAPES_EN:
+        found = re.fullmatch(pattern, question)
+        if found:
+            text = shape.format(*found.groups(), a=said)
+            return text[:1].upper() + text[1:]
+    return f"{answer}."
+
+
+def sentence_zh(question: str, answer: str) -> str:
+    """The same in Chinese: the answer stands where the question word stood."""
+    said = "叫" + answer if "怎么叫" in question else answer
+    return ASKED_ZH.sub(lambda _: said, question, count=1).rstrip("？") + "。"
+
+
 def fact(d: Draw) -> tuple[str, str]:
-    """A short question and its short answer."""
+    """A short question and its answer in a short sentence."""
+    question, answer, _ = fact_forms(d)
+    return question, answer
+
+
+def fact_forms(d: Draw) -> tuple[str, str, str]:
+    """A short question, its answer in a short sentence, and in one word."""
     en, zh, answer_en, answer_zh = d.pick(FACTS)
-    return (zh, answer_zh) if d.zh else (en, answer_en)
+    if d.zh:
+        return zh, sentence_zh(zh, answer_zh), answer_zh
+    return en, sentence_en(en, answer_en), answer_en

@@ -6,7 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 
 from cria.data.skills.common import assistant, finish, system, user
-from cria.data.skills.smalltalk import CHAT_EN, CHAT_ZH, FACTS
+from cria.data.skills.smalltalk import CHAT_EN, CHAT_ZH, FACTS, sentence_en, sentence_zh
 from cria.data.skills.words import Draw, draw
 from cria.examples import Case, Example, Message, Split
 
@@ -74,8 +74,8 @@ def short_answer(d: Draw, lang: str) -> tuple[str, str, str]:
     en, zh, answer_en, answer_zh = d.pick(FACTS)
     question = zh if d.zh else en
     if lang == "zh":
-        return question, answer_zh, f"答案是{answer_zh}。"
-    return question, answer_en, f"The answer is {answer_en}."
+        return question, answer_zh, sentence_zh(zh, answer_zh)
+    return question, answer_en, sentence_en(en, answer_en)
 
 
 def small_talk(d: Draw, lang: str) -> tuple[str, str]:
@@ -95,8 +95,8 @@ def language(d: Draw, knowledge: tuple[Quartet, ...]) -> Example | Case:
             en, zh, answer_en, answer_zh = d.pick(knowledge)
             messages += [user(zh if d.zh else en), assistant(answer_zh if lang == "zh" else answer_en)]
         elif roll < 0.8:
-            question, short, _ = short_answer(d, lang)
-            messages += [user(question), assistant(short + ("。" if lang == "zh" else "."))]
+            question, _, answer = short_answer(d, lang)
+            messages += [user(question), assistant(answer)]
         else:
             said, answer = small_talk(d, lang)
             messages += [user(said), assistant(answer)]

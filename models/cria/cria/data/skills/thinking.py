@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from cria.data.skills.common import assistant, finish, user
-from cria.data.skills.smalltalk import chat, fact
+from cria.data.skills.smalltalk import chat, fact_forms
 from cria.data.skills.words import Draw, draw
 from cria.examples import Case, Check, Example, Message, Split
 
-# (question, thought, answer, strings that the answer must contain)
-Problem = tuple[str, str, str, list[str]]
+# (question, thought, answer, strings that the answer must contain, or lists of which one is)
+Problem = tuple[str, str, str, list[str | list[str]]]
 # Knowledge from outside: (language, question, thought, answer).
 Known = tuple[str, str, str, str]
 
@@ -163,9 +163,9 @@ def plain(d: Draw) -> Problem:
     if d.chance(0.5):
         said, answer = chat(d)
         return said, d.say(("The user is just chatting.", "A friendly answer is enough."), ("用户在闲聊。", "友好地回答就好。")), answer, []
-    question, answer = fact(d)
-    thought = d.say(("I know this: {}.", "The answer is {}."), ("我知道：{}。", "答案是{}。")).format(answer)
-    return question, thought, answer, [answer]
+    question, answer, short = fact_forms(d)
+    thought = d.say(("I know this: {}.", "The answer is {}."), ("我知道：{}。", "答案是{}。")).format(short)
+    return question, thought, answer, [[short, short[:1].lower() + short[1:]]]
 
 
 MAKERS: tuple[tuple[float, str, Callable[[Draw], Problem]], ...] = (
