@@ -5,7 +5,7 @@ from __future__ import annotations
 from cria.data.skills import drills, fim, json_fill, recall, system, thinking, tools
 from cria.examples import Generator
 
-# Each by name; `system.generate` and `thinking.generate` take knowledge from outside as a further argument.
+# Each by name.
 GENERATORS: dict[str, Generator] = {
     "tools": tools.generate,
     "json": json_fill.generate,

@@ -130,7 +130,7 @@ def _identifier(d: Draw) -> str:
 
 def _function_name(d: Draw, template: str) -> str:
     for ending, names in NAMED.items():
-        if ending in template and d.chance(0.6):
+        if ending in template and d.chance(0.85):
             name = d.pick(names)
             return name if d.chance(0.6) else f"{name}_{d.pick(part(NOUNS_EN, d.split))}"
     return f"{d.pick(ACTS)}_{d.pick((d.pseudo, lambda: d.pick(part(NOUNS_EN, d.split))))()}"

@@ -164,7 +164,7 @@ def setter(d: Draw, what: Thing, attr: Thing) -> Fn:
     ask_en = [
         f"{_capital(act[0])} the {attr[1]} of the {what[1]} {{0}} to {{1}}.",
         f"{_capital(act[0])} the {attr[1]} of {what[1]} {{0}} to {{1}}",
-        f"Make the {attr[1]} of the {what[1]} {{0}} {{1}}.",
+        f"Make the {attr[1]} of the {what[1]} {{0}} equal to {{1}}.",
         f"I want the {what[1]} {{0}} to have the {attr[1]} {{1}}.",
     ]
     ask_zh = [

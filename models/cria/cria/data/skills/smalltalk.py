@@ -140,7 +140,7 @@ SHAPES_EN = (
     (r"How many (\w+) does (.+) have\?", "{1} has {a} {0}."),
     (r"How many (\w+) are there\?", "there are {a} {0}."),
     (r"Which planet do we live on\?", "we live on {a}."),
-    (r"Which planet is (.+)\?", "{a} is {0} of the planets."),
+    (r"Which planet is (.+)\?", "{a} is the planet that is {0}."),
     (r"Who (.+)\?", "{a} {0}."),
     (r"Which animal (.+)\?", "{a} {0}."),
     (r"What do bees make\?", "bees make {a}."),

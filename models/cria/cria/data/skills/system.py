@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator
 
 from cria.data.skills.common import assistant, finish, system, user
@@ -10,8 +11,8 @@ from cria.data.skills.smalltalk import CHAT_EN, CHAT_ZH, FACTS, sentence_en, sen
 from cria.data.skills.words import Draw, draw
 from cria.examples import Case, Example, Message, Split
 
-# Longer answers to questions in both languages, given from outside: (question en, question zh, answer en, answer zh).
-Quartet = tuple[str, str, str, str]
+# Knowledge from another module: a user's turn in a language, its answer in another one.
+Ask = Callable[[Draw, str], tuple[Message, str]]
 
 IN_ZH = (
     "Answer only in Chinese.",
@@ -85,15 +86,20 @@ def small_talk(d: Draw, lang: str) -> tuple[str, str]:
     return said, (CHAT_ZH if lang == "zh" else CHAT_EN)[index][1]
 
 
-def language(d: Draw, knowledge: tuple[Quartet, ...]) -> Example | Case:
+def first_sentence(text: str) -> str:
+    """The text up to the end of its first sentence."""
+    return re.split(r"(?<=[.!?])\s|(?<=[。！？])", text, maxsplit=1)[0].strip()
+
+
+def language(d: Draw, knowledge: Ask) -> Example | Case:
     """The answers are in one language, whatever that of the question."""
     lang = d.pick(("zh", "en"))
     messages: list[Message] = [system(_held(d, IN_ZH if lang == "zh" else IN_EN))]
     for _ in range(d.pick((1, 1, 2, 3))):
         roll = d.rng.random()
-        if knowledge and roll < 0.6:
-            en, zh, answer_en, answer_zh = d.pick(knowledge)
-            messages += [user(zh if d.zh else en), assistant(answer_zh if lang == "zh" else answer_en)]
+        if roll < 0.6:
+            question_turn, answer = knowledge(d, lang)
+            messages += [question_turn, assistant(answer)]
         elif roll < 0.8:
             question, _, answer = short_answer(d, lang)
             messages += [user(question), assistant(answer)]
@@ -103,19 +109,22 @@ def language(d: Draw, knowledge: tuple[Quartet, ...]) -> Example | Case:
     return finish(d.split, messages, "system/language", check="language", expected=lang)
 
 
-def named(d: Draw, knowledge: tuple[Quartet, ...]) -> Example | Case:
+def named(d: Draw, knowledge: Ask) -> Example | Case:
     """The model has the name that the system prompt gives it."""
     name = d.fresh(lambda: d.pick((d.pseudo().capitalize(), d.first(), f"{d.pseudo().capitalize()} {d.pseudo().capitalize()}")))
     messages = [system(_held(d, NAMED_ZH if d.zh else NAMED_EN).format(name))]
     for _ in range(d.pick((0, 0, 0, 1, 2))):
         said, answer = small_talk(d, d.lang)
-        messages += [user(said), assistant(answer)]
+        turn = user(said)
+        if d.chance(0.3):
+            turn, answer = knowledge(d, d.lang)
+        messages += [turn, assistant(answer)]
     answer = d.say(("I am {}.", "My name is {}.", "I'm {}, how can I help you?"), ("我是{}。", "我叫{}。", "我是{}，有什么可以帮你的吗？"))
     messages += [user(_held(d, WHO_ZH if d.zh else WHO_EN)), assistant(answer.format(name))]
     return finish(d.split, messages, "system/name", check="contains", expected=[name])
 
 
-def short(d: Draw, knowledge: tuple[Quartet, ...]) -> Example | Case:
+def short(d: Draw, knowledge: Ask) -> Example | Case:
     """One word, or one sentence."""
     one_word = d.chance(0.65)
     texts = (SHORT_ZH if d.zh else SHORT_EN) if one_word else (SENTENCE_ZH if d.zh else SENTENCE_EN)
@@ -124,11 +133,15 @@ def short(d: Draw, knowledge: tuple[Quartet, ...]) -> Example | Case:
     for _ in range(d.pick((1, 1, 2, 3))):
         question, answer, sentence = short_answer(d, d.lang)
         answer = answer if one_word else sentence
-        messages += [user(question), assistant(answer)]
+        turn = user(question)
+        if not one_word and d.chance(0.5):
+            turn, whole = knowledge(d, d.lang)
+            answer = first_sentence(whole)
+        messages += [turn, assistant(answer)]
     return finish(d.split, messages, "system/short", check="exact", expected=answer)
 
 
-def phrase(d: Draw, knowledge: tuple[Quartet, ...]) -> Example | Case:
+def phrase(d: Draw, knowledge: Ask) -> Example | Case:
     """Every answer begins or ends with a phrase."""
     text = d.pick((d.pseudo, d.phrase, d.noun, lambda: f"{d.pseudo()}!"))()
     at_end = d.chance(0.7)
@@ -144,7 +157,7 @@ def phrase(d: Draw, knowledge: tuple[Quartet, ...]) -> Example | Case:
     return finish(d.split, messages, "system/phrase", check="contains", expected=[text])
 
 
-MAKERS: tuple[tuple[float, Callable[[Draw, tuple[Quartet, ...]], Example | Case]], ...] = (
+MAKERS: tuple[tuple[float, Callable[[Draw, Ask], Example | Case]], ...] = (
     (0.35, language),
     (0.27, named),
     (0.2, short),
@@ -152,10 +165,17 @@ MAKERS: tuple[tuple[float, Callable[[Draw, tuple[Quartet, ...]], Example | Case]
 )
 
 
-def generate(
-    rng: random.Random, split: Split, knowledge: tuple[Quartet, ...] = ()
-) -> Iterator[Example | Case]:
-    """Endless conversations under a system prompt; `knowledge` are longer answers to obey a language with."""
+def topic(d: Draw, lang: str) -> tuple[Message, str]:
+    """A common question in the language of the example and its answer in `lang`."""
+    from cria.data.knowledge import asking, common  # here, as that package may use this one
+
+    found = common.pick(d.rng)
+    asked = "zh" if d.zh else "en"
+    return asking.ask(d.rng, found.side(asked), asked, d.split), found.side(lang).answer
+
+
+def generate(rng: random.Random, split: Split, knowledge: Ask = topic) -> Iterator[Example | Case]:
+    """Endless conversations under a system prompt; `knowledge` gives longer answers to obey a language with."""
     weights = [weight for weight, _ in MAKERS]
     makers = [maker for _, maker in MAKERS]
     while True:

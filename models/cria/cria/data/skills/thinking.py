@@ -13,8 +13,6 @@ from cria.examples import Case, Check, Example, Message, Split
 
 # (question, thought, answer, strings that the answer must contain, or lists of which one is)
 Problem = tuple[str, str, str, list[str | list[str]]]
-# Knowledge from outside: (language, question, thought, answer).
-Known = tuple[str, str, str, str]
 
 
 def _pair(d: Draw, high: int) -> tuple[int, int]:
@@ -174,7 +172,7 @@ MAKERS: tuple[tuple[float, str, Callable[[Draw], Problem]], ...] = (
     (0.1, "multiply", multiply),
     (0.1, "compare", compare),
     (0.1, "count", count_words),
-    (0.06, "letters", letters),
+    (0.03, "letters", letters),
     (0.07, "first", first_of),
     (0.08, "age", age),
     (0.06, "shop", shop),
@@ -183,25 +181,13 @@ MAKERS: tuple[tuple[float, str, Callable[[Draw], Problem]], ...] = (
 )
 
 
-def _known(d: Draw, knowledge: tuple[Known, ...]) -> Problem | None:
-    if not knowledge or not d.chance(0.35):
-        return None
-    matching = [item for item in knowledge if item[0] == d.lang]
-    if not matching:
-        return None
-    _, question, thought, answer = d.pick(matching)
-    return question, thought, answer, []
-
-
-def generate(rng: random.Random, split: Split, knowledge: tuple[Known, ...] = ()) -> Iterator[Example | Case]:
-    """Endless problems, most of them with thought; `knowledge` are questions from outside."""
+def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:
+    """Endless problems, most of them with thought."""
     weights = [weight for weight, _, _ in MAKERS]
     while True:
         d = draw(rng, split)
-        known = _known(d, knowledge)
         _, kind, make = rng.choices(MAKERS, weights)[0]
-        question, thought, answer, values = known or make(d)
-        kind = "known" if known else kind
+        question, thought, answer, values = make(d)
         thinking = d.chance(0.65)
         messages: list[Message] = []
         if d.chance(0.15):

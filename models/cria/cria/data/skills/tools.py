@@ -34,6 +34,7 @@ AFTER_EN = (" Thanks!", " Thank you.", " It's urgent.", " I need it for work.", 
 AFTER_ZH = (" 谢谢！", " 多谢。", " 我很着急。", " 麻烦你了。", " 快一点。")
 AND_EN = (" Also: ", " And then: ", " After that: ", " And also: ", " ")
 AND_ZH = ("另外，", "还有，", "然后", "同时，", "再")
+ONE_CITY = ("get_weather", "get_time", "get_population", "get_air_quality")
 BOTH_EN = ("Please do two things. {0} {1}", "{0} {1}", "First: {0} Second: {1}", "{0} And {1}")
 BOTH_ZH = ("请做两件事：{0}；{1}", "{0}，{1}", "先{0}，再{1}", "第一：{0} 第二：{1}")
 
@@ -128,6 +129,11 @@ def two(d: Draw) -> Example | Case:
     """Two calls at once: the same function for two values, or two functions."""
     made = d.chance(0.45)
     offers = offers_for(d, made=made)
+    if not made and d.chance(0.15):  # one question that names two places
+        simple = [fn for fn in KNOWN if fn.names[0] in ONE_CITY]
+        offers = [offer(d.pick(simple), d), *known_offers(d, d.pick((0, 1, 2)), apart=("weather", "time", "population"))]
+        first, second = offers[0].ask(d), offers[0].ask(d)
+        return _two(d, offers, first, second) if first.call != second.call else two(d)
     if len(offers) == 1:
         offers = (random_offers if made else known_offers)(d, 2)
     first = offers[0].ask(d)
@@ -135,6 +141,10 @@ def two(d: Draw) -> Example | Case:
     second = offers[0].ask(d) if d.chance(0.45) and twice else offers[1].ask(d)
     if second.call == first.call:
         second = offers[1].ask(d)
+    return _two(d, offers, first, second)
+
+
+def _two(d: Draw, offers: Sequence[Offer], first: Request, second: Request) -> Example | Case:
     question = _join(d, first, second)
     calls = [first.call, second.call]
     tools = definitions(d, offers)
@@ -143,18 +153,17 @@ def two(d: Draw) -> Example | Case:
 
 
 def _join(d: Draw, first: Request, second: Request) -> str:
-    one_city = ("get_weather", "get_time", "get_population", "get_air_quality")
     fn = first.offer.fn
     arguments = [list(request.call["arguments"].values()) for request in (first, second)]
-    if first.offer is second.offer and fn.names[0] in one_city and all(len(found) == 1 for found in arguments):
+    if first.offer is second.offer and fn.names[0] in ONE_CITY and all(len(found) == 1 for found in arguments):
         both = d.joined([str(found[0]) for found in arguments])
         template = d.say(fn.ask_en, fn.ask_zh)
         if "{1}" not in template:
             return template.format(both)
     left, right = first.question, second.question
-    if d.chance(0.4):
-        return d.say(BOTH_EN, BOTH_ZH).format(left.rstrip("。") if d.zh else left, right)
     ended = left if left[-1] in ".?!。？！" else left + ("，" if d.zh else ".")
+    if d.chance(0.4):
+        return d.say(BOTH_EN, BOTH_ZH).format(left.rstrip("。") if d.zh else ended, right)
     return ended + d.say(AND_EN, AND_ZH) + right
 
 
