@@ -5,9 +5,9 @@ import random
 from cria.data.knowledge.topics import Language, Side
 from cria.examples import Case, Example, Message, Split
 
-ASKING_STARTS = frozenset(
+ASKING_STARTS = (
     "what what's why how who when where which is are do does did can could may must at in with for by from has have "
-    "will should under after on into".split()
+    "will should under after on into"
 )
 ASKING_MARKS = "什么 为什么 怎么 怎样 吗 谁 哪 多少 几 如何 为何 为啥 多久 多大 多远 多快 多长 多高 多小 呢 是不是 能不能 有没有"
 
@@ -50,7 +50,12 @@ FRAMES: dict[Language, dict[Split, tuple[str, ...]]] = {
 }
 
 SYSTEM_PROMPTS: dict[Language, tuple[str, ...]] = {
-    "en": ("You are a helpful assistant.", "You are cria.", "Answer the user's questions.", "You are a friendly AI."),
+    "en": (
+        "You are a helpful assistant.",
+        "You are cria.",
+        "Answer the user's questions.",
+        "You are a friendly AI.",
+    ),
     "zh": ("你是一个有用的助手。", "你是cria。", "请回答用户的问题。", "你是一个友好的助手。"),
 }
 
@@ -58,7 +63,7 @@ SYSTEM_PROMPTS: dict[Language, tuple[str, ...]] = {
 def is_asking(question: str, language: Language) -> bool:
     """Whether the wording is a question, so that a question mark fits."""
     if language == "en":
-        return question.split()[0].lower().strip(",") in ASKING_STARTS
+        return question.split()[0].lower().strip(",") in ASKING_STARTS.split()
     return any(mark in question for mark in ASKING_MARKS.split())
 
 
@@ -85,7 +90,11 @@ def wrap(rng: random.Random, question: str, language: Language, split: Split) ->
     if style < 0.74 and language == "en":
         return question.lower()
     frame = rng.choice(FRAMES[language][split])
-    inner = first_upper if language == "en" and not frame.startswith(("Hello", "Hey", "Excuse", "Good")) else question
+    inner = (
+        first_upper
+        if language == "en" and not frame.startswith(("Hello", "Hey", "Excuse", "Good"))
+        else question
+    )
     return frame.format(inner + mark)
 
 
@@ -104,7 +113,9 @@ def ask(rng: random.Random, side: Side, language: Language, split: Split) -> Mes
     return user(wrap(rng, rng.choice(side.wordings(split)), language, split))
 
 
-def question_item(rng: random.Random, side: Side, language: Language, split: Split, kind: str) -> Example | Case:
+def question_item(
+    rng: random.Random, side: Side, language: Language, split: Split, kind: str
+) -> Example | Case:
     """One question with its answer, or as a test case; sometimes under a plain system prompt in training."""
     messages: list[Message] = [ask(rng, side, language, split)]
     if split == "test":

@@ -56,6 +56,12 @@ def capitals() -> tuple[Topic, ...]:
         en_key = city.partition(",")[0]
         en = make_side("en", EN_QUESTIONS.format(country), en_answer, en_key, thought=en_thought)
         zh_thought = f"用户问{country_zh}的首都，是{city_zh}。"
-        zh = make_side("zh", ZH_QUESTIONS.format(country_zh), f"{country_zh}的首都是{city_zh}。", city_zh, thought=zh_thought)
+        zh = make_side(
+            "zh",
+            ZH_QUESTIONS.format(country_zh),
+            f"{country_zh}的首都是{city_zh}。",
+            city_zh,
+            thought=zh_thought,
+        )
         topics.append(Topic(f"capital-{name}", "capitals", en, zh))
     return tuple(topics)
