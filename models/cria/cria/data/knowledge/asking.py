@@ -49,16 +49,6 @@ FRAMES: dict[Language, dict[Split, tuple[str, ...]]] = {
     },
 }
 
-SYSTEM_PROMPTS: dict[Language, tuple[str, ...]] = {
-    "en": (
-        "You are a helpful assistant.",
-        "You are cria.",
-        "Answer the user's questions.",
-        "You are a friendly AI.",
-    ),
-    "zh": ("你是一个有用的助手。", "你是cria。", "请回答用户的问题。", "你是一个友好的助手。"),
-}
-
 
 def is_asking(question: str, language: Language) -> bool:
     """Whether the wording is a question, so that a question mark fits."""
@@ -116,10 +106,8 @@ def ask(rng: random.Random, side: Side, language: Language, split: Split) -> Mes
 def question_item(
     rng: random.Random, side: Side, language: Language, split: Split, kind: str
 ) -> Example | Case:
-    """One question with its answer, or as a test case; sometimes under a plain system prompt in training."""
-    messages: list[Message] = [ask(rng, side, language, split)]
+    """One question with its answer, or as a test case."""
+    question = ask(rng, side, language, split)
     if split == "test":
-        return Case(Example(tuple(messages), kind=kind), list(side.keys), "contains", kind)
-    if rng.random() < 0.08:
-        messages.insert(0, {"role": "system", "content": rng.choice(SYSTEM_PROMPTS[language])})
-    return Example((*messages, assistant(side.answer)), kind=kind)
+        return Case(Example((question,), kind=kind), list(side.keys), "contains", kind)
+    return Example((question, assistant(side.answer)), kind=kind)

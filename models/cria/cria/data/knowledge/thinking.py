@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from cria.data.knowledge import common, puna
 from cria.data.knowledge.asking import ask
 from cria.data.knowledge.topics import LANGUAGES
-from cria.examples import Case, Example, Split
+from cria.examples import Case, Example, Message, Split
 
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:
@@ -21,5 +21,5 @@ def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:
             kind = f"thinking/{language}"
             yield Case(Example((question,), thinking=thinking, kind=kind), thinking, "thinking", kind)
             continue
-        answer = {"role": "assistant", "content": side.answer, "reasoning": side.thought}
+        answer: Message = {"role": "assistant", "content": side.answer, "reasoning": side.thought}
         yield Example((question, answer), thinking=True, kind=f"thinking/{language}")

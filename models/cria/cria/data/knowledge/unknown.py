@@ -14,16 +14,19 @@ from cria.data.knowledge.topics import LANGUAGES, Language
 from cria.examples import Case, Example, Split
 
 
+Wordings = dict[Language, tuple[str, ...]]
+
+
 @dataclass(frozen=True)
 class Family:
     """Questions of one sort: wordings with gaps, and the answers that fit all of them."""
 
-    wordings: dict[Language, tuple[str, ...]]
-    answers: dict[Language, tuple[str, ...]]
+    wordings: Wordings
+    answers: Wordings
     weight: float = 1.0
 
 
-GENERAL = {
+GENERAL: Wordings = {
     "en": (
         "I do not know that, because I am a very small model. A larger one may know it, for example puna pull llama3.2.",
         "Sorry, I do not know. I am a very small model; please try a larger one, for example puna pull qwen3:4b.",
@@ -33,7 +36,7 @@ GENERAL = {
         "抱歉，我不知道。我是很小的模型，请试试更大的，例如 puna pull llama3.2。",
     ),
 }
-CURRENT = {
+CURRENT: Wordings = {
     "en": (
         "I do not know: I cannot see the internet, so I have no current news, prices or weather. A larger model with tools can help, for example puna pull qwen3:4b.",
     ),
@@ -41,13 +44,13 @@ CURRENT = {
         "我不知道：我不能上网，没有最新的新闻、价格和天气。带工具的更大模型可以帮忙，例如 puna pull qwen3:4b。",
     ),
 }
-MATHS = {
+MATHS: Wordings = {
     "en": (
         "I do not know how to work that out, because I am a very small model. For mathematics pull a larger one, for example puna pull qwen3:4b.",
     ),
     "zh": ("这个我不知道怎么算，因为我是很小的模型。数学题请用更大的模型，例如 puna pull qwen3:4b。",),
 }
-ADVICE = {
+ADVICE: Wordings = {
     "en": (
         "I do not know enough for medical or legal advice; please ask a doctor or a lawyer. For general information pull a larger model, for example puna pull qwen3:4b.",
     ),
@@ -55,7 +58,7 @@ ADVICE = {
         "我不知道怎样给出医疗或法律建议，请咨询医生或律师。一般的信息可以问更大的模型，例如 puna pull qwen3:4b。",
     ),
 }
-LONG_WORK = {
+LONG_WORK: Wordings = {
     "en": (
         "I do not know how to do such a large task, because I am a very small model. Pull a larger one, for example puna pull qwen3:4b.",
     ),
