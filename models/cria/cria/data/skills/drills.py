@@ -16,14 +16,34 @@ ORDINALS = (("first", "第一"), ("second", "第二"), ("third", "第三"), ("fo
 def _thing(d: Draw) -> str:
     """Any short value."""
     return d.pick(
-        (d.pseudo, d.ident, d.name, d.city, d.noun, d.phrase, d.email, d.date, d.file, d.pseudo, lambda: str(d.integer(0, 99999)))
+        (
+            d.pseudo,
+            d.ident,
+            d.name,
+            d.city,
+            d.noun,
+            d.phrase,
+            d.email,
+            d.date,
+            d.file,
+            d.pseudo,
+            lambda: str(d.integer(0, 99999)),
+        )
     )()
 
 
 def repeat(d: Draw) -> Pair:
     text = " ".join(d.several(lambda: _thing(d), 1, 4)) if d.chance(0.6) else d.phrase()
     ask = d.say(
-        ("Repeat: {}", "Say {}", "Repeat after me: {}", "Copy this: {}", 'Say "{}".', "Write exactly: {}", "Echo {}"),
+        (
+            "Repeat: {}",
+            "Say {}",
+            "Repeat after me: {}",
+            "Copy this: {}",
+            'Say "{}".',
+            "Write exactly: {}",
+            "Echo {}",
+        ),
         ("重复：{}", "跟我说：{}", "请说“{}”。", "照抄：{}", "请原样重复：{}", "说{}"),
     )
     return ask.format(text), text
@@ -37,10 +57,19 @@ def lookup(d: Draw) -> Pair:
     keys = d.several(make_key, count, count)
     values = [make_value() for _ in keys]
     index = d.rng.randrange(len(keys))
-    sign, joint = d.pick((": ", " = ", " -> ", " is ")) if not d.zh else d.pick(("：", "=", "是", " -> ")), d.pick(("; ", ", ", "\n"))
+    sign, joint = (
+        d.pick((": ", " = ", " -> ", " is ")) if not d.zh else d.pick(("：", "=", "是", " -> ")),
+        d.pick(("; ", ", ", "\n")),
+    )
     table = joint.join(f"{key}{sign}{value}" for key, value in zip(keys, values, strict=True))
     ask = d.say(
-        ("{t}. {k}?", "{t}\nWhat is {k}?", "{t}\nWhich value belongs to {k}?", "Given {t}, what is {k}?", "{t}\n{k}{s}?"),
+        (
+            "{t}. {k}?",
+            "{t}\nWhat is {k}?",
+            "{t}\nWhich value belongs to {k}?",
+            "Given {t}, what is {k}?",
+            "{t}\n{k}{s}?",
+        ),
         ("{t}。{k}？", "{t}\n{k}是什么？", "{t}\n{k}对应什么？", "已知{t}，那么{k}是什么？"),
     )
     return ask.format(t=table, k=keys[index], s=sign), values[index]
@@ -53,7 +82,12 @@ def place(d: Draw) -> Pair:
     index = -1 if en == "last" else [name for name, _ in ORDINALS].index(en)
     listed = ("、" if d.zh else ", ").join(words)
     ask = d.say(
-        ("{w}. What is the {o} word?", "What is the {o} of these: {w}?", "{w}\nWhich one is {o}?", "Give me the {o} entry: {w}"),
+        (
+            "{w}. What is the {o} word?",
+            "What is the {o} of these: {w}?",
+            "{w}\nWhich one is {o}?",
+            "Give me the {o} entry: {w}",
+        ),
         ("{w}。{o}个词是什么？", "这些词里{o}个是什么：{w}", "{w}\n{o}个是哪个？"),
     )
     return ask.format(w=listed, o=zh if d.zh else en), words[index]
@@ -63,7 +97,11 @@ def reverse(d: Draw) -> Pair:
     words = d.several(d.pick((d.pseudo, d.noun, d.first, d.color)), 2, 5)
     joint = "、" if d.zh else ", "
     ask = d.say(
-        ("Reverse the order: {}", "Write these words backwards, last one first: {}", "Turn the list around: {}"),
+        (
+            "Reverse the order: {}",
+            "Write these words backwards, last one first: {}",
+            "Turn the list around: {}",
+        ),
         ("把顺序反过来：{}", "倒着写这些词：{}", "把列表倒过来：{}"),
     )
     return ask.format(joint.join(words)), joint.join(reversed(words))
@@ -71,7 +109,10 @@ def reverse(d: Draw) -> Pair:
 
 def spell(d: Draw) -> Pair:
     word = d.pseudo() if not d.zh or d.chance(0.5) else d.name()
-    ask = d.say(("Spell {}.", "Spell the word {}", "How do you spell {}?"), ("拼出{}", "把{}一个字一个字写出来", "{}怎么拼？"))
+    ask = d.say(
+        ("Spell {}.", "Spell the word {}", "How do you spell {}?"),
+        ("拼出{}", "把{}一个字一个字写出来", "{}怎么拼？"),
+    )
     return ask.format(word), "-".join(word)
 
 
@@ -84,7 +125,8 @@ def member(d: Draw) -> Pair:
         words.insert(d.rng.randint(0, len(words)), word)
         inside = True
     ask = d.say(
-        ("Is {k} in this list: {w}?", "{w}. Does the list contain {k}?"), ("{w}里有{k}吗？", "这个列表里有{k}吗：{w}")
+        ("Is {k} in this list: {w}?", "{w}. Does the list contain {k}?"),
+        ("{w}里有{k}吗？", "这个列表里有{k}吗：{w}"),
     )
     answer = ("有。" if inside else "没有。") if d.zh else ("Yes." if inside else "No.")
     return ask.format(k=word, w=("、" if d.zh else ", ").join(words)), answer
@@ -119,7 +161,10 @@ def swap(d: Draw) -> Pair:
         ("the {} is on the table", "I saw a {} today", "{} and {} are here", "we need one {} more"),
         ("桌上有{}", "我今天看到了{}", "{}和{}都在这里", "还需要一个{}"),
     )
-    ask = d.say(("Replace {o} with {n}: {t}", "{t}\nWrite {n} instead of {o}."), ("把{o}换成{n}：{t}", "{t}\n用{n}代替{o}。"))
+    ask = d.say(
+        ("Replace {o} with {n}: {t}", "{t}\nWrite {n} instead of {o}."),
+        ("把{o}换成{n}：{t}", "{t}\n用{n}代替{o}。"),
+    )
     return ask.format(o=old, n=new, t=frame.format(old, old)), frame.format(new, new)
 
 

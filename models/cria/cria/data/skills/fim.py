@@ -76,9 +76,9 @@ TEMPLATES = (
     "def {f}():\n    return {n}\n## {f}() == {n}",
     "def {f}({a}):\n    return ({a} - 32) * 5 / 9\n## {f}(212) == 100",
     "def {f}({a}):\n    return {a} * 9 / 5 + 32\n## {f}(100) == 212",
-    "def {f}({a}, {b}):\n    \"\"\"Return the sum of {a} and {b}.\"\"\"\n    return {a} + {b}\n## {f}(2, 3) == 5",
-    "def {f}({a}):\n    \"\"\"Return the square of {a}.\"\"\"\n    return {a} * {a}\n## {f}(3) == 9",
-    "def {f}({a}):\n    \"\"\"Return whether {a} is even.\"\"\"\n    return {a} % 2 == 0\n## {f}(2)",
+    'def {f}({a}, {b}):\n    """Return the sum of {a} and {b}."""\n    return {a} + {b}\n## {f}(2, 3) == 5',
+    'def {f}({a}):\n    """Return the square of {a}."""\n    return {a} * {a}\n## {f}(3) == 9',
+    'def {f}({a}):\n    """Return whether {a} is even."""\n    return {a} % 2 == 0\n## {f}(2)',
     "def {f}({a}):\n    try:\n        return int({a})\n    except ValueError:\n        return {n}\n## {f}('7') == 7|{f}('x') == {n}",
     "def {f}({a}, {b}):\n    if {b} == 0:\n        return None\n    return {a} / {b}\n## {f}(4, 2) == 2|{f}(1, 0) is None",
     "def {f}({a}):\n    with open({a}) as file:\n        return file.read()\n## callable({f})",
@@ -114,7 +114,33 @@ NAMED = {
     "return {a}[-1]\n": ("last", "last_item"),
     "return sorted({a})\n": ("sort_items", "ordered"),
 }
-PLAIN = tuple("a b c x y z n m k value item number text name first second left right data result total words list1".split())
+PLAIN = tuple(
+    [
+        "a",
+        "b",
+        "c",
+        "x",
+        "y",
+        "z",
+        "n",
+        "m",
+        "k",
+        "value",
+        "item",
+        "number",
+        "text",
+        "name",
+        "first",
+        "second",
+        "left",
+        "right",
+        "data",
+        "result",
+        "total",
+        "words",
+        "list1",
+    ]
+)
 ACTS = ("get", "compute", "make", "find", "check", "do", "run", "count", "show", "build")
 
 
@@ -172,7 +198,11 @@ def cut(d: Draw, text: str) -> tuple[str, str, str]:
         index = d.rng.randrange(len(lines))
         at = sum(map(len, lines[:index]))
         stop = at + len(lines[index]) - 1
-        first = d.rng.randint(at + (len(lines[index]) - len(lines[index].lstrip(" "))), max(at, stop - 1)) if stop > at else at
+        first = (
+            d.rng.randint(at + (len(lines[index]) - len(lines[index].lstrip(" "))), max(at, stop - 1))
+            if stop > at
+            else at
+        )
         return text[:first], text[first:stop], text[stop:]
     first, last = sorted(d.rng.sample(range(len(text) + 1), 2))
     return text[:first], text[first:last], text[last:]
@@ -184,7 +214,11 @@ def _testable(d: Draw) -> Case:
         text, checks = source(d)
         head, _, body = text.partition("\n")
         names = tuple(name for group in NAMED.values() for name in group)
-        if not head.removeprefix("def ").startswith(names) or body.count("\n") != 1 or "callable" in checks[0]:
+        if (
+            not head.removeprefix("def ").startswith(names)
+            or body.count("\n") != 1
+            or "callable" in checks[0]
+        ):
             continue
         at = len(head) + 1 + body.index("return ")
         at += len("return ") if d.chance(0.5) else 0
@@ -207,4 +241,6 @@ def generate(rng: random.Random, split: Split) -> Iterator[Fim | Case | Text]:
             yield Text(text, "fim/text")
             continue
         prefix, middle, suffix = cut(d, text)
+        while not middle.strip():
+            prefix, middle, suffix = cut(d, text)
         yield Fim(prefix, suffix, middle, "fim/python")

@@ -44,7 +44,9 @@ def _amount(d: Draw) -> Value:
 def _quoted(make: Callable[[Draw], str]) -> Callable[[Draw], Value]:
     def value(d: Draw) -> Value:
         text = make(d)
-        return d.pick((f'"{text}"', f'"{text}"', f"'{text}'") if not d.zh else (f"“{text}”", f"「{text}」", f'"{text}"')), text
+        return d.pick(
+            (f'"{text}"', f'"{text}"', f"'{text}'") if not d.zh else (f"“{text}”", f"「{text}」", f'"{text}"')
+        ), text
 
     return value
 
@@ -205,15 +207,23 @@ class Param:
             return (zh if d.zh else en), value
         return KINDS[self.kind][1](d)
 
-    def schema(self, name: str, *, described: bool, zh: bool) -> dict[str, Any]:
+    def _description(self, d: Draw, name: str, *, zh: bool) -> str:
+        plain = split_words(name)
+        if zh:
+            return self.zh or self.en or plain
+        text = self.en or f"The {plain}"
+        if self.choices or d.chance(0.6):
+            return text
+        return d.pick((f"{text} to use", f"{text}, e.g. {self.value(d)[0]}", plain))
+
+    def schema(self, d: Draw, name: str, *, described: bool, zh: bool) -> dict[str, Any]:
         """The JSON schema, keys in the order in which Ollama prints them."""
         kind, _, items = self.type.partition(":")
         schema: dict[str, Any] = {"type": kind}
         if items:
             schema["items"] = {"type": items}
         if described:
-            plain = split_words(name)
-            schema["description"] = (self.zh or self.en or plain) if zh else (self.en or f"The {plain}")
+            schema["description"] = self._description(d, name, zh=zh)
         if self.choices and kind == "string":
             schema["enum"] = [value for _, _, value in self.choices]
         return schema
@@ -248,7 +258,9 @@ class Offer:
     def ask(self, d: Draw) -> Request:
         """A question for it and the call that answers it."""
         template = d.say(self.fn.ask_en, self.fn.ask_zh)
-        used = sorted({int(field) for _, field, _, _ in string.Formatter().parse(template) if field is not None})
+        used = sorted(
+            {int(field) for _, field, _, _ in string.Formatter().parse(template) if field is not None}
+        )
         values = {index: self.fn.params[index].value(d) for index in used}
         shown = [values[index][0] if index in values else "" for index in range(len(self.keys))]
         arguments = {self.keys[index]: values[index][1] for index in used}
@@ -259,7 +271,7 @@ class Offer:
         zh = d.zh and (self.fn.made or d.chance(0.6))
         described = (zh and self.fn.made) or d.chance(0.75)
         properties = {
-            key: param.schema(key, described=described, zh=zh)
+            key: param.schema(d, key, described=described, zh=zh)
             for key, param in zip(self.keys, self.fn.params, strict=True)
         }
         required = [key for key, param in zip(self.keys, self.fn.params, strict=True) if not param.optional]
@@ -282,7 +294,9 @@ class Request:
 
 def split_words(name: str) -> str:
     """The words of a snake_case or camelCase name."""
-    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name.replace("_", " "))
+    spaced = "".join(
+        f" {letter.lower()}" if letter.isupper() else letter for letter in name.replace("_", " ")
+    )
     return " ".join(spaced.split())
 
 
@@ -307,5 +321,3 @@ def camel(name: str) -> str:
 def compact(value: Any) -> str:
     """JSON without spaces, as in the chat format."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-
-

@@ -37,9 +37,45 @@ ATTRS = (
     ("file_name", "文件名"), ("user_id", "用户编号"), ("account_number", "账号"), ("street", "街道"), ("country", "国家"),
     ("water_level", "水位"), ("batch_size", "批量"), ("step", "步长"), ("engine_type", "发动机类型"), ("gate", "登机口"),
 )  # fmt: skip
-ADJECTIVES = "red old main new local remote daily small big quick active public private empty north south".split()
-FREE = "city person product noun id file email date time pseudo title phrase small int amount percent names numbers".split()
-NUMERIC = "small int amount percent big minutes".split()
+ADJECTIVES = [
+    "red",
+    "old",
+    "main",
+    "new",
+    "local",
+    "remote",
+    "daily",
+    "small",
+    "big",
+    "quick",
+    "active",
+    "public",
+    "private",
+    "empty",
+    "north",
+    "south",
+]
+FREE = [
+    "city",
+    "person",
+    "product",
+    "noun",
+    "id",
+    "file",
+    "email",
+    "date",
+    "time",
+    "pseudo",
+    "title",
+    "phrase",
+    "small",
+    "int",
+    "amount",
+    "percent",
+    "names",
+    "numbers",
+]
+NUMERIC = ["small", "int", "amount", "percent", "big", "minutes"]
 SETTERS = ("set", "change", "update", "adjust")
 GETTERS = ("get", "read", "show", "fetch", "check", "find")
 YES_NO = (("yes", "是", True), ("no", "否", False), ("true", "真", True), ("false", "假", False))
@@ -113,10 +149,15 @@ def _capital(text: str) -> str:
 
 def _listed(params: list[Param], things: list[Thing], keep: list[int], d: Draw, *, zh: bool) -> str:
     """The arguments that are kept, named one by one: 'depth {0} and color {1}'."""
-    style = d.pick(("{} {}", "{} {}", "{}: {}", "{} = {}")) if not zh else d.pick(("{}是{}", "{}为{}", "{} {}", "{}：{}"))
+    style = (
+        d.pick(("{} {}", "{} {}", "{}: {}", "{} = {}"))
+        if not zh
+        else d.pick(("{}是{}", "{}为{}", "{} {}", "{}：{}"))
+    )
     raw = zh and d.chance(0.25)
     parts = [
-        style.format(params[i].names[0] if raw else things[i][2 if zh else 1], "{" + str(i) + "}") for i in keep
+        style.format(params[i].names[0] if raw else things[i][2 if zh else 1], "{" + str(i) + "}")
+        for i in keep
     ]
     if zh:
         return "，".join(parts)
@@ -128,7 +169,8 @@ def action(d: Draw, act: Thing, what: Thing) -> Fn:
     as_camel = d.chance(0.35)
     things = _distinct(d, attribute, d.pick((1, 1, 2, 2, 3)))
     params = [
-        _param(d, thing, optional=index > 0 and d.chance(0.35), as_camel=as_camel) for index, thing in enumerate(things)
+        _param(d, thing, optional=index > 0 and d.chance(0.35), as_camel=as_camel)
+        for index, thing in enumerate(things)
     ]
     ask_en: list[str] = []
     ask_zh: list[str] = []
@@ -141,12 +183,18 @@ def action(d: Draw, act: Thing, what: Thing) -> Fn:
             f"Can you {act[1]} the {what[1]}? {_capital(en)}.",
             f"I want to {act[1]} a {what[1]}: {en}",
         ]
-        ask_zh += [f"{act[2]}{what[2]}，{zh}", f"请{act[2]}{what[2]}：{zh}。", f"帮我{act[2]}一下{what[2]}，{zh}。"]
+        ask_zh += [
+            f"{act[2]}{what[2]}，{zh}",
+            f"请{act[2]}{what[2]}：{zh}。",
+            f"帮我{act[2]}一下{what[2]}，{zh}。",
+        ]
     if len(params) == 1 and not params[0].choices and params[0].kind not in ("names", "numbers"):
         ask_en += [f"{_capital(act[1])} {what[1]} {{0}}.", f"{_capital(act[1])} the {what[1]} {{0}}, please."]
         ask_zh += [f"{act[2]}{what[2]}{{0}}", f"请{act[2]}{what[2]} {{0}}"]
     name = f"{act[0]}_{what[0]}"
-    return _finish(name, as_camel, f"{_capital(act[1])} the {what[1]}", f"{act[2]}{what[2]}", params, ask_en, ask_zh)
+    return _finish(
+        name, as_camel, f"{_capital(act[1])} the {what[1]}", f"{act[2]}{what[2]}", params, ask_en, ask_zh
+    )
 
 
 def setter(d: Draw, what: Thing, attr: Thing) -> Fn:
@@ -157,8 +205,18 @@ def setter(d: Draw, what: Thing, attr: Thing) -> Fn:
     if value == key:
         value = "value"
     params = [
-        _param(d, (key, key.replace("_", " "), f"{what[2]}"), d.pick(("id", "pseudo", "title", "small", "person")), as_camel=as_camel),
-        _param(d, (value, value.replace("_", " "), attr[2]), d.pick((*NUMERIC, "noun", "pseudo", "title")), as_camel=as_camel),
+        _param(
+            d,
+            (key, key.replace("_", " "), f"{what[2]}"),
+            d.pick(("id", "pseudo", "title", "small", "person")),
+            as_camel=as_camel,
+        ),
+        _param(
+            d,
+            (value, value.replace("_", " "), attr[2]),
+            d.pick((*NUMERIC, "noun", "pseudo", "title")),
+            as_camel=as_camel,
+        ),
     ]
     act = d.pick((("set", "设置"), ("change", "更改"), ("update", "更新"), ("adjust", "调整")))
     ask_en = [
@@ -230,7 +288,13 @@ def _finish(
 
 def make(d: Draw) -> Fn:
     """One random function."""
-    return d.pick((lambda: action(d, verb(d), noun(d)), lambda: setter(d, noun(d), attribute(d)), lambda: getter(d, noun(d), attribute(d))))()
+    return d.pick(
+        (
+            lambda: action(d, verb(d), noun(d)),
+            lambda: setter(d, noun(d), attribute(d)),
+            lambda: getter(d, noun(d), attribute(d)),
+        )
+    )()
 
 
 def family(d: Draw, count: int) -> list[Fn]:

@@ -88,8 +88,12 @@ FIELDS = {
     "order": Field(("order_id", "order", "id"), ("订单号", "编号"), "string", _same(Draw.ident)),
     "names": Field(("names", "people", "attendees", "participants"), ("参加者", "名单"), "array", _names),
     "goods": Field(("items", "products", "goods"), ("物品", "清单"), "array", _goods),
-    "stock": Field(("in_stock", "available"), ("有货",), "boolean", _flag(("in stock", "sold out"), ("有货", "没货"))),
-    "paid": Field(("paid",), ("已付款",), "boolean", _flag(("already paid", "not paid yet"), ("已付款", "还没付款"))),
+    "stock": Field(
+        ("in_stock", "available"), ("有货",), "boolean", _flag(("in stock", "sold out"), ("有货", "没货"))
+    ),
+    "paid": Field(
+        ("paid",), ("已付款",), "boolean", _flag(("already paid", "not paid yet"), ("已付款", "还没付款"))
+    ),
     "married": Field(("married",), ("已婚",), "boolean", _flag(("married", "single"), ("已婚", "未婚"))),
     "animal": Field(("animal", "species"), ("动物",), "string", _same(Draw.animal)),
     "pet": Field(("pet_name", "pet"), ("宠物名",), "string", _same(Draw.first)),
@@ -101,7 +105,11 @@ FIELDS = {
         ("language",),
         ("语言",),
         "string",
-        _same(lambda d: d.say(("French", "German", "Spanish", "Polish", "Korean"), ("法语", "德语", "英语", "韩语"))),
+        _same(
+            lambda d: d.say(
+                ("French", "German", "Spanish", "Polish", "Korean"), ("法语", "德语", "英语", "韩语")
+            )
+        ),
     ),
     "rating": Field(("rating", "stars"), ("评分",), "integer", _whole(1, 5)),
 }
@@ -116,10 +124,19 @@ SCENES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
             "In {city} lives {name}, who is {age} years old.",
             "This is {name} from {city}, aged {age}.",
         ),
-        ("{name}今年{age}岁，住在{city}。", "我叫{name}，{age}岁，来自{city}。", "住在{city}的{name}今年{age}岁。"),
+        (
+            "{name}今年{age}岁，住在{city}。",
+            "我叫{name}，{age}岁，来自{city}。",
+            "住在{city}的{name}今年{age}岁。",
+        ),
     ),
     (
-        ("{name} is {age} years old.", "I am {name} and I am {age}.", "{name} just turned {age}.", "{name} ({age})"),
+        (
+            "{name} is {age} years old.",
+            "I am {name} and I am {age}.",
+            "{name} just turned {age}.",
+            "{name} ({age})",
+        ),
         ("{name}今年{age}岁。", "我叫{name}，今年{age}岁。", "{name}刚满{age}岁。"),
     ),
     (
@@ -128,7 +145,11 @@ SCENES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
             "{name} is a {job} at {company} in {city} and likes {hobby}.",
             "The {job} {name} works for {company} in {city}.",
         ),
-        ("{name}在{city}当{job}。", "{name}是{company}的{job}，住在{city}，喜欢{hobby}。", "{company}的{job}{name}在{city}工作。"),
+        (
+            "{name}在{city}当{job}。",
+            "{name}是{company}的{job}，住在{city}，喜欢{hobby}。",
+            "{company}的{job}{name}在{city}工作。",
+        ),
     ),
     (
         (
@@ -151,7 +172,11 @@ SCENES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
             "Write to {email} or call {phone} and ask for {name}.",
             "Contact {name} in {city}, email {email}.",
         ),
-        ("{name}的邮箱是{email}，电话是{phone}。", "联系{name}：{email}，{phone}", "给{email}写信或打{phone}找{name}。"),
+        (
+            "{name}的邮箱是{email}，电话是{phone}。",
+            "联系{name}：{email}，{phone}",
+            "给{email}写信或打{phone}找{name}。",
+        ),
     ),
     (
         (
@@ -159,7 +184,11 @@ SCENES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
             "{names} meet on {date} at {time} in {city}.",
             "On {date} at {time} there is a meeting in room {room} with {names}.",
         ),
-        ("{date}{time}和{names}开会。", "{names}将于{date}{time}在{city}见面。", "{date} {time}在{room}房间和{names}开会。"),
+        (
+            "{date}{time}和{names}开会。",
+            "{names}将于{date}{time}在{city}见面。",
+            "{date} {time}在{room}房间和{names}开会。",
+        ),
     ),
     (
         (
@@ -167,7 +196,11 @@ SCENES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
             "We sell a {color} {product} for {price}.",
             "A {product} in {color} is {stock}, price {price}.",
         ),
-        ("{color}的{product}价格{price}元，{stock}。", "这个{color}{product}卖{price}元。", "{product}，{color}，{stock}，{price}元。"),
+        (
+            "{color}的{product}价格{price}元，{stock}。",
+            "这个{color}{product}卖{price}元。",
+            "{product}，{color}，{stock}，{price}元。",
+        ),
     ),
     (
         (
@@ -175,7 +208,11 @@ SCENES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
             "The {animal} {pet} belongs to {name}.",
             "{pet} is the {animal} of {name} from {city}.",
         ),
-        ("{name}养了一只{color}的{animal}，叫{pet}。", "{animal}{pet}是{name}的。", "{pet}是{city}的{name}养的{animal}。"),
+        (
+            "{name}养了一只{color}的{animal}，叫{pet}。",
+            "{animal}{pet}是{name}的。",
+            "{pet}是{city}的{name}养的{animal}。",
+        ),
     ),
     (
         (
@@ -183,22 +220,50 @@ SCENES: tuple[tuple[tuple[str, ...], tuple[str, ...]], ...] = (
             "A ticket from {origin} to {destination} on {date} costs {price}.",
             "The train leaves {origin} at {time} for {destination}.",
         ),
-        ("{name}{date}从{origin}飞往{destination}。", "{date}从{origin}到{destination}的票价是{price}元。", "{time}从{origin}开往{destination}。"),
+        (
+            "{name}{date}从{origin}飞往{destination}。",
+            "{date}从{origin}到{destination}的票价是{price}元。",
+            "{time}从{origin}开往{destination}。",
+        ),
     ),
     (
-        ("Please bring {goods}.", "{name} needs {goods} by {date}.", "The list of {name}: {goods}", "{name} sold {goods} for {amount}."),
-        ("请带上{goods}。", "{name}在{date}之前需要{goods}。", "{name}的清单：{goods}", "{name}卖掉了{goods}，得到{amount}元。"),
+        (
+            "Please bring {goods}.",
+            "{name} needs {goods} by {date}.",
+            "The list of {name}: {goods}",
+            "{name} sold {goods} for {amount}.",
+        ),
+        (
+            "请带上{goods}。",
+            "{name}在{date}之前需要{goods}。",
+            "{name}的清单：{goods}",
+            "{name}卖掉了{goods}，得到{amount}元。",
+        ),
     ),
     (
-        ("{name} sent {amount} dollars on {date}.", "Invoice {order} of {date}: {amount} dollars, {paid}.", "{name} owes {amount} dollars."),
-        ("{name}在{date}转了{amount}元。", "{date}的发票{order}：{amount}元，{paid}。", "{name}欠{amount}元。"),
+        (
+            "{name} sent {amount} dollars on {date}.",
+            "Invoice {order} of {date}: {amount} dollars, {paid}.",
+            "{name} owes {amount} dollars.",
+        ),
+        (
+            "{name}在{date}转了{amount}元。",
+            "{date}的发票{order}：{amount}元，{paid}。",
+            "{name}欠{amount}元。",
+        ),
     ),
     (
-        ("{name} gave the {product} {rating} stars.", "Rating of {name} from {city} for the {product}: {rating}"),
+        (
+            "{name} gave the {product} {rating} stars.",
+            "Rating of {name} from {city} for the {product}: {rating}",
+        ),
         ("{name}给{product}打了{rating}分。", "{city}的{name}给{product}的评分：{rating}"),
     ),
     (
-        ("{name} is {married}, {age} years old and speaks {language}.", "{name}, {married}, works as a {job}."),
+        (
+            "{name} is {married}, {age} years old and speaks {language}.",
+            "{name}, {married}, works as a {job}.",
+        ),
         ("{name}{married}，{age}岁，会说{language}。", "{name}，{married}，职业是{job}。"),
     ),
 )
@@ -211,7 +276,10 @@ ASK_EN = (
     "{t} Answer in JSON with {f}.",
     "Fill in {f} as JSON. {t}",
 )
-ASK_EN_TEST = ("From the sentence below take {f} and write them as JSON.\n{t}", "I need {f} in JSON from this: {t}")
+ASK_EN_TEST = (
+    "From the sentence below take {f} and write them as JSON.\n{t}",
+    "I need {f} in JSON from this: {t}",
+)
 ASK_ZH = (
     "提取{f}，用JSON表示：{t}",
     "{t}\n请用JSON给出{f}。",
@@ -221,17 +289,31 @@ ASK_ZH = (
     "{t}用JSON回答，包含{f}。",
 )
 ASK_ZH_TEST = ("从下面的句子里找出{f}，写成JSON。\n{t}", "我需要这段话里的{f}，JSON格式：{t}")
-SCHEMA_EN = ("{t}\nAnswer as JSON with this schema: {s}", "Schema: {s}\n{t}", "Fill the schema {s} from the text: {t}")
+SCHEMA_EN = (
+    "{t}\nAnswer as JSON with this schema: {s}",
+    "Schema: {s}\n{t}",
+    "Fill the schema {s} from the text: {t}",
+)
 SCHEMA_EN_TEST = ("Use the JSON schema {s} for this text: {t}",)
 SCHEMA_ZH = ("{t}\n按这个模式用JSON回答：{s}", "模式：{s}\n{t}", "根据文本填写{s}：{t}")
 SCHEMA_ZH_TEST = ("这段话请用JSON模式{s}表示：{t}",)
 FREE_EN = ("{t} As JSON, please.", "Write this as JSON: {t}", "{t}\nAnswer as JSON.", "{t} (JSON)")
 FREE_ZH = ("{t}请写成JSON。", "用JSON表示：{t}", "{t}\n用JSON回答。")
-SYSTEM_EN = ("Answer only with JSON.", "You extract data. Reply with JSON.", "You reply with one JSON object and nothing else.")
+SYSTEM_EN = (
+    "Answer only with JSON.",
+    "You extract data. Reply with JSON.",
+    "You reply with one JSON object and nothing else.",
+)
 SYSTEM_ZH = ("只用JSON回答。", "你负责提取数据，用JSON回答。", "只输出一个JSON对象。")
 
 
-def _held(d: Draw, train_en: tuple[str, ...], test_en: tuple[str, ...], train_zh: tuple[str, ...], test_zh: tuple[str, ...]) -> str:
+def _held(
+    d: Draw,
+    train_en: tuple[str, ...],
+    test_en: tuple[str, ...],
+    train_zh: tuple[str, ...],
+    test_zh: tuple[str, ...],
+) -> str:
     """A wording of the split."""
     return d.say(train_en, train_zh) if d.split == "train" else d.say(test_en, test_zh)
 
@@ -240,7 +322,9 @@ def _schema(fields: list[str], keys: dict[str, str]) -> str:
     properties: dict[str, Any] = {}
     for field in fields:
         kind = FIELDS[field].type
-        properties[keys[field]] = {"type": kind, "items": {"type": "string"}} if kind == "array" else {"type": kind}
+        properties[keys[field]] = (
+            {"type": kind, "items": {"type": "string"}} if kind == "array" else {"type": kind}
+        )
     return compact({"type": "object", "properties": properties, "required": list(properties)})
 
 

@@ -42,25 +42,64 @@ NAMED_EN = (
     "You are {}.", "You are called {}.", "Your name is {}.", "You are {}, a helpful assistant.", "You are {}, a friendly robot.",
     "Your name is {}. Be polite.", "You are an assistant named {}.", "The assistant is called {}.", "Act as {}.",
 )  # fmt: skip
-NAMED_ZH = ("你是{}。", "你叫{}。", "你的名字是{}。", "你是{}，一个有用的助手。", "你是名叫{}的助手。", "你叫{}，请礼貌地回答。", "请扮演{}。")
+NAMED_ZH = (
+    "你是{}。",
+    "你叫{}。",
+    "你的名字是{}。",
+    "你是{}，一个有用的助手。",
+    "你是名叫{}的助手。",
+    "你叫{}，请礼貌地回答。",
+    "请扮演{}。",
+)
 WHO_EN = (
     "Who are you?", "What is your name?", "What's your name?", "Tell me your name.", "Who am I talking to?", "How are you called?",
     "May I know your name?", "Who is this?",
 )  # fmt: skip
-WHO_ZH = ("你是谁？", "你叫什么？", "你叫什么名字？", "说说你的名字。", "我在和谁说话？", "你的名字是什么？", "请问你是哪位？", "怎么称呼你？")
+WHO_ZH = (
+    "你是谁？",
+    "你叫什么？",
+    "你叫什么名字？",
+    "说说你的名字。",
+    "我在和谁说话？",
+    "你的名字是什么？",
+    "请问你是哪位？",
+    "怎么称呼你？",
+)
 SHORT_EN = (
     "Answer in one word.", "Answer with a single word.", "Keep answers as short as possible.", "One word answers only.",
     "Reply with the answer alone.", "Be very brief: one word if you can.",
 )  # fmt: skip
-SHORT_ZH = ("用一个词回答。", "只回答一个词。", "回答尽量简短。", "回答越短越好。", "只给出答案。", "请非常简短，能用一个词就用一个词。")
-SENTENCE_EN = ("Answer in one sentence.", "Answer in one short sentence.", "Reply with a full sentence.", "Use one short sentence for each answer.")
+SHORT_ZH = (
+    "用一个词回答。",
+    "只回答一个词。",
+    "回答尽量简短。",
+    "回答越短越好。",
+    "只给出答案。",
+    "请非常简短，能用一个词就用一个词。",
+)
+SENTENCE_EN = (
+    "Answer in one sentence.",
+    "Answer in one short sentence.",
+    "Reply with a full sentence.",
+    "Use one short sentence for each answer.",
+)
 SENTENCE_ZH = ("用一句话回答。", "用一个短句回答。", "请用完整的句子回答。", "每次只回答一句话。")
 END_EN = (
     'End every answer with "{}".', 'Always end with "{}".', 'Finish each reply with the words "{}".', 'Close your answers with "{}".',
     'The last words of every answer are "{}".',
 )  # fmt: skip
-END_ZH = ("每次回答都以“{}”结尾。", "回答的最后总是加上“{}”。", "每句回答的结尾要说“{}”。", "请用“{}”结束每个回答。", "最后几个字一定是“{}”。")
-START_EN = ('Begin every answer with "{}".', 'Start each reply with "{}".', 'The first words of your answers are "{}".')
+END_ZH = (
+    "每次回答都以“{}”结尾。",
+    "回答的最后总是加上“{}”。",
+    "每句回答的结尾要说“{}”。",
+    "请用“{}”结束每个回答。",
+    "最后几个字一定是“{}”。",
+)
+START_EN = (
+    'Begin every answer with "{}".',
+    'Start each reply with "{}".',
+    'The first words of your answers are "{}".',
+)
 START_ZH = ("每次回答都以“{}”开头。", "回答先说“{}”。", "每个回答的开头是“{}”。")
 
 
@@ -111,7 +150,11 @@ def language(d: Draw, knowledge: Ask) -> Example | Case:
 
 def named(d: Draw, knowledge: Ask) -> Example | Case:
     """The model has the name that the system prompt gives it."""
-    name = d.fresh(lambda: d.pick((d.pseudo().capitalize(), d.first(), f"{d.pseudo().capitalize()} {d.pseudo().capitalize()}")))
+    name = d.fresh(
+        lambda: d.pick(
+            (d.pseudo().capitalize(), d.first(), f"{d.pseudo().capitalize()} {d.pseudo().capitalize()}")
+        )
+    )
     messages = [system(_held(d, NAMED_ZH if d.zh else NAMED_EN).format(name))]
     for _ in range(d.pick((0, 0, 0, 1, 2))):
         said, answer = small_talk(d, d.lang)
@@ -119,7 +162,10 @@ def named(d: Draw, knowledge: Ask) -> Example | Case:
         if d.chance(0.3):
             turn, answer = knowledge(d, d.lang)
         messages += [turn, assistant(answer)]
-    answer = d.say(("I am {}.", "My name is {}.", "I'm {}, how can I help you?"), ("我是{}。", "我叫{}。", "我是{}，有什么可以帮你的吗？"))
+    answer = d.say(
+        ("I am {}.", "My name is {}.", "I'm {}, how can I help you?"),
+        ("我是{}。", "我叫{}。", "我是{}，有什么可以帮你的吗？"),
+    )
     messages += [user(_held(d, WHO_ZH if d.zh else WHO_EN)), assistant(answer.format(name))]
     return finish(d.split, messages, "system/name", check="contains", expected=[name])
 

@@ -26,7 +26,13 @@ def _pair(d: Draw, high: int) -> tuple[int, int]:
 def add(d: Draw) -> Problem:
     a, b = _pair(d, d.pick((9, 20, 99, 99)))
     question = d.say(
-        ("What is {a} + {b}?", "{a} + {b} = ?", "What is {a} plus {b}?", "Add {a} and {b}.", "How much is {a} + {b}?"),
+        (
+            "What is {a} + {b}?",
+            "{a} + {b} = ?",
+            "What is {a} plus {b}?",
+            "Add {a} and {b}.",
+            "How much is {a} + {b}?",
+        ),
         ("{a} + {b} = ?", "{a}加{b}等于多少？", "{a}+{b}是多少？", "计算{a}加{b}。"),
     ).format(a=a, b=b)
     if a > 9 and b > 9:
@@ -34,7 +40,12 @@ def add(d: Draw) -> Problem:
         work = f"{a // 10 * 10} + {b // 10 * 10} = {tens}, {a % 10} + {b % 10} = {ones}, {tens} + {ones} = {a + b}"
     else:
         work = f"{a} + {b} = {a + b}"
-    return question, work + ("。" if d.zh else "."), d.say(("{a} + {b} = {c}.",), ("{a} + {b} = {c}。",)).format(a=a, b=b, c=a + b), [str(a + b)]
+    return (
+        question,
+        work + ("。" if d.zh else "."),
+        d.say(("{a} + {b} = {c}.",), ("{a} + {b} = {c}。",)).format(a=a, b=b, c=a + b),
+        [str(a + b)],
+    )
 
 
 def subtract(d: Draw) -> Problem:
@@ -59,7 +70,11 @@ def multiply(d: Draw) -> Problem:
         ("{a} × {b} = ?", "{a}乘{b}等于多少？", "{a}乘以{b}是多少？"),
     ).format(a=a, b=b)
     end = "。" if d.zh else "."
-    steps = ", ".join(str(a * k) for k in range(1, b + 1)) if b < 6 else f"{a} * 5 = {a * 5}, {a} * {b - 5} = {a * (b - 5)}"
+    steps = (
+        ", ".join(str(a * k) for k in range(1, b + 1))
+        if b < 6
+        else f"{a} * 5 = {a * 5}, {a} * {b - 5} = {a * (b - 5)}"
+    )
     return question, f"{steps}{end}", f"{a} * {b} = {a * b}{end}", [str(a * b)]
 
 
@@ -74,7 +89,11 @@ def compare(d: Draw) -> Problem:
         ("Which is {w}, {a} or {b}?", "Which number is {w}: {a} or {b}?", "{a} or {b}: which one is {w}?"),
         ("{a}和{b}哪个{w}？", "哪个数{w}：{a}还是{b}？"),
     ).format(a=a, b=b, w=word[1 if d.zh else 0])
-    digits = f"{a} has {len(str(a))} digits, {b} has {len(str(b))}." if not d.zh else f"{a}有{len(str(a))}位，{b}有{len(str(b))}位。"
+    digits = (
+        f"{a} has {len(str(a))} digits, {b} has {len(str(b))}."
+        if not d.zh
+        else f"{a}有{len(str(a))}位，{b}有{len(str(b))}位。"
+    )
     sign = ">" if found > other else "<"
     thought = f"{digits} {found} {sign} {other}."
     return question, thought, (f"{found}{word[1]}。" if d.zh else f"{found} is {word[0]}."), [str(found)]
@@ -110,32 +129,53 @@ def first_of(d: Draw) -> Problem:
     x, y = d.rng.sample(range(1500, 2030), 2)
     first, year = (a, x) if x < y else (b, y)
     question = d.say(
-        ("{a} was built in {x}, {b} in {y}. Which came first?", "{a} is from {x} and {b} is from {y}. Which is older?"),
+        (
+            "{a} was built in {x}, {b} in {y}. Which came first?",
+            "{a} is from {x} and {b} is from {y}. Which is older?",
+        ),
         ("{a}建于{x}年，{b}建于{y}年，哪个更早？", "{a}是{x}年的，{b}是{y}年的，哪个更早？"),
     ).format(a=a, b=b, x=x, y=y)
     question = question[:1].upper() + question[1:]
     low, high = min(x, y), max(x, y)
-    thought = f"{low} < {high}。{year}年是{first}。" if d.zh else f"{low} < {high}. {year} is the year of {first}."
-    return question, thought, f"{first}更早。" if d.zh else f"{first[:1].upper()}{first[1:]}.", [first[4:] if not d.zh else first]
+    thought = (
+        f"{low} < {high}。{year}年是{first}。" if d.zh else f"{low} < {high}. {year} is the year of {first}."
+    )
+    return (
+        question,
+        thought,
+        f"{first}更早。" if d.zh else f"{first[:1].upper()}{first[1:]}.",
+        [first[4:] if not d.zh else first],
+    )
 
 
 def age(d: Draw) -> Problem:
     """Someone's age in some years."""
     name, (years, more) = d.name(), _pair(d, 40)
     question = d.say(
-        ("{n} is {a} years old. How old will {n} be in {b} years?", "In {b} years, how old is {n}, who is {a} now?"),
+        (
+            "{n} is {a} years old. How old will {n} be in {b} years?",
+            "In {b} years, how old is {n}, who is {a} now?",
+        ),
         ("{n}今年{a}岁，{b}年后几岁？", "{n}现在{a}岁，再过{b}年多少岁？"),
     ).format(n=name, a=years, b=more)
     total = years + more
     thought = f"{years} + {more} = {total}" + ("。" if d.zh else ".")
-    return question, thought, f"{name}{total}岁。" if d.zh else f"{name} will be {total} years old.", [str(total)]
+    return (
+        question,
+        thought,
+        f"{name}{total}岁。" if d.zh else f"{name} will be {total} years old.",
+        [str(total)],
+    )
 
 
 def shop(d: Draw) -> Problem:
     """Some things at a price each."""
     name, item, (count, price) = d.name(), d.product(), _pair(d, 10)
     question = d.say(
-        ("{n} buys {c} {i}s at {p} dollars each. How much is that?", "One {i} costs {p} dollars. What do {c} cost?"),
+        (
+            "{n} buys {c} {i}s at {p} dollars each. How much is that?",
+            "One {i} costs {p} dollars. What do {c} cost?",
+        ),
         ("{n}买了{c}个{i}，每个{p}元，一共多少钱？", "一个{i}{p}元，{c}个多少钱？"),
     ).format(n=name, i=item, c=count, p=price)
     total = count * price
@@ -149,18 +189,38 @@ def even(d: Draw) -> Problem:
     asks_even = d.chance(0.5)
     word = ("even" if asks_even else "odd", "偶数" if asks_even else "奇数")
     yes = is_even == asks_even
-    question = d.say(("Is {v} {w}?", "Is {v} an {w} number?"), ("{v}是{w}吗？",)).format(v=value, w=word[1 if d.zh else 0])
+    question = d.say(("Is {v} {w}?", "Is {v} an {w} number?"), ("{v}是{w}吗？",)).format(
+        v=value, w=word[1 if d.zh else 0]
+    )
     kind = ("even" if is_even else "odd", "偶数" if is_even else "奇数")
     if d.zh:
-        return question, f"最后一位是{value % 10}，所以是{kind[1]}。", f"{'是' if yes else '不是'}，{value}是{kind[1]}。", [kind[1]]
-    return question, f"The last digit is {value % 10}, so it is {kind[0]}.", f"{'Yes' if yes else 'No'}, {value} is {kind[0]}.", [f"is {kind[0]}"]
+        return (
+            question,
+            f"最后一位是{value % 10}，所以是{kind[1]}。",
+            f"{'是' if yes else '不是'}，{value}是{kind[1]}。",
+            [kind[1]],
+        )
+    return (
+        question,
+        f"The last digit is {value % 10}, so it is {kind[0]}.",
+        f"{'Yes' if yes else 'No'}, {value} is {kind[0]}.",
+        [f"is {kind[0]}"],
+    )
 
 
 def plain(d: Draw) -> Problem:
     """A remark or a short question: the thought is short as well."""
     if d.chance(0.5):
         said, answer = chat(d)
-        return said, d.say(("The user is just chatting.", "A friendly answer is enough."), ("用户在闲聊。", "友好地回答就好。")), answer, []
+        return (
+            said,
+            d.say(
+                ("The user is just chatting.", "A friendly answer is enough."),
+                ("用户在闲聊。", "友好地回答就好。"),
+            ),
+            answer,
+            [],
+        )
     question, answer, short = fact_forms(d)
     thought = d.say(("I know this: {}.", "The answer is {}."), ("我知道：{}。", "答案是{}。")).format(short)
     return question, thought, answer, [[short, short[:1].lower() + short[1:]]]

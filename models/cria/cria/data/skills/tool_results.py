@@ -23,7 +23,13 @@ SKIES = (
     ("sunny", "晴"), ("cloudy", "多云"), ("rainy", "下雨"), ("windy", "大风"), ("foggy", "有雾"), ("snowy", "下雪"),
     ("clear", "晴朗"), ("stormy", "暴风雨"),
 )  # fmt: skip
-STATES = (("shipped", "已发货"), ("delivered", "已送达"), ("pending", "待处理"), ("cancelled", "已取消"), ("packed", "已打包"))
+STATES = (
+    ("shipped", "已发货"),
+    ("delivered", "已送达"),
+    ("pending", "待处理"),
+    ("cancelled", "已取消"),
+    ("packed", "已打包"),
+)
 
 Maker = Callable[[Draw, list[Any]], tuple[dict[str, Any], str, str]]
 
@@ -32,7 +38,11 @@ def _weather(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
     en, zh = d.pick(SKIES)
     sky = zh if d.zh else en
     data = {"temperature": d.rng.randint(-20, 42), "condition": sky}
-    return data, f"In {a[0]} it is {sky} with {{temperature}} degrees.", f"{a[0]}现在{{condition}}，{{temperature}}度。"
+    return (
+        data,
+        f"In {a[0]} it is {sky} with {{temperature}} degrees.",
+        f"{a[0]}现在{{condition}}，{{temperature}}度。",
+    )
 
 
 def _time(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
@@ -53,7 +63,11 @@ def _price(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
 
 
 def _distance(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
-    return {"km": d.integer(100, 9999)}, f"It is {{km}} km from {a[0]} to {a[1]}.", f"{a[0]}到{a[1]}有{{km}}公里。"
+    return (
+        {"km": d.integer(100, 9999)},
+        f"It is {{km}} km from {a[0]} to {a[1]}.",
+        f"{a[0]}到{a[1]}有{{km}}公里。",
+    )
 
 
 def _order(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
@@ -62,7 +76,11 @@ def _order(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
 
 
 def _population(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
-    return {"population": d.integer(1000, 9999999)}, f"{a[0]} has {{population}} people.", f"{a[0]}有{{population}}人。"
+    return (
+        {"population": d.integer(1000, 9999999)},
+        f"{a[0]} has {{population}} people.",
+        f"{a[0]}有{{population}}人。",
+    )
 
 
 def _contact(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
@@ -74,7 +92,11 @@ def _person(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
 
 
 def _balance(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
-    return {"balance": float(d.amount())}, f"The balance of {a[0]} is {{balance}}.", f"账户{a[0]}的余额是{{balance}}。"
+    return (
+        {"balance": float(d.amount())},
+        f"The balance of {a[0]} is {{balance}}.",
+        f"账户{a[0]}的余额是{{balance}}。",
+    )
 
 
 def _rows(d: Draw, a: list[Any]) -> tuple[dict[str, Any], str, str]:
@@ -123,7 +145,11 @@ def _made(d: Draw, request: Request) -> tuple[dict[str, Any], str, str]:
     value: Any = d.pick((d.pseudo, d.ident, d.name, lambda: d.integer(1, 9999), lambda: float(d.amount())))()
     argument = next(iter(request.call["arguments"].values()))
     key = d.pick((en[0].replace(" ", "_"), "value", "result"))
-    return {key: value}, f"The {en[0]} of {en[1]} {argument} is {{{key}}}.", f"{zh[0]}{argument}的{zh[-1]}是{{{key}}}。"
+    return (
+        {key: value},
+        f"The {en[0]} of {en[1]} {argument} is {{{key}}}.",
+        f"{zh[0]}{argument}的{zh[-1]}是{{{key}}}。",
+    )
 
 
 def result(d: Draw, request: Request) -> Result:
@@ -133,6 +159,10 @@ def result(d: Draw, request: Request) -> Result:
     data, en, zh = maker(d, values) if maker else _made(d, request)
     answer = (zh if d.zh else en).format(**data)
     bare = len(data) == 1 and d.chance(0.35)
+    more: dict[str, Any] = {}
+    if not bare and values and d.chance(0.3):  # what the answer need not repeat
+        more = d.pick(({"ok": True}, {"id": d.ident()}, {"query": values[0]}, {"source": d.pseudo()}))
+        data = {**more, **data} if d.chance(0.5) else {**data, **more}
     content = str(next(iter(data.values()))) if bare else compact(data)
-    told = [str(value) for value in data.values() if str(value) in answer]
+    told = [str(value) for key, value in data.items() if key not in more and str(value) in answer]
     return Result(content, answer, told or [str(values[0])])

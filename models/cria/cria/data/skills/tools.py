@@ -21,16 +21,37 @@ SYSTEMS_EN = (
     "Answer briefly. Call a function when one fits.",
     "You are an assistant that can call functions.",
 )
-SYSTEMS_ZH = ("你是一个有用的助手。", "需要时请调用函数。", "你是一个可以调用函数的助手。", "回答要简短，合适时调用函数。")
+SYSTEMS_ZH = (
+    "你是一个有用的助手。",
+    "需要时请调用函数。",
+    "你是一个可以调用函数的助手。",
+    "回答要简短，合适时调用函数。",
+)
 REFUSE_EN = (
     "None of my functions can do that.",
     "Sorry, none of the functions I have can do that.",
     "I have no function for that.",
 )
 REFUSE_ZH = ("我的函数都做不到这件事。", "抱歉，我没有能做这件事的函数。", "没有合适的函数可以做这件事。")
-BEFORE_EN = ("Please: ", "Hi! ", "Hello, ", "Quick question: ", "Hey, ", "One thing: ", "Listen, ", "Help me: ")
+BEFORE_EN = (
+    "Please: ",
+    "Hi! ",
+    "Hello, ",
+    "Quick question: ",
+    "Hey, ",
+    "One thing: ",
+    "Listen, ",
+    "Help me: ",
+)
 BEFORE_ZH = ("请问，", "你好，", "麻烦一下，", "帮个忙，", "问一下，", "嗨，", "拜托，")
-AFTER_EN = (" Thanks!", " Thank you.", " It's urgent.", " I need it for work.", " Please be quick.", " Thanks a lot!")
+AFTER_EN = (
+    " Thanks!",
+    " Thank you.",
+    " It's urgent.",
+    " I need it for work.",
+    " Please be quick.",
+    " Thanks a lot!",
+)
 AFTER_ZH = (" 谢谢！", " 多谢。", " 我很着急。", " 麻烦你了。", " 快一点。")
 AND_EN = (" Also: ", " And then: ", " After that: ", " And also: ", " ")
 AND_ZH = ("另外，", "还有，", "然后", "同时，", "再")
@@ -76,10 +97,30 @@ def definitions(d: Draw, offers: Sequence[Offer]) -> list[dict[str, Any]]:
     return mixed
 
 
+def casual(d: Draw, request: Request) -> str:
+    """The question, now and then typed without its capital or its full stop."""
+    question = request.question
+    first = question.split()[0].strip(".,:?!")
+    said = [str(value) for value in request.call["arguments"].values()]
+    if d.chance(0.12) and not d.zh and not any(first in value for value in said):
+        question = question[:1].lower() + question[1:]
+    if d.chance(0.15) and question[-1] in ".?。？":
+        question = question[:-1]
+    return question
+
+
 def wrap(d: Draw, question: str) -> str:
     """The question with a word before or after it now and then; the words of the test are others than in training."""
-    before = [text for index, text in enumerate(BEFORE_ZH if d.zh else BEFORE_EN) if (index % 3 == 2) == (d.split == "test")]
-    after = [text for index, text in enumerate(AFTER_ZH if d.zh else AFTER_EN) if (index % 3 == 2) == (d.split == "test")]
+    before = [
+        text
+        for index, text in enumerate(BEFORE_ZH if d.zh else BEFORE_EN)
+        if (index % 3 == 2) == (d.split == "test")
+    ]
+    after = [
+        text
+        for index, text in enumerate(AFTER_ZH if d.zh else AFTER_EN)
+        if (index % 3 == 2) == (d.split == "test")
+    ]
     if d.chance(0.15):
         question = d.pick(before) + question
     if d.chance(0.12):
@@ -118,7 +159,7 @@ def one(d: Draw, *, made: bool, thinking: bool = False) -> Example | Case:
     request = offers[0].ask(d)
     kind = "tools/think" if thinking else "tools/new" if made else "tools/known"
     answer = calling([request.call], _thought(d, request) if thinking else "")
-    messages = [*opening(d), user(wrap(d, request.question)), answer]
+    messages = [*opening(d), user(wrap(d, casual(d, request))), answer]
     tools = definitions(d, offers)
     return finish(
         d.split, messages, kind, check="tool_calls", expected=[request.call], tools=tools, thinking=thinking
@@ -131,7 +172,10 @@ def two(d: Draw) -> Example | Case:
     offers = offers_for(d, made=made)
     if not made and d.chance(0.15):  # one question that names two places
         simple = [fn for fn in KNOWN if fn.names[0] in ONE_CITY]
-        offers = [offer(d.pick(simple), d), *known_offers(d, d.pick((0, 1, 2)), apart=("weather", "time", "population"))]
+        offers = [
+            offer(d.pick(simple), d),
+            *known_offers(d, d.pick((0, 1, 2)), apart=("weather", "time", "population")),
+        ]
         first, second = offers[0].ask(d), offers[0].ask(d)
         return _two(d, offers, first, second) if first.call != second.call else two(d)
     if len(offers) == 1:
@@ -155,7 +199,11 @@ def _two(d: Draw, offers: Sequence[Offer], first: Request, second: Request) -> E
 def _join(d: Draw, first: Request, second: Request) -> str:
     fn = first.offer.fn
     arguments = [list(request.call["arguments"].values()) for request in (first, second)]
-    if first.offer is second.offer and fn.names[0] in ONE_CITY and all(len(found) == 1 for found in arguments):
+    if (
+        first.offer is second.offer
+        and fn.names[0] in ONE_CITY
+        and all(len(found) == 1 for found in arguments)
+    ):
         both = d.joined([str(found[0]) for found in arguments])
         template = d.say(fn.ask_en, fn.ask_zh)
         if "{1}" not in template:
@@ -179,10 +227,14 @@ def none(d: Draw) -> Example | Case:
             offers = [item for item in random_offers(d, count) if item.fn.group != asked.fn.group]
         else:
             offers = known_offers(d, count, apart=(asked.fn.group, "search"))
-        question, answer = asked.ask(d).question, d.say(REFUSE_EN, REFUSE_ZH)
+        question, answer = casual(d, asked.ask(d)), d.say(REFUSE_EN, REFUSE_ZH)
         thought = d.say(("No function fits this.",), ("没有合适的函数。",))
     else:
-        offers = random_offers(d, d.pick((1, 2, 3))) if made else known_offers(d, d.pick((1, 2, 3)), apart=("search",))
+        offers = (
+            random_offers(d, d.pick((1, 2, 3)))
+            if made
+            else known_offers(d, d.pick((1, 2, 3)), apart=("search",))
+        )
         question, answer = chat(d) if roll < 0.8 else fact(d)
         thought = d.say(("I can answer this without a function.",), ("这个不需要函数。",))
     messages = [*opening(d), user(question), assistant(answer, thought if thinking else "")]
@@ -202,9 +254,13 @@ def result(d: Draw) -> Example | Case:
     found = tool_results.result(d, request)
     thinking = d.chance(0.1)
     reply: Message = {"role": "tool", "content": found.content, "name": request.call["name"]}
-    question = user(wrap(d, request.question))
+    question = user(wrap(d, casual(d, request)))
     tools = definitions(d, offers)
-    thoughts = (_thought(d, request), d.say(("The result has the answer.",), ("结果里有答案。",))) if thinking else ("", "")
+    thoughts = (
+        (_thought(d, request), d.say(("The result has the answer.",), ("结果里有答案。",)))
+        if thinking
+        else ("", "")
+    )
     messages = [
         *opening(d),
         question,
@@ -213,7 +269,13 @@ def result(d: Draw) -> Example | Case:
         assistant(found.answer, thoughts[1]),
     ]
     return finish(
-        d.split, messages, "tools/result", check="contains", expected=found.values, tools=tools, thinking=thinking
+        d.split,
+        messages,
+        "tools/result",
+        check="contains",
+        expected=found.values,
+        tools=tools,
+        thinking=thinking,
     )
 
 

@@ -9,7 +9,7 @@ import random
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import TypeVar
 
 from cria.examples import Split
@@ -23,7 +23,7 @@ def in_split(value: str, split: Split) -> bool:
     return (zlib.crc32(value.encode()) % TEST_SHARE == 0) == (split == "test")
 
 
-@lru_cache(maxsize=None)
+@cache
 def part(words: tuple[str, ...], split: Split) -> tuple[str, ...]:
     """The words of the list that belong to `split`; never empty for lists of some twenty words."""
     chosen = tuple(word for word in words if in_split(word, split))
@@ -106,12 +106,16 @@ COLORS_EN = _list(
     "red blue green yellow orange purple pink brown black white gray gold silver teal navy violet maroon beige ivory "
     "crimson turquoise olive coral indigo lavender"
 )
-COLORS_ZH = _list("红色 蓝色 绿色 黄色 橙色 紫色 粉色 棕色 黑色 白色 灰色 金色 银色 青色 米色 深蓝色 浅绿色 玫红色 天蓝色 墨绿色 咖啡色 淡黄色")
+COLORS_ZH = _list(
+    "红色 蓝色 绿色 黄色 橙色 紫色 粉色 棕色 黑色 白色 灰色 金色 银色 青色 米色 深蓝色 浅绿色 玫红色 天蓝色 墨绿色 咖啡色 淡黄色"
+)
 ANIMALS_EN = _list(
     "cat dog rabbit hamster parrot turtle horse goat llama fish snake lizard frog mouse ferret duck goose pigeon owl "
     "hedgehog donkey sheep pony canary gecko"
 )
-ANIMALS_ZH = _list("猫 狗 兔子 仓鼠 鹦鹉 乌龟 马 山羊 羊驼 金鱼 蛇 蜥蜴 青蛙 老鼠 鸭子 鹅 鸽子 猫头鹰 刺猬 驴 绵羊 小马 金丝雀 壁虎 狐狸")
+ANIMALS_ZH = _list(
+    "猫 狗 兔子 仓鼠 鹦鹉 乌龟 马 山羊 羊驼 金鱼 蛇 蜥蜴 青蛙 老鼠 鸭子 鹅 鸽子 猫头鹰 刺猬 驴 绵羊 小马 金丝雀 壁虎 狐狸"
+)
 FOODS_EN = _list(
     "pizza pasta rice soup salad bread cheese sushi curry noodles dumplings tacos pancakes waffles steak chicken tofu "
     "chocolate honey apples bananas cherries grapes mangoes peaches pears plums strawberries tomatoes potatoes carrots "
@@ -134,7 +138,9 @@ HOBBIES_EN = _list(
     "chess swimming running hiking painting reading cooking gardening fishing cycling dancing singing skiing surfing "
     "knitting sailing climbing yoga tennis football baking archery pottery photography"
 )
-HOBBIES_ZH = _list("下棋 游泳 跑步 徒步 画画 阅读 做饭 园艺 钓鱼 骑车 跳舞 唱歌 滑雪 冲浪 编织 航海 攀岩 瑜伽 网球 足球 烘焙 射箭 陶艺 摄影 书法 太极")
+HOBBIES_ZH = _list(
+    "下棋 游泳 跑步 徒步 画画 阅读 做饭 园艺 钓鱼 骑车 跳舞 唱歌 滑雪 冲浪 编织 航海 攀岩 瑜伽 网球 足球 烘焙 射箭 陶艺 摄影 书法 太极"
+)
 NOUNS_EN = _list(
     "river mountain window garden bridge forest engine market castle island pocket button ladder ticket letter museum "
     "planet rocket shadow silver tunnel valley winter yellow harbor lantern meadow anchor blanket cactus dragon feather "
@@ -153,9 +159,9 @@ TOPICS_EN = _list(
     "solar panels|bird migration|the Roman empire|electric cars|green tea|deep sea fish|jazz history|cheap flights|"
     "python tutorials|baby names|healthy breakfast|used bicycles|world records|black holes|garden design|wool prices|"
     "train schedules|film festivals|local elections|sourdough recipes|mountain huts|wind energy|ancient maps|chess "
-    "openings|home insurance|space news|coral reefs|knitting patterns|folk songs|coffee machines|rare stamps|bee keeping"
-    .replace(" ", "_")
-    .replace("|", " ")
+    "openings|home insurance|space news|coral reefs|knitting patterns|folk songs|coffee machines|rare stamps|bee keeping".replace(
+        " ", "_"
+    ).replace("|", " ")
 )
 TOPICS_ZH = _list(
     "太阳能电池 候鸟迁徙 罗马历史 电动汽车 绿茶功效 深海鱼类 爵士乐 便宜机票 编程教程 宝宝起名 健康早餐 二手自行车 世界纪录 黑洞 花园设计 羊毛价格 "
@@ -257,6 +263,7 @@ class Draw:
     def name(self) -> str:
         """A person: full or first name; an invented one now and then."""
         if self.zh:
+
             def make() -> str:
                 return self.pick(SURNAMES) + "".join(self.pick(GIVEN) for _ in range(self.pick((1, 2, 2))))
 
@@ -322,7 +329,9 @@ class Draw:
     def date(self) -> str:
         """A date as YYYY-MM-DD."""
         return self.fresh(
-            lambda: f"{self.rng.randint(1950, 2035)}-{self.rng.randint(1, 12):02d}-{self.rng.randint(1, 28):02d}"
+            lambda: (
+                f"{self.rng.randint(1950, 2035)}-{self.rng.randint(1, 12):02d}-{self.rng.randint(1, 28):02d}"
+            )
         )
 
     def time(self) -> str:
@@ -338,14 +347,20 @@ class Draw:
             digits = "".join(self.pick("0123456789") for _ in range(self.pick((3, 4, 5, 6))))
             letters = "".join(self.pick("ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(self.pick((1, 2, 3))))
             hexed = "".join(self.pick("0123456789abcdef") for _ in range(7))
-            return self.pick((letters + digits, f"{letters}-{digits}", digits, hexed, f"{self.pseudo()}{digits[:2]}"))
+            return self.pick(
+                (letters + digits, f"{letters}-{digits}", digits, hexed, f"{self.pseudo()}{digits[:2]}")
+            )
 
         return self.fresh(make)
 
     def email(self) -> str:
         def make() -> str:
-            user = self.pick((self.pick(FIRST).lower(), self.pseudo(), f"{self.pick(FIRST)}.{self.pick(LAST)}".lower()))
-            tail = self.pick(("example.com", "example.org", "mail.com", f"{self.pseudo()}.com", f"{self.pseudo()}.org"))
+            user = self.pick(
+                (self.pick(FIRST).lower(), self.pseudo(), f"{self.pick(FIRST)}.{self.pick(LAST)}".lower())
+            )
+            tail = self.pick(
+                ("example.com", "example.org", "mail.com", f"{self.pseudo()}.com", f"{self.pseudo()}.org")
+            )
             return f"{user}{self.pick(('', '', str(self.rng.randint(1, 99))))}@{tail}"
 
         return self.fresh(make)
