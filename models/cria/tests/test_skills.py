@@ -133,7 +133,8 @@ def test_tool_cases_have_each_kind_of_answer() -> None:
 
 def test_unseen_functions_and_values_in_the_test() -> None:
     def seen(split: Split) -> tuple[set[str], set[str]]:
-        names, values = set(), set()
+        names: set[str] = set()
+        values: set[str] = set()
         for item, (example, call) in zip(range(4000), calls("tools", split), strict=False):
             del item
             offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in example.tools}

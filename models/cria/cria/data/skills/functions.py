@@ -254,6 +254,9 @@ class Offer:
     fn: Fn
     name: str
     keys: tuple[str, ...]
+    forced: tuple[
+        int, ...
+    ] = ()  # choices that must be given: their first value when the question says nothing
 
     def ask(self, d: Draw) -> Request:
         """A question for it and the call that answers it."""
@@ -263,7 +266,9 @@ class Offer:
         )
         values = {index: self.fn.params[index].value(d) for index in used}
         shown = [values[index][0] if index in values else "" for index in range(len(self.keys))]
-        arguments = {self.keys[index]: values[index][1] for index in used}
+        for index in self.forced:
+            values.setdefault(index, ("", self.fn.params[index].choices[0][2]))
+        arguments = {self.keys[index]: values[index][1] for index in sorted(values)}
         return Request(template.format(*shown), {"name": self.name, "arguments": arguments}, self)
 
     def definition(self, d: Draw) -> dict[str, Any]:
@@ -274,7 +279,11 @@ class Offer:
             key: param.schema(d, key, described=described, zh=zh)
             for key, param in zip(self.keys, self.fn.params, strict=True)
         }
-        required = [key for key, param in zip(self.keys, self.fn.params, strict=True) if not param.optional]
+        required = [
+            key
+            for index, (key, param) in enumerate(zip(self.keys, self.fn.params, strict=True))
+            if not param.optional or index in self.forced
+        ]
         parameters = {"type": "object", "required": required, "properties": properties}
         description = self.fn.zh if zh else self.fn.en
         return {
@@ -309,7 +318,12 @@ def offer(fn: Fn, d: Draw) -> Offer:
     name = choose(fn.names)
     if d.chance(0.15):
         name = camel(name)
-    return Offer(fn, name, tuple(choose(param.names) for param in fn.params))
+    forced = tuple(
+        i for i, param in enumerate(fn.params) if param.optional and param.type == "string" and param.choices
+    )
+    if fn.made or d.chance(0.6):
+        forced = ()
+    return Offer(fn, name, tuple(choose(param.names) for param in fn.params), forced)
 
 
 def camel(name: str) -> str:

@@ -6,6 +6,7 @@ import random
 import re
 from collections.abc import Callable, Iterator
 
+from cria.data.knowledge.topics import Language
 from cria.data.skills.common import assistant, finish, system, user
 from cria.data.skills.smalltalk import CHAT_EN, CHAT_ZH, FACTS, sentence_en, sentence_zh
 from cria.data.skills.words import Draw, draw
@@ -216,8 +217,10 @@ def topic(d: Draw, lang: str) -> tuple[Message, str]:
     from cria.data.knowledge import asking, common  # here, as that package may use this one
 
     found = common.pick(d.rng)
-    asked = "zh" if d.zh else "en"
-    return asking.ask(d.rng, found.side(asked), asked, d.split), found.side(lang).answer
+    asked: Language = "zh" if d.zh else "en"
+    return asking.ask(d.rng, found.side(asked), asked, d.split), found.side(
+        "zh" if lang == "zh" else "en"
+    ).answer
 
 
 def generate(rng: random.Random, split: Split, knowledge: Ask = topic) -> Iterator[Example | Case]:
