@@ -3,6 +3,7 @@
 import random
 
 from cria.data.knowledge.topics import Language, Side
+from cria.data.knowledge.varying import vary
 from cria.examples import Case, Example, Message, Split
 
 ASKING_STARTS = (
@@ -99,8 +100,12 @@ def assistant(content: str) -> Message:
 
 
 def ask(rng: random.Random, side: Side, language: Language, split: Split) -> Message:
-    """A user's turn with one wording of the split."""
-    return user(wrap(rng, rng.choice(side.wordings(split)), language, split))
+    """A user's turn with one wording of the split; in training often changed a little, never to a held-out one."""
+    wording = rng.choice(side.wordings(split))
+    if split == "train":
+        varied = vary(rng, wording, language)
+        wording = wording if varied in side.held_out else varied
+    return user(wrap(rng, wording, language, split))
 
 
 def question_item(

@@ -337,7 +337,8 @@ def _values(rng: random.Random, language: Language, split: Split) -> dict[str, s
 def unknown_question(rng: random.Random, language: Language, split: Split) -> tuple[str, str]:
     """A question without its wrapping, and the answer that admits not knowing."""
     family = rng.choices(FAMILIES, [family.weight for family in FAMILIES])[0]
-    wording = rng.choice(family.wordings[language]).format_map(_values(rng, language, split))
+    wordings = [wording for wording in family.wordings[language] if split == "train" or "{" in wording]
+    wording = rng.choice(wordings).format_map(_values(rng, language, split))
     return wording, rng.choice(family.answers[language])
 
 
