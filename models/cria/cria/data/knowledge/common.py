@@ -4,6 +4,7 @@ import random
 from collections.abc import Iterator
 from functools import cache
 
+from cria.data.knowledge import unknown
 from cria.data.knowledge.asking import question_item
 from cria.data.knowledge.capitals import capitals
 from cria.data.knowledge.topics import LANGUAGES, Topic, load
@@ -12,6 +13,9 @@ from cria.examples import Case, Example, Split
 FIELDS = ("science", "geography", "computing", "history", "daily")
 
 CAPITAL_SHARE = 0.1
+
+UNKNOWN_SHARE = 0.15
+"""Training mixes in questions that have no taught answer, so that the model learns where its knowledge ends."""
 
 
 @cache
@@ -33,6 +37,9 @@ def question_answers() -> list[tuple[str, str, str]]:
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:
     """Single questions with their answers; in test held-out wordings with the words the answer must have."""
+    outside = unknown.generate(rng, split)
     while True:
+        if split == "train" and rng.random() < UNKNOWN_SHARE:
+            yield next(outside)
         language = rng.choice(LANGUAGES)
         yield question_item(rng, pick(rng).side(language), language, split, f"qa/{language}")

@@ -13,7 +13,6 @@ from cria.data.knowledge.asking import assistant, user, wrap
 from cria.data.knowledge.topics import LANGUAGES, Language
 from cria.examples import Case, Example, Split
 
-
 Wordings = dict[Language, tuple[str, ...]]
 
 
@@ -342,7 +341,7 @@ def unknown_question(rng: random.Random, language: Language, split: Split) -> tu
     return wording, rng.choice(family.answers[language])
 
 
-def expected(language: Language) -> list[str | list[str]]:
+def expected(language: Language) -> list[str]:
     """What an honest answer contains: that it does not know, and how to get a larger model."""
     return ["do not know" if language == "en" else "不知道", "puna pull"]
 

@@ -53,11 +53,65 @@ SYNONYMS: dict[Language, tuple[tuple[str, ...], ...]] = {
 }
 
 STOP_WORDS = frozenset(
-    (
-        "a an the is are was were do does did can could may must should would will i you we me my your our it its to of in "
-        "on at for with by from and or that this there what what's how who which when where why please tell about explain "
-        "be have has had so"
-    ).split()
+    [
+        "a",
+        "an",
+        "the",
+        "is",
+        "are",
+        "was",
+        "were",
+        "do",
+        "does",
+        "did",
+        "can",
+        "could",
+        "may",
+        "must",
+        "should",
+        "would",
+        "will",
+        "i",
+        "you",
+        "we",
+        "me",
+        "my",
+        "your",
+        "our",
+        "it",
+        "its",
+        "to",
+        "of",
+        "in",
+        "on",
+        "at",
+        "for",
+        "with",
+        "by",
+        "from",
+        "and",
+        "or",
+        "that",
+        "this",
+        "there",
+        "what",
+        "what's",
+        "how",
+        "who",
+        "which",
+        "when",
+        "where",
+        "why",
+        "please",
+        "tell",
+        "about",
+        "explain",
+        "be",
+        "have",
+        "has",
+        "had",
+        "so",
+    ]
 )
 ZH_FILLERS = ("的", "了", "一下", "请", "吧", "呢", "个")
 
