@@ -15,21 +15,19 @@ ORDINALS = (("first", "第一"), ("second", "第二"), ("third", "第三"), ("fo
 
 def _thing(d: Draw) -> str:
     """Any short value."""
-    return d.pick(
-        (
-            d.pseudo,
-            d.ident,
-            d.name,
-            d.city,
-            d.noun,
-            d.phrase,
-            d.email,
-            d.date,
-            d.file,
-            d.pseudo,
-            lambda: str(d.integer(0, 99999)),
-        )
-    )()
+    return d.one_of(
+        d.pseudo,
+        d.ident,
+        d.name,
+        d.city,
+        d.noun,
+        d.phrase,
+        d.email,
+        d.date,
+        d.file,
+        d.pseudo,
+        lambda: str(d.integer(0, 99999)),
+    )
 
 
 def repeat(d: Draw) -> Pair:

@@ -288,19 +288,17 @@ def _finish(
 
 def make(d: Draw) -> Fn:
     """One random function."""
-    return d.pick(
-        (
-            lambda: action(d, verb(d), noun(d)),
-            lambda: setter(d, noun(d), attribute(d)),
-            lambda: getter(d, noun(d), attribute(d)),
-        )
-    )()
+    return d.one_of(
+        lambda: action(d, verb(d), noun(d)),
+        lambda: setter(d, noun(d), attribute(d)),
+        lambda: getter(d, noun(d), attribute(d)),
+    )
 
 
 def family(d: Draw, count: int) -> list[Fn]:
     """`count` functions of different names, some near to each other: the same noun or the same verb."""
     what, act, attr = noun(d), verb(d), attribute(d)
-    near = (
+    near: tuple[Callable[[], Fn], ...] = (
         lambda: action(d, act, noun(d)),
         lambda: action(d, verb(d), what),
         lambda: setter(d, what, attribute(d)),
@@ -310,7 +308,7 @@ def family(d: Draw, count: int) -> list[Fn]:
     )
     functions: list[Fn] = []
     while len(functions) < count:
-        fn = d.pick(near)() if d.chance(0.5) else make(d)
+        fn = d.one_of(*near) if d.chance(0.5) else make(d)
         if all(_differ(fn, other) for other in functions):
             functions.append(fn)
     return functions

@@ -190,7 +190,7 @@ def short(d: Draw, knowledge: Ask) -> Example | Case:
 
 def phrase(d: Draw, knowledge: Ask) -> Example | Case:
     """Every answer begins or ends with a phrase."""
-    text = d.pick((d.pseudo, d.phrase, d.noun, lambda: f"{d.pseudo()}!"))()
+    text = d.one_of(d.pseudo, d.phrase, d.noun, lambda: f"{d.pseudo()}!")
     at_end = d.chance(0.7)
     texts = (END_ZH if d.zh else END_EN) if at_end else (START_ZH if d.zh else START_EN)
     messages: list[Message] = [system(_held(d, texts).format(text))]

@@ -142,7 +142,7 @@ def _made(d: Draw, request: Request) -> tuple[dict[str, Any], str, str]:
     """For a random getter: 'the attribute of the noun x is ...'."""
     en = request.offer.fn.en.split(" the ", 1)[1].split(" of a ")
     zh = request.offer.fn.zh[2:].split("的")
-    value: Any = d.pick((d.pseudo, d.ident, d.name, lambda: d.integer(1, 9999), lambda: float(d.amount())))()
+    value: Any = d.one_of(d.pseudo, d.ident, d.name, lambda: d.integer(1, 9999), lambda: float(d.amount()))
     argument = next(iter(request.call["arguments"].values()))
     key = d.pick((en[0].replace(" ", "_"), "value", "result"))
     return (

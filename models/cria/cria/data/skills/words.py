@@ -230,6 +230,10 @@ class Draw:
         """Any item, whatever the split: for templates."""
         return items[int(self.rng.random() * len(items))]
 
+    def one_of(self, *makers: Callable[[], T]) -> T:
+        """What any of the makers makes."""
+        return self.pick(makers)()
+
     def say(self, en: Sequence[str], zh: Sequence[str]) -> str:
         """A template in the language of the example."""
         return self.pick(zh if self.zh else en)
