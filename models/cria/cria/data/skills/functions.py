@@ -67,10 +67,11 @@ def _numbers(d: Draw) -> Value:
 
 
 def _expression(d: Draw) -> Value:
-    left, right = d.rng.randint(2, 999), d.rng.randint(2, 999)
-    text = f"{left} {d.pick('+-*/')} {right}"
-    if d.chance(0.3):
-        text += f" {d.pick('+-*')} {d.rng.randint(2, 99)}"
+    def make() -> str:
+        text = f"{d.rng.randint(2, 999)} {d.pick('+-*/')} {d.rng.randint(2, 999)}"
+        return text + (f" {d.pick('+-*')} {d.rng.randint(2, 99)}" if d.chance(0.3) else "")
+
+    text = d.fresh(make)
     return text, text
 
 

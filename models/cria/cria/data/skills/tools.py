@@ -153,13 +153,27 @@ def _thought(d: Draw, request: Request) -> str:
     )
 
 
+def _told(d: Draw, item: Offer) -> list[Message]:
+    """An earlier question that a function has answered; nothing for functions whose results are not known here."""
+    fn = item.fn
+    if fn.names[0] not in tool_results.RESULTS and not (
+        fn.made and " of a " in fn.en and len(fn.params) == 1
+    ):
+        return []
+    request = item.ask(d)
+    found = tool_results.result(d, request)
+    reply: Message = {"role": "tool", "content": found.content, "name": request.call["name"]}
+    return [user(casual(d, request)), calling([request.call]), reply, assistant(found.answer)]
+
+
 def one(d: Draw, *, made: bool, thinking: bool = False) -> Example | Case:
     """A question that one of the functions answers."""
     offers = offers_for(d, made=made)
     request = offers[0].ask(d)
     kind = "tools/think" if thinking else "tools/new" if made else "tools/known"
     answer = calling([request.call], _thought(d, request) if thinking else "")
-    messages = [*opening(d), user(wrap(d, casual(d, request))), answer]
+    earlier = _told(d, d.pick(offers)) if d.chance(0.12) else []
+    messages = [*opening(d), *earlier, user(wrap(d, casual(d, request))), answer]
     tools = definitions(d, offers)
     return finish(
         d.split, messages, kind, check="tool_calls", expected=[request.call], tools=tools, thinking=thinking

@@ -107,7 +107,7 @@ COLORS_EN = _list(
     "crimson turquoise olive coral indigo lavender"
 )
 COLORS_ZH = _list(
-    "红色 蓝色 绿色 黄色 橙色 紫色 粉色 棕色 黑色 白色 灰色 金色 银色 青色 米色 深蓝色 浅绿色 玫红色 天蓝色 墨绿色 咖啡色 淡黄色"
+    "红色 蓝色 绿色 黄色 橙色 紫色 粉色 棕色 黑色 白色 灰色 金色 银色 青色 米色 深蓝色 浅绿色 玫红色 天蓝色 墨绿色 咖啡色 淡黄色 橄榄绿 酒红色 杏色 卡其色 藏青色 湖蓝色 栗色 香槟色 象牙白 珊瑚色 柠檬黄 古铜色 草绿色 宝石蓝 豆沙色 奶白色 深灰色 亮橙色"
 )
 ANIMALS_EN = _list(
     "cat dog rabbit hamster parrot turtle horse goat llama fish snake lizard frog mouse ferret duck goose pigeon owl "
