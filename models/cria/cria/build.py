@@ -8,6 +8,7 @@ import argparse
 import itertools
 import json
 from collections import defaultdict
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -25,9 +26,12 @@ TOKENIZER_CHARACTERS = 12_000_000
 
 PLAN = Plan(
     phases=(
-        Phase("first", 2400, 24, 512, mixture.SHARES),
-        Phase("long", 200, 6, 2048, mixture.SHARES, apart=False),
+        Phase("copying", 256, 24, 512, mixture.COPYING),
+        Phase("main", 2368, 24, 512, mixture.SHARES),
+        Phase("long", 192, 6, 2048, mixture.LONG, apart=False),
+        Phase("final", 640, 24, 512, mixture.SHARES),
     ),
+    cooldown=900,
 )
 
 
@@ -35,7 +39,7 @@ def learn_tokenizer(path: Path) -> None:
     """Learn the tokenizer from what the model will read, each generator by its share."""
     marks = (*CONTROL_TOKENS, *MARKUP_TOKENS)
 
-    def texts(name: str, share: float):  # type: ignore[no-untyped-def]
+    def texts(name: str, share: float) -> Iterator[str]:
         length = 0
         for item in mixture.items(name, f"{SEED}/tokenizer"):
             text = "".join(span.text for span in spans(item))

@@ -16,7 +16,7 @@ from typing import Any
 
 from cria.checks import Answer, passes
 from cria.data import mixture
-from cria.examples import Case, Example, Fim, Message, Text
+from cria.examples import Case, Example, Fim, Message
 
 LONGEST = 300
 Ask = Callable[[Case], Answer]
@@ -74,7 +74,11 @@ def engine_message(message: Message) -> dict[str, Any]:
     converted: dict[str, Any] = {"role": message["role"], "content": message["content"]}
     if "tool_calls" in message:
         converted["tool_calls"] = [
-            {"id": str(index), "type": "function", "function": {**call, "arguments": json.dumps(call["arguments"])}}
+            {
+                "id": str(index),
+                "type": "function",
+                "function": {**call, "arguments": json.dumps(call["arguments"])},
+            }
             for index, call in enumerate(message["tool_calls"])
         ]
     if "reasoning" in message:
@@ -190,7 +194,7 @@ def main() -> None:
     else:
         ask = puna(arguments.url.rstrip("/"), arguments.model)
     results: defaultdict[str, list[bool]] = defaultdict(list)
-    records = []
+    records: list[dict[str, Any]] = []
     for case in cases(arguments.count, arguments.kinds, arguments.seed):
         answer = ask(case)
         right = passes(case, answer)

@@ -72,7 +72,7 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
     kinds = dict.fromkeys(CONTROL_TOKENS, gguf.TokenType.CONTROL)
     kinds |= dict.fromkeys(MARKUP_TOKENS, gguf.TokenType.USER_DEFINED)
     tokens = [token for token, _ in sorted(tokenizer.get_vocab().items(), key=lambda entry: entry[1])]
-    ids = {token: tokenizer.token_to_id(token) for token in CONTROL_TOKENS}
+    ids = {token: tokenizers.token_id(tokenizer, token) for token in CONTROL_TOKENS}
     writer.add_tokenizer_model("gpt2")
     writer.add_tokenizer_pre("qwen2")
     writer.add_token_list(tokens)

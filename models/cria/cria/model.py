@@ -38,7 +38,8 @@ class Norm(nn.Module):
         """Normalise the last dimension, computing in 32 bits."""
         wide = x.float()
         scale = torch.rsqrt(wide.pow(2).mean(-1, keepdim=True) + self.epsilon)
-        return (wide * scale * self.weight).to(x.dtype)
+        normed: Tensor = wide * scale * self.weight
+        return normed.to(x.dtype)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
@@ -72,11 +73,15 @@ class Block(nn.Module):
         seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
         x = x + self.output(seen.transpose(1, 2).reshape(batch, time, width))
         gate, up = self.gate_up(self.feed_norm(x)).chunk(2, dim=-1)
-        return x + self.down(F.silu(gate) * up)
+        changed: Tensor = x + self.down(F.silu(gate) * up)
+        return changed
 
 
 class Cria(nn.Module):
     """The whole network; the embedding is also the output matrix."""
+
+    cos: Tensor
+    sin: Tensor
 
     def __init__(self, shape: Shape) -> None:
         super().__init__()
@@ -107,7 +112,8 @@ class Cria(nn.Module):
         cos, sin = self.cos[:time].to(x.dtype), self.sin[:time].to(x.dtype)
         for block in self.blocks:
             x = block(x, cos, sin, mask)
-        return self.norm(x)
+        normed: Tensor = self.norm(x)
+        return normed
 
     def forward(self, tokens: Tensor) -> Tensor:
         """The scores of every next token, for (batch, time) token ids."""

@@ -19,8 +19,8 @@ COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 def orthogonal(stack: Tensor, rounds: int = 5) -> Tensor:
     """Each matrix of a (n, rows, columns) stack with its singular values brought near 1; rows <= columns."""
     a, b, c = COEFFICIENTS
-    x = stack.bfloat16()
-    x = x / (x.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    half = stack.bfloat16()
+    x: Tensor = half / (half.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(rounds):
         gram = x @ x.mT
         x = a * x + (b * gram + c * gram @ gram) @ x

@@ -7,6 +7,7 @@ characters join into words.
 """
 
 import argparse
+import itertools
 import json
 import re
 from collections import Counter, defaultdict
@@ -92,7 +93,7 @@ class Merger:
 
     def _count(self, index: int, sign: int) -> None:
         word, frequency = self.words[index], sign * self.frequencies[index]
-        for pair in zip(word, word[1:], strict=False):
+        for pair in itertools.pairwise(word):
             self.totals[pair] += frequency
             self.places[pair].add(index)
 
@@ -146,7 +147,9 @@ def build(merges: Iterable[Pair]) -> Tokenizer:
     )
     tokenizer.pre_tokenizer = _pre_tokenizer()
     tokenizer.decoder = decoders.ByteLevel()
-    tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS])
+    tokenizer.add_special_tokens(
+        [AddedToken(token, special=True, normalized=False) for token in CONTROL_TOKENS]
+    )
     tokenizer.add_tokens([AddedToken(token, special=False, normalized=False) for token in MARKUP_TOKENS])
     return tokenizer
 
@@ -169,6 +172,14 @@ def train(texts: Iterable[str], size: int = SIZE) -> Tokenizer:
 def merges_of(tokenizer: Tokenizer) -> list[str]:
     """The merges in order, each as two visible tokens with a space between."""
     return [" ".join(pair) for pair in json.loads(tokenizer.to_str())["model"]["merges"]]
+
+
+def token_id(tokenizer: Tokenizer, token: str) -> int:
+    """The number of a token that must exist."""
+    found = tokenizer.token_to_id(token)
+    if found is None:
+        raise KeyError(token)
+    return int(found)
 
 
 def load(path: Path) -> Tokenizer:

@@ -18,6 +18,9 @@ from cria.optimiser import Optimiser
 
 SHARD_STEPS = 64
 SEED = 20261122
+ROUND = 1024
+"""Learned positions are padded to a multiple of this: few sizes keep the allocator and the compiler calm."""
+IGNORED = -100
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def batches(pool: Executor, tokenizer: Path, phase: Phase, first: int) -> Iterat
         shard = futures.pop(index).result()
         for step in range(max(first, index * SHARD_STEPS), min((index + 1) * SHARD_STEPS, phase.steps)):
             at = (step - index * SHARD_STEPS) * phase.batch
-            yield Rows(*(part[at : at + phase.batch] for part in shard))
+            here = slice(at, at + phase.batch)
+            yield Rows(shard.tokens[here], shard.learned[here], shard.segment[here])
 
 
 def loss_of(
@@ -88,12 +92,10 @@ def loss_of(
     with torch.autocast(tokens.device.type, torch.bfloat16):
         chosen = model.features(tokens, mask).flatten(0, 1)[positions]
         scores = F.linear(chosen, model.embedding.weight)
-    return F.cross_entropy(scores.float(), targets)
+    return F.cross_entropy(scores.float(), targets, ignore_index=IGNORED)
 
 
-def tensors(
-    batch: Rows, apart: bool, device: torch.device
-) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
+def tensors(batch: Rows, apart: bool, device: torch.device) -> tuple[Tensor, Tensor | None, Tensor, Tensor]:
     """A batch as the arguments of ``loss_of``: a position is predicted from the one before in its document."""
     tokens = torch.from_numpy(batch.tokens.astype("int64"))
     segment = torch.from_numpy(batch.segment.astype("int32"))
@@ -101,6 +103,8 @@ def tensors(
     wanted = learned[:, 1:] & (segment[:, 1:] == segment[:, :-1])
     grid = torch.arange(tokens.numel()).view_as(tokens)
     positions, targets = grid[:, :-1][wanted], tokens[:, 1:][wanted]
+    missing = -len(positions) % ROUND
+    positions, targets = F.pad(positions, (0, missing)), F.pad(targets, (0, missing), value=IGNORED)
     seen = segment.to(device) if apart else None
     return tokens.to(device), seen, positions.to(device), targets.to(device)
 
@@ -150,7 +154,7 @@ class Run:
         total, started = 0.0, time.monotonic()
         for batch in stream:
             loss = self.loss(self.model, *tensors(batch, phase.apart, self.device))
-            loss.backward()
+            torch.autograd.backward(loss)
             self.optimiser.step(self.plan.factor(self.step))
             total += loss.item()
             self.step += 1

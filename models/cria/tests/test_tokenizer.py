@@ -4,7 +4,7 @@ import pytest
 
 pytest.importorskip("tokenizers")
 
-from cria import tokenizer  # noqa: E402
+from cria import tokenizer
 
 TEXTS = ["the weather in Berlin and the weather in Boston 什么是模型 什么是什么"] * 40
 

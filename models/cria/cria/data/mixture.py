@@ -2,7 +2,9 @@
 
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from importlib import import_module
+from typing import Any
 
 from cria.examples import Example, Generator, Item, Message, Split
 
@@ -10,8 +12,50 @@ JOINED = "joined"
 """Not a module: whole conversations strung together, so that long contexts occur."""
 
 SHARES: Mapping[str, float] = {
-    "skills.tools": 1.0,
+    "skills.tools": 0.35,
+    "skills.json_fill": 0.12,
+    "skills.drills": 0.08,
+    "skills.recall": 0.06,
+    "skills.thinking": 0.05,
+    "skills.fim": 0.04,
+    "skills.system": 0.03,
+    "knowledge.common": 0.09,
+    "knowledge.puna": 0.06,
+    "knowledge.chat": 0.05,
+    "knowledge.thinking": 0.03,
+    "knowledge.texts": 0.02,
+    JOINED: 0.02,
 }
+"""What the model reads most of the time."""
+
+COPYING: Mapping[str, float] = {**SHARES, "skills.drills": 0.4, "skills.json_fill": 0.25}
+"""The beginning: short lessons in copying first, which everything else builds on."""
+
+LONG: Mapping[str, float] = {**SHARES, JOINED: 0.3}
+"""Long conversations."""
+
+JOINABLE = (
+    "skills.drills",
+    "skills.json_fill",
+    "skills.recall",
+    "knowledge.common",
+    "knowledge.puna",
+    "knowledge.chat",
+)
+
+SYSTEM_SHARE = 0.06
+SYSTEMS = (
+    "You are a helpful assistant.",
+    "You are a helpful assistant that can call functions.",
+    "You are a friendly assistant.",
+    "Be helpful.",
+    "You are cria.",
+    "Help the user as well as you can.",
+    "你是一个乐于助人的助手。",
+    "你是一个有用的助手，可以调用函数。",
+    "你是友好的助手。",
+    "请尽力帮助用户。",
+)
 
 
 def generator(name: str) -> Generator:
@@ -26,6 +70,27 @@ def items(name: str, seed: str, split: Split = "train") -> Iterator[Item]:
     for item in generator(name)(rng, split):
         if isinstance(item, Item):
             yield item
+
+
+def _reordered(tool: dict[str, Any]) -> dict[str, Any]:
+    """The definition with ``required`` after ``properties``, as OpenAI's clients write it."""
+    function = tool["function"]
+    parameters = dict(function["parameters"])
+    if "required" in parameters:
+        parameters["required"] = parameters.pop("required")
+    return {**tool, "function": {**function, "parameters": parameters}}
+
+
+def vary(item: Item, rng: random.Random) -> Item:
+    """What clients do differently: the order of keys in definitions, and a system prompt that says little."""
+    if not isinstance(item, Example):
+        return item
+    if item.tools and rng.random() < 0.4:
+        item = replace(item, tools=tuple(_reordered(tool) for tool in item.tools))
+    if item.messages[0]["role"] != "system" and rng.random() < SYSTEM_SHARE:
+        system: Message = {"role": "system", "content": rng.choice(SYSTEMS)}
+        item = replace(item, messages=(system, *item.messages))
+    return item
 
 
 def can_join(item: Item) -> bool:

@@ -42,9 +42,12 @@ def document(item: Item, tokenizer: Tokenizer) -> Document:
     return Document(tokens, learned)
 
 
-def documents(shares: Mapping[str, float], tokenizer: Tokenizer, seed: str, longest: int) -> Iterator[Document]:
+def documents(
+    weights: Mapping[str, float], tokenizer: Tokenizer, seed: str, longest: int
+) -> Iterator[Document]:
     """An endless stream in which each generator has its share of the tokens; what is too long is left out."""
     rng = random.Random(f"{seed}/order")
+    shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}
     sources = {name: mixture.items(name, seed) for name in shares if name != mixture.JOINED}
     written: Counter[str] = Counter()
     while True:
@@ -53,7 +56,7 @@ def documents(shares: Mapping[str, float], tokenizer: Tokenizer, seed: str, long
         if name == mixture.JOINED:
             made = _joined(sources, shares, tokenizer, rng, longest)
         else:
-            made = document(next(sources[name]), tokenizer)
+            made = document(mixture.vary(next(sources[name]), rng), tokenizer)
         if len(made.tokens) <= longest:
             written[name] += len(made.tokens)
             yield made
@@ -66,7 +69,7 @@ def _joined(
     rng: random.Random,
     longest: int,
 ) -> Document:
-    names = [name for name in sources]
+    names = [name for name in sources if name in mixture.JOINABLE]
     weights = [shares[name] for name in names]
     limit = rng.uniform(0.3, 0.95) * longest
     parts: list[Example] = []
@@ -82,7 +85,9 @@ def _joined(
 def rows(stream: Iterator[Document], number: int, length: int) -> Rows:
     """Fill ``number`` rows: each takes the longest waiting document that still fits until none does."""
     packed = Rows(
-        np.zeros((number, length), np.uint16), np.zeros((number, length), bool), np.zeros((number, length), np.uint8)
+        np.zeros((number, length), np.uint16),
+        np.zeros((number, length), bool),
+        np.zeros((number, length), np.uint8),
     )
     waiting = [next(stream) for _ in range(WAITING)]
     for row in range(number):
