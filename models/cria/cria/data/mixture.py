@@ -72,6 +72,26 @@ def items(name: str, seed: str, split: Split = "train") -> Iterator[Item]:
             yield item
 
 
+THINKING_SHARE = 0.12
+THOUGHTS: Mapping[str, tuple[str, str]] = {
+    "json": ("The user wants JSON with these values.", "用户要这些值的JSON。"),
+    "system": ("I answer as the system prompt says.", "按系统提示的要求回答。"),
+    "drills": ("The answer is in the message.", "答案就在消息里。"),
+}
+"""Thoughts, in English and Chinese, for kinds whose generators know none."""
+
+
+def _with_thought(item: Example) -> Example:
+    """The same conversation with thinking on, where its kind has a thought and its last turn an answer."""
+    thoughts = THOUGHTS.get(item.kind.partition("/")[0])
+    question, answer = item.messages[-2], item.messages[-1]
+    if item.thinking or thoughts is None or question["role"] != "user":
+        return item
+    chinese = any("\u4e00" <= character <= "\u9fff" for character in question["content"])
+    last: Message = {"role": "assistant", "content": answer["content"], "reasoning": thoughts[chinese]}
+    return replace(item, messages=(*item.messages[:-1], last), thinking=True)
+
+
 def _reordered(tool: dict[str, Any]) -> dict[str, Any]:
     """The definition with ``required`` after ``properties``, as OpenAI's clients write it."""
     function = tool["function"]
@@ -90,7 +110,7 @@ def vary(item: Item, rng: random.Random) -> Item:
     if item.messages[0]["role"] != "system" and rng.random() < SYSTEM_SHARE:
         system: Message = {"role": "system", "content": rng.choice(SYSTEMS)}
         item = replace(item, messages=(system, *item.messages))
-    return item
+    return _with_thought(item) if rng.random() < THINKING_SHARE else item
 
 
 def can_join(item: Item) -> bool:
