@@ -27,7 +27,7 @@ TOKENIZER_CHARACTERS = 12_000_000
 PLAN = Plan(
     phases=(
         Phase("copying", 256, 24, 512, mixture.COPYING),
-        Phase("main", 2368, 24, 512, mixture.SHARES),
+        Phase("main", 1728, 24, 512, mixture.SHARES),
         Phase("long", 192, 6, 2048, mixture.LONG, apart=False),
         Phase("final", 640, 24, 512, mixture.SHARES),
     ),
