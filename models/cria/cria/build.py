@@ -27,11 +27,12 @@ TOKENIZER_CHARACTERS = 12_000_000
 PLAN = Plan(
     phases=(
         Phase("copying", 256, 24, 512, mixture.COPYING),
-        Phase("main", 1728, 24, 512, mixture.SHARES),
-        Phase("long", 192, 6, 2048, mixture.LONG, apart=False),
-        Phase("final", 640, 24, 512, mixture.SHARES),
+        Phase("main", 944, 24, 512, mixture.SHARES),
+        Phase("later", 576, 24, 512, mixture.LATER),
+        Phase("long", 128, 6, 2048, mixture.LONG, apart=False),
+        Phase("final", 576, 24, 512, mixture.LATER),
     ),
-    cooldown=900,
+    cooldown=1500,
 )
 
 

@@ -136,7 +136,7 @@ def serve(gguf: Path, context: int = 2048) -> tuple[str, Any]:
     params.model.path = str(gguf)
     params.n_ctx, params.n_parallel, params.verbosity, params.port = context, 1, -1, 0
     params.warmup = False
-    params.cpuparams.n_threads = 2
+    params.cpuparams.n_threads = 1
     server = xllamacpp.Server(params)
     return server.listening_address, server
 

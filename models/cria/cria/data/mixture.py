@@ -31,7 +31,21 @@ SHARES: Mapping[str, float] = {
 COPYING: Mapping[str, float] = {**SHARES, "skills.drills": 0.4, "skills.json_fill": 0.25}
 """The beginning: short lessons in copying first, which everything else builds on."""
 
-LONG: Mapping[str, float] = {**SHARES, JOINED: 0.3}
+LATER: Mapping[str, float] = {
+    **SHARES,
+    "skills.drills": 0.12,
+    "skills.recall": 0.07,
+    "skills.thinking": 0.06,
+    "skills.system": 0.06,
+    "skills.fim": 0.025,
+    "knowledge.common": 0.075,
+    "knowledge.puna": 0.045,
+    "knowledge.thinking": 0.035,
+    "knowledge.texts": 0.012,
+}
+"""When answers are known by heart: more of what depends on the question."""
+
+LONG: Mapping[str, float] = {**LATER, JOINED: 0.3}
 """Long conversations."""
 
 JOINABLE = (

@@ -184,7 +184,7 @@ def cut(d: Draw, text: str) -> tuple[str, str, str]:
     """Prefix, middle and suffix: whole lines mostly, else the rest of a line, else anything."""
     lines = text.splitlines(keepends=True)
     roll = d.rng.random()
-    if roll < 0.45 and len(lines) > 1:
+    if roll < 0.6 and len(lines) > 1:
         start = d.rng.randint(1, len(lines) - 1)
         end = min(len(lines), start + d.pick((1, 1, 1, 2, 3)))
         first, last = sum(map(len, lines[:start])), sum(map(len, lines[:end]))
@@ -192,8 +192,8 @@ def cut(d: Draw, text: str) -> tuple[str, str, str]:
         if d.chance(0.6):  # an editor stands behind the indentation, and before the line's end
             first, last = first + indent, last - 1
         return text[:first], text[first:last], text[last:]
-    if roll < 0.85:
-        index = d.rng.randrange(len(lines))
+    if roll < 0.97:
+        index = d.rng.randrange(min(1, len(lines) - 1), len(lines))
         at = sum(map(len, lines[:index]))
         stop = at + len(lines[index]) - 1
         first = (
@@ -225,7 +225,7 @@ def _testable(d: Draw) -> Case:
 
 
 def generate(rng: random.Random, split: Split) -> Iterator[Fim | Case | Text]:
-    """Endless functions with a hole; one in eight in training is the whole text."""
+    """Endless functions with a hole; one in twenty in training is the whole text."""
     while True:
         d = Draw(rng, split, "en")
         if split == "test":
@@ -235,7 +235,7 @@ def generate(rng: random.Random, split: Split) -> Iterator[Fim | Case | Text]:
         if d.chance(0.4):
             other, _ = source(d)
             text = f"{text}\n\n{other}" if d.chance(0.5) else f"{other}\n\n{text}"
-        if d.chance(0.12):
+        if d.chance(0.05):
             yield Text(text, "fim/text")
             continue
         prefix, middle, suffix = cut(d, text)
