@@ -23,7 +23,7 @@ Ask = Callable[[Case], Answer]
 
 
 def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
-    """POST JSON, return JSON; an HTTP error is reported with the server's own words."""
+    """POST JSON, return JSON; what goes wrong ends the program with the server's own words."""
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, json.dumps(body).encode(), headers)
     try:
@@ -32,6 +32,8 @@ def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
             return found
     except urllib.error.HTTPError as error:
         raise SystemExit(f"{url} answered {error.code}: {error.read().decode()}") from error
+    except urllib.error.URLError as error:
+        raise SystemExit(f"{url} cannot be reached: {error.reason}") from error
 
 
 def puna_message(message: Message) -> dict[str, Any]:
