@@ -29,10 +29,10 @@ PLAN = Plan(
         Phase("copying", 256, 24, 512, mixture.COPYING),
         Phase("main", 944, 24, 512, mixture.SHARES),
         Phase("later", 576, 24, 512, mixture.LATER),
-        Phase("long", 128, 6, 2048, mixture.LONG, apart=False),
-        Phase("final", 576, 24, 512, mixture.LATER),
+        Phase("long", 64, 6, 2048, mixture.LONG, apart=False),
+        Phase("final", 768, 24, 512, mixture.FINAL),
     ),
-    cooldown=1500,
+    cooldown=1600,
 )
 
 

@@ -45,6 +45,23 @@ LATER: Mapping[str, float] = {
 }
 """When answers are known by heart: more of what depends on the question."""
 
+FINAL: Mapping[str, float] = {
+    "skills.tools": 0.45,
+    "skills.json_fill": 0.15,
+    "skills.drills": 0.08,
+    "skills.recall": 0.08,
+    "skills.system": 0.06,
+    "skills.thinking": 0.04,
+    "skills.fim": 0.02,
+    "knowledge.common": 0.04,
+    "knowledge.puna": 0.03,
+    "knowledge.chat": 0.025,
+    "knowledge.thinking": 0.02,
+    "knowledge.texts": 0.005,
+    JOINED: 0.03,
+}
+"""While the learning rate falls: mostly functions and JSON, and enough of the rest to keep it."""
+
 LONG: Mapping[str, float] = {**LATER, JOINED: 0.3}
 """Long conversations."""
 

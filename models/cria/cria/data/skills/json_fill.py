@@ -275,6 +275,16 @@ ASK_EN = (
     'Turn this into JSON with the keys {f}: "{t}"',
     "{t} Answer in JSON with {f}.",
     "Fill in {f} as JSON. {t}",
+    "From this text take {f}, as JSON: {t}",
+    "Find {f} in the sentence below and answer in JSON.\n{t}",
+    "I want {f} as JSON: {t}",
+    "Please write {f} from this sentence as JSON.\n{t}",
+    "What is {f} here? Reply in JSON. {t}",
+    "Read this and give {f} in JSON form: {t}",
+    "JSON please, only {f}. {t}",
+    "Pick out {f}: {t}\nAnswer with JSON.",
+    "{t}\nWrite {f} of this text as a JSON object.",
+    "Convert to JSON ({f}): {t}",
 )
 ASK_EN_TEST = (
     "From the sentence below take {f} and write them as JSON.\n{t}",
@@ -287,15 +297,32 @@ ASK_ZH = (
     "文本：{t}\n包含{f}的JSON：",
     "把这句话变成JSON，字段是{f}：“{t}”",
     "{t}用JSON回答，包含{f}。",
+    "从这段文字中取出{f}，写成JSON：{t}",
+    "在下面的句子里找到{f}，用JSON回答。\n{t}",
+    "我想要{f}的JSON：{t}",
+    "请把这句话里的{f}写成JSON。\n{t}",
+    "读一下这句话，用JSON形式给出{f}：{t}",
+    "只要{f}，JSON格式。{t}",
+    "{t}\n把其中的{f}写成一个JSON对象。",
+    "转换成JSON（{f}）：{t}",
 )
 ASK_ZH_TEST = ("从下面的句子里找出{f}，写成JSON。\n{t}", "我需要这段话里的{f}，JSON格式：{t}")
 SCHEMA_EN = (
     "{t}\nAnswer as JSON with this schema: {s}",
     "Schema: {s}\n{t}",
     "Fill the schema {s} from the text: {t}",
+    "Follow the JSON schema {s}. Text: {t}",
+    "Text: {t}\nJSON schema: {s}",
+    "Write the text as JSON of the schema {s}: {t}",
 )
 SCHEMA_EN_TEST = ("Use the JSON schema {s} for this text: {t}",)
-SCHEMA_ZH = ("{t}\n按这个模式用JSON回答：{s}", "模式：{s}\n{t}", "根据文本填写{s}：{t}")
+SCHEMA_ZH = (
+    "{t}\n按这个模式用JSON回答：{s}",
+    "模式：{s}\n{t}",
+    "根据文本填写{s}：{t}",
+    "请遵守JSON模式{s}。文本：{t}",
+    "文本：{t}\nJSON模式：{s}",
+)
 SCHEMA_ZH_TEST = ("这段话请用JSON模式{s}表示：{t}",)
 FREE_EN = ("{t} As JSON, please.", "Write this as JSON: {t}", "{t}\nAnswer as JSON.", "{t} (JSON)")
 FREE_ZH = ("{t}请写成JSON。", "用JSON表示：{t}", "{t}\n用JSON回答。")
@@ -305,17 +332,6 @@ SYSTEM_EN = (
     "You reply with one JSON object and nothing else.",
 )
 SYSTEM_ZH = ("只用JSON回答。", "你负责提取数据，用JSON回答。", "只输出一个JSON对象。")
-
-
-def _held(
-    d: Draw,
-    train_en: tuple[str, ...],
-    test_en: tuple[str, ...],
-    train_zh: tuple[str, ...],
-    test_zh: tuple[str, ...],
-) -> str:
-    """A wording of the split."""
-    return d.say(train_en, train_zh) if d.split == "train" else d.say(test_en, test_zh)
 
 
 def _schema(fields: list[str], keys: dict[str, str]) -> str:
@@ -374,20 +390,25 @@ def fill(d: Draw) -> Example | Case:
         if len(set(keys.values())) < len(keys):
             keys = {field: field for field in wanted}
     names, types = [keys[field] for field in wanted], [FIELDS[field].type for field in wanted]
+    held = d.split == "test" and d.chance(0.3)  # these wordings are never seen in training
     if roll < 0.55:
         kind = "json/fields"
         listed = _listed(d, names, types)
-        ask = _held(d, ASK_EN, ASK_EN_TEST, ASK_ZH, ASK_ZH_TEST).format(f=listed, t=text)
+        wordings = (ASK_EN_TEST, ASK_ZH_TEST) if held else (ASK_EN, ASK_ZH)
+        ask = d.say(*wordings).format(f=listed, t=text)
     elif roll < 0.88:
         kind = "json/schema"
         schema = _schema(wanted, keys)
-        ask = _held(d, SCHEMA_EN, SCHEMA_EN_TEST, SCHEMA_ZH, SCHEMA_ZH_TEST).format(s=schema, t=text)
+        wordings = (SCHEMA_EN_TEST, SCHEMA_ZH_TEST) if held else (SCHEMA_EN, SCHEMA_ZH)
+        ask = d.say(*wordings).format(s=schema, t=text)
     else:
         kind = "json/free"
+        held = False
         ask = d.say(FREE_EN, FREE_ZH).format(t=text)
     data = {keys[field]: values[field][1] for field in wanted}
     messages: list[Message] = [system(d.say(SYSTEM_EN, SYSTEM_ZH))] if d.chance(0.15) else []
     messages += [user(ask), assistant(compact(data))]
+    kind = "json/wording" if held else kind
     return finish(d.split, messages, kind, check="json", expected=data)
 
 

@@ -16,9 +16,10 @@ ABOUT_ZH = ("{}", "你是一个有用的助手。{}", "{}请友好地回答。",
 THINK = (("The user told me: {}.", "It was said earlier: {}."), ("用户说过：{}。", "前面提到过：{}。"))
 
 
-def _question(d: Draw, item: Fact) -> str:
+def _question(d: Draw, item: Fact, held: bool) -> str:
+    """A question for a fact; the last two wordings of each are held out of training."""
     asks = item.ask[1 if d.zh else 0]
-    question = d.pick(asks[:-2] if d.split == "train" else asks[-2:])
+    question = d.pick(asks[-2:] if held else asks[:-2])
     if d.chance(0.15):
         question = (question[:1].lower() + question[1:]).rstrip("?？。.")
     return question
@@ -71,15 +72,18 @@ def _ask(d: Draw, messages: list[Message], facts: list[Fact], values: list[str])
     d.rng.shuffle(order)
     asked = order[: d.rng.randint(1, len(order))]
     thinking = d.chance(0.12)
+    held = d.split == "test" and d.chance(0.3)
+    kind = "recall/wording" if held else f"recall/{d.lang}"
     for turn in asked:
         answer = facts[turn].answer[index].format(values[turn])
         last = turn == asked[-1]
         thought = d.pick(THINK[index]).format(facts[turn].about[index].format(values[turn]).rstrip(".。"))
-        messages += [user(_question(d, facts[turn])), assistant(answer, thought if thinking and last else "")]
+        messages += [
+            user(_question(d, facts[turn], held)),
+            assistant(answer, thought if thinking and last else ""),
+        ]
     expected = [values[asked[-1]]]
-    return finish(
-        d.split, messages, f"recall/{d.lang}", check="contains", expected=expected, thinking=thinking
-    )
+    return finish(d.split, messages, kind, check="contains", expected=expected, thinking=thinking)
 
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:

@@ -104,12 +104,6 @@ START_EN = (
 START_ZH = ("每次回答都以“{}”开头。", "回答先说“{}”。", "每个回答的开头是“{}”。")
 
 
-def _held(d: Draw, texts: tuple[str, ...]) -> str:
-    """A wording: the last fifth of them is for the test alone."""
-    cut = len(texts) - max(1, len(texts) // 5)
-    return d.pick(texts[:cut] if d.split == "train" else texts[cut:])
-
-
 def short_answer(d: Draw, lang: str) -> tuple[str, str, str]:
     """A question in the language of the example; its short answer and its sentence in `lang`."""
     en, zh, answer_en, answer_zh = d.pick(FACTS)
@@ -134,7 +128,7 @@ def first_sentence(text: str) -> str:
 def language(d: Draw, knowledge: Ask) -> Example | Case:
     """The answers are in one language, whatever that of the question."""
     lang = d.pick(("zh", "en"))
-    messages: list[Message] = [system(_held(d, IN_ZH if lang == "zh" else IN_EN))]
+    messages: list[Message] = [system(d.pick(IN_ZH if lang == "zh" else IN_EN))]
     for _ in range(d.pick((1, 1, 2, 3))):
         roll = d.rng.random()
         if roll < 0.6:
@@ -156,7 +150,7 @@ def named(d: Draw, knowledge: Ask) -> Example | Case:
             (d.pseudo().capitalize(), d.first(), f"{d.pseudo().capitalize()} {d.pseudo().capitalize()}")
         )
     )
-    messages = [system(_held(d, NAMED_ZH if d.zh else NAMED_EN).format(name))]
+    messages = [system(d.pick(NAMED_ZH if d.zh else NAMED_EN).format(name))]
     for _ in range(d.pick((0, 0, 0, 1, 2))):
         said, answer = small_talk(d, d.lang)
         turn = user(said)
@@ -167,7 +161,7 @@ def named(d: Draw, knowledge: Ask) -> Example | Case:
         ("I am {}.", "My name is {}.", "I'm {}, how can I help you?"),
         ("我是{}。", "我叫{}。", "我是{}，有什么可以帮你的吗？"),
     )
-    messages += [user(_held(d, WHO_ZH if d.zh else WHO_EN)), assistant(answer.format(name))]
+    messages += [user(d.pick(WHO_ZH if d.zh else WHO_EN)), assistant(answer.format(name))]
     return finish(d.split, messages, "system/name", check="contains", expected=[name])
 
 
@@ -175,7 +169,7 @@ def short(d: Draw, knowledge: Ask) -> Example | Case:
     """One word, or one sentence."""
     one_word = d.chance(0.65)
     texts = (SHORT_ZH if d.zh else SHORT_EN) if one_word else (SENTENCE_ZH if d.zh else SENTENCE_EN)
-    messages: list[Message] = [system(_held(d, texts))]
+    messages: list[Message] = [system(d.pick(texts))]
     answer = ""
     for _ in range(d.pick((1, 1, 2, 3))):
         question, answer, sentence = short_answer(d, d.lang)
@@ -193,7 +187,7 @@ def phrase(d: Draw, knowledge: Ask) -> Example | Case:
     text = d.one_of(d.pseudo, d.phrase, d.noun, lambda: f"{d.pseudo()}!")
     at_end = d.chance(0.7)
     texts = (END_ZH if d.zh else END_EN) if at_end else (START_ZH if d.zh else START_EN)
-    messages: list[Message] = [system(_held(d, texts).format(text))]
+    messages: list[Message] = [system(d.pick(texts).format(text))]
     for _ in range(d.pick((1, 1, 2, 3))):
         if d.chance(0.5):
             question, _, answer = short_answer(d, d.lang)
