@@ -10,7 +10,7 @@ import random
 import urllib.error
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from cria.examples import Case, Example, Fim, Message
 
 LONGEST = 300
 Ask = Callable[[Case], Answer]
+Record = dict[str, Any]
 
 
 def post(url: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -166,19 +167,63 @@ def describe(case: Case) -> str:
     return case.prompt.prefix + "…" + case.prompt.suffix if isinstance(case.prompt, Fim) else case.prompt.text
 
 
-def table(results: dict[str, list[bool]]) -> str:
+def obeys_switch(case: Case, answer: Answer) -> bool:
+    """Whether a thought came exactly when one was asked for."""
+    wanted = isinstance(case.prompt, Example) and case.prompt.thinking
+    return bool(answer.thinking.strip()) == wanted and "think>" not in answer.content
+
+
+def judge(ask: Ask, found: Iterable[Case]) -> list[Record]:
+    """Ask every case, and note the answer and whether it was right."""
+    records: list[Record] = []
+    for case in found:
+        answer = ask(case)
+        records.append(
+            {
+                "kind": case.kind,
+                "right": passes(case, answer),
+                "switch": obeys_switch(case, answer),
+                "question": describe(case),
+                "check": case.check,
+                "expected": case.expected,
+                "answer": vars(answer),
+            }
+        )
+    return records
+
+
+def grouped(kind: str) -> str:
+    """The row of the table that a kind belongs to: exercises by their family, the rest by their own name."""
+    family, _, rest = kind.partition("/")
+    return family if family in ("direct", "drills") or (family == "thinking" and len(rest) > 2) else kind
+
+
+def table(records: list[Record]) -> str:
     """The results as a Markdown table."""
+    rows: defaultdict[str, list[bool]] = defaultdict(list)
+    for record in records:
+        rows[grouped(record["kind"])].append(record["right"])
     lines = ["| kind | cases | correct |", "|---|---:|---:|"]
-    for kind, passed in sorted(results.items()):
-        lines.append(f"| {kind} | {len(passed)} | {100 * sum(passed) / len(passed):.1f} % |")
-    total = [one for passed in results.values() for one in passed]
-    lines.append(f"| **all** | {len(total)} | {100 * sum(total) / max(1, len(total)):.1f} % |")
+    chats = [record["switch"] for record in records]
+    summary = {"**thinking switch obeyed**": chats, "**all**": [record["right"] for record in records]}
+    for name, passed in [*sorted(rows.items()), *summary.items()]:
+        share = 100 * sum(passed) / max(1, len(passed))
+        lines.append(f"| {name} | {len(passed)} | {share:.1f} % |")
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Evaluate cria and print a Markdown table."""
-    parser = argparse.ArgumentParser(description=main.__doc__)
+def print_failures(records: list[Record], number: int) -> None:
+    """Print the first few failures of every kind."""
+    shown: defaultdict[str, int] = defaultdict(int)
+    for record in records:
+        if not record["right"] and shown[record["kind"]] < number:
+            shown[record["kind"]] += 1
+            print(json.dumps(record, ensure_ascii=False))
+
+
+def options() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(description="Evaluate cria and print a Markdown table.")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--url", help="a running Puna, such as http://127.0.0.1:11434")
     where.add_argument("--engine", type=Path, help="a GGUF file to ask without Puna")
@@ -188,30 +233,24 @@ def main() -> None:
     parser.add_argument("--seed", default="evaluation")
     parser.add_argument("--json", type=Path, help="write every case with its answer here")
     parser.add_argument("--failures", type=int, default=0, help="print this many failures of each kind")
-    arguments = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Evaluate cria and print a Markdown table."""
+    arguments = options()
     server = None
     if arguments.engine:
         url, server = serve(arguments.engine)
         ask = engine(url)
     else:
         ask = puna(arguments.url.rstrip("/"), arguments.model)
-    results: defaultdict[str, list[bool]] = defaultdict(list)
-    records: list[dict[str, Any]] = []
-    for case in cases(arguments.count, arguments.kinds, arguments.seed):
-        answer = ask(case)
-        right = passes(case, answer)
-        results[case.kind].append(right)
-        records.append({"kind": case.kind, "right": right, "question": describe(case)})
-        records[-1] |= {"expected": case.expected, "check": case.check, "answer": vars(answer)}
-    shown: defaultdict[str, int] = defaultdict(int)
-    for record in records:
-        if not record["right"] and shown[record["kind"]] < arguments.failures:
-            shown[record["kind"]] += 1
-            print(json.dumps(record, ensure_ascii=False))
-    print(table(results))
+    records = judge(ask, cases(arguments.count, arguments.kinds, arguments.seed))
+    del server
+    print_failures(records, arguments.failures)
+    print(table(records))
     if arguments.json:
         arguments.json.write_text(json.dumps(records, ensure_ascii=False, indent=1))
-    del server
 
 
 if __name__ == "__main__":

@@ -391,6 +391,7 @@ def fill(d: Draw) -> Example | Case:
             keys = {field: field for field in wanted}
     names, types = [keys[field] for field in wanted], [FIELDS[field].type for field in wanted]
     held = d.split == "test" and d.chance(0.3)  # these wordings are never seen in training
+    wordings: tuple[tuple[str, ...], tuple[str, ...]]
     if roll < 0.55:
         kind = "json/fields"
         listed = _listed(d, names, types)
