@@ -30,7 +30,7 @@ PLAN = Plan(
         Phase("main", 944, 24, 512, mixture.SHARES),
         Phase("later", 576, 24, 512, mixture.LATER),
         Phase("long", 64, 6, 2048, mixture.LONG, apart=False),
-        Phase("final", 768, 24, 512, mixture.FINAL),
+        Phase("final", 832, 24, 512, mixture.FINAL),
     ),
     cooldown=1600,
 )

@@ -89,12 +89,12 @@ def noun(d: Draw) -> Thing:
     if d.chance(0.3):
         word = d.pseudo()
         return word, word, word
-    en = d.pick(part(NOUNS_EN, d.split))
+    en = d.listed(NOUNS_EN)
     if d.chance(0.2):
         en2 = d.pick(ADJECTIVES)
-        zh = d.pick(part(NOUNS_ZH, d.split))
+        zh = d.listed(NOUNS_ZH)
         return f"{en2}_{en}", f"{en2} {en}", zh
-    return en, en, d.pick(part(NOUNS_ZH, d.split))
+    return en, en, d.listed(NOUNS_ZH)
 
 
 def attribute(d: Draw) -> Thing:
@@ -127,7 +127,7 @@ def _param(d: Draw, thing: Thing, kind: str = "", *, optional: bool = False, as_
         if roll < 0.1:
             choices = YES_NO
         elif roll < 0.22:
-            words = d.several(d.pick((d.pseudo, lambda: d.pick(part(NOUNS_EN, d.split)))), 2, 4)
+            words = d.several(d.pick((d.pseudo, lambda: d.listed(NOUNS_EN))), 2, 4)
             choices = tuple((word, word, word) for word in words)
         kind = d.pick(FREE)
     name = camel(thing[0]) if as_camel else thing[0]

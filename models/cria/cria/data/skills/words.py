@@ -6,16 +6,20 @@ Training and test never share a value: a stable hash of the written value decide
 from __future__ import annotations
 
 import random
+import re
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 from cria.examples import Split
 
 T = TypeVar("T")
 TEST_SHARE = 6  # one value in six is kept for the test
+STRANGE_SHARE = 0.35  # of the words in training that are none of the lists
+LETTERS = "eeeeettttaaaoooiiinnnssshhrrddllcummwfgypbvkxjqz"
 
 
 def in_split(value: str, split: Split) -> bool:
@@ -28,6 +32,16 @@ def part(words: tuple[str, ...], split: Split) -> tuple[str, ...]:
     """The words of the list that belong to `split`; never empty for lists of some twenty words."""
     chosen = tuple(word for word in words if in_split(word, split))
     return chosen or words
+
+
+@cache
+def vocabulary() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The English words and the runs of Chinese characters in the texts about Puna and the world."""
+    folder = Path(__file__).parents[1] / "knowledge" / "content"
+    text = "\n".join(path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt")))
+    words = sorted(set(re.findall(r"\b[a-z]{3,12}\b", text)))
+    runs = sorted(set(re.findall(r"[\u4e00-\u9fff]{2,}", text)))
+    return tuple(words), tuple(runs)
 
 
 def _list(text: str) -> tuple[str, ...]:
@@ -239,7 +253,28 @@ class Draw:
         return self.pick(zh if self.zh else en)
 
     def word(self, en: tuple[str, ...], zh: tuple[str, ...]) -> str:
-        return self.pick(part(zh if self.zh else en, self.split))
+        """A word in the language of the example."""
+        return self.listed(zh if self.zh else en)
+
+    def listed(self, words: tuple[str, ...]) -> str:
+        """A word of the list; in training now and then another one, so that any word can be copied."""
+        if self.split == "test" or not self.chance(STRANGE_SHARE):
+            return self.pick(part(words, self.split))
+        value = self.fresh(lambda: self._strange(chinese=not words[0].isascii()))
+        return value.capitalize() if words[0][:1].isupper() else value
+
+    def _strange(self, *, chinese: bool) -> str:
+        """A word from anywhere: from the texts of this project, or letters and characters at random."""
+        words, runs = vocabulary()
+        if chinese and self.chance(0.6):
+            run = self.pick(runs)
+            start = self.rng.randrange(len(run) - 1)
+            return run[start : start + self.pick((2, 2, 3))]
+        if chinese:
+            return "".join(chr(self.rng.randint(0x4E00, 0x9FA5)) for _ in range(self.pick((1, 2, 2, 3))))
+        if self.chance(0.7):
+            return self.pick(words)
+        return "".join(self.pick(LETTERS) for _ in range(self.pick((3, 4, 5, 6, 7))))
 
     def fresh(self, make: Callable[[], str]) -> str:
         """A made value of this split; values too few to divide are taken as they are after many tries."""
