@@ -157,16 +157,16 @@ def slip(rng: random.Random, text: str) -> str:
 
 
 def vary(rng: random.Random, text: str, language: Language) -> str:
-    """The wording, in four of ten cases changed in one or two of these ways."""
+    """The wording, in about half of the cases changed in one or two of these ways."""
     draw = rng.random()
-    if draw < 0.2:
-        return synonym(rng, text, language)
     if draw < 0.25:
+        return synonym(rng, text, language)
+    if draw < 0.35:
         return without_filler(rng, synonym(rng, text, language), language)
-    if draw < 0.32:
+    if draw < 0.45:
         return without_filler(rng, text, language)
-    if language == "en" and draw < 0.37:
-        return key_words(text)
-    if language == "en" and draw < 0.4:
+    if language == "en" and draw < 0.57:
+        return key_words(synonym(rng, text, language))
+    if language == "en" and draw < 0.62:
         return slip(rng, text)
     return text
