@@ -1,0 +1,1 @@
+"""Data, training, export and evaluation of cria, the model that ships with Puna."""

@@ -1,0 +1,102 @@
+"""One command from nothing to GGUF: ``python -m cria.build <folder>``.
+
+It learns the tokenizer, trains in the phases below, goes on from the last checkpoint when it was stopped,
+draws the loss and writes ``cria.gguf`` (Q8_0) and ``cria-f16.gguf``.
+"""
+
+import argparse
+import itertools
+import json
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from matplotlib.figure import Figure
+
+from cria import export
+from cria import tokenizer as tokenizers
+from cria.chat import CONTROL_TOKENS, MARKUP_TOKENS, spans
+from cria.data import mixture
+from cria.model import Shape
+from cria.train import SEED, Phase, Plan, Run
+
+TOKENIZER_CHARACTERS = 12_000_000
+
+PLAN = Plan(
+    phases=(
+        Phase("copying", 256, 24, 512, mixture.COPYING),
+        Phase("main", 944, 24, 512, mixture.SHARES),
+        Phase("later", 576, 24, 512, mixture.LATER),
+        Phase("long", 64, 6, 2048, mixture.LONG, apart=False),
+        Phase("final", 832, 24, 512, mixture.FINAL),
+    ),
+    cooldown=1600,
+)
+
+
+def learn_tokenizer(path: Path) -> None:
+    """Learn the tokenizer from what the model will read, each generator by its share."""
+    marks = (*CONTROL_TOKENS, *MARKUP_TOKENS)
+
+    def texts(name: str, share: float) -> Iterator[str]:
+        length = 0
+        for item in mixture.items(name, f"{SEED}/tokenizer"):
+            text = "".join(span.text for span in spans(item))
+            for mark in marks:
+                text = text.replace(mark, "\n")
+            length += len(text)
+            yield text
+            if length > share * TOKENIZER_CHARACTERS:
+                return
+
+    shares = [(name, share) for name, share in mixture.SHARES.items() if name != mixture.JOINED]
+    tokenizers.train(itertools.chain.from_iterable(texts(*entry) for entry in shares)).save(str(path))
+
+
+def plot(log: Path, picture: Path) -> None:
+    """Draw the loss of every report in a training log."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    phases: defaultdict[str, dict[int, float]] = defaultdict(dict)
+    for line in lines:
+        phases[line["phase"]][line["step"]] = line["loss"]
+    figure = Figure(figsize=(8, 4), layout="constrained")
+    axes = figure.subplots()
+    for name, losses in phases.items():
+        axes.plot(list(losses), list(losses.values()), label=name, linewidth=1)
+    axes.set(xlabel="step", ylabel="cross-entropy of learned tokens", yscale="log")
+    axes.grid(alpha=0.3)
+    axes.legend(title="phase")
+    figure.savefig(picture, dpi=110)
+
+
+def shortened(plan: Plan, divisor: int) -> Plan:
+    """The same plan with a part of the steps, to try things out."""
+    phases = tuple(replace(phase, steps=max(1, phase.steps // divisor)) for phase in plan.phases)
+    return replace(plan, phases=phases, cooldown=plan.cooldown // divisor, warmup=min(plan.warmup, 50))
+
+
+def main() -> None:
+    """Build cria from nothing, or go on building it."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("folder", type=Path, help="where everything is written")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
+    arguments = parser.parse_args()
+    folder: Path = arguments.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    tokenizer = folder / "tokenizer.json"
+    if not tokenizer.exists():
+        learn_tokenizer(tokenizer)
+    shape = Shape(vocabulary=tokenizers.load(tokenizer).get_vocab_size())
+    run = Run(folder, tokenizer, shape, shortened(PLAN, arguments.divisor), torch.device(arguments.device))
+    run.train()
+    plot(folder / "log.jsonl", folder / "loss.png")
+    model = export.load_model(folder / "checkpoint.pt")
+    export.write(model, tokenizers.load(tokenizer), folder / "cria.gguf", "Q8_0")
+    export.write(model, tokenizers.load(tokenizer), folder / "cria-f16.gguf", "F16")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,138 @@
+"""Topics: one question in many wordings with one short answer, in English and in Chinese.
+
+They are read from ``content/*.txt``. A topic begins with ``# id``; its lines are ``key: value``, where the
+key's letters say which language and what: ``eq``/``zq`` wordings (train ones, ``||``, held-out ones),
+``ea``/``za`` the answer (``\\n`` is a line break), ``ek``/``zk`` words a right answer contains, ``et``/``zt``
+a thought before the answer, ``np``/``nz`` a noun phrase from which common wordings follow.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Literal, get_args
+
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = get_args(Language)
+
+CONTENT = Path(__file__).parent / "content"
+
+NOUN_WORDINGS = {
+    "en": (
+        "what is {}",
+        "what's {}",
+        "what {} is",
+        "tell me about {}",
+        "tell me what {} is",
+        "explain {}",
+        "explain what {} is",
+        "what do you know about {}",
+        "can you explain {} to me",
+        "I want to know what {} is",
+    ),
+    "zh": (
+        "什么是{}",
+        "{}是什么",
+        "{}是什么意思",
+        "介绍一下{}",
+        "解释一下{}",
+        "讲讲{}",
+        "说说{}",
+        "请解释{}",
+        "告诉我什么是{}",
+        "我想知道{}是什么",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Side:
+    """A topic in one language: wordings for training, held-out wordings, the answer and its key words."""
+
+    questions: tuple[str, ...]
+    held_out: tuple[str, ...]
+    answer: str
+    keys: tuple[str, ...]
+    thought: str
+
+    def wordings(self, split: Literal["train", "test"]) -> tuple[str, ...]:
+        """The wordings of one split."""
+        return self.questions if split == "train" else self.held_out
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One thing that is known, with the field (content file) it belongs to."""
+
+    id: str
+    field: str
+    en: Side
+    zh: Side
+
+    def side(self, language: Language) -> Side:
+        """The topic in one language."""
+        return self.en if language == "en" else self.zh
+
+
+def default_thought(language: Language, question: str) -> str:
+    """The thought for a topic that has none of its own, naming its first wording."""
+    if language == "en":
+        return f"The question is: {question}. I know a short answer."
+    return f"问题是：{question}。我知道简短的答案。"
+
+
+def _split_list(text: str, separator: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(separator) if part.strip())
+
+
+def make_side(
+    language: Language, questions: str, answer: str, keys: str, *, noun: str = "", thought: str = ""
+) -> Side:
+    """A side from its written form (see the module's docstring)."""
+    train_text, _, held_text = questions.partition("||")
+    train, held = _split_list(train_text, "|"), _split_list(held_text, "|")
+    derived = [wording.format(noun) for wording in NOUN_WORDINGS[language]] if noun else []
+    merged = tuple(dict.fromkeys([*train, *(wording for wording in derived if wording not in held)]))
+    return Side(
+        questions=merged,
+        held_out=held,
+        answer=answer.replace("\\n", "\n"),
+        keys=_split_list(keys, ","),
+        thought=thought or default_thought(language, train[0]),
+    )
+
+
+def _make_topic(identifier: str, field: str, fields: dict[str, str]) -> Topic:
+    def side(language: Language, letter: str, noun_key: str) -> Side:
+        return make_side(
+            language,
+            fields[f"{letter}q"],
+            fields[f"{letter}a"],
+            fields[f"{letter}k"],
+            noun=fields.get(noun_key, ""),
+            thought=fields.get(f"{letter}t", ""),
+        )
+
+    return Topic(identifier, field, side("en", "e", "np"), side("zh", "z", "nz"))
+
+
+def parse(text: str, field: str) -> list[Topic]:
+    """The topics of one content file. Raises KeyError where a topic lacks a line, ValueError for a bad line."""
+    topics: list[Topic] = []
+    for block in text.split("\n# "):
+        lines = block.removeprefix("# ").strip().splitlines()
+        if not lines:
+            continue
+        fields: dict[str, str] = {}
+        for line in lines[1:]:
+            key, colon, value = line.partition(": ")
+            if not colon or key in fields:
+                raise ValueError(f"{field}: bad line in {lines[0]}: {line}")
+            fields[key] = value
+        topics.append(_make_topic(lines[0].strip(), field, fields))
+    return topics
+
+
+@cache
+def load(field: str) -> tuple[Topic, ...]:
+    """The topics of ``content/<field>.txt``."""
+    return tuple(parse((CONTENT / f"{field}.txt").read_text(encoding="utf-8"), field))

@@ -1,0 +1,157 @@
+"""How much of each generator the model reads, as shares of the tokens."""
+
+import random
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+from cria.examples import Example, Generator, Item, Message, Split
+
+JOINED = "joined"
+"""Not a module: whole conversations strung together, so that long contexts occur."""
+
+SHARES: Mapping[str, float] = {
+    "skills.tools": 0.35,
+    "skills.json_fill": 0.12,
+    "skills.drills": 0.08,
+    "skills.recall": 0.06,
+    "skills.thinking": 0.05,
+    "skills.fim": 0.04,
+    "skills.system": 0.03,
+    "knowledge.common": 0.09,
+    "knowledge.puna": 0.06,
+    "knowledge.chat": 0.05,
+    "knowledge.thinking": 0.03,
+    "knowledge.texts": 0.02,
+    JOINED: 0.02,
+}
+"""What the model reads most of the time."""
+
+COPYING: Mapping[str, float] = {**SHARES, "skills.drills": 0.4, "skills.json_fill": 0.25}
+"""The beginning: short lessons in copying first, which everything else builds on."""
+
+LATER: Mapping[str, float] = {
+    **SHARES,
+    "skills.drills": 0.12,
+    "skills.recall": 0.07,
+    "skills.thinking": 0.06,
+    "skills.system": 0.06,
+    "skills.fim": 0.025,
+    "knowledge.common": 0.075,
+    "knowledge.puna": 0.045,
+    "knowledge.thinking": 0.035,
+    "knowledge.texts": 0.012,
+}
+"""When answers are known by heart: more of what depends on the question."""
+
+FINAL: Mapping[str, float] = {
+    "skills.tools": 0.45,
+    "skills.json_fill": 0.15,
+    "skills.drills": 0.07,
+    "skills.recall": 0.08,
+    "skills.system": 0.06,
+    "skills.thinking": 0.04,
+    "skills.fim": 0.02,
+    "knowledge.common": 0.055,
+    "knowledge.puna": 0.045,
+    "knowledge.chat": 0.025,
+    "knowledge.thinking": 0.02,
+    "knowledge.texts": 0.005,
+    JOINED: 0.03,
+}
+"""While the learning rate falls: mostly functions and JSON, and enough of the rest to keep it."""
+
+LONG: Mapping[str, float] = {**LATER, JOINED: 0.3}
+"""Long conversations."""
+
+JOINABLE = (
+    "skills.drills",
+    "skills.json_fill",
+    "skills.recall",
+    "knowledge.common",
+    "knowledge.puna",
+    "knowledge.chat",
+)
+
+SYSTEM_SHARE = 0.06
+SYSTEMS = (
+    "You are a helpful assistant.",
+    "You are a helpful assistant that can call functions.",
+    "You are a friendly assistant.",
+    "Be helpful.",
+    "You are cria.",
+    "Help the user as well as you can.",
+    "你是一个乐于助人的助手。",
+    "你是一个有用的助手，可以调用函数。",
+    "你是友好的助手。",
+    "请尽力帮助用户。",
+)
+
+
+def generator(name: str) -> Generator:
+    """``generate`` of the module ``cria.data.<name>``."""
+    found: Generator = import_module(f"cria.data.{name}").generate
+    return found
+
+
+def items(name: str, seed: str, split: Split = "train") -> Iterator[Item]:
+    """The endless items of one generator."""
+    rng = random.Random(f"{seed}/{name}")
+    for item in generator(name)(rng, split):
+        if isinstance(item, Item):
+            yield item
+
+
+THINKING_SHARE = 0.12
+THOUGHTS: Mapping[str, tuple[str, str]] = {
+    "json": ("The user wants JSON with these values.", "用户要这些值的JSON。"),
+    "system": ("I answer as the system prompt says.", "按系统提示的要求回答。"),
+    "drills": ("The answer is in the message.", "答案就在消息里。"),
+}
+"""Thoughts, in English and Chinese, for kinds whose generators know none."""
+
+
+def _with_thought(item: Example) -> Example:
+    """The same conversation with thinking on, where its kind has a thought and its last turn an answer."""
+    thoughts = THOUGHTS.get(item.kind.partition("/")[0])
+    question, answer = item.messages[-2], item.messages[-1]
+    if item.thinking or thoughts is None or question["role"] != "user":
+        return item
+    chinese = any("\u4e00" <= character <= "\u9fff" for character in question["content"])
+    last: Message = {"role": "assistant", "content": answer["content"], "reasoning": thoughts[chinese]}
+    return replace(item, messages=(*item.messages[:-1], last), thinking=True)
+
+
+def _reordered(tool: dict[str, Any]) -> dict[str, Any]:
+    """The definition with ``required`` after ``properties``, as OpenAI's clients write it."""
+    function = tool["function"]
+    parameters = dict(function["parameters"])
+    if "required" in parameters:
+        parameters["required"] = parameters.pop("required")
+    return {**tool, "function": {**function, "parameters": parameters}}
+
+
+def vary(item: Item, rng: random.Random) -> Item:
+    """What clients do differently: the order of keys in definitions, and a system prompt that says little."""
+    if not isinstance(item, Example):
+        return item
+    if item.tools and rng.random() < 0.4:
+        item = replace(item, tools=tuple(_reordered(tool) for tool in item.tools))
+    if item.messages[0]["role"] != "system" and rng.random() < SYSTEM_SHARE:
+        system: Message = {"role": "system", "content": rng.choice(SYSTEMS)}
+        item = replace(item, messages=(system, *item.messages))
+    return _with_thought(item) if rng.random() < THINKING_SHARE else item
+
+
+def can_join(item: Item) -> bool:
+    """Whether a conversation may follow another in one context: no system prompt, functions or thoughts."""
+    return isinstance(item, Example) and not (
+        item.tools or item.thinking or item.messages[0]["role"] != "user"
+    )
+
+
+def join(parts: list[Example]) -> Example:
+    """One long conversation made of several."""
+    messages: list[Message] = [message for part in parts for message in part.messages]
+    return Example(tuple(messages), kind=JOINED)

@@ -1,0 +1,77 @@
+"""What training computes; skipped where the training extra is not installed."""
+
+import copy
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("tokenizers")
+
+from cria.data.packing import Rows
+from cria.model import Cria, Shape
+from cria.optimiser import Optimiser, orthogonal
+from cria.train import IGNORED, ROUND, Phase, Plan, loss_of, tensors
+
+CPU = torch.device("cpu")
+
+
+def batch(first: list[int]) -> Rows:
+    """One row: a document that is not learned, then one that is, then padding."""
+    tokens = np.array([[*first, 4, 5, 6, 7, 0, 0]], np.uint16)
+    segment = np.array([[1] * len(first) + [2, 2, 2, 2, 0, 0]], np.uint8)
+    learned = np.array([[False] * len(first) + [False, True, True, True, False, False]])
+    return Rows(tokens, learned, segment)
+
+
+def small() -> Cria:
+    torch.manual_seed(0)
+    return Cria(Shape(vocabulary=16, width=32, layers=2, heads=2, hidden=64, context=32))
+
+
+def loss(model: Cria, first: list[int], apart: bool) -> float:
+    with torch.no_grad():
+        return float(loss_of(model, *tensors(batch(first), apart, CPU)))
+
+
+def test_a_document_does_not_see_the_one_before_unless_the_row_is_one_context() -> None:
+    model = small()
+    assert loss(model, [1, 2, 3], apart=True) == pytest.approx(loss(model, [9, 8, 9], apart=True), abs=1e-4)
+    assert abs(loss(model, [1, 2, 3], apart=False) - loss(model, [9, 8, 9], apart=False)) > 1e-4
+
+
+def test_learned_tokens_are_predicted_from_the_one_before_and_padded_to_a_round_number() -> None:
+    _, _, positions, targets = tensors(batch([1, 2]), True, CPU)
+    wanted = targets != IGNORED
+    assert targets[wanted].tolist() == [5, 6, 7]
+    assert positions[wanted].tolist() == [2, 3, 4]
+    assert len(positions) == ROUND
+
+
+def test_rates_rise_stay_and_fall() -> None:
+    plan = Plan((Phase("one", 100, 1, 8, {}),), warmup=10, cooldown=50)
+    assert [plan.factor(step) for step in (0, 9, 49, 75, 99)] == [0.1, 1.0, 1.0, 0.5, 0.02]
+
+
+def test_directions_are_nearly_orthonormal() -> None:
+    torch.manual_seed(0)
+    sizes = torch.linalg.svdvals(orthogonal(torch.randn(2, 16, 48)).float())
+    assert 0.5 < sizes.min() and sizes.max() < 1.5
+
+
+def test_a_few_steps_learn_a_row_and_go_on_from_their_state() -> None:
+    model = small()
+    optimiser = Optimiser(model, 0.02, 0.003, 0.0)
+    before = loss(model, [1, 2, 3], apart=True)
+    for _ in range(60):
+        torch.autograd.backward(loss_of(model, *tensors(batch([1, 2, 3]), True, CPU)))
+        optimiser.step(1.0)
+    assert loss(model, [1, 2, 3], apart=True) < before / 4
+    other = small()
+    again = Optimiser(other, 0.02, 0.003, 0.0)
+    other.load_state_dict(model.state_dict())
+    again.load_state_dict(copy.deepcopy(optimiser.state_dict()))
+    for one, steps in ((model, optimiser), (other, again)):
+        torch.autograd.backward(loss_of(one, *tensors(batch([1, 2, 3]), True, CPU)))
+        steps.step(0.5)
+    assert loss(model, [1, 2, 3], apart=True) == loss(other, [1, 2, 3], apart=True)
