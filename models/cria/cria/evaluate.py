@@ -156,7 +156,7 @@ def cases(count: int, kinds: str, seed: str) -> Iterator[Case]:
             if isinstance(case, Case) and case.kind.startswith(wanted) and found[case.kind] < count:
                 found[case.kind] += 1
                 yield case
-            if tries > 40 * count and (not found or min(found.values()) >= count) or tries > 400 * count:
+            if (tries > 40 * count and (not found or min(found.values()) >= count)) or tries > 400 * count:
                 break
 
 

@@ -67,9 +67,7 @@ def main() -> None:
                 differing += 1
                 print(f"template: {rendered!r}\ninstead of {text!r}")
         tokens = tokenizer.encode(text).ids
-        theirs = post(f"{url}/tokenize", {"content": text, "parse_special": True, "add_special": False})[
-            "tokens"
-        ]
+        theirs = post(f"{url}/tokenize", {"content": text, "parse_special": True, "add_special": False})["tokens"]
         if theirs != tokens:
             differing += 1
             print(f"tokens: {theirs}\ninstead of {tokens} for {text!r}")

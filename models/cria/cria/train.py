@@ -82,9 +82,7 @@ def batches(pool: Executor, tokenizer: Path, phase: Phase, first: int) -> Iterat
             yield Rows(shard.tokens[here], shard.learned[here], shard.segment[here])
 
 
-def loss_of(
-    model: Cria, tokens: Tensor, segment: Tensor | None, positions: Tensor, targets: Tensor
-) -> Tensor:
+def loss_of(model: Cria, tokens: Tensor, segment: Tensor | None, positions: Tensor, targets: Tensor) -> Tensor:
     """The mean cross-entropy of ``targets``, predicted at ``positions`` of the flattened batch."""
     mask = None
     if segment is not None:

@@ -1,7 +1,6 @@
 """Judging answers."""
 
 import pytest
-
 from cria.checks import Answer, passes
 from cria.examples import Case, Check, Example, Fim
 

@@ -9,14 +9,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("gguf")
 pytest.importorskip("xllamacpp")
 
-from tokenizers import Tokenizer
-
 from cria import export, tokenizer
 from cria.chat import chat_prompt
 from cria.evaluate import engine_chat, post, serve
 from cria.examples import Example, ToolCall
 from cria.model import Cria, Shape
 from cria.parity import greedy
+from tokenizers import Tokenizer
 
 Served = tuple[str, Cria, Tokenizer]
 CALL: ToolCall = {"name": "f", "arguments": {"a": "北京", "b": [1, 2.5, True]}}

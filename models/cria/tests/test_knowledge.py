@@ -5,7 +5,6 @@ import re
 from itertools import islice
 
 import pytest
-
 from cria.data.knowledge import chat, common, puna, texts, thinking, unknown, unknown_words
 from cria.data.knowledge.capitals import capitals
 from cria.data.knowledge.topics import LANGUAGES, Language, Topic, load, parse
@@ -13,9 +12,7 @@ from cria.data.knowledge.varying import vary
 from cria.examples import Case, Example, Text
 
 TOPICS = (*common.topics(), *capitals(), *puna.topics(), *chat.small_talk())
-GENERATORS = {
-    module.__name__.rpartition(".")[2]: module for module in (chat, common, puna, texts, thinking, unknown)
-}
+GENERATORS = {module.__name__.rpartition(".")[2]: module for module in (chat, common, puna, texts, thinking, unknown)}
 
 
 def normal(text: str) -> str:
@@ -78,12 +75,8 @@ def test_no_wording_occurs_twice() -> None:
 @pytest.mark.parametrize("name", GENERATORS)
 def test_test_questions_are_not_in_training(name: str) -> None:
     module = GENERATORS[name]
-    train = [
-        item for item in islice(module.generate(random.Random(1), "train"), 4000) if isinstance(item, Example)
-    ]
-    seen = {
-        normal(message["content"]) for item in train for message in item.messages if message["role"] == "user"
-    }
+    train = [item for item in islice(module.generate(random.Random(1), "train"), 4000) if isinstance(item, Example)]
+    seen = {normal(message["content"]) for item in train for message in item.messages if message["role"] == "user"}
     cases = list(islice(module.generate(random.Random(2), "test"), 400))
     assert all(isinstance(case, Case) for case in cases)
     assert not seen & {normal(prompt_text(case)) for case in cases}

@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 import pytest
-
 from cria.data.skills import GENERATORS
 from cria.examples import Case, Example, Fim, Item, Split
 
@@ -125,9 +124,7 @@ def test_tool_cases_have_each_kind_of_answer() -> None:
         if item.kind == "tools/two":
             assert len(item.expected) == 2 and item.expected[0] != item.expected[1]
         if item.kind == "tools/result":
-            told = item.prompt.messages[-1]["content"] + json.dumps(
-                item.prompt.messages[-2], ensure_ascii=False
-            )
+            told = item.prompt.messages[-1]["content"] + json.dumps(item.prompt.messages[-2], ensure_ascii=False)
             assert item.expected and all(value in told for value in item.expected)
 
 
@@ -214,9 +211,7 @@ def test_recalled_value_was_said_before(split: Split) -> None:
 
 def test_recall_and_json_keep_some_wordings_for_the_test() -> None:
     def last(split: Split) -> set[str]:
-        kept = [
-            item for item in taken("recall", split, 600) if split == "train" or item.kind == "recall/wording"
-        ]
+        kept = [item for item in taken("recall", split, 600) if split == "train" or item.kind == "recall/wording"]
         cases = [item.prompt if isinstance(item, Case) else item for item in kept]
         turns = [case.messages for case in cases if isinstance(case, Example)]
         questions = [[m["content"] for m in messages if m["role"] == "user"][-1] for messages in turns]
@@ -251,7 +246,7 @@ def test_functions_of_the_test_do_what_is_expected() -> None:
     for item in taken("fim", "test", 400):
         assert isinstance(item, Case) and isinstance(item.prompt, Fim)
         names: dict[str, Any] = {}
-        exec(item.prompt.prefix + item.prompt.middle + item.prompt.suffix, names)  # noqa: S102
+        exec(item.prompt.prefix + item.prompt.middle + item.prompt.suffix, names)
         assert item.expected and all(eval(expression, names) for expression in item.expected)
 
 

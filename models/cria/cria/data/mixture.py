@@ -146,9 +146,7 @@ def vary(item: Item, rng: random.Random) -> Item:
 
 def can_join(item: Item) -> bool:
     """Whether a conversation may follow another in one context: no system prompt, functions or thoughts."""
-    return isinstance(item, Example) and not (
-        item.tools or item.thinking or item.messages[0]["role"] != "user"
-    )
+    return isinstance(item, Example) and not (item.tools or item.thinking or item.messages[0]["role"] != "user")
 
 
 def join(parts: list[Example]) -> Example:

@@ -42,9 +42,7 @@ def document(item: Item, tokenizer: Tokenizer) -> Document:
     return Document(tokens, learned)
 
 
-def documents(
-    weights: Mapping[str, float], tokenizer: Tokenizer, seed: str, longest: int
-) -> Iterator[Document]:
+def documents(weights: Mapping[str, float], tokenizer: Tokenizer, seed: str, longest: int) -> Iterator[Document]:
     """An endless stream in which each generator has its share of the tokens; what is too long is left out."""
     rng = random.Random(f"{seed}/order")
     shares = {name: weight / sum(weights.values()) for name, weight in weights.items()}

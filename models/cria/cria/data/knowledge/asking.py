@@ -10,7 +10,9 @@ ASKING_STARTS = (
     "what what's why how who when where which is are do does did can could may must at in with for by from has have "
     "will should under after on into"
 )
-ASKING_MARKS = "什么 为什么 怎么 怎样 吗 谁 哪 多少 几 如何 为何 为啥 多久 多大 多远 多快 多长 多高 多小 呢 是不是 能不能 有没有"
+ASKING_MARKS = (
+    "什么 为什么 怎么 怎样 吗 谁 哪 多少 几 如何 为何 为啥 多久 多大 多远 多快 多长 多高 多小 呢 是不是 能不能 有没有"
+)
 
 FRAMES: dict[Language, dict[Split, tuple[str, ...]]] = {
     "en": {
@@ -81,11 +83,7 @@ def wrap(rng: random.Random, question: str, language: Language, split: Split) ->
     if style < 0.74 and language == "en":
         return question.lower()
     frame = rng.choice(FRAMES[language][split])
-    inner = (
-        first_upper
-        if language == "en" and not frame.startswith(("Hello", "Hey", "Excuse", "Good"))
-        else question
-    )
+    inner = first_upper if language == "en" and not frame.startswith(("Hello", "Hey", "Excuse", "Good")) else question
     return frame.format(inner + mark)
 
 
@@ -108,9 +106,7 @@ def ask(rng: random.Random, side: Side, language: Language, split: Split) -> Mes
     return user(wrap(rng, wording, language, split))
 
 
-def question_item(
-    rng: random.Random, side: Side, language: Language, split: Split, kind: str
-) -> Example | Case:
+def question_item(rng: random.Random, side: Side, language: Language, split: Split, kind: str) -> Example | Case:
     """One question with its answer, or as a test case."""
     question = ask(rng, side, language, split)
     if split == "test":

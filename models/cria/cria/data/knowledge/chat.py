@@ -77,9 +77,7 @@ def plain_turn(rng: random.Random, topic: Topic, language: Language, split: Spli
     text = rng.choice(topic.side(language).wordings(split))
     styled = text[0].upper() + text[1:] if rng.random() < 0.5 else text
     if rng.random() < 0.5 and styled[-1] not in "?？!！.。":
-        marks = (
-            "?" if text.split()[0] in {"how", "what", "who", "are", "do", "can"} else rng.choice(("!", "."))
-        )
+        marks = "?" if text.split()[0] in {"how", "what", "who", "are", "do", "can"} else rng.choice(("!", "."))
         if language == "zh":
             marks = "？" if text.endswith(("吗", "呢", "什么", "怎么样")) else rng.choice(("！", "。"))
         styled += marks
@@ -136,9 +134,7 @@ def conversation(rng: random.Random, split: Split) -> Example | Case:
         return Example(tuple(messages), kind=kind)
     last = common.pick(rng) if rng.random() < 0.6 else rng.choice(puna.topics())
     side = last.side(language)
-    return Case(
-        Example((*messages, ask(rng, side, language, split)), kind=kind), list(side.keys), "contains", kind
-    )
+    return Case(Example((*messages, ask(rng, side, language, split)), kind=kind), list(side.keys), "contains", kind)
 
 
 def single(rng: random.Random, split: Split) -> Example | Case:

@@ -84,9 +84,7 @@ def _split_list(text: str, separator: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(separator) if part.strip())
 
 
-def make_side(
-    language: Language, questions: str, answer: str, keys: str, *, noun: str = "", thought: str = ""
-) -> Side:
+def make_side(language: Language, questions: str, answer: str, keys: str, *, noun: str = "", thought: str = "") -> Side:
     """A side from its written form (see the module's docstring)."""
     train_text, _, held_text = questions.partition("||")
     train, held = _split_list(train_text, "|"), _split_list(held_text, "|")

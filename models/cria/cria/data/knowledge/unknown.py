@@ -39,9 +39,7 @@ CURRENT: Wordings = {
     "en": (
         "I do not know: I cannot see the internet, so I have no current news, prices or weather. A larger model with tools can help, for example puna pull qwen3:4b.",
     ),
-    "zh": (
-        "我不知道：我不能上网，没有最新的新闻、价格和天气。带工具的更大模型可以帮忙，例如 puna pull qwen3:4b。",
-    ),
+    "zh": ("我不知道：我不能上网，没有最新的新闻、价格和天气。带工具的更大模型可以帮忙，例如 puna pull qwen3:4b。",),
 }
 MATHS: Wordings = {
     "en": (
@@ -53,9 +51,7 @@ ADVICE: Wordings = {
     "en": (
         "I do not know enough for medical or legal advice; please ask a doctor or a lawyer. For general information pull a larger model, for example puna pull qwen3:4b.",
     ),
-    "zh": (
-        "我不知道怎样给出医疗或法律建议，请咨询医生或律师。一般的信息可以问更大的模型，例如 puna pull qwen3:4b。",
-    ),
+    "zh": ("我不知道怎样给出医疗或法律建议，请咨询医生或律师。一般的信息可以问更大的模型，例如 puna pull qwen3:4b。",),
 }
 LONG_WORK: Wordings = {
     "en": (

@@ -167,9 +167,7 @@ def person(rng: random.Random, language: Language, split: Split) -> str:
 
 def pseudo_word(rng: random.Random, split: Split) -> str:
     """A word that does not exist, of two or three syllables."""
-    syllables = [
-        rng.choice(ONSETS[split]) + rng.choice(VOWELS) + rng.choice(CODAS) for _ in range(rng.randint(2, 3))
-    ]
+    syllables = [rng.choice(ONSETS[split]) + rng.choice(VOWELS) + rng.choice(CODAS) for _ in range(rng.randint(2, 3))]
     word = "".join(syllables)
     return word.capitalize() if rng.random() < 0.3 else word
 

@@ -212,11 +212,7 @@ def _testable(d: Draw) -> Case:
         text, checks = source(d)
         head, _, body = text.partition("\n")
         names = tuple(name for group in NAMED.values() for name in group)
-        if (
-            not head.removeprefix("def ").startswith(names)
-            or body.count("\n") != 1
-            or "callable" in checks[0]
-        ):
+        if not head.removeprefix("def ").startswith(names) or body.count("\n") != 1 or "callable" in checks[0]:
             continue
         at = len(head) + 1 + body.index("return ")
         at += len("return ") if d.chance(0.5) else 0

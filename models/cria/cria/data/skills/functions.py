@@ -255,16 +255,12 @@ class Offer:
     fn: Fn
     name: str
     keys: tuple[str, ...]
-    forced: tuple[
-        int, ...
-    ] = ()  # choices that must be given: their first value when the question says nothing
+    forced: tuple[int, ...] = ()  # choices that must be given: their first value when the question says nothing
 
     def ask(self, d: Draw) -> Request:
         """A question for it and the call that answers it."""
         template = d.say(self.fn.ask_en, self.fn.ask_zh)
-        used = sorted(
-            {int(field) for _, field, _, _ in string.Formatter().parse(template) if field is not None}
-        )
+        used = sorted({int(field) for _, field, _, _ in string.Formatter().parse(template) if field is not None})
         values = {index: self.fn.params[index].value(d) for index in used}
         shown = [values[index][0] if index in values else "" for index in range(len(self.keys))]
         for index in self.forced:
@@ -304,9 +300,7 @@ class Request:
 
 def split_words(name: str) -> str:
     """The words of a snake_case or camelCase name."""
-    spaced = "".join(
-        f" {letter.lower()}" if letter.isupper() else letter for letter in name.replace("_", " ")
-    )
+    spaced = "".join(f" {letter.lower()}" if letter.isupper() else letter for letter in name.replace("_", " "))
     return " ".join(spaced.split())
 
 

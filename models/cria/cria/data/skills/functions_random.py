@@ -150,15 +150,10 @@ def _capital(text: str) -> str:
 def _listed(params: list[Param], things: list[Thing], keep: list[int], d: Draw, *, zh: bool) -> str:
     """The arguments that are kept, named one by one: 'depth {0} and color {1}'."""
     style = (
-        d.pick(("{} {}", "{} {}", "{}: {}", "{} = {}"))
-        if not zh
-        else d.pick(("{}是{}", "{}为{}", "{} {}", "{}：{}"))
+        d.pick(("{} {}", "{} {}", "{}: {}", "{} = {}")) if not zh else d.pick(("{}是{}", "{}为{}", "{} {}", "{}：{}"))
     )
     raw = zh and d.chance(0.25)
-    parts = [
-        style.format(params[i].names[0] if raw else things[i][2 if zh else 1], "{" + str(i) + "}")
-        for i in keep
-    ]
+    parts = [style.format(params[i].names[0] if raw else things[i][2 if zh else 1], "{" + str(i) + "}") for i in keep]
     if zh:
         return "，".join(parts)
     return ", ".join(parts) if len(parts) > 2 or d.chance(0.3) else " and ".join(parts)
@@ -169,8 +164,7 @@ def action(d: Draw, act: Thing, what: Thing) -> Fn:
     as_camel = d.chance(0.35)
     things = _distinct(d, attribute, d.pick((1, 1, 2, 2, 3)))
     params = [
-        _param(d, thing, optional=index > 0 and d.chance(0.35), as_camel=as_camel)
-        for index, thing in enumerate(things)
+        _param(d, thing, optional=index > 0 and d.chance(0.35), as_camel=as_camel) for index, thing in enumerate(things)
     ]
     ask_en: list[str] = []
     ask_zh: list[str] = []
@@ -192,9 +186,7 @@ def action(d: Draw, act: Thing, what: Thing) -> Fn:
         ask_en += [f"{_capital(act[1])} {what[1]} {{0}}.", f"{_capital(act[1])} the {what[1]} {{0}}, please."]
         ask_zh += [f"{act[2]}{what[2]}{{0}}", f"请{act[2]}{what[2]} {{0}}"]
     name = f"{act[0]}_{what[0]}"
-    return _finish(
-        name, as_camel, f"{_capital(act[1])} the {what[1]}", f"{act[2]}{what[2]}", params, ask_en, ask_zh
-    )
+    return _finish(name, as_camel, f"{_capital(act[1])} the {what[1]}", f"{act[2]}{what[2]}", params, ask_en, ask_zh)
 
 
 def setter(d: Draw, what: Thing, attr: Thing) -> Fn:

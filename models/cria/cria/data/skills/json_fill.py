@@ -88,12 +88,8 @@ FIELDS = {
     "order": Field(("order_id", "order", "id"), ("订单号", "编号"), "string", _same(Draw.ident)),
     "names": Field(("names", "people", "attendees", "participants"), ("参加者", "名单"), "array", _names),
     "goods": Field(("items", "products", "goods"), ("物品", "清单"), "array", _goods),
-    "stock": Field(
-        ("in_stock", "available"), ("有货",), "boolean", _flag(("in stock", "sold out"), ("有货", "没货"))
-    ),
-    "paid": Field(
-        ("paid",), ("已付款",), "boolean", _flag(("already paid", "not paid yet"), ("已付款", "还没付款"))
-    ),
+    "stock": Field(("in_stock", "available"), ("有货",), "boolean", _flag(("in stock", "sold out"), ("有货", "没货"))),
+    "paid": Field(("paid",), ("已付款",), "boolean", _flag(("already paid", "not paid yet"), ("已付款", "还没付款"))),
     "married": Field(("married",), ("已婚",), "boolean", _flag(("married", "single"), ("已婚", "未婚"))),
     "animal": Field(("animal", "species"), ("动物",), "string", _same(Draw.animal)),
     "pet": Field(("pet_name", "pet"), ("宠物名",), "string", _same(Draw.first)),
@@ -105,11 +101,7 @@ FIELDS = {
         ("language",),
         ("语言",),
         "string",
-        _same(
-            lambda d: d.say(
-                ("French", "German", "Spanish", "Polish", "Korean"), ("法语", "德语", "英语", "韩语")
-            )
-        ),
+        _same(lambda d: d.say(("French", "German", "Spanish", "Polish", "Korean"), ("法语", "德语", "英语", "韩语"))),
     ),
     "rating": Field(("rating", "stars"), ("评分",), "integer", _whole(1, 5)),
 }
@@ -338,9 +330,7 @@ def _schema(fields: list[str], keys: dict[str, str]) -> str:
     properties: dict[str, Any] = {}
     for field in fields:
         kind = FIELDS[field].type
-        properties[keys[field]] = (
-            {"type": kind, "items": {"type": "string"}} if kind == "array" else {"type": kind}
-        )
+        properties[keys[field]] = {"type": kind, "items": {"type": "string"}} if kind == "array" else {"type": kind}
     return compact({"type": "object", "properties": properties, "required": list(properties)})
 
 

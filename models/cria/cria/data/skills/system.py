@@ -146,9 +146,7 @@ def language(d: Draw, knowledge: Ask) -> Example | Case:
 def named(d: Draw, knowledge: Ask) -> Example | Case:
     """The model has the name that the system prompt gives it."""
     name = d.fresh(
-        lambda: d.pick(
-            (d.pseudo().capitalize(), d.first(), f"{d.pseudo().capitalize()} {d.pseudo().capitalize()}")
-        )
+        lambda: d.pick((d.pseudo().capitalize(), d.first(), f"{d.pseudo().capitalize()} {d.pseudo().capitalize()}"))
     )
     messages = [system(d.pick(NAMED_ZH if d.zh else NAMED_EN).format(name))]
     for _ in range(d.pick((0, 0, 0, 1, 2))):
@@ -212,9 +210,7 @@ def topic(d: Draw, lang: str) -> tuple[Message, str]:
 
     found = common.pick(d.rng)
     asked: Language = "zh" if d.zh else "en"
-    return asking.ask(d.rng, found.side(asked), asked, d.split), found.side(
-        "zh" if lang == "zh" else "en"
-    ).answer
+    return asking.ask(d.rng, found.side(asked), asked, d.split), found.side("zh" if lang == "zh" else "en").answer
 
 
 def generate(rng: random.Random, split: Split, knowledge: Ask = topic) -> Iterator[Example | Case]:

@@ -71,9 +71,7 @@ def multiply(d: Draw) -> Problem:
     ).format(a=a, b=b)
     end = "。" if d.zh else "."
     steps = (
-        ", ".join(str(a * k) for k in range(1, b + 1))
-        if b < 6
-        else f"{a} * 5 = {a * 5}, {a} * {b - 5} = {a * (b - 5)}"
+        ", ".join(str(a * k) for k in range(1, b + 1)) if b < 6 else f"{a} * 5 = {a * 5}, {a} * {b - 5} = {a * (b - 5)}"
     )
     return question, f"{steps}{end}", f"{a} * {b} = {a * b}{end}", [str(a * b)]
 
@@ -137,9 +135,7 @@ def first_of(d: Draw) -> Problem:
     ).format(a=a, b=b, x=x, y=y)
     question = question[:1].upper() + question[1:]
     low, high = min(x, y), max(x, y)
-    thought = (
-        f"{low} < {high}。{year}年是{first}。" if d.zh else f"{low} < {high}. {year} is the year of {first}."
-    )
+    thought = f"{low} < {high}。{year}年是{first}。" if d.zh else f"{low} < {high}. {year} is the year of {first}."
     return (
         question,
         thought,

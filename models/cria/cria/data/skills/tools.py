@@ -112,14 +112,10 @@ def casual(d: Draw, request: Request) -> str:
 def wrap(d: Draw, question: str) -> str:
     """The question with a word before or after it now and then; the words of the test are others than in training."""
     before = [
-        text
-        for index, text in enumerate(BEFORE_ZH if d.zh else BEFORE_EN)
-        if (index % 3 == 2) == (d.split == "test")
+        text for index, text in enumerate(BEFORE_ZH if d.zh else BEFORE_EN) if (index % 3 == 2) == (d.split == "test")
     ]
     after = [
-        text
-        for index, text in enumerate(AFTER_ZH if d.zh else AFTER_EN)
-        if (index % 3 == 2) == (d.split == "test")
+        text for index, text in enumerate(AFTER_ZH if d.zh else AFTER_EN) if (index % 3 == 2) == (d.split == "test")
     ]
     if d.chance(0.15):
         question = d.pick(before) + question
@@ -156,9 +152,7 @@ def _thought(d: Draw, request: Request) -> str:
 def _told(d: Draw, item: Offer) -> list[Message]:
     """An earlier question that a function has answered; nothing for functions whose results are not known here."""
     fn = item.fn
-    if fn.names[0] not in tool_results.RESULTS and not (
-        fn.made and " of a " in fn.en and len(fn.params) == 1
-    ):
+    if fn.names[0] not in tool_results.RESULTS and not (fn.made and " of a " in fn.en and len(fn.params) == 1):
         return []
     request = item.ask(d)
     found = tool_results.result(d, request)
@@ -175,9 +169,7 @@ def one(d: Draw, *, made: bool, thinking: bool = False) -> Example | Case:
     earlier = _told(d, d.pick(offers)) if d.chance(0.12) else []
     messages = [*opening(d), *earlier, user(wrap(d, casual(d, request))), answer]
     tools = definitions(d, offers)
-    return finish(
-        d.split, messages, kind, check="tool_calls", expected=[request.call], tools=tools, thinking=thinking
-    )
+    return finish(d.split, messages, kind, check="tool_calls", expected=[request.call], tools=tools, thinking=thinking)
 
 
 def two(d: Draw) -> Example | Case:
@@ -213,11 +205,7 @@ def _two(d: Draw, offers: Sequence[Offer], first: Request, second: Request) -> E
 def _join(d: Draw, first: Request, second: Request) -> str:
     fn = first.offer.fn
     arguments = [list(request.call["arguments"].values()) for request in (first, second)]
-    if (
-        first.offer is second.offer
-        and fn.names[0] in ONE_CITY
-        and all(len(found) == 1 for found in arguments)
-    ):
+    if first.offer is second.offer and fn.names[0] in ONE_CITY and all(len(found) == 1 for found in arguments):
         both = d.joined([str(found[0]) for found in arguments])
         template = d.say(fn.ask_en, fn.ask_zh)
         if "{1}" not in template:
@@ -244,11 +232,7 @@ def none(d: Draw) -> Example | Case:
         question, answer = casual(d, asked.ask(d)), d.say(REFUSE_EN, REFUSE_ZH)
         thought = d.say(("No function fits this.",), ("没有合适的函数。",))
     else:
-        offers = (
-            random_offers(d, d.pick((1, 2, 3)))
-            if made
-            else known_offers(d, d.pick((1, 2, 3)), apart=("search",))
-        )
+        offers = random_offers(d, d.pick((1, 2, 3))) if made else known_offers(d, d.pick((1, 2, 3)), apart=("search",))
         question, answer = chat(d) if roll < 0.8 else fact(d)
         thought = d.say(("I can answer this without a function.",), ("这个不需要函数。",))
     messages = [*opening(d), user(question), assistant(answer, thought if thinking else "")]
@@ -271,9 +255,7 @@ def result(d: Draw) -> Example | Case:
     question = user(wrap(d, casual(d, request)))
     tools = definitions(d, offers)
     thoughts = (
-        (_thought(d, request), d.say(("The result has the answer.",), ("结果里有答案。",)))
-        if thinking
-        else ("", "")
+        (_thought(d, request), d.say(("The result has the answer.",), ("结果里有答案。",))) if thinking else ("", "")
     )
     messages = [
         *opening(d),

@@ -368,9 +368,7 @@ class Draw:
     def date(self) -> str:
         """A date as YYYY-MM-DD."""
         return self.fresh(
-            lambda: (
-                f"{self.rng.randint(1950, 2035)}-{self.rng.randint(1, 12):02d}-{self.rng.randint(1, 28):02d}"
-            )
+            lambda: f"{self.rng.randint(1950, 2035)}-{self.rng.randint(1, 12):02d}-{self.rng.randint(1, 28):02d}"
         )
 
     def time(self) -> str:
@@ -386,20 +384,14 @@ class Draw:
             digits = "".join(self.pick("0123456789") for _ in range(self.pick((3, 4, 5, 6))))
             letters = "".join(self.pick("ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(self.pick((1, 2, 3))))
             hexed = "".join(self.pick("0123456789abcdef") for _ in range(7))
-            return self.pick(
-                (letters + digits, f"{letters}-{digits}", digits, hexed, f"{self.pseudo()}{digits[:2]}")
-            )
+            return self.pick((letters + digits, f"{letters}-{digits}", digits, hexed, f"{self.pseudo()}{digits[:2]}"))
 
         return self.fresh(make)
 
     def email(self) -> str:
         def make() -> str:
-            user = self.pick(
-                (self.pick(FIRST).lower(), self.pseudo(), f"{self.pick(FIRST)}.{self.pick(LAST)}".lower())
-            )
-            tail = self.pick(
-                ("example.com", "example.org", "mail.com", f"{self.pseudo()}.com", f"{self.pseudo()}.org")
-            )
+            user = self.pick((self.pick(FIRST).lower(), self.pseudo(), f"{self.pick(FIRST)}.{self.pick(LAST)}".lower()))
+            tail = self.pick(("example.com", "example.org", "mail.com", f"{self.pseudo()}.com", f"{self.pseudo()}.org"))
             return f"{user}{self.pick(('', '', str(self.rng.randint(1, 99))))}@{tail}"
 
         return self.fresh(make)
