@@ -80,7 +80,7 @@ def test_mutated_configurations_give_a_model_or_a_refusal(make_checkpoint: Any, 
         (directory / name).write_text(json.dumps(content))
     originals = {path.name: json.loads(path.read_text()) for path in directory.glob("*.json")}
     refused = 0
-    for _ in range(800):
+    for _ in range(600):
         name = rng.choice(sorted(originals))
         (directory / name).write_text(json.dumps(mutate(originals[name], rng)))
         start = time.process_time()
@@ -96,4 +96,4 @@ def test_mutated_configurations_give_a_model_or_a_refusal(make_checkpoint: Any, 
             refused += 1
         assert time.process_time() - start < 10  # a hang, not a slow machine
         (directory / name).write_text(json.dumps(originals[name]))
-    assert 100 < refused < 700
+    assert 100 < refused < 550

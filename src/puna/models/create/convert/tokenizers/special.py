@@ -43,7 +43,7 @@ def read_special_tokens(
 ) -> SpecialTokens:
     """Gather the special tokens of a checkpoint from its files; ids outside the vocabulary are left out."""
     special = SpecialTokens(chat_template=_chat_template(directory, config))
-    texts = _token_texts(tokenizer)
+    texts = _token_texts(tokenizer, size)
     spelled = {kind: _text(config.get(f"{kind}_token")) for kind in _KINDS}
     # BERT marks beginning and end with the tokens that it calls class and separator.
     spelled["bos"] = spelled["bos"] or spelled["cls"]
@@ -63,17 +63,20 @@ def read_special_tokens(
     return special
 
 
-def _token_texts(tokenizer: Mapping[str, Any]) -> dict[str, int]:
-    texts: dict[str, int] = {}
+def _token_texts(tokenizer: Mapping[str, Any], size: int) -> dict[str, int]:
+    """Text to id of all tokens that the model has an embedding for."""
     model = tokenizer.get("model")
     vocabulary = model.get("vocab") if isinstance(model, Mapping) else None
-    if isinstance(vocabulary, Mapping):
-        texts.update(vocabulary)
     added = tokenizer.get("added_tokens")
+    entries: list[tuple[object, object]] = list(vocabulary.items()) if isinstance(vocabulary, Mapping) else []
     for item in added if isinstance(added, list) else ():
-        if isinstance(item, Mapping) and isinstance(item.get("id"), int) and isinstance(item.get("content"), str):
-            texts[item["content"]] = item["id"]
-    return texts
+        if isinstance(item, Mapping):
+            entries.append((item.get("content"), item.get("id")))
+    return {
+        text: number
+        for text, number in entries
+        if isinstance(text, str) and isinstance(number, int) and 0 <= number < size
+    }
 
 
 def _text(value: object) -> str | None:
