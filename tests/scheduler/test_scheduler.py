@@ -5,7 +5,8 @@ import os
 import resource
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from tests.scheduler.conftest import Make, World, request, until
@@ -225,11 +226,20 @@ async def test_a_runner_that_does_not_end_when_told_is_killed(make: Make) -> Non
 
 
 @pytest.fixture
-def little_memory() -> Iterator[Callable[[int], None]]:
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], None]:
     """A function that bounds the memory of runners that are started from now on, in MiB."""
-    before = resource.getrlimit(resource.RLIMIT_DATA)
-    yield lambda mib: resource.setrlimit(resource.RLIMIT_DATA, (mib << 20, before[1]))
-    resource.setrlimit(resource.RLIMIT_DATA, before)
+    bounds: list[int] = []
+    spawn = asyncio.create_subprocess_exec
+
+    async def spawn_bounded(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await spawn(*arguments, **options)
+        for bound in bounds[-1:]:  # it allocates nothing much before it is told which model to load
+            _, most = resource.prlimit(process.pid, resource.RLIMIT_DATA)
+            resource.prlimit(process.pid, resource.RLIMIT_DATA, (bound, most))
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", spawn_bounded)
+    return lambda mib: bounds.append(mib << 20)
 
 
 async def test_a_load_without_enough_memory_is_tried_again_smaller(
