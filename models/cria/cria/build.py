@@ -31,6 +31,7 @@ PLAN = Plan(
         Phase("later", 576, 24, 512, mixture.LATER),
         Phase("long", 64, 6, 2048, mixture.LONG, apart=False),
         Phase("final", 832, 24, 512, mixture.FINAL),
+        Phase("last", 240, 24, 512, mixture.LAST),
     ),
     cooldown=1600,
 )

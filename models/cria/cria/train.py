@@ -149,17 +149,18 @@ class Run:
         self.save()
 
     def _phase(self, phase: Phase, stream: Iterator[Rows], report_every: int) -> None:
-        total, started = 0.0, time.monotonic()
+        total, number, started = 0.0, 0, time.monotonic()
         for batch in stream:
             loss = self.loss(self.model, *tensors(batch, phase.apart, self.device))
             torch.autograd.backward(loss)
             self.optimiser.step(self.plan.factor(self.step))
             total += loss.item()
+            number += 1
             self.step += 1
             if self.step % report_every == 0:
                 seconds = time.monotonic() - started
-                self._report(phase, total / report_every, report_every * phase.batch * phase.length / seconds)
-                total, started = 0.0, time.monotonic()
+                self._report(phase, total / number, number * phase.batch * phase.length / seconds)
+                total, number, started = 0.0, 0, time.monotonic()
             if self.step % self.plan.checkpoint_every == 0:
                 self.save()
 

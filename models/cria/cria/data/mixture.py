@@ -62,6 +62,20 @@ FINAL: Mapping[str, float] = {
 }
 """While the learning rate falls: mostly functions and JSON, and enough of the rest to keep it."""
 
+LAST: Mapping[str, float] = {
+    **FINAL,
+    "skills.tools": 0.52,
+    "skills.json_fill": 0.12,
+    "skills.drills": 0.02,
+    "skills.recall": 0.03,
+    "skills.system": 0.03,
+    "skills.thinking": 0.03,
+    "knowledge.common": 0.11,
+    "knowledge.puna": 0.09,
+    "knowledge.chat": 0.05,
+}
+"""The end: what fell short in an evaluation before."""
+
 LONG: Mapping[str, float] = {**LATER, JOINED: 0.3}
 """Long conversations."""
 
