@@ -135,9 +135,7 @@ def test_logit_bias_rules_the_answer(server: Server) -> None:
 
 
 def test_context_asked_for_is_the_context_there(server: Server) -> None:
-    server.ask(
-        "/api/generate", {"model": "cria", "keep_alive": 0}
-    )  # a larger context would serve as well
+    server.ask("/api/generate", {"model": "cria", "keep_alive": 0})  # a larger context would serve as well
     server.ask("/api/generate", {"model": "cria", "options": {"num_ctx": 512}})
     assert server.loaded()["cria:latest"]["context_length"] == 512
     server.ask("/api/generate", {"model": "cria", "options": {"num_ctx": 1 << 20}})
