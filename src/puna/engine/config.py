@@ -14,7 +14,7 @@ class RunnerConfig:
     """One model in one process. Two requests whose configurations differ need different processes.
 
     ``context`` is in tokens and per slot; ``parallel`` is the number of slots; ``batch`` is the number of prompt
-    tokens that the engine takes at a time, ``micro_batch`` the number that it evaluates in one step (0: as many).
+    tokens that the engine takes at a time, ``micro_batch`` the number that it evaluates in one step; see ``step``.
     """
 
     model_path: str
@@ -50,6 +50,11 @@ class RunnerConfig:
     """The smaller model that guesses, where ``speculation`` needs one."""
     draft_tokens: int = 0
     """How many tokens are guessed at a time, at most; 0: the engine's choice."""
+
+    @property
+    def step(self) -> int:
+        """Return how many tokens are evaluated in one step. A text to embed must fit into one."""
+        return min(self.micro_batch, self.batch) if self.micro_batch and not self.embedding else self.batch
 
     def to_json(self) -> str:
         """Return the configuration as one line of JSON."""

@@ -45,7 +45,7 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
     params.kv_unified = True
     params.kv_unified_per_slot = config.context
     params.n_batch = config.batch
-    params.n_ubatch = config.micro_batch or config.batch
+    params.n_ubatch = config.step
     params.cache_type_k = params.cache_type_v = _KV_TYPES[config.kv_type]
     params.main_gpu = config.main_gpu
     params.n_gpu_layers = config.gpu_layers
