@@ -19,12 +19,13 @@ from puna.engine.runner import Runner
 from puna.errors import BadRequestError, NotFoundError, PunaError, UnavailableError
 from puna.models.library import Model
 from puna.scheduler.capacity import Capacity
-from puna.scheduler.launch import can_save_slots, demand_of, runner_config, session_key
+from puna.scheduler.launch import can_save_slots, demand_of, engine_identity, runner_config, session_key
 from puna.scheduler.lease import Caller, Lease, LoadedModel, RequestCanceledError
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.policy import Action, Load, Policy, Refuse, Resident, Start, Unload
 from puna.scheduler.queue import QueueFullError, Ticket
 from puna.scheduler.sessions import SessionStore
+from puna.scheduler.tuning_store import TuningStore
 from puna.scheduler.warm import WarmSlots
 from puna.scheduler.watchdog import Watchdog
 from puna.settings import Settings
@@ -77,6 +78,7 @@ class Scheduler:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
+        self._tuning = TuningStore(settings.home / "tuning")
         self._capacity = Capacity(lambda: self._policy.steady)
         self._watchdog = Watchdog(settings.stall_timeout, self._lost)
         self._policy = Policy(
@@ -205,7 +207,7 @@ class Scheduler:
             raise UnavailableError("the server is shutting down")
         if caller.id in self._requests:
             raise BadRequestError(f"another request has the id '{caller.id}'")
-        demand = demand_of(model, options, self._settings)
+        demand = demand_of(model, options, self._settings, self._tuning.get(model, engine_identity()))
         entry = self._loaded.get(model.digest)
         if entry is None or not entry.resident.serves(demand):
             self._policy.check(demand)
@@ -333,7 +335,7 @@ class Scheduler:
         return await self._start(resident, model, options)
 
     async def _start(self, resident: Resident, model: Model, options: RunnerOptions) -> tuple[Runner, WarmSlots | None]:
-        config = runner_config(model, options, resident.plan, self._settings)
+        config = runner_config(model, options, resident.plan, self._settings, resident.demand.tuned)
         warm = await asyncio.to_thread(self._warm_slots, model, config)
         runner = await Runner.start(
             str(model.name),
@@ -346,7 +348,7 @@ class Scheduler:
 
     def _warm_slots(self, model: Model, config: RunnerConfig) -> WarmSlots | None:
         """Return the saved sessions of a model, ``None`` if there can be none."""
-        if not self.sessions.limit or not can_save_slots(model):
+        if not self.sessions.limit or not can_save_slots(model, config):
             return None
         try:
             return WarmSlots(self.sessions, self.sessions.directory(session_key(model, config)))

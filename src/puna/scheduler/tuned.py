@@ -75,6 +75,10 @@ class Tuned:
         return f"{self.speculation} ({self.draft_tokens}{match})"
 
 
+UNTUNED = Tuned()
+"""What stands for a model that nobody has measured."""
+
+
 def _whole(most: int) -> Callable[[Any], bool]:
     return lambda value: type(value) is int and 0 <= value <= most
 

@@ -19,7 +19,7 @@ from typing import Self
 from puna.models.atomic import AtomicFile, remove_leftovers
 from puna.models.library import Model
 from puna.models.manifests import ADAPTER, MODEL, PROJECTOR
-from puna.scheduler.tuned import BadTuningError, Tuned
+from puna.scheduler.tuned import UNTUNED, BadTuningError, Tuned
 
 _log = logging.getLogger(__name__)
 _LARGEST_FILE = 1 << 16
@@ -40,7 +40,7 @@ class TuningKey:
     def of(cls, model: Model, engine: str) -> Self:
         """Return the key for ``model`` on this machine; ``engine`` is what identifies the engine."""
         name, features = _processor()
-        return cls(loaded_files(model), engine, name, _cores(), features)
+        return cls(loaded_files(model), engine, name, usable_cores(), features)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ class TuningStore:
         try:
             stat = path.stat()
         except OSError:
-            return Tuned()
+            return UNTUNED
         version = (stat.st_mtime_ns, stat.st_ino)
         known = self._read.get(path)
         if known is None or known[0] != version:
@@ -83,7 +83,7 @@ class TuningStore:
                 raise BadTuningError("it is about something else")
         except (OSError, BadTuningError) as error:
             _log.warning("what was measured for %s is not used (%s): %s", model.name, error, path)
-            return Tuned()
+            return UNTUNED
         _log.info("%s is loaded as measured: %s", model.name, measured.tuned)
         return measured.tuned
 
@@ -150,7 +150,7 @@ def _parse(path: Path) -> Measured:
         raise BadTuningError(f"it is not a result of puna tune ({error})") from error
 
 
-def _cores() -> int:
+def usable_cores() -> int:
     """Return how many cores this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
