@@ -49,6 +49,10 @@ def _add_commands() -> None:
         from puna.cli.serve import serve  # the server's modules would slow every other command down
 
         app.command()(serve)
+    if "engine" in sys.argv[1:2] or set(sys.argv) & {"-h", "--help"} or not sys.argv[1:]:
+        from puna.cli import engine
+
+        app.add_typer(engine.app, name="engine")
     app.command()(run.run)
     app.command()(create.create)
     app.command()(sessions.sessions)

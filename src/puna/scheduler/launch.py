@@ -6,6 +6,8 @@ from importlib.metadata import version
 from typing import Any
 
 from puna.engine.config import RunnerConfig
+from puna.engine.engines import Engines
+from puna.engine.native import identity
 from puna.models.gguf import GGUFFile, kv_cache_bytes_per_token
 from puna.models.library import Model
 from puna.scheduler.demand import Demand
@@ -51,6 +53,7 @@ def demand_of(model: Model, options: RunnerOptions, settings: Settings) -> Deman
 def runner_config(model: Model, options: RunnerOptions, plan: Plan, settings: Settings) -> RunnerConfig:
     """Return the configuration of a runner for ``model`` with the context and slots of ``plan``."""
     return RunnerConfig(
+        engine=Engines(settings.home, settings.engine).program(str(model.name)),
         model_path=str(model.path),
         adapter_paths=tuple(str(path) for path in model.adapters),
         projector_path=str(model.projectors[0]) if model.projectors else "",
@@ -80,7 +83,7 @@ def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
     return {
         "model": str(model.name),
         "digest": model.digest,
-        "engine": f"xllamacpp {version('xllamacpp')}",
+        "engine": identity(config.engine) if config.engine else f"xllamacpp {version('xllamacpp')}",
         "context": config.context,
         "batch": config.batch,
         "kv_type": config.kv_type,
