@@ -176,6 +176,13 @@ class Settings:
     home: Path = _setting(
         "PUNA_HOME", "~/.puna", _parse_path, "directory of what Puna keeps beside models: its engines"
     )
+    engine: str = _setting(
+        "PUNA_ENGINE",
+        "",
+        str,
+        "engine for all models: portable, the name of a build, or the path of a llama-server; unset: as chosen with "
+        "puna engine use",
+    )
     keep_alive: float = _setting(
         "OLLAMA_KEEP_ALIVE",
         "5m",

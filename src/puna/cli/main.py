@@ -54,6 +54,10 @@ def _add_commands() -> None:
         from puna.cli.tune import tune  # so would the engine's
 
         app.command()(tune)
+    if "engine" in sys.argv[1:2] or overview:
+        from puna.cli import engine
+
+        app.add_typer(engine.app, name="engine")
     app.command()(run.run)
     app.command()(create.create)
     app.command()(sessions.sessions)

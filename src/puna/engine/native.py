@@ -8,6 +8,7 @@ with the server, and whatever socket it then leaves behind is removed when the n
 import os
 import re
 import subprocess
+import tempfile
 from functools import lru_cache
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from puna.engine.errors import ModelLoadError
 
 _ERRORS_AND_WARNINGS, _EVERYTHING = "2", "4"
 _HELP_SECONDS = 20
+_USED = re.compile(r"(\w+) = 1\b")
+_UNINTERESTING = {"SSE3", "SSSE3", "LLAMAFILE", "OPENMP", "REPACK"}
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 _NEEDED = ("--host", "--slots", "--slot-save-path", "--cache-ram", "--context-shift", "--jinja", "--reasoning-format")
 _DRAFT_SIZES = ("--spec-draft-n-max", "--spec-ngram-mod-n-max")
@@ -39,23 +42,14 @@ def known_options(program: str) -> frozenset[str]:
         stat = Path(program).stat()
     except OSError as error:
         raise UnusableEngineError(f"cannot run {program}: {error.strerror}") from error
+    if not os.access(program, os.X_OK):
+        raise UnusableEngineError(f"cannot run {program}: it is not a program, or not allowed to you")
     return _options(program, stat.st_size, stat.st_mtime_ns)
 
 
 @lru_cache(maxsize=16)
 def _options(program: str, _size: int, _changed: int) -> frozenset[str]:
-    try:
-        shown = subprocess.run(
-            [program, "--help"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            env=_environment(),
-            timeout=_HELP_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        raise UnusableEngineError(f"cannot run {program}: {error}") from error
-    options = frozenset(_OPTION.findall(shown.stdout.decode(errors="replace")))
+    options = frozenset(_OPTION.findall(_output(program, "--help")))
     missing = [option for option in _NEEDED if option not in options]
     if missing:
         what = "is not a llama-server" if len(missing) == len(_NEEDED) else f"is too old: it lacks {missing[0]}"
@@ -65,19 +59,38 @@ def _options(program: str, _size: int, _changed: int) -> frozenset[str]:
 
 def version_of(program: str) -> str:
     """Return what a llama-server says of its version and compiler, "" if it says nothing."""
+    lines = _output(program, "--version").splitlines()
+    return ", ".join(line.removeprefix("version: ") for line in lines if line.startswith(("version:", "built with")))
+
+
+def instructions_of(program: str) -> tuple[str, ...]:
+    """Return the instruction sets that a llama-server uses here, () if it does not say."""
+    with tempfile.TemporaryDirectory(prefix="puna-") as directory:  # it listens for the moment until it finds no model
+        missing = ("--model", f"{directory}/none", "--host", f"{directory}/engine.sock", "--verbosity", _EVERYTHING)
+        lines = _output(program, *missing).splitlines()
+    return next((used_instructions(line) for line in lines if "system_info" in line), ())
+
+
+def used_instructions(text: str) -> tuple[str, ...]:
+    """Return the instruction sets out of llama.cpp's line about its system."""
+    return tuple(name for name in _USED.findall(text) if name not in _UNINTERESTING)
+
+
+def _output(program: str, *arguments: str) -> str:
+    """Return all that a program writes, "" if it does not run."""
     try:
         shown = subprocess.run(
-            [program, "--version"],
+            [program, *arguments],
             stdin=subprocess.DEVNULL,
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             env=_environment(),
             timeout=_HELP_SECONDS,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return ""
-    lines = (shown.stdout + shown.stderr).decode(errors="replace").splitlines()
-    return ", ".join(line.removeprefix("version: ") for line in lines if line.startswith(("version:", "built with")))
+    return shown.stdout.decode(errors="replace")
 
 
 def identity(program: str) -> str:

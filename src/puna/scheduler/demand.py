@@ -4,7 +4,6 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 
 from puna.scheduler.memory import Footprint
-from puna.scheduler.tuned import UNTUNED, Tuned
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,15 +11,15 @@ class Demand:
     """A model in the form that a request wants it.
 
     ``context`` is in tokens per slot, 0 for Puna's choice; ``parallel`` is the number of slots, 0 for Puna's choice.
-    ``variant`` are the other options of a runner: two that differ need different processes. ``tuned`` is how a runner
-    is to be started for this request; any other will do as well, unless the request is ``plain`` and it guesses ahead.
+    ``variant`` are the other options of a runner: two that differ need different processes. ``guesses`` tells that a
+    runner that is started for the request guesses tokens ahead, ``plain`` that the request needs one that does not.
     """
 
     footprint: Footprint
     context: int = 0
     parallel: int = 0
     variant: Hashable = None
-    tuned: Tuned = UNTUNED
+    guesses: bool = False
     plain: bool = False
 
     @property

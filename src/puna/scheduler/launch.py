@@ -7,6 +7,7 @@ from typing import Any
 
 from puna.engine import native
 from puna.engine.config import RunnerConfig
+from puna.engine.engines import Engines
 from puna.models.gguf import GGUFFile, kv_cache_bytes_per_token, read_gguf
 from puna.models.library import Model
 from puna.scheduler.demand import Demand
@@ -74,7 +75,7 @@ def demand_of(model: Model, options: RunnerOptions, settings: Settings, tuned: T
         context=options.num_ctx or settings.context_length,
         parallel=settings.num_parallel,
         variant=replace(options, num_ctx=0, logprobs=False),
-        tuned=tuned,
+        guesses=bool(tuned.speculation),
         plain=options.logprobs,
     )
 
@@ -84,10 +85,12 @@ def runner_config(
 ) -> RunnerConfig:
     """Return the configuration of a runner for ``model`` with the context and slots of ``plan``.
 
-    ``tuned`` holds what ``applicable`` leaves of what was measured.
+    ``tuned`` is what was measured.
     """
+    tuned = applicable(tuned, model, options, settings)
     batch = options.num_batch or footprint(model, settings).batch(plan.context)
     return RunnerConfig(
+        engine=engine_of(model, settings),
         model_path=str(model.path),
         adapter_paths=tuple(str(path) for path in model.adapters),
         projector_path=str(model.projectors[0]) if model.projectors else "",
@@ -136,7 +139,12 @@ def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
     }
 
 
-def engine_identity(engine: str = "") -> str:
+def engine_of(model: Model, settings: Settings) -> str:
+    """Return the ``engine`` of a ``RunnerConfig`` for the model."""
+    return Engines(settings.home, settings.engine).program(str(model.name))
+
+
+def engine_identity(engine: str) -> str:
     """Return a text that is another one for every other engine; ``engine`` is that of a ``RunnerConfig``."""
     return native.identity(engine) if engine else f"xllamacpp {version('xllamacpp')}"
 

@@ -12,7 +12,14 @@ from puna.errors import BadRequestError
 from puna.models.gguf import GGUFFile
 from puna.models.library import Model
 from puna.models.manifests import MODEL
-from puna.scheduler.launch import applicable, engine_identity, footprint, is_embedding_model, runner_config
+from puna.scheduler.launch import (
+    applicable,
+    engine_identity,
+    engine_of,
+    footprint,
+    is_embedding_model,
+    runner_config,
+)
 from puna.scheduler.memory import plan, usable
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.tuned import UNTUNED, Tuned
@@ -55,7 +62,6 @@ async def tune(asked: Tuning, settings: Settings, report: Callable[[Finding], No
     needed = plan(footprint(model, settings, largest), context=context, parallel=1, available=available)
 
     def configure(how: Tuned) -> RunnerConfig:
-        how = applicable(how, model, RunnerOptions(), settings)
         config = runner_config(model, RunnerOptions(), needed, settings, how)
         return replace(config, embedding=False, pooling="", prompt_cache=_PROMPT_CACHE_MIB)
 
@@ -80,7 +86,7 @@ async def tune(asked: Tuning, settings: Settings, report: Callable[[Finding], No
         )
         result = await search.run()
     return Measured(
-        key=TuningKey.of(model, engine_identity()),
+        key=TuningKey.of(model, engine_identity(engine_of(model, settings))),
         model=str(model.name),
         tuned=result.tuned,
         speeds=result.speeds,
