@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Annotated
 
 import httpx
+import psutil
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -14,7 +15,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from puna.cli.errors import CommandError
 from puna.cli.models import human_time, print_table
 from puna.models.library import Library
-from puna.scheduler.tuning_store import Measured, TuningStore
+from puna.scheduler.tuning_store import Measured, TuningStore, usable_cores
 from puna.settings import Settings
 from puna.tuning.search import Finding
 from puna.tuning.tune import Tuning
@@ -22,6 +23,8 @@ from puna.tuning.tune import tune as measure
 
 _INTERRUPTED = 130
 _ASK_SECONDS = 2.0
+_BUSY = 0.5
+"""Processes that want to run, for each core, from which on a measurement is disturbed."""
 
 
 def tune(
@@ -43,6 +46,7 @@ def tune(
         raise CommandError("which model? (puna tune MODEL, or puna tune --show)")
     else:
         asked = Tuning(library.get(model), library.get(draft) if draft else None, seconds)
+        _warn_of_load()
         _warn_of_server(settings)
         store.put(_measure(asked, settings))
         typer.echo("Stored. A server uses it from the next load of the model on.")
@@ -55,7 +59,7 @@ def _measure(asked: Tuning, settings: Settings) -> Measured:
 
             def report(finding: Finding) -> None:
                 findings.append(finding)
-                tell(f"{finding.setting}: {finding.tried} against {finding.against} {_speed(finding)}")
+                tell(f"{finding.setting}: {finding.tried} against {finding.against}: {_speed(finding)} {finding.note}")
 
             measured = asyncio.run(measure(asked, settings, report))
     except KeyboardInterrupt:
@@ -117,6 +121,14 @@ def _gains(measured: Measured) -> str:
     """Return how much faster the model is, in words."""
     gains = ", ".join(f"{name} {ratio:.2f}" for name, ratio in measured.speeds.items())
     return f"times as fast as before: {gains}" if gains else "as it was"
+
+
+def _warn_of_load() -> None:
+    load, cores = psutil.getloadavg()[0], usable_cores()
+    if load > _BUSY * cores:
+        typer.echo(
+            f"warning: the machine is busy (a load of {load:.1f} on {cores} cores); figures may be wrong", err=True
+        )
 
 
 def _warn_of_server(settings: Settings) -> None:

@@ -40,7 +40,7 @@ def applicable(tuned: Tuned, model: Model, options: RunnerOptions, settings: Set
     if settings.flash_attention is not None or settings.kv_cache_type not in (None, *_PLAIN_KV_TYPES):
         tuned = replace(tuned, flash_attention=None)
     if options.logprobs or model.projectors or (tuned.draft and not model.blobs.has(tuned.draft)):
-        tuned = replace(tuned, speculation="", draft="", draft_tokens=0, draft_match=0)
+        tuned = tuned.plain()
     return tuned
 
 

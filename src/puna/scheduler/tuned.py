@@ -66,6 +66,10 @@ class Tuned:
         }
         return ", ".join(f"{name} {value}" for name, value in parts.items() if value) or "the defaults"
 
+    def plain(self) -> Self:
+        """Return the same without any guessing ahead."""
+        return dataclasses.replace(self, speculation="", draft="", draft_tokens=0, draft_match=0)
+
     @property
     def guessing(self) -> str:
         """Return how tokens are guessed ahead, in words; "" for not at all."""

@@ -85,7 +85,7 @@ class RunnerBench:
 
     async def read(self, how: Tuned, tokens: int = 0) -> float:
         """Return the tokens of a prompt read per second."""
-        tokens = tokens or self._prompt_tokens
+        tokens = min(tokens or self._prompt_tokens, self._configure(how).context - _FIRST_ANSWER)
         expected = tokens / self.reading_speed if self.reading_speed else math.inf
         timings = await self._complete(how, tokens, 1, expected)
         return _speed(timings, "prompt") if timings else tokens / (_PATIENCE * expected)
@@ -106,7 +106,10 @@ class RunnerBench:
             options=Options.merge(self._model.parameters, {"temperature": 0, "num_predict": self._answer_tokens}),
         )
         prepared = await prepare(check(request), runner.client, runner.config.context)
-        timings = (await runner.client.post(prepared.route, prepared.body | {"stream": False}))["timings"]
+        expected = self._answer_tokens / self._generating_speed + len(TASKS[task]) / self.reading_speed
+        timings = await self._timings(runner, prepared.route, prepared.body | {"stream": False}, expected)
+        if not timings:
+            return Answer(self._answer_tokens / (_PATIENCE * expected))
         speed = _speed(timings, "predicted") if timings["predicted_n"] >= _TOO_SHORT else 0.0
         return Answer(speed, timings.get("draft_n", 0), timings.get("draft_n_accepted", 0))
 
@@ -117,7 +120,6 @@ class RunnerBench:
             await runner.stop()
 
     async def _complete(self, how: Tuned, prompt: int, answer: int, expected: float) -> dict[str, Any]:
-        """Return the engine's timings, nothing if it takes much longer than the ``expected`` seconds."""
         runner = await self._runner(how)
         body = {
             "prompt": self._tokens(prompt),
@@ -126,9 +128,13 @@ class RunnerBench:
             "temperature": 0,
             "cache_prompt": False,
         }
+        return await self._timings(runner, "/completion", body, expected)
+
+    async def _timings(self, runner: Runner, route: str, body: dict[str, Any], expected: float) -> dict[str, Any]:
+        """Return the engine's timings, nothing if it takes much longer than the ``expected`` seconds."""
         try:
             async with asyncio.timeout(None if math.isinf(expected) else _LEAST_PATIENCE + _PATIENCE * expected):
-                timings: dict[str, Any] = (await runner.client.post("/completion", body))["timings"]
+                timings: dict[str, Any] = (await runner.client.post(route, body))["timings"]
         except TimeoutError:
             return {}
         return timings

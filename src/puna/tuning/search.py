@@ -1,21 +1,19 @@
 """What to try, in which order, and what to keep. Plain code: a ``Bench`` measures, and a clock is read.
 
-Each value is compared with the best so far, turn about, so that whatever else the machine does meets both; the middle
-ratio decides. A value that is no faster is not taken, and one that costs something only for a clear gain.
+Each value is compared with the best so far, turn about, so that whatever else the machine does meets both. A value that
+is no faster is not taken, and one that costs something only for a clear gain.
 """
 
 import math
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from statistics import geometric_mean, median
+from statistics import geometric_mean
 from typing import Any, Protocol
 
 from puna.engine.errors import EngineError, EngineRequestError, ModelLoadError, RunnerCrashedError
 from puna.scheduler.tuned import Tuned
+from puna.tuning.race import Race
 
-_TURNS = 3
-_HOPELESS = 0.85
-"""A value that is so much slower in its first turn gets no second one."""
 _GAIN = 1.03
 _CLEAR_GAIN = 1.1
 """What a cache in another format must bring, because it changes answers a little."""
@@ -26,7 +24,7 @@ _LEAST_MICRO_BATCH, _LARGEST_MICRO_BATCH = 128, 2048
 _GUESSES = ((48, 12), (16, 8), (8, 4))
 """Tokens guessed at a time, and how many must agree before: long and rare, short and often."""
 _DRAFT_TOKENS = (8, 3)
-_LAST_TURNS = 2
+_LAST_TURNS = 3
 """Turns of the last comparison, of the result with the beginning."""
 
 
@@ -77,19 +75,18 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One comparison: ``ratio`` is the speed of ``tried`` to that of ``against``; ``ratios`` are those of all turns."""
+    """One comparison: ``ratio`` is the speed of ``tried`` to that of ``against``, ``ratios`` are those of all turns.
+
+    Without any turn, ``note`` says why.
+    """
 
     setting: str
     tried: str
     against: str
+    ratio: float = 0.0
     ratios: tuple[float, ...] = ()
     taken: bool = False
     note: str = ""
-
-    @property
-    def ratio(self) -> float:
-        """Return the ratio that decided, 0 if nothing could be measured."""
-        return median(self.ratios) if self.ratios else 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +135,21 @@ class Search:
     async def run(self) -> Result:
         """Try everything that time allows."""
         await self._try_threads()
-        if self._limits.flash_attention:
-            await self._compare("flash attention", "off", "on", self._but(flash_attention=False), self._both)
-        await self._try_micro_batches()
-        if self._limits.kv_type and self._best.flash_attention is not False:
-            await self._compare("cache", "q8_0", "f16", self._but(kv_type="q8_0"), self._both, _CLEAR_GAIN)
         guessing = await self._try_guessing() if self._limits.speculation else {}
+        guesser, self._best = self._best, self._best.plain()
+        await self._try_micro_batches()
+        if self._limits.kv_type:
+            await self._compare("cache", "q8_0", "f16", self._but(kv_type="q8_0"), self._both, _CLEAR_GAIN)
+        if self._limits.flash_attention and self._best.kv_type != "q8_0":  # which cannot be without
+            await self._compare("flash attention", "off", "on", self._but(flash_attention=False), self._both)
         speeds = await self._compare_with_start()
-        return Result(self._best, speeds | guessing, tuple(self._findings))
+        best = self._but(
+            speculation=guesser.speculation,
+            draft=guesser.draft,
+            draft_tokens=guesser.draft_tokens,
+            draft_match=guesser.draft_match,
+        )
+        return Result(best, speeds | guessing, tuple(self._findings))
 
     def _but(self, **values: Any) -> Tuned:
         return replace(self._best, **values)
@@ -184,36 +188,36 @@ class Search:
         self, setting: str, tried: str, against: str, candidate: Tuned, yardstick: _Yardstick, gain: float = _GAIN
     ) -> bool:
         """Return whether the candidate is better than the best so far, which it then is itself."""
-        ratios: list[float] = []
+        race, best = Race(), self._best
 
-        async def turn(order: tuple[Tuned, Tuned]) -> float:
+        async def turn(order: tuple[Tuned, Tuned]) -> bool:
             speeds = {how: await yardstick.measure(how) for how in order}
-            return speeds[candidate] / speeds[self._best]
+            race.add(speeds[best], speeds[candidate])
+            return race.decided(gain)
 
-        note = await self._take_turns(self._best, candidate, turn, yardstick.seconds, gain, ratios)
-        taken = not note and median(ratios) >= gain
-        self._found(Finding(setting, tried, against, tuple(ratios), taken, note))
-        await self._bench.forget(self._best if taken else candidate)
+        note = await self._take_turns(candidate, turn, yardstick.seconds)
+        taken = not note and race.ratio >= gain
+        self._found(Finding(setting, tried, against, race.ratio, race.ratios, taken, note))
+        await self._bench.forget(best if taken else candidate)
         if taken:
             self._best = candidate
         return taken
 
     async def _take_turns(
-        self,
-        best: Tuned,
-        candidate: Tuned,
-        turn: Callable[[tuple[Tuned, Tuned]], Awaitable[float]],
-        seconds: float,
-        gain: float,
-        ratios: list[float],
+        self, candidate: Tuned, turn: Callable[[tuple[Tuned, Tuned]], Awaitable[bool]], seconds: float
     ) -> str:
-        """Add the ratio of each turn to ``ratios`` until they decide; return why that was not possible, else ""."""
+        """Call ``turn`` until it is decided; return why that was not possible, else "".
+
+        It is told who begins; that changes from turn to turn. One side of a turn takes about so many ``seconds``.
+        """
         if self._clock() + 4 * seconds + self._bench.load_seconds > self._end - self._reserved:
             return "no time left"
+        order = (self._best, candidate)
         try:
-            while not _decided(ratios, gain):
-                # Who begins changes from turn to turn.
-                ratios.append(await turn((candidate, best) if len(ratios) % 2 else (best, candidate)))
+            while not await turn(order):
+                if self._clock() > self._end - self._reserved:
+                    return "no time left"
+                order = order[::-1]
         except ModelLoadError as error:
             return str(error)
         except (EngineError, EngineRequestError, RunnerCrashedError) as error:
@@ -222,9 +226,9 @@ class Search:
 
     async def _try_guessing(self) -> dict[str, float]:
         """Take the way of guessing ahead that pays most, if one does, and return its gain."""
-        plain, gains = self._best, {}
+        gains: dict[Tuned, float] = {}
         for candidate in self._guessers():
-            gain = await self._compare_answers(plain, candidate)
+            gain = await self._compare_answers(candidate)
             if gain:
                 gains[candidate] = gain
             await self._bench.forget(candidate)
@@ -239,62 +243,48 @@ class Search:
         for tokens in _DRAFT_TOKENS if self._limits.draft else ():
             yield self._but(speculation="draft-simple", draft=self._limits.draft, draft_tokens=tokens)
 
-    async def _compare_answers(self, plain: Tuned, candidate: Tuned) -> float:
+    async def _compare_answers(self, candidate: Tuned) -> float:
         """Return how much faster answers to all tasks are with guessing, 0 if it does not pay."""
-        ratios: list[float] = []
-        answers: dict[str, list[tuple[Answer, Answer]]] = {task: [] for task in self._bench.tasks}
+        plain, whole = self._best, Race()
+        races = {task: Race() for task in self._bench.tasks}
+        answers: list[Answer] = []
 
-        async def turn(order: tuple[Tuned, Tuned]) -> float:
-            for task, pairs in answers.items():
+        async def turn(order: tuple[Tuned, Tuned]) -> bool:
+            ratios = []
+            for task, race in races.items():
                 given = {how: await self._bench.answer(how, task) for how in order}
-                pairs.append((given[plain], given[candidate]))
-            return geometric_mean(_by_task({task: pairs[-1:] for task, pairs in answers.items()}).values() or [1.0])
+                answers.append(given[candidate])
+                if given[plain].speed and given[candidate].speed:
+                    race.add(given[plain].speed, given[candidate].speed)
+                    ratios.append(race.ratios[-1])
+            whole.add(1.0, geometric_mean(ratios or [1.0]))
+            return whole.decided(_GUESSING_GAIN) or not any(answer.guessed for answer in answers)
 
-        seconds = len(answers) * self._bench.sample_seconds
-        note = await self._take_turns(plain, candidate, turn, seconds, _GUESSING_GAIN, ratios)
-        by_task = _by_task(answers)
-        pays = not note and median(ratios) >= _GUESSING_GAIN and min(by_task.values(), default=0.0) >= _GUESSING_LOSS
-        if not note:
-            note = _account(by_task, [given for pairs in answers.values() for _, given in pairs])
-        self._found(Finding("guessing ahead", candidate.guessing, "none", tuple(ratios), pays, note))
-        return median(ratios) if pays else 0.0
+        note = await self._take_turns(candidate, turn, len(races) * self._bench.sample_seconds)
+        by_task = {task: race.ratio for task, race in races.items() if race.new}
+        ratio = geometric_mean(by_task.values()) if by_task else 0.0
+        right = sum(answer.accepted for answer in answers)
+        pays = not note and right > 0 and ratio >= _GUESSING_GAIN and min(by_task.values()) >= _GUESSING_LOSS
+        note = note or _account(by_task, answers)
+        self._found(Finding("guessing ahead", candidate.guessing, "none", ratio, whole.ratios, pays, note))
+        return ratio if pays else 0.0
 
     def _found(self, finding: Finding) -> None:
         self._findings.append(finding)
         self._report(finding)
 
     async def _compare_with_start(self) -> dict[str, float]:
-        """Return the gains in reading and generating over the beginning; a result that has none is given up."""
+        """Return the gains in reading and generating over the beginning; if there is none, all is left as it was."""
         if self._best == self._start:
             return {}
-        best = replace(self._best, speculation="", draft="", draft_tokens=0, draft_match=0)
-        speeds: dict[str, float] = {}
-        for name, measure in (("reading", self._bench.read), ("generating", self._bench.generate)):
-            ratios = []
-            for _ in range(_LAST_TURNS):
-                before = await measure(self._start)
-                ratios.append(await measure(best) / before)
-            speeds[name] = median(ratios)
-        if geometric_mean(speeds.values()) < 1 / _GAIN:
+        reading, generating = Race(), Race()
+        for _ in range(_LAST_TURNS):
+            reading.add(await self._bench.read(self._start), await self._bench.read(self._best))
+            generating.add(await self._bench.generate(self._start), await self._bench.generate(self._best))
+        if reading.ratio * generating.ratio < 1 / _GAIN**2:
             self._best = self._start
             return {}
-        return speeds
-
-
-def _decided(ratios: Sequence[float], gain: float) -> bool:
-    """Return whether further turns are of no use."""
-    if len(ratios) == 1:
-        return ratios[0] < _HOPELESS
-    return len(ratios) >= _TURNS or (len(ratios) == 2 and (ratios[0] >= gain) == (ratios[1] >= gain))
-
-
-def _by_task(answers: Mapping[str, Sequence[tuple[Answer, Answer]]]) -> dict[str, float]:
-    """Return how much faster the second of each pair is, by task; a task with answers too short is left out."""
-    return {
-        task: median(given.speed / plain.speed for plain, given in pairs)
-        for task, pairs in answers.items()
-        if pairs and all(plain.speed and given.speed for plain, given in pairs)
-    }
+        return {"reading": reading.ratio, "generating": generating.ratio}
 
 
 def _account(by_task: Mapping[str, float], answers: Iterable[Answer]) -> str:
