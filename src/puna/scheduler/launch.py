@@ -1,14 +1,17 @@
 """From a model and what is asked of its runner to the configuration that the engine starts with."""
 
+import logging
 from collections.abc import Sized
 from dataclasses import replace
+from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 from puna.engine import native
 from puna.engine.config import RunnerConfig
 from puna.engine.engines import Engines
-from puna.models.gguf import GGUFFile, kv_cache_bytes_per_token, read_gguf
+from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
 from puna.models.library import Model
 from puna.scheduler.demand import Demand
 from puna.scheduler.memory import Footprint, Plan
@@ -16,6 +19,7 @@ from puna.scheduler.options import RunnerOptions
 from puna.scheduler.tuned import UNTUNED, Tuned
 from puna.settings import Settings
 
+_log = logging.getLogger(__name__)
 _POOLED_BATCH = 2048
 _BATCH = 512
 _LOGITS_BYTES = 128 << 20
@@ -39,7 +43,7 @@ def applicable(tuned: Tuned, model: Model, options: RunnerOptions, settings: Set
         tuned = replace(tuned, kv_type="")
     if settings.flash_attention is not None or settings.kv_cache_type not in (None, *_PLAIN_KV_TYPES):
         tuned = replace(tuned, flash_attention=None)
-    if options.logprobs or model.projectors or (tuned.draft and not model.blobs.has(tuned.draft)):
+    if options.logprobs or model.projectors or (tuned.draft and _draft(model, tuned) is None):
         tuned = tuned.plain()
     return tuned
 
@@ -48,10 +52,10 @@ def footprint(model: Model, settings: Settings, tuned: Tuned = UNTUNED) -> Footp
     """Return what the model's files say about its size when its runner is started as ``tuned`` says."""
     files = [*model.paths, *model.adapters, *model.projectors]
     cache = kv_cache_bytes_per_token(model.gguf, _kv_type(settings, tuned))
-    if tuned.draft:
-        draft = model.blobs.path(tuned.draft)
-        files.append(draft)
-        cache += kv_cache_bytes_per_token(read_gguf(draft))
+    draft = _draft(model, tuned) if tuned.draft else None
+    if draft:
+        files.append(draft.path)
+        cache += kv_cache_bytes_per_token(draft)
     flash_attention = tuned.flash_attention if settings.flash_attention is None else settings.flash_attention
     return Footprint(
         weights=sum(path.stat().st_size for path in files),
@@ -152,6 +156,20 @@ def engine_identity(engine: str) -> str:
 def is_embedding_model(gguf: GGUFFile) -> bool:
     """Return whether the model was made to embed text, and does not generate any."""
     return f"{gguf.architecture}.pooling_type" in gguf.metadata
+
+
+def _draft(model: Model, tuned: Tuned) -> GGUFFile | None:
+    """Return the header of the draft model's file, ``None`` if it is not there any more."""
+    return _header(model.blobs.path(tuned.draft)) if model.blobs.has(tuned.draft) else None
+
+
+@lru_cache(maxsize=16)
+def _header(path: Path) -> GGUFFile | None:
+    try:
+        return read_gguf(path)
+    except (GGUFError, OSError) as error:
+        _log.warning("a draft model cannot be used: %s", error)
+        return None
 
 
 def _kv_type(settings: Settings, tuned: Tuned) -> str:
