@@ -48,7 +48,11 @@ def tune(
         asked = Tuning(library.get(model), library.get(draft) if draft else None, seconds)
         _warn_of_load()
         _warn_of_server(settings)
-        store.put(_measure(asked, settings))
+        measured = _measure(asked, settings)
+        try:
+            store.put(measured)
+        except OSError as error:
+            raise CommandError(f"the result could not be stored in {settings.home}: {error.strerror}") from error
         typer.echo("Stored. A server uses it from the next load of the model on.")
 
 
