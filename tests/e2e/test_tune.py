@@ -33,7 +33,7 @@ def results(world: World) -> list[Path]:
 def test_what_is_measured_is_what_a_running_server_then_does(serve: Serve) -> None:
     server = serve()
     world = server.world
-    done = world.run("tune", "cria", "--seconds", "4")
+    done = world.run("tune", "cria", "--seconds", "2")
     assert done.returncode == 0, done.stderr
     assert "threads, reading" in done.stdout
     assert "Stored." in done.stdout

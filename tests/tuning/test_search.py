@@ -226,3 +226,10 @@ async def test_what_has_lost_is_not_held_any_longer() -> None:
     bench = FakeBench(generating=lambda how: how.threads, reading=lambda how: how.micro_batch)
     result = await search(bench, replace(LIMITS, draft=DRAFT))
     assert bench.held == {START, result.tuned}
+
+
+async def test_who_begins_changes_from_turn_to_turn() -> None:
+    bench = FakeBench()
+    await search(bench, Limits(threads=(2, 4), largest_batch=512, flash_attention=False, kv_type=False))
+    other = replace(START, threads=2)
+    assert bench.measured[:4] == [START, other, other, START]
