@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from puna.cli.models import print_table
 from puna.engine import processor
-from puna.engine.build.build import Order, build_engine
+from puna.engine.build.build import Order, Outcome, build_engine
 from puna.engine.engines import DEFAULT, PORTABLE, Build, Engines, Speed
 from puna.engine.info import EngineInfo, EngineInfoProcess
 from puna.engine.native import known_options
@@ -118,8 +118,14 @@ def build(
     if about.speed and about.portable_speed:
         prompt, answer = _speed(about.portable_speed)
         _say(f"the portable engine: {prompt} tokens of a prompt per second, {answer} of an answer")
-    verdict = "is faster and is used from now on" if outcome.is_faster else "is not faster; the choice stays as it was"
-    _say(f"{name} {verdict} ({time.monotonic() - began:.0f} s)")
+    _say(f"{name} {_verdict(outcome)} ({time.monotonic() - began:.0f} s)")
+
+
+def _verdict(outcome: Outcome) -> str:
+    if outcome.is_faster:
+        return "is faster and is used from now on"
+    slower = "is not faster" if outcome.build.about.speed else "could not be measured, for the machine is too busy"
+    return f"{slower}; the choice stays as it was (puna engine use {outcome.build.name} changes it)"
 
 
 @app.command()

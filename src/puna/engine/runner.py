@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -31,6 +32,9 @@ _REMEMBERED_LINES = 40
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate", re.IGNORECASE
 )
+_PLACE_PREFIX = "puna-"
+_SOCKET = "engine.sock"  # the engine tells a socket from a host by its name
+_YOUNG_SECONDS = 60
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
 
@@ -66,17 +70,17 @@ class Runner:
 
         ``load_timeout`` is in seconds. Raises ``ModelLoadError`` with the engine's reason; nothing is left then.
         """
-        place = Path(tempfile.mkdtemp(prefix="puna-", dir=directory))
-        socket = place / "engine.sock"  # the engine tells a socket from a host by its name
+        place = Path(tempfile.mkdtemp(prefix=_PLACE_PREFIX, dir=directory))
+        address = place / _SOCKET
         key = secrets.token_urlsafe(24)
         try:
-            process = await _start_process(config, socket, key, debug)
+            process = await _start_process(config, address, key, debug)
         except BaseException:
             shutil.rmtree(place, ignore_errors=True)
             raise
-        runner = cls(name, config, process, EngineClient.connect(socket, key), place)
+        runner = cls(name, config, process, EngineClient.connect(address, key), place)
         try:
-            await runner._load({"socket": str(socket), "key": key, "debug": debug}, load_timeout)
+            await runner._load({"socket": str(address), "key": key, "debug": debug}, load_timeout)
         except BaseException:
             await runner.stop()
             raise
@@ -203,10 +207,35 @@ class Runner:
         shutil.rmtree(self._place, ignore_errors=True)
 
 
-async def _start_process(config: RunnerConfig, socket: Path, key: str, debug: bool) -> asyncio.subprocess.Process:
+def remove_abandoned(directory: Path) -> int:
+    """Remove what runners left in ``directory`` that were killed together with their server; return how many.
+
+    Nobody listens on their sockets any more. Those of other users are left alone, and young ones, which may be about to
+    be listened on.
+    """
+    removed = 0
+    for path in directory.glob(f"{_PLACE_PREFIX}*/{_SOCKET}"):
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            if stat.st_uid == os.getuid() and time.time() - stat.st_mtime > _YOUNG_SECONDS:
+                removed += _remove_if_dead(path)
+    return removed
+
+
+def _remove_if_dead(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            return True
+    return False
+
+
+async def _start_process(config: RunnerConfig, address: Path, key: str, debug: bool) -> asyncio.subprocess.Process:
     environment = None
     if config.engine:
-        command = await asyncio.to_thread(native.command, config, str(socket), debug=debug)
+        command = await asyncio.to_thread(native.command, config, str(address), debug=debug)
         environment = native.environment(key)
     else:
         command = [sys.executable, "-m", "puna.engine.embedded"]

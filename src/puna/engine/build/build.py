@@ -45,6 +45,7 @@ class Outcome:
     build: Build
     answers: trial.Comparison
     is_faster: bool
+    """Always false where the machine was too busy to measure."""
 
 
 def build_engine(engines: Engines, order: Order, say: Say, progress: Progress) -> Outcome:
@@ -100,7 +101,7 @@ def _build(engines: Engines, order: Order, work: Work, say: Say, progress: Progr
     say("checking the build: cria answers with it")
     answers = _check(program, work)
     say("measuring both engines on a model of 80 million random weights; about half a minute")
-    speed, portable = _measure(program, work)
+    speed, portable = _measure(program, work) or (None, None)
     version, _, compiler = version_of(program).partition(", built with ")
     about = About(
         source=f"{source.PACKAGE} {source.VERSION}" if order.source is None else str(tree),
@@ -113,7 +114,7 @@ def _build(engines: Engines, order: Order, work: Work, say: Say, progress: Progr
         portable_speed=portable,
     )
     build = engines.install(_only(programs, work), order.name, about)
-    is_faster = trial.seconds(speed) < trial.seconds(portable)
+    is_faster = bool(speed and portable and trial.seconds(speed) < trial.seconds(portable))
     if is_faster:
         engines.use(order.name)
     work.log.unlink(missing_ok=True)
@@ -135,11 +136,14 @@ def _check(program: str, work: Work) -> trial.Comparison:
             raise BuildError(f"the build does not work and was thrown away: {error}; the log is {work.log}") from error
 
 
-def _measure(program: str, work: Work) -> tuple[Speed, Speed]:
+def _measure(program: str, work: Work) -> tuple[Speed, Speed] | None:
+    """Return the speeds of the build and of the portable engine, ``None`` if the machine is too busy to tell."""
     with _sockets() as directory:
         try:
             return trial.measure(program, trial.write_model(work.place / "trial.gguf"), directory)
-        except (ModelLoadError, RunnerCrashedError, TimeoutError, trial.FailedCheckError) as error:
+        except TimeoutError:
+            return None
+        except (ModelLoadError, RunnerCrashedError, trial.FailedCheckError) as error:
             raise BuildError(f"the build could not be measured and was thrown away: {error}") from error
 
 

@@ -24,8 +24,8 @@ _LAYERS, _WIDTH, _INNER, _HEADS, _CONTEXT = 8, 1024, 3072, 16, 1024
 _DEVIATION = 0.03
 _SAMPLE_ROWS = 512
 _ROUNDS = 3
-_PROMPT_TOKENS, _ANSWER_TOKENS = 512, 128
-_LOAD_SECONDS, _ANSWER_SECONDS = 60.0, 120.0
+_PROMPT_TOKENS, _ANSWER_TOKENS = 256, 64
+_LOAD_SECONDS, _CHECK_SECONDS, _MEASURE_SECONDS = 120.0, 300.0, 300.0
 _PROMPTS = ("Once upon a time", "The weather in the mountains", "从前有一座山")
 _CHECKED_TOKENS = 32
 
@@ -64,7 +64,7 @@ def _cria() -> Model:
 
 
 async def _answers(config: RunnerConfig, directory: Path) -> list[list[int]]:
-    async with asyncio.timeout(_ANSWER_SECONDS):
+    async with asyncio.timeout(_CHECK_SECONDS):
         runner = await Runner.start("cria", config, directory, load_timeout=_LOAD_SECONDS)
         try:
             return [(await _complete(runner, prompt, _CHECKED_TOKENS))["tokens"] for prompt in _PROMPTS]
@@ -90,9 +90,10 @@ def measure(program: str, model: Path, directory: Path) -> tuple[Speed, Speed]:
 async def _measure(configs: Sequence[RunnerConfig], directory: Path) -> tuple[Speed, Speed]:
     runners: list[Runner] = []
     try:
-        for config in configs:
-            runners.append(await Runner.start("trial", config, directory, load_timeout=_LOAD_SECONDS))
-        rounds = [[await _speed(runner, seed) for runner in runners] for seed in range(_ROUNDS)]
+        async with asyncio.timeout(_MEASURE_SECONDS):
+            for config in configs:
+                runners.append(await Runner.start("trial", config, directory, load_timeout=_LOAD_SECONDS))
+            rounds = [[await _speed(runner, seed) for runner in runners] for seed in range(_ROUNDS)]
     finally:
         for runner in runners:
             await runner.stop()
@@ -105,13 +106,12 @@ async def _measure(configs: Sequence[RunnerConfig], directory: Path) -> tuple[Sp
 
 async def _speed(runner: Runner, seed: int) -> Speed:
     tokens = random.Random(seed).choices(range(1000), k=_PROMPT_TOKENS)
-    async with asyncio.timeout(_ANSWER_SECONDS):
-        timings = (await _complete(runner, tokens, _ANSWER_TOKENS, ignore_eos=True))["timings"]
+    timings = (await _complete(runner, tokens, _ANSWER_TOKENS, ignore_eos=True))["timings"]
     return Speed(timings["prompt_per_second"], timings["predicted_per_second"])
 
 
 def seconds(speed: Speed) -> float:
-    """Return how long an engine takes for a prompt of 512 tokens and an answer of 128."""
+    """Return how long an engine takes for a prompt of 256 tokens and an answer of 64."""
     return _PROMPT_TOKENS / speed.prompt + _ANSWER_TOKENS / speed.generation
 
 
