@@ -7,6 +7,7 @@ quantiser would choose.
 """
 
 import argparse
+import contextlib
 import os
 import time
 from collections.abc import Iterator
@@ -103,23 +104,26 @@ def make(shape: Shape, path: Path, seed: int = 1) -> Path:
 
 def _write(shape: Shape, path: Path, seed: int) -> None:
     kinds = list(_typed(shape))
-    writer = gguf.GGUFWriter(path, shape.architecture)
-    _add_header(writer, shape, path.name)
-    for tensor, kind in kinds:
-        rows = tensor.elements // tensor.shape[0]
-        size = tensor.elements // kind.block_size * kind.type_size
-        if kind.name == "F32":
-            writer.add_tensor_info(tensor.name, tensor.shape[::-1], np.dtype(np.float32), size)
-        else:
-            raw = gguf.GGMLQuantizationType(kind.id)
-            writer.add_tensor_info(tensor.name, (rows, size // rows), np.dtype(np.uint8), size, raw)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_ti_data_to_file()
-    rng = np.random.default_rng(seed)
-    for tensor, kind in kinds:
-        writer.write_tensor_data(_weights(rng, tensor, kind))
-    writer.close()
+    with contextlib.closing(gguf.GGUFWriter(path, shape.architecture)) as writer:
+        _add_header(writer, shape, path.name)
+        for tensor, kind in kinds:
+            _announce(writer, tensor, kind)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        rng = np.random.default_rng(seed)
+        for tensor, kind in kinds:
+            writer.write_tensor_data(_weights(rng, tensor, kind))
+
+
+def _announce(writer: gguf.GGUFWriter, tensor: TensorInfo, kind: TensorType) -> None:
+    rows = tensor.elements // tensor.shape[0]
+    size = tensor.elements // kind.block_size * kind.type_size
+    if kind.name == "F32":
+        writer.add_tensor_info(tensor.name, tensor.shape[::-1], np.dtype(np.float32), size)
+    else:
+        raw = gguf.GGMLQuantizationType(kind.id)
+        writer.add_tensor_info(tensor.name, (rows, size // rows), np.dtype(np.uint8), size, raw)
 
 
 def _typed(shape: Shape) -> Iterator[tuple[TensorInfo, TensorType]]:
