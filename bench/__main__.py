@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import os
 import shlex
+import signal
 import sys
 from pathlib import Path
 
@@ -16,11 +17,13 @@ from puna import __version__
 from puna.models.library import Library
 
 _PARTS = {part.PART: part.measure for part in (control, speed, streams, first_token, loading, embeddings, queueing)}
+_TERMINATED = 128 + signal.SIGTERM
 
 
 def main() -> None:
     """Measure what is asked for, and write the file and the page."""
     asked = _arguments().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # so that servers are ended too
     record = Record.load(asked.out / "benchmarks.json")
     if not asked.page_only:
         bench = Bench(

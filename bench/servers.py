@@ -46,8 +46,8 @@ class PunaServer:
         }
         began = time.perf_counter()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "puna", "serve"],
-            stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "puna", "serve", "--exit-with-stdin"],
+            stdin=subprocess.PIPE,  # the server ends with this process, however that ends
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             env=os.environ | own | self.environment,
@@ -149,3 +149,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    if process.stdin:
+        process.stdin.close()

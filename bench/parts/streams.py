@@ -11,7 +11,7 @@ from bench.vocabulary import text
 PART = "streams"
 _ROUNDS = 3
 _COUNTS = (1, 2, 4, 8, 16, 32)
-_PROMPT, _ANSWER = 16, 48
+_PROMPT, _ANSWER = 16, 24
 
 
 async def measure(bench: Bench) -> list[Series]:
