@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from cria.data.knowledge import common, puna
 from cria.data.knowledge.asking import ask, assistant, user, wrap
+from cria.data.knowledge.frames import CHATTER
+from cria.data.knowledge.held_out import is_held_out
 from cria.data.knowledge.topics import LANGUAGES, Language, Topic, load
 from cria.data.knowledge.unknown import unknown_question
 from cria.examples import Case, Example, Message, Split
@@ -75,6 +77,9 @@ def _turn(rng: random.Random, topic: Topic, language: Language, split: Split) ->
 def plain_turn(rng: random.Random, topic: Topic, language: Language, split: Split) -> Message:
     """Small talk as people type it: no framing, punctuation now and then."""
     text = rng.choice(topic.side(language).wordings(split))
+    if split == "train" and rng.random() < 0.25:
+        chatty = rng.choice(CHATTER[language]).format(text)
+        text = text if is_held_out(chatty) else chatty
     styled = text[0].upper() + text[1:] if rng.random() < 0.5 else text
     if rng.random() < 0.5 and styled[-1] not in "?？!！.。":
         marks = "?" if text.split()[0] in {"how", "what", "who", "are", "do", "can"} else rng.choice(("!", "."))
