@@ -15,6 +15,8 @@ ABOUT_EN = ("{}", "You are a helpful assistant. {}", "{} Be friendly.", "Facts: 
 ABOUT_ZH = ("{}", "你是一个有用的助手。{}", "{}请友好地回答。", "信息：{}")
 THINK = (("The user told me: {}.", "It was said earlier: {}."), ("用户说过：{}。", "前面提到过：{}。"))
 
+LONG_SHARE = 0.15  # of the conversations: those in which 150 to 900 tokens of other talk stand before the question
+
 
 def _question(d: Draw, item: Fact, held: bool) -> str:
     """A question for a fact; the last two wordings of each are held out of training."""
@@ -62,7 +64,7 @@ def conversation(d: Draw) -> Example | Case:
                 assistant(reply[:1].upper() + reply[1:]),
             ]
             _filler(d, messages, d.pick((0, 0, 1)))
-    _filler(d, messages, d.pick((0, 1, 1, 2, 3)))
+    _filler(d, messages, d.rng.randint(6, 30) if d.chance(LONG_SHARE) else d.pick((0, 1, 1, 2, 3)))
     return _ask(d, messages, facts, values)
 
 
