@@ -6,17 +6,16 @@ from itertools import islice
 
 import pytest
 from cria.data.knowledge import chat, common, puna, texts, thinking, unknown, unknown_words
+from cria.data.knowledge.asking import ask
 from cria.data.knowledge.capitals import capitals
+from cria.data.knowledge.frames import CHATTER, FRAMES
+from cria.data.knowledge.held_out import is_held_out, normal
 from cria.data.knowledge.topics import LANGUAGES, Language, Topic, load, parse
 from cria.data.knowledge.varying import vary
 from cria.examples import Case, Example, Text
 
 TOPICS = (*common.topics(), *capitals(), *puna.topics(), *chat.small_talk())
 GENERATORS = {module.__name__.rpartition(".")[2]: module for module in (chat, common, puna, texts, thinking, unknown)}
-
-
-def normal(text: str) -> str:
-    return re.sub(r"[\s?？.。!！,，]", "", text.lower())
 
 
 def prompt_text(item: Example | Case) -> str:
@@ -80,6 +79,25 @@ def test_test_questions_are_not_in_training(name: str) -> None:
     cases = list(islice(module.generate(random.Random(2), "test"), 400))
     assert all(isinstance(case, Case) for case in cases)
     assert not seen & {normal(prompt_text(case)) for case in cases}
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.id)
+def test_no_held_out_wording_is_asked_in_training(topic: Topic) -> None:
+    rng = random.Random(topic.id)
+    for language in LANGUAGES:
+        side = topic.side(language)
+        assert all(is_held_out(wording) for wording in side.held_out)
+        assert not any(is_held_out(wording) for wording in side.questions)
+        for _ in range(200):
+            assert not is_held_out(ask(rng, side, language, "train")["content"])
+            if topic in chat.small_talk():
+                assert not is_held_out(chat.plain_turn(rng, topic, language, "train")["content"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_frames_of_test_are_not_in_training(language: Language) -> None:
+    trained = {normal(frame) for frame in (*FRAMES[language]["train"], *CHATTER[language])}
+    assert not trained & {normal(frame) for frame in FRAMES[language]["test"]}
 
 
 @pytest.mark.parametrize("name", GENERATORS)
