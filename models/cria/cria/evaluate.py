@@ -147,7 +147,7 @@ def serve(gguf: Path, context: int = 2048) -> tuple[str, Any]:
 def cases(count: int, kinds: str, seed: str) -> Iterator[Case]:
     """``count`` cases of every kind that begins with one of the comma-separated ``kinds`` (all when empty)."""
     wanted = tuple(kinds.split(",")) if kinds else ("",)
-    for name in mixture.SHARES:
+    for name in (*mixture.SHARES, "knowledge.fresh"):
         if name == mixture.JOINED:
             continue
         found: defaultdict[str, int] = defaultdict(int)

@@ -2,10 +2,11 @@
 
 import random
 import re
+from collections import Counter
 from itertools import islice
 
 import pytest
-from cria.data.knowledge import chat, common, puna, texts, thinking, unknown, unknown_words
+from cria.data.knowledge import chat, common, fresh, puna, texts, thinking, unknown, unknown_words
 from cria.data.knowledge.asking import ask
 from cria.data.knowledge.capitals import capitals
 from cria.data.knowledge.frames import CHATTER, FRAMES
@@ -182,3 +183,13 @@ def test_a_bad_content_line_is_refused() -> None:
     with pytest.raises(KeyError):
         parse("# x\neq: why || how\n", "test")
     assert load("geography")[0].id == "largest-planet"
+
+
+def test_fresh_questions_cover_every_topic_and_are_never_for_training() -> None:
+    found = fresh.wordings()
+    counts = Counter((topic.id, language) for topic, language, _ in found)
+    known = (*common.topics(), *puna.topics())
+    missing = [(topic.id, language) for topic in known for language in LANGUAGES if not counts[topic.id, language]]
+    assert len(missing) < 5
+    assert len(found) > 700
+    assert not list(fresh.generate(random.Random(1), "train"))
