@@ -32,9 +32,9 @@ PLAN = Plan(
         Phase("long", 64, 6, 2048, mixture.LONG, apart=False),
         Phase("choosing", 1824, 24, 512, mixture.CHOOSING),
         Phase("far", 96, 6, 2048, mixture.LONG, apart=False),
-        Phase("final", 1072, 24, 512, mixture.FINAL),
+        Phase("final", 784, 24, 512, mixture.FINAL),
     ),
-    cooldown=1072,
+    cooldown=880,
 )
 
 
