@@ -104,7 +104,7 @@ def _show(stored: list[Measured], model: str) -> None:
             (
                 entry.model,
                 human_time(datetime.fromisoformat(entry.measured_at)),
-                entry.key.engine,
+                _engine(entry.key.engine),
                 f"{entry.key.processor}, {entry.key.cores} cores",
                 str(entry.tuned),
                 _gains(entry),
@@ -113,6 +113,11 @@ def _show(stored: list[Measured], model: str) -> None:
             if model in ("", entry.model)
         ],
     )
+
+
+def _engine(identity: str) -> str:
+    """Return an engine's identity without the size and time of its file."""
+    return identity.rsplit(" ", 2)[0] if identity.startswith("/") else identity
 
 
 def _speed(finding: Finding) -> str:
