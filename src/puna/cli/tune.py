@@ -17,7 +17,7 @@ from puna.cli.models import human_time, print_table
 from puna.models.library import Library
 from puna.scheduler.tuning_store import Measured, TuningStore, usable_cores
 from puna.settings import Settings
-from puna.tuning.search import Finding
+from puna.tuning.search import NO_TIME, Finding
 from puna.tuning.tune import Tuning
 from puna.tuning.tune import tune as measure
 
@@ -71,11 +71,10 @@ def _measure(asked: Tuning, settings: Settings) -> Measured:
         raise typer.Exit(_INTERRUPTED) from None
     print_table(
         ("SETTING", "TRIED", "AGAINST", "SPEED", "TAKEN", ""),
-        [
-            (found.setting, found.tried, found.against, _speed(found), "yes" if found.taken else "no", found.note)
-            for found in findings
-        ],
+        [(found.setting, found.tried, found.against, _speed(found), _taken(found), found.note) for found in findings],
     )
+    if any(found.note == NO_TIME for found in findings):
+        typer.echo("\nNot all was compared: --seconds gives more time.")
     typer.echo(f"\n{measured.model}: {measured.tuned} ({_gains(measured)})")
     if measured.tuned.kv_type == "q8_0":
         typer.echo("A cache in q8_0 changes answers a little; OLLAMA_KV_CACHE_TYPE=f16 keeps them as they were.")
@@ -124,6 +123,12 @@ def _speed(finding: Finding) -> str:
     if not finding.ratios:
         return "-"
     return f"{finding.ratio:.2f} ({min(finding.ratios):.2f} to {max(finding.ratios):.2f})"
+
+
+def _taken(finding: Finding) -> str:
+    if not finding.ratios:
+        return "-"
+    return "yes" if finding.taken else "no"
 
 
 def _gains(measured: Measured) -> str:

@@ -14,6 +14,8 @@ from puna.engine.errors import EngineError, EngineRequestError, ModelLoadError, 
 from puna.scheduler.tuned import Tuned
 from puna.tuning.race import Race
 
+NO_TIME = "no time left"
+"""The note of a comparison that was not made, or not to its end, because the time was over."""
 _GAIN = 1.03
 _CLEAR_GAIN = 1.1
 """What a cache in another format must bring, because it changes answers a little."""
@@ -211,12 +213,12 @@ class Search:
         It is told who begins; that changes from turn to turn. One side of a turn takes about so many ``seconds``.
         """
         if self._clock() + 4 * seconds + self._bench.load_seconds > self._end - self._reserved:
-            return "no time left"
+            return NO_TIME
         order = (self._best, candidate)
         try:
             while not await turn(order):
                 if self._clock() > self._end - self._reserved:
-                    return "no time left"
+                    return NO_TIME
                 order = order[::-1]
         except ModelLoadError as error:
             return str(error)
