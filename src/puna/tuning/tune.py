@@ -33,7 +33,7 @@ _CONTEXT = 4096
 """Enough for the longest prompt that is measured."""
 _PROMPT_CACHE_MIB = 256
 """So that the prompts of the tasks are read once."""
-_SAMPLES = 120
+_SAMPLES = 160
 """About how many measurements the time is for."""
 _SHORTEST_SAMPLE, _LONGEST_SAMPLE = 0.05, 3.0
 
