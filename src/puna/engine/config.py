@@ -50,6 +50,8 @@ class RunnerConfig:
     """The smaller model that guesses, where ``speculation`` needs one."""
     draft_tokens: int = 0
     """How many tokens are guessed at a time, at most; 0: the engine's choice."""
+    draft_match: int = 0
+    """How many tokens must be as they were before for "ngram" speculation to guess; 0: the engine's choice."""
 
     @property
     def step(self) -> int:

@@ -84,12 +84,17 @@ def _speculate(speculative: Any, config: RunnerConfig) -> None:
     name = config.speculation.upper().replace("-", "_")
     speculative.types = [getattr(xllamacpp.common_speculative_type, f"COMMON_SPECULATIVE_TYPE_{name}")]
     speculative.draft.mparams.path = config.draft_path
+    maps = (speculative.ngram_simple, speculative.ngram_map_k, speculative.ngram_map_k4v)
     if config.draft_tokens > 0:
         speculative.draft.n_max = config.draft_tokens
         speculative.ngram_mod.n_max = config.draft_tokens
         speculative.ngram_mod.n_min = min(speculative.ngram_mod.n_min, config.draft_tokens)
-        for simple in (speculative.ngram_simple, speculative.ngram_map_k, speculative.ngram_map_k4v):
-            simple.size_m = config.draft_tokens
+        for ngrams in maps:
+            ngrams.size_m = config.draft_tokens
+    if config.draft_match > 0:
+        speculative.ngram_mod.n_match = config.draft_match
+        for ngrams in maps:
+            ngrams.size_n = config.draft_match
 
 
 def _adapter(path: str) -> Any:

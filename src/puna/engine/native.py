@@ -24,6 +24,12 @@ _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 _NEEDED = ("--host", "--slots", "--slot-save-path", "--cache-ram", "--context-shift", "--jinja", "--reasoning-format")
 _DRAFT_SIZES = ("--spec-draft-n-max", "--spec-ngram-mod-n-max")
 _NGRAM_SIZES = ("--spec-ngram-simple-size-m", "--spec-ngram-map-k-size-m", "--spec-ngram-map-k4v-size-m")
+_MATCH_SIZES = (
+    "--spec-ngram-simple-size-n",
+    "--spec-ngram-map-k-size-n",
+    "--spec-ngram-map-k4v-size-n",
+    "--spec-ngram-mod-n-match",
+)
 
 
 class UnusableEngineError(ModelLoadError):
@@ -186,4 +192,7 @@ def _speculation(config: RunnerConfig, known: frozenset[str]) -> list[str]:
         for option in (*_DRAFT_SIZES, *_NGRAM_SIZES):
             arguments += [option, str(config.draft_tokens)]
         arguments += ["--spec-ngram-mod-n-min", str(min(config.draft_tokens, 48))]
+    if config.draft_match > 0:
+        for option in _MATCH_SIZES:
+            arguments += [option, str(config.draft_match)]
     return arguments

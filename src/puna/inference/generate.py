@@ -44,11 +44,12 @@ async def generate(
     arrived is replaced once, and nobody notices.
     """
     request = check(request)
+    options = replace(request.options.runner, logprobs=request.logprobs)
     caller = caller or Caller()
     started = answering = False
     while True:
         try:
-            async with scheduler.acquire(request.model, request.options.runner, keep_alive, caller) as lease:
+            async with scheduler.acquire(request.model, options, keep_alive, caller) as lease:
                 prepared = _enforceable(await prepare(request, lease.client, lease.context), lease)
                 prepared = await _warmed(prepared, lease)
                 if not started:
