@@ -12,7 +12,7 @@ _BEGIN, _END = "<!-- settings -->\n\n", "\n<!-- /settings -->"
 _CHINESE = {
     "OLLAMA_HOST": "监听的地址和端口；客户端命令也用它找到服务",
     "OLLAMA_MODELS": "模型目录，布局与 Ollama 相同",
-    "PUNA_HOME": "Puna 存放模型以外的东西（编译出的引擎）的目录",
+    "PUNA_HOME": "Puna 存放模型以外的东西（编译出的引擎、puna tune 的结果）的目录",
     "PUNA_ENGINE": "所有模型用的引擎：portable、编译出的引擎的名字，或 llama-server 的路径；不设则按 puna engine use",
     "OLLAMA_KEEP_ALIVE": "最后一次请求之后，模型在内存里保留多久；负数表示一直保留",
     "OLLAMA_LOAD_TIMEOUT": "加载模型的时间上限；负数表示不限",

@@ -52,6 +52,7 @@ def test_configuration_becomes_arguments(tmp_path: Path) -> None:
         use_mmap=False,
         speculation="ngram-simple",
         draft_tokens=8,
+        draft_match=4,
     )
     wanted = {
         "--model": "/m.gguf",
@@ -72,6 +73,7 @@ def test_configuration_becomes_arguments(tmp_path: Path) -> None:
         "--load-mode": "none",
         "--spec-type": "ngram-simple",
         "--spec-ngram-simple-size-m": "8",
+        "--spec-ngram-simple-size-n": "4",
         "--reasoning-format": "deepseek",
     }
     assert {option: pair(arguments, option) for option in wanted} == wanted
