@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,18 +20,21 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9
 @pytest.fixture(scope="module", params=["engine", "go"])
 def seeing(request: pytest.FixtureRequest, shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The built-in model with a projector of random weights, by either path."""
-    folder = tmp_path_factory.mktemp("projector")
-    width = shared_server.ask("/api/show", {"model": "cria"})["model_info"]["llama.embedding_length"]
+    recipe: dict[str, Any] = {"template": GO_TEMPLATE} if request.param == "go" else {}
+    return make_seeing(shared_server, tmp_path_factory.mktemp("projector"), f"seeing-{request.param}", **recipe)
+
+
+def make_seeing(server: Server, folder: Path, name: str, **recipe: Any) -> str:
+    """Make the model of this name and return the name."""
+    width = server.ask("/api/show", {"model": "cria"})["model_info"]["llama.embedding_length"]
     write_projector(folder / "mmproj.gguf", width)
     files = {}
     for name, path in (("model", Library(folder).get("cria").path), ("mmproj", folder / "mmproj.gguf")):
         data = path.read_bytes()
         files[f"{name}.gguf"] = digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        assert shared_server.post(f"/api/blobs/{digest}", data).status_code in {200, 201}
-    name = f"seeing-{request.param}"
-    recipe: dict[str, Any] = {"template": GO_TEMPLATE} if request.param == "go" else {}
+        assert server.post(f"/api/blobs/{digest}", data).status_code in {200, 201}
     body = {"model": name, "files": files, "parameters": {"think": False}, "stream": False}
-    shared_server.ask("/api/create", body | recipe)
+    server.ask("/api/create", body | recipe)
     return name
 
 

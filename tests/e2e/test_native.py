@@ -15,6 +15,7 @@ from jsonschema import Draft202012Validator
 from tests.conftest import Serve
 from tests.e2e.prompting import WEATHER, chat, refusal, user
 from tests.e2e.schemas import SchemaMaker
+from tests.e2e.test_images import BLUE, RED, look, make_seeing
 from tests.server import Server, World, wait_for
 from tests.system import require_native
 
@@ -115,6 +116,13 @@ def test_grammar_that_it_does_not_know_is_refused(native: Server) -> None:
     for grammar in ("root ::= nothing-here", "%llguidance {}\nstart: /a/"):
         body = GREEDY | {"options": {"grammar": grammar, "num_predict": 4}}
         assert native.post("/api/generate", body).status_code == 400
+
+
+def test_images_of_another_prompt_are_no_trouble(native: Server, tmp_path: Path) -> None:
+    """Two images side by side in a slot, then a prompt with the first of them."""
+    name = make_seeing(native, tmp_path, "seeing")
+    for images in ([RED, BLUE], [RED], [RED, BLUE], [BLUE], []):
+        assert chat(native, look(*images), name, options={"num_predict": 1})["done"] is True
 
 
 def test_conversation_goes_on_after_a_restart(serve: Serve) -> None:
