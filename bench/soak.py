@@ -17,10 +17,10 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT), str(ROOT / "src")]
+sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from tests.soak.run import Course, growth, soak  # noqa: E402 - the path is set above
+from tests.soak.run import Course, growth, soak
 
 
 def report(course: Course, seconds: float, clients: int, seed: int) -> str:
