@@ -1,5 +1,6 @@
 """The application: its parts, its routes, and their beginning and end."""
 
+import asyncio
 import logging
 import tempfile
 from collections.abc import AsyncIterator
@@ -59,12 +60,19 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    library = Library(settings.models, hide_builtin=settings.hide_builtin)
+    loop = asyncio.get_running_loop()
+    scheduler = Scheduler(settings, Path(tempfile.gettempdir()))
+    library = Library(
+        settings.models,
+        hide_builtin=settings.hide_builtin,
+        on_gone=lambda digest: loop.call_soon_threadsafe(scheduler.forget, digest),
+    )
     transfers = Transfers(settings, library)
     if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
-    scheduler = Scheduler(settings, Path(tempfile.gettempdir()))
     scheduler.sessions.clean()
+    for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
+        scheduler.sessions.forget(digest)
     app.state.services = Services(settings, library, scheduler, transfers)
     try:
         yield

@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -135,10 +135,16 @@ class Model:
 
 
 class Library:
-    """All models of one store, with the built-in one among them unless it is hidden. Safe to use from threads."""
+    """All models of one store, with the built-in one among them unless it is hidden. Safe to use from threads.
 
-    def __init__(self, root: Path, *, hide_builtin: bool = False) -> None:
+    ``on_gone`` is called, in whatever thread, with the digest of a model that has lost its last name.
+    """
+
+    def __init__(
+        self, root: Path, *, hide_builtin: bool = False, on_gone: Callable[[str], object] = lambda _: None
+    ) -> None:
         self.root = root
+        self._on_gone = on_gone
         self.manifests = ManifestStore(root)
         self._builtin = None if hide_builtin else ManifestStore(builtin.STORE)
         self.blobs = BlobStore(root, None if hide_builtin else BlobStore(builtin.STORE))
@@ -239,6 +245,17 @@ class Library:
     def _remove_unused(self, manifest: Manifest) -> None:
         candidates = {layer.digest for layer in (manifest.config, *manifest.layers)}
         self.discard(candidates)
+        for digest in self.gone([manifest.digest]):
+            self._on_gone(digest)
+
+    def gone(self, digests: Iterable[str]) -> set[str]:
+        """Return those of the digests that no model has; none while there is a manifest that cannot be read."""
+        wanted = set(digests)
+        stores = [store for store in (self.manifests, self._builtin) if store and wanted]
+        try:
+            return wanted - {store.read(name).digest for store in stores for name in store.names()}
+        except (PunaError, OSError):
+            return set()
 
     def discard(self, digests: Iterable[str]) -> None:
         """Remove those of the blobs that no model uses and nobody holds."""

@@ -155,11 +155,15 @@ class Scheduler:
     async def unload(self, model: Model) -> None:
         """Take a model out of memory as soon as no request uses it."""
         entry = self._loaded.get(model.digest)
-        if entry is None:
-            return
-        entry.keep_alive = 0
-        if self._policy.idle(entry.resident):
-            await self._unload(entry.resident)
+        if entry:
+            await self._dismiss(entry)
+
+    def forget(self, digest: str) -> None:
+        """Take a model that is no more out of memory, as ``unload`` does, and remove its sessions."""
+        entry = self._loaded.get(digest)
+        if entry:
+            entry.warm = None
+        _in_background(self._forget(digest, entry), self._unloads)
 
     async def drain(self, seconds: float) -> None:
         """Turn away requests that wait, and end those that run and are not finished after so many seconds."""
@@ -353,6 +357,16 @@ class Scheduler:
         except OSError as error:
             _log.warning("no sessions are saved for %s: %s", model.name, error)
             return None
+
+    async def _dismiss(self, entry: LoadedModel) -> None:
+        entry.keep_alive = 0
+        if self._policy.idle(entry.resident):
+            await self._unload(entry.resident)
+
+    async def _forget(self, digest: str, entry: LoadedModel | None) -> None:
+        if entry:
+            await self._dismiss(entry)
+        await asyncio.to_thread(self.sessions.forget, digest)
 
     async def _unload(self, resident: Resident, *, save: bool = True) -> None:
         """End a runner; ``save`` what its slots hold, unless it does not answer any more."""

@@ -77,7 +77,7 @@ class WarmSlots:
                 for slot in await client.get("/slots"):
                     if slot.get("n_prompt_tokens", 0) >= _LEAST_TOKENS:
                         await self._save(client, slot)
-        except (TimeoutError, RunnerCrashedError, EngineError, EngineRequestError) as error:
+        except (TimeoutError, OSError, RunnerCrashedError, EngineError, EngineRequestError) as error:
             _log.warning("sessions could not be saved: %s", error or "it took too long")
 
     async def _save(self, client: EngineClient, slot: Mapping[str, Any]) -> None:
