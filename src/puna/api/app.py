@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
 from puna import __version__
+from puna.api.crowd import Crowd
 from puna.api.errors import install_error_handlers
 from puna.api.ollama import create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
@@ -31,8 +32,8 @@ OLLAMA_VERSION = "0.33.0"
 _log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the application for one server with these settings."""
+def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: False) -> FastAPI:
+    """Return the application for one server with these settings; while ``crowded``, it turns requests away."""
     app = FastAPI(
         title="Puna",
         version=__version__,
@@ -53,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         CORSMiddleware, allow_origin_regex=origin_pattern(settings), allow_methods=["*"], allow_headers=["*"]
     )
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(RequestIds)
     return app
 

@@ -16,10 +16,15 @@ from puna import __version__
 from puna.api.app import create_app
 from puna.api.services import Services
 from puna.cli.errors import CommandError
+from puna.cli.open_files import raise_limit
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Address, Settings
 
+_log = logging.getLogger(__name__)
 _BACKLOG = 2048
+_FEW_FILES = 1024
+_OTHER_FILES = 256
+"""Files that clients must leave to runners, models and logs."""
 _FINISH_SECONDS = 1.5
 """How long answers under way may still take when the server is told to end."""
 _SHUTDOWN_SECONDS = 5
@@ -49,9 +54,10 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    connections = _connections(raise_limit())
     listener = _listen(address)
     look = EngineInfoProcess()  # under way while the application is made
-    app = create_app(settings)
+    app = create_app(settings, crowded=lambda: len(server.server_state.connections) > connections)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -66,6 +72,13 @@ def serve(
     server.run(sockets=[listener])
     if not server.started:
         raise CommandError("the server could not start; see the log above")
+
+
+def _connections(files: int) -> int:
+    """Return how many clients may be connected at a time when the process may have so many files open."""
+    if files < _FEW_FILES:
+        _log.warning("at most %d files may be open (ulimit -n), so that many clients at a time are turned away", files)
+    return files - min(_OTHER_FILES, files // 2)
 
 
 class _Server(uvicorn.Server):
