@@ -114,6 +114,11 @@ class Model:
         layers = self.manifest.of_type(manifests.MESSAGES)
         return tuple(message for layer in layers for message in self._json(layer, list))
 
+    def files_are_there(self) -> bool:
+        """Return whether its files are where they were found. If not, another store may have them."""
+        known = (self.__dict__.get(kind, ()) for kind in ("paths", "adapters", "projectors", "drafts"))
+        return all(path.is_file() for paths in known for path in paths)
+
     def _paths(self, media_type: str) -> tuple[Path, ...]:
         return tuple(self.blobs.path(layer.digest) for layer in self.manifest.of_type(media_type))
 
@@ -175,7 +180,7 @@ class Library:
             raise ModelNotFoundError(str(name)) from None
         version = (stat.st_mtime_ns, stat.st_ino)
         cached = self._cache.get(path)
-        if cached and cached[0] == version:
+        if cached and cached[0] == version and cached[1].files_are_there():
             return cached[1]
         model = Model(
             name=ModelName(*path.parts[-4:]),

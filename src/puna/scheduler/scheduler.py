@@ -338,6 +338,7 @@ class Scheduler:
 
     async def _start(self, resident: Resident, model: Model, options: RunnerOptions) -> tuple[Runner, WarmSlots | None]:
         config = runner_config(model, options, resident.plan, self._settings)
+        _ = model.config  # read now, for the list of models in memory: the file may be gone before the model is
         warm = await asyncio.to_thread(self._warm_slots, model, config)
         runner = await Runner.start(
             str(model.name),
