@@ -13,6 +13,7 @@ from tests.scheduler.conftest import Make, World, request, until
 
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.errors import NotFoundError, UnavailableError
+from puna.inference.events import Finished
 from puna.inference.generate import generate
 from puna.models.library import Model
 from puna.scheduler.lease import Caller, RequestCanceledError
@@ -153,6 +154,40 @@ async def test_a_runner_that_is_killed_while_it_loads_is_started_again(make: Mak
     world.processes()[0].kill()
     first, second = await asyncio.gather(*asked)
     assert first == second != ""
+
+
+async def test_a_runner_that_is_killed_each_time_it_loads_is_an_error_that_says_so(make: Make) -> None:
+    world = make()
+    asked = asyncio.create_task(world.say())
+    killed: set[int] = set()
+    while not asked.done():
+        for process in world.processes():
+            killed.add(process.pid)
+            process.kill()
+        await asyncio.sleep(0.01)
+    with pytest.raises(ModelLoadError, match="failed to load: the process was ended by signal 9"):
+        await asked
+    assert len(killed) == 2
+
+
+async def test_an_unload_goes_on_when_whoever_asked_for_it_goes_away(make: Make) -> None:
+    world = make(PUNA_SESSIONS="0")
+    await world.say()
+    (process,) = world.processes()
+    process.suspend()  # so that it takes a while
+    unloading = asyncio.create_task(world.scheduler.unload(world.cria))
+    await asyncio.sleep(0.1)
+    unloading.cancel()
+    await until(lambda: not world.processes())
+
+
+async def test_an_answer_that_is_complete_is_not_cancelled_any_more(make: Make) -> None:
+    world = make()
+    events = generate(world.scheduler, request(world.cria, 4), caller=Caller(id="one"))
+    async for batch in events:
+        if any(isinstance(event, Finished) for event in batch):
+            world.scheduler.cancel("one")
+    assert not world.scheduler.requests()
 
 
 async def test_a_runner_that_dies_before_the_answer_begins_is_replaced(make: Make) -> None:

@@ -25,6 +25,9 @@ _BACKLOG = 2048
 _FEW_FILES = 1024
 _OTHER_FILES = 256
 """Files that clients must leave to runners, models and logs."""
+_IDLE_SECONDS = 120
+"""How long an idle connection is kept: longer than clients and proxies keep theirs, so that they close it first. A
+request that they send at the moment in which the server closes it would be lost without a word."""
 _FINISH_SECONDS = 1.5
 """How long answers under way may still take when the server is told to end."""
 _SHUTDOWN_SECONDS = 5
@@ -65,6 +68,7 @@ def serve(
         log_level="warning",
         lifespan="on",
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        timeout_keep_alive=_IDLE_SECONDS,
     )
     server = _Server(config, app, f"http://{_printable(listener)}", look)
     if exit_with_stdin:

@@ -129,7 +129,10 @@ class Runner:
         errors = [line.partition(_ERROR_LEVEL)[2] for line in self._lines if _ERROR_LEVEL in line]
         if errors:
             return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
-        return self._lines[-1] if self._lines else f"the process ended with status {self._process.returncode}"
+        code = self._process.returncode or 0
+        if code < 0:  # what it said last has nothing to do with it
+            return f"the process was ended by signal {-code}"
+        return self._lines[-1] if self._lines else f"the process ended with status {code}"
 
     @property
     def alive(self) -> bool:

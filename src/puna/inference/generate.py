@@ -56,6 +56,8 @@ async def generate(
                     async for events in answer:
                         answering = True
                         yield events
+                        if any(isinstance(event, Finished) for event in events):
+                            return  # what the engine meets with now is of no interest to anybody
             return
         except RunnerCrashedError:
             if answering or caller.again:

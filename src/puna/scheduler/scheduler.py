@@ -362,7 +362,8 @@ class Scheduler:
     async def _dismiss(self, entry: LoadedModel) -> None:
         entry.keep_alive = 0
         if self._policy.idle(entry.resident):
-            await self._unload(entry.resident)
+            # Whoever asked for this may go away, but half of it must not be done.
+            await asyncio.shield(_in_background(self._unload(entry.resident), self._unloads))
 
     async def _forget(self, digest: str, entry: LoadedModel | None) -> None:
         if entry:
@@ -397,10 +398,11 @@ class Scheduler:
         await self._unload(entry.resident, save=False)
 
 
-def _in_background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+def _in_background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
     task = asyncio.create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
+    return task
 
 
 def _log_load(entry: LoadedModel) -> None:
