@@ -190,6 +190,18 @@ async def test_an_answer_that_is_complete_is_not_cancelled_any_more(make: Make) 
     assert not world.scheduler.requests()
 
 
+async def test_a_request_whose_turn_has_just_come_is_cancelled(make: Make) -> None:
+    world = make()
+    await world.say()
+    asked = asyncio.create_task(world.say(caller=Caller(id="one")))
+    await asyncio.sleep(0)
+    assert [state.running for state in world.scheduler.requests()] == [True]
+    world.scheduler.cancel("one")
+    with pytest.raises(RequestCanceledError):
+        await asked
+    assert world.scheduler.loaded()[0].users == 0
+
+
 async def test_a_runner_that_dies_before_the_answer_begins_is_replaced(make: Make) -> None:
     world = make()
     expected = await world.say()

@@ -46,6 +46,8 @@ class _Request:
     started: float = math.inf
     entry: LoadedModel | None = None
     lease: Lease | None = None
+    ended_by: PunaError | None = None
+    """Why it must not begin, though its turn has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,8 @@ class Scheduler:
         request = self._submit(model, options, caller or Caller())
         try:
             entry = await request.granted
+            if request.ended_by:
+                raise request.ended_by
             entry.keep_alive = self._settings.keep_alive if keep_alive is None else keep_alive
             context = min(options.num_ctx or entry.config.context, entry.config.context)
             client = entry.runner.client.borrowed()
@@ -146,11 +150,8 @@ class Scheduler:
         request = self._requests.get(request_id)
         if request is None:
             raise NotFoundError(f"no request '{request_id}' waits or runs")
-        if request.lease:
-            request.lease.end(RequestCanceledError())
-        elif not request.granted.done():
-            self._refuse(request, RequestCanceledError())
-            self._pump()
+        self._end(request, RequestCanceledError())
+        self._pump()
 
     async def unload(self, model: Model) -> None:
         """Take a model out of memory as soon as no request uses it."""
@@ -176,8 +177,7 @@ class Scheduler:
                 return
             await asyncio.sleep(_DRAIN_PAUSE)
         for request in list(self._requests.values()):
-            if request.lease:
-                request.lease.end(reason)
+            self._end(request, reason)
 
     async def close(self) -> None:
         """End every request that waits, and every runner."""
@@ -243,6 +243,15 @@ class Scheduler:
         if entry and self._policy.idle(entry.resident):
             self._policy.measured(entry.resident, entry.runner.memory())
             self._keep(entry)
+
+    def _end(self, request: _Request, reason: PunaError) -> None:
+        """End a request, whether it waits, runs, or is about to."""
+        if request.lease:
+            request.lease.end(reason)
+        elif request.granted.done():
+            request.ended_by = reason
+        else:
+            self._refuse(request, reason)
 
     def _refuse(self, request: _Request, error: PunaError) -> None:
         self._policy.queue.remove(request.ticket)
