@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
@@ -34,7 +35,9 @@ _log = logging.getLogger(__name__)
 
 def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: False) -> FastAPI:
     """Return the application for one server with these settings; while ``crowded``, it turns requests away."""
-    app = FastAPI(
+    app = FastAPIOffline(  # like FastAPI, but nothing of its page comes from other servers
+        redoc_url=None,
+        static_url="/docs/assets",
         title="Puna",
         version=__version__,
         description="Large language models on this machine, behind the Ollama REST API.",
