@@ -44,7 +44,9 @@ class Fake:
 
     def _write(self, membership: str, mounts: str) -> None:
         (self.proc / "cgroup").write_text(membership)
-        (self.proc / "mountinfo").write_text(f"22 1 8:1 / / rw,relatime - ext4 /dev/root rw\n{mounts}")
+        (self.proc / "mountinfo").write_text(
+            f"22 1 8:1 / / rw,relatime - ext4 /dev/root rw\n23 1 0:9 / /x rw - fuse  rw\n{mounts}"
+        )
 
 
 @pytest.fixture

@@ -80,9 +80,10 @@ def serve(
 
 def _connections(files: int) -> int:
     """Return how many clients may be connected at a time when the process may have so many files open."""
+    clients = files - min(_OTHER_FILES, files // 2)
     if files < _FEW_FILES:
-        _log.warning("at most %d files may be open (ulimit -n), so that many clients at a time are turned away", files)
-    return files - min(_OTHER_FILES, files // 2)
+        _log.warning("only %d files may be open (ulimit -n): more than %d clients are turned away", files, clients)
+    return clients
 
 
 class _Server(uvicorn.Server):

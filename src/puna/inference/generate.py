@@ -56,7 +56,7 @@ async def generate(
                     async for events in answer:
                         answering = True
                         yield events
-                        if any(isinstance(event, Finished) for event in events):
+                        if isinstance(events[-1], Finished):
                             return  # what the engine meets with now is of no interest to anybody
             return
         except RunnerCrashedError:

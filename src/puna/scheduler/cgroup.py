@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+_MOUNT = re.compile(r"\S+ \S+ \S+ (\S+) (\S+) .*- (cgroup2?) .*?(\S+)")
+"""A line of ``mountinfo``: root, mount point, type, and the options of its file system."""
 _ESCAPE = re.compile(r"\\([0-7]{3})")
 
 
@@ -43,22 +45,24 @@ class MemoryGroups:
 
 def _groups(proc: Path) -> Iterator[tuple[Path, _Files]]:
     try:
-        memberships = (proc / "cgroup").read_text(encoding="utf-8").splitlines()
-        mounts = (proc / "mountinfo").read_text(encoding="utf-8").splitlines()
+        memberships, mounts = (
+            (proc / name).read_text(errors="surrogateescape").splitlines() for name in ("cgroup", "mountinfo")
+        )
     except OSError:
         return
     places = {controllers: path for _, controllers, path in (line.split(":", 2) for line in memberships)}
     for mount in mounts:
-        before, _, after = mount.partition(" - ")
-        root, point = (_plain(field) for field in before.split()[3:5])
-        kind, _, options = after.split()[:3]
+        found = _MOUNT.fullmatch(mount)
+        if not found:
+            continue
+        root, point, kind, options = found.groups()
         if kind == "cgroup2":
             controllers, files = "", _V2
-        elif kind == "cgroup" and "memory" in options.split(","):
+        elif "memory" in options.split(","):
             controllers, files = next((key for key in places if "memory" in key.split(",")), "memory"), _V1
         else:
             continue
-        for directory in _upwards(Path(point), root, places.get(controllers, "/")):
+        for directory in _upwards(Path(_plain(point)), _plain(root), places.get(controllers, "/")):
             yield directory, files
 
 
