@@ -15,6 +15,7 @@ import signal
 import statistics
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
@@ -50,7 +51,8 @@ def report(course: Course, seconds: float, clients: int, seed: int) -> str:
         ]
     lines += ["", "| request, manner | outcome | count |", "|---|---|---|"]
     lines += [f"| {kind} | {outcome} | {count} |" for (kind, outcome), count in sorted(record.outcomes.items())]
-    lines += ["", *(f"- FAULT: {fault}" for fault in course.faults[:50])]
+    faults = Counter(course.faults).most_common(50)
+    lines += ["", *(f"- FAULT, {count} times: {fault}" for fault, count in faults)]
     return "\n".join(lines)
 
 

@@ -6,12 +6,16 @@ import resource
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from tests.scheduler.conftest import Make, World, request, until
 
+from puna.engine.config import RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.runner import Runner
 from puna.errors import NotFoundError, UnavailableError
 from puna.inference.events import Finished
 from puna.inference.generate import generate
@@ -168,6 +172,36 @@ async def test_a_runner_that_is_killed_each_time_it_loads_is_an_error_that_says_
     with pytest.raises(ModelLoadError, match="failed to load: the process was ended by signal 9"):
         await asked
     assert len(killed) == 2
+
+
+def test_a_runner_that_dies_before_it_is_told_anything_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn = asyncio.create_subprocess_exec
+
+    async def stillborn(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await spawn(*arguments, **options)
+        process.kill()
+        await process.wait()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", stillborn)
+    for loop in (uvloop.new_event_loop, asyncio.new_event_loop):  # each has its own word for a pipe that is closed
+        with asyncio.Runner(loop_factory=loop) as runner, pytest.raises(ModelLoadError, match="ended by signal 9"):
+            runner.run(Runner.start("x", RunnerConfig(model_path="x", context=8), tmp_path, load_timeout=20))
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_load_that_fails_in_an_unknown_way_holds_up_nobody(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: Any, **__: Any) -> Runner:
+        raise RuntimeError("something odd")
+
+    world = make()
+    with monkeypatch.context() as patched:
+        patched.setattr(Runner, "start", fail)
+        with pytest.raises(ModelLoadError, match="cannot load cria:latest: something odd"):
+            await world.say()
+    assert await world.say()
 
 
 async def test_an_unload_goes_on_when_whoever_asked_for_it_goes_away(make: Make) -> None:

@@ -89,7 +89,8 @@ class Runner:
         stdin = self._process.stdin
         if stdin is None:
             raise ModelLoadError(f"the runner of {self.name} has no standard input")
-        with contextlib.suppress(ConnectionError):  # a process that died at once is reported below
+        # A process that died at once is reported below. RuntimeError is what uvloop raises for a pipe that is closed.
+        with contextlib.suppress(ConnectionError, RuntimeError):
             stdin.write(f"{json.dumps(start)}\n{self.config.to_json()}\n".encode())
             await stdin.drain()
         healthy = asyncio.create_task(wait_until_healthy(self.client))
@@ -191,7 +192,7 @@ class Runner:
         await self.client.close()
         stdin = self._process.stdin
         if stdin is not None and not stdin.is_closing():
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, RuntimeError):
                 stdin.write(f"{STOP}\n".encode())
             stdin.close()
         try:

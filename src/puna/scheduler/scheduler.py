@@ -313,8 +313,8 @@ class Scheduler:
         started = time.monotonic()
         try:
             runner, warm = await self._start_runner(resident, model, options)
-        except (PunaError, OSError) as error:
-            _log.warning("%s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody must wait for a load that is over
+            _log.warning("%s", error, exc_info=None if isinstance(error, PunaError | OSError) else error)
             self._policy.gone(resident)
             failure = error if isinstance(error, PunaError) else ModelLoadError(f"cannot load {model.name}: {error}")
             for ticket in list(self._policy.queue.waiting(resident.key)):
