@@ -192,6 +192,16 @@ def test_a_runner_that_dies_before_it_is_told_anything_is_an_error(
     assert not list(tmp_path.iterdir())
 
 
+async def test_a_runner_that_cannot_be_started_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: Any, **__: Any) -> asyncio.subprocess.Process:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", fail)
+    with pytest.raises(OSError, match="too many"):
+        await Runner.start("x", RunnerConfig(model_path="x", context=8), tmp_path, load_timeout=20)
+    assert not list(tmp_path.iterdir())
+
+
 async def test_a_load_that_fails_in_an_unknown_way_holds_up_nobody(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     async def fail(*_: Any, **__: Any) -> Runner:
         raise RuntimeError("something odd")

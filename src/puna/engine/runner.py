@@ -68,15 +68,19 @@ class Runner:
         place = Path(tempfile.mkdtemp(prefix="puna-", dir=directory))
         socket = place / "engine.sock"  # the engine tells a socket from a host by its name
         key = secrets.token_urlsafe(24)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "puna.engine.embedded",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
-        )
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                "puna.engine.embedded",
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
+            )
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
         runner = cls(name, config, process, EngineClient.connect(socket, key), place)
         try:
             await runner._load({"socket": str(socket), "key": key, "debug": debug}, load_timeout)
