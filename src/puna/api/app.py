@@ -22,6 +22,7 @@ from puna.api.request_id import RequestIds
 from puna.api.responses import json_response
 from puna.api.security import BasicAuth, Guard, origin_pattern
 from puna.api.services import Services
+from puna.engine.runner import remove_abandoned
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.scheduler import Scheduler
@@ -66,7 +67,8 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     loop = asyncio.get_running_loop()
-    scheduler = Scheduler(settings, Path(tempfile.gettempdir()))
+    temporary = Path(tempfile.gettempdir())
+    scheduler = Scheduler(settings, temporary)
     library = Library(
         settings.models,
         hide_builtin=settings.hide_builtin,
@@ -75,6 +77,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     transfers = Transfers(settings, library)
     if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
+    if abandoned := remove_abandoned(temporary):
+        _log.info("removed the sockets of %d runners of a server that was killed", abandoned)
     scheduler.sessions.clean()
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)

@@ -17,6 +17,7 @@ from puna.api.app import create_app
 from puna.api.services import Services
 from puna.cli.errors import CommandError
 from puna.cli.open_files import raise_limit
+from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Address, Settings
 
@@ -59,7 +60,11 @@ def serve(
     )
     connections = _connections(raise_limit())
     listener = _listen(address)
-    look = EngineInfoProcess()  # under way while the application is made
+    engines = Engines(settings.home, settings.engine)
+    program = engines.program()
+    look = EngineInfoProcess(
+        engines.chosen() if program else PORTABLE, program
+    )  # under way while the application is made
     app = create_app(settings, crowded=lambda: len(server.server_state.connections) > connections)
     config = uvicorn.Config(
         app,
