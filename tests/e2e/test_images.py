@@ -55,6 +55,18 @@ def test_image_is_part_of_the_prompt(server: Server, seeing: str) -> None:
     assert chat_stream(server, look(RED), seeing, options=options)["message"] == one["message"]
 
 
+def test_images_count_when_a_conversation_is_made_to_fit(server: Server, seeing: str) -> None:
+    options = {"num_predict": 4}
+    whole = chat(server, look(RED, BLUE), seeing, options=options)["prompt_eval_count"]
+    tight = options | {"num_ctx": whole}
+    error = refusal(server, "/api/chat", model=seeing, messages=look(RED, BLUE), truncate=False, options=tight)
+    assert f"the input has {whole} tokens" in error
+    turns = [*look(*[RED, BLUE] * 10), {"role": "assistant", "content": "Red."}] * 4
+    answer = chat(server, [*turns, *look()], seeing, options=options | {"num_ctx": 256})
+    assert answer["dropped_messages"] >= 2
+    assert 0 < answer["prompt_eval_count"] < 256
+
+
 def test_different_images_are_told_apart(server: Server, seeing: str) -> None:
     body = {"logprobs": True, "options": {"num_predict": 1}}
     first, second = (chat(server, look(image), seeing, **body)["logprobs"][0] for image in (RED, BLUE))

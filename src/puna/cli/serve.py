@@ -16,11 +16,19 @@ from puna import __version__
 from puna.api.app import create_app
 from puna.api.services import Services
 from puna.cli.errors import CommandError
+from puna.cli.open_files import raise_limit
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Address, Settings
 
+_log = logging.getLogger(__name__)
 _BACKLOG = 2048
+_FEW_FILES = 1024
+_OTHER_FILES = 256
+"""Files that clients must leave to runners, models and logs."""
+_IDLE_SECONDS = 120
+"""How long an idle connection is kept: longer than clients and proxies keep theirs, so that they close it first. A
+request that they send at the moment in which the server closes it would be lost without a word."""
 _FINISH_SECONDS = 1.5
 """How long answers under way may still take when the server is told to end."""
 _SHUTDOWN_SECONDS = 5
@@ -50,13 +58,14 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    connections = _connections(raise_limit())
     listener = _listen(address)
     engines = Engines(settings.home, settings.engine)
     program = engines.program()
     look = EngineInfoProcess(
         engines.chosen() if program else PORTABLE, program
     )  # under way while the application is made
-    app = create_app(settings)
+    app = create_app(settings, crowded=lambda: len(server.server_state.connections) > connections)
     config = uvicorn.Config(
         app,
         log_config=None,
@@ -64,6 +73,7 @@ def serve(
         log_level="warning",
         lifespan="on",
         timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+        timeout_keep_alive=_IDLE_SECONDS,
     )
     server = _Server(config, app, f"http://{_printable(listener)}", look)
     if exit_with_stdin:
@@ -71,6 +81,14 @@ def serve(
     server.run(sockets=[listener])
     if not server.started:
         raise CommandError("the server could not start; see the log above")
+
+
+def _connections(files: int) -> int:
+    """Return how many clients may be connected at a time when the process may have so many files open."""
+    clients = files - min(_OTHER_FILES, files // 2)
+    if files < _FEW_FILES:
+        _log.warning("only %d files may be open (ulimit -n): more than %d clients are turned away", files, clients)
+    return clients
 
 
 class _Server(uvicorn.Server):

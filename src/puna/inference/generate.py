@@ -59,6 +59,8 @@ async def generate(
                     async for events in answer:
                         answering = True
                         yield events
+                        if isinstance(events[-1], Finished):
+                            return  # what the engine meets with now is of no interest to anybody
             return
         except RunnerCrashedError:
             if answering or caller.again:
