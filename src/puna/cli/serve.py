@@ -1,28 +1,23 @@
 """``puna serve``."""
 
-import asyncio
 import logging
 import os
 import socket
 import sys
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvicorn
-from fastapi import FastAPI
 
 from puna import __version__
-from puna.api.app import create_app
-from puna.api.services import Services
 from puna.cli.errors import CommandError
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Address, Settings
 
+if TYPE_CHECKING:
+    from puna.api.server import Server
+
 _BACKLOG = 2048
-_FINISH_SECONDS = 1.5
-"""How long answers under way may still take when the server is told to end."""
-_SHUTDOWN_SECONDS = 5
 
 _OPEN_ADDRESS = """\
 refusing to listen on {host} without credentials: everybody who reaches this address could use and delete your models.
@@ -50,43 +45,20 @@ def serve(
         stream=sys.stderr,
     )
     listener = _listen(address)
-    look = EngineInfoProcess()  # under way while the application is made
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=settings.debug,
-        log_level="warning",
-        lifespan="on",
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-    )
-    server = _Server(config, app, f"http://{_printable(listener)}", look)
+    look = EngineInfoProcess()
+
+    def tell() -> None:
+        typer.echo(f"Puna {__version__} listens on http://{_printable(listener)}, engine: {look.result()}")
+        sys.stdout.flush()
+
+    from puna.api.server import Server  # most of the start, while the look at the engine is under way
+
+    server = Server(settings, tell)
     if exit_with_stdin:
         threading.Thread(target=_exit_with_stdin, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
     if not server.started:
         raise CommandError("the server could not start; see the log above")
-
-
-class _Server(uvicorn.Server):
-    """Says where it listens as soon as it does, and ends the answers under way when it is told to end."""
-
-    def __init__(self, config: uvicorn.Config, app: FastAPI, url: str, look: EngineInfoProcess) -> None:
-        super().__init__(config)
-        self._app = app
-        self._url = url
-        self._look = look
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        typer.echo(f"Puna {__version__} listens on {self._url}, engine: {self._look.result()}")
-        sys.stdout.flush()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        services: Services = self._app.state.services
-        draining = asyncio.create_task(services.scheduler.drain(_FINISH_SECONDS))
-        await super().shutdown(sockets)
-        await draining
 
 
 def _listen(address: Address) -> socket.socket:
@@ -111,7 +83,7 @@ def _printable(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _exit_with_stdin(server: uvicorn.Server) -> None:
+def _exit_with_stdin(server: "Server") -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     server.should_exit = True
