@@ -40,6 +40,7 @@ class Server(uvicorn.Server):
         if not self.started:
             return
         gc.freeze()  # modules and routes stay as long as the process: nothing to look through for garbage
+        gc.enable()
         await asyncio.to_thread(self._on_listening)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

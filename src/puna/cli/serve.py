@@ -1,5 +1,6 @@
 """``puna serve``."""
 
+import gc
 import logging
 import os
 import socket
@@ -51,6 +52,7 @@ def serve(
         typer.echo(f"Puna {__version__} listens on http://{_printable(listener)}, engine: {look.result()}")
         sys.stdout.flush()
 
+    gc.disable()  # loading leaves no garbage; the server looks for it again as soon as it listens
     from puna.api.server import Server  # most of the start, while the look at the engine is under way
 
     server = Server(settings, tell)
