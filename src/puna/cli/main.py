@@ -12,6 +12,8 @@ from puna.errors import PunaError
 
 _COMMANDS = {
     "serve": "serve.serve",
+    "tune": "tune.tune",
+    "engine": "engine.app",
     "run": "run.run",
     "create": "create.create",
     "sessions": "sessions.sessions",
@@ -68,6 +70,9 @@ def _add_commands() -> None:
     """Add the command that is asked for, or all: each has modules of its own, which would slow the others down."""
     asked = sys.argv[1] if len(sys.argv) > 1 else ""
     for name in [asked] if asked in _COMMANDS else _COMMANDS:
-        module, _, function = _COMMANDS[name].partition(".")
-        command = getattr(import_module(f"puna.cli.{module}"), function)
-        app.command(name, hidden=name in _HIDDEN)(command)
+        module, _, attribute = _COMMANDS[name].partition(".")
+        command = getattr(import_module(f"puna.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name, hidden=name in _HIDDEN)(command)

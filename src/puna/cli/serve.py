@@ -12,6 +12,7 @@ import typer
 
 from puna import __version__
 from puna.cli.errors import CommandError
+from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Address, Settings
 
@@ -46,7 +47,9 @@ def serve(
         stream=sys.stderr,
     )
     listener = _listen(address)
-    look = EngineInfoProcess()
+    engines = Engines(settings.home, settings.engine)
+    program = engines.program()
+    look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
 
     def tell() -> None:
         typer.echo(f"Puna {__version__} listens on http://{_printable(listener)}, engine: {look.result()}")

@@ -1,0 +1,108 @@
+"""The command line of the suite."""
+
+import argparse
+import asyncio
+import os
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+from bench import machine, report
+from bench.models import SHAPES, make
+from bench.parts import control, embeddings, first_token, loading, queueing, speed, streams
+from bench.record import Record
+from bench.subjects import CRIA, Bench
+from puna import __version__
+from puna.models.library import Library
+
+_PARTS = {part.PART: part.measure for part in (control, speed, streams, first_token, loading, embeddings, queueing)}
+_TERMINATED = 128 + signal.SIGTERM
+
+
+def main() -> None:
+    """Measure what is asked for, and write the file and the page."""
+    asked = _arguments().parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # so that servers are ended too
+    record = Record.load(asked.out / "benchmarks.json")
+    if not asked.page_only:
+        bench = Bench(
+            models=_models(asked.cache),
+            home=asked.cache / "home",
+            native=asked.native,
+            peers=dict(asked.peer),
+            quick=asked.quick,
+        )
+        record.machine = machine.describe()
+        for part in asked.only or _PARTS:
+            print(f"{part} …", file=sys.stderr, flush=True)
+            series = asyncio.run(_PARTS[part](bench))
+            record.replace(part, _command(asked, part), __version__, series)
+            record.save(asked.out / "benchmarks.json")
+    report.write(record, asked.out)
+    print((asked.out / "benchmarks.md").read_text(encoding="utf-8"))
+
+
+def _arguments() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description="Measure Puna beside the engine that it stands on, and beside other servers.",
+    )
+    parser.add_argument("--quick", action="store_true", help="one round of everything")
+    parser.add_argument(
+        "--only",
+        action="append",
+        choices=_PARTS,
+        metavar="PART",
+        help=f"measure only this part, and keep the other figures of the file; may be repeated: {', '.join(_PARTS)}",
+    )
+    parser.add_argument(
+        "--native", type=Path, metavar="DIR", help="a directory with llama-server and llama-bench, to run and compare"
+    )
+    parser.add_argument(
+        "--peer",
+        action="append",
+        type=_peer,
+        default=[],
+        metavar="NAME=URL",
+        help="another server with Ollama's API to measure with the same requests; may be repeated",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("docs"), metavar="DIR", help="where the file and the page are kept [docs]"
+    )
+    parser.add_argument(
+        "--cache", type=Path, default=_cache(), metavar="DIR", help="where the models that are made are kept"
+    )
+    parser.add_argument("--page-only", action="store_true", help="make the page again from the figures of the file")
+    return parser
+
+
+def _peer(text: str) -> tuple[str, str]:
+    name, equals, url = text.partition("=")
+    if not (name and equals and url.startswith(("http://", "https://"))):
+        raise argparse.ArgumentTypeError(f"{text!r} does not have the form NAME=URL")
+    return name, url.rstrip("/")
+
+
+def _cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "puna-bench"
+
+
+def _models(cache: Path) -> dict[str, Path]:
+    """Return the files of the models, the smallest first; those that are missing are made."""
+    built_in = Library(cache / "home" / "models").get(CRIA).path
+    return {CRIA: built_in, **{name: make(shape, cache / f"random-{name}.gguf") for name, shape in SHAPES.items()}}
+
+
+def _command(asked: argparse.Namespace, part: str) -> str:
+    """Return the command that measures one part again, without the paths of this machine."""
+    words = ["python", "-m", "bench", "--only", part]
+    words += ["--quick"] if asked.quick else []
+    words += ["--native", "DIR"] if asked.native else []
+    for name, _ in asked.peer:
+        words += ["--peer", f"{name}=URL"]
+    return shlex.join(words)
+
+
+if __name__ == "__main__":
+    main()

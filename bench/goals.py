@@ -1,0 +1,97 @@
+"""The figures to reach, and how each follows from what was measured."""
+
+from dataclasses import dataclass
+
+from bench.record import Record, Series
+from bench.stats import Spread, ratios
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Names one series: its measure, its subject, and where it makes a difference its model and number of streams."""
+
+    measure: str
+    subject: str = "puna"
+    model: str | None = "1b"
+    at: int = 0
+
+    def of(self, record: Record) -> Series | None:
+        """Return the series, or ``None`` if it was not measured."""
+        return record.find(self.measure, self.subject, model=self.model, at=self.at)
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A bound on a figure, or on the ratio of two: the least that it should be, or the most."""
+
+    text: str
+    figure: Figure
+    divisor: Figure | None = None
+    least: float | None = None
+    most: float | None = None
+    unit: str = ""
+
+    def reached(self, record: Record) -> Spread | None:
+        """Return the figure, or ``None`` if it was not measured."""
+        series = self.figure.of(record)
+        if series is None or self.divisor is None:
+            return Spread.of(series.values) if series else None
+        divisor = self.divisor.of(record)
+        return Spread.of(ratios(series.values, divisor.values)) if divisor else None
+
+    def holds(self, spread: Spread) -> bool:
+        """Return whether the median keeps the bound."""
+        return (self.least or 0.0) <= spread.median and (self.most is None or spread.median <= self.most)
+
+    @property
+    def wanted(self) -> str:
+        """Return the bound as text."""
+        bound = f"≥ {self.least:g}" if self.least is not None else f"≤ {self.most:g}"
+        return f"{bound} {self.unit}".rstrip()
+
+
+_COLD = Figure("cold")
+GOALS = (
+    Goal(
+        "generation through the API ÷ llama-server, 1 B, one stream",
+        Figure("generation"),
+        Figure("generation", "llama-server"),
+        least=0.98,
+    ),
+    Goal(
+        "prompt reading through the API ÷ llama-bench, 1 B",
+        Figure("prompt"),
+        Figure("prompt", "llama-bench"),
+        least=0.95,
+    ),
+    Goal(
+        "native ÷ portable, prompt reading, 1 B",
+        Figure("prompt"),
+        Figure("prompt", "puna portable"),
+        least=1.8,
+    ),
+    Goal(
+        "total throughput, 8 streams ÷ 1 stream, 1 B, default settings",
+        Figure("throughput", at=8),
+        Figure("throughput", at=1),
+        least=1.7,
+    ),
+    Goal("first token of 2,000 tokens, cold ÷ after an unload", _COLD, Figure("after an unload"), least=30),
+    Goal("first token of 2,000 tokens, cold ÷ after a restart", _COLD, Figure("after a restart"), least=30),
+    Goal(
+        "processor time of the server per streamed token, /api/generate",
+        Figure("processor time per token, /api/generate", model=None),
+        most=150,
+        unit="µs",
+    ),
+    Goal(
+        "processor time of the server per streamed token, /api/chat",
+        Figure("processor time per token, /api/chat", model=None),
+        most=150,
+        unit="µs",
+    ),
+    Goal("resident memory of the idle server", Figure("idle memory", model=None), most=90, unit="MB"),
+    Goal(
+        "from `puna serve` to the first answered request", Figure("start to first answer", model=None), most=1, unit="s"
+    ),
+)

@@ -1,0 +1,47 @@
+"""What the figures were measured on: the processor, its instruction sets, the memory. Never a name or a path."""
+
+import os
+import platform
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+_INSTRUCTIONS = {
+    "avx2": "AVX2",
+    "avx512f": "AVX-512",
+    "avx512_vnni": "AVX-512 VNNI",
+    "avx512_bf16": "AVX-512 BF16",
+    "avx_vnni": "AVX-VNNI",
+    "amx_int8": "AMX",
+    "asimddp": "NEON dot product",
+    "i8mm": "I8MM",
+    "sve": "SVE",
+}
+
+
+def describe() -> dict[str, Any]:
+    """Return a description of this machine."""
+    lines = _cpuinfo()
+    flags = set(" ".join(lines.get("flags", lines.get("Features", ()))).split())
+    return {
+        "processor": next(iter(lines.get("model name", ())), platform.processor() or platform.machine()),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "instructions": [name for flag, name in _INSTRUCTIONS.items() if flag in flags],
+        "memory_gib": round(psutil.virtual_memory().total / (1 << 30), 1),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": ".".join(map(str, sys.version_info[:3])),
+        "xllamacpp": version("xllamacpp"),
+    }
+
+
+def _cpuinfo() -> dict[str, list[str]]:
+    """Return the values of each key of /proc/cpuinfo; nothing where there is no such file."""
+    path = Path("/proc/cpuinfo")
+    lines: dict[str, list[str]] = {}
+    for line in path.read_text().splitlines() if path.exists() else ():
+        key, _, value = line.partition(":")
+        lines.setdefault(key.strip(), []).append(value.strip())
+    return lines

@@ -1,0 +1,130 @@
+"""The server without the model: requests per second, processor time per token, memory, and the time to start."""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlsplit
+
+from bench.client import Answer, Client, client
+from bench.record import Series
+from bench.servers import PunaServer, puna
+from bench.subjects import CRIA, Bench, Rounds, own
+from bench.vocabulary import text
+
+PART = "control"
+_ROUNDS = 5
+_CONNECTIONS = 4
+_SECONDS = 1.0
+_TOKENS = 1000
+_SETTLE_SECONDS = 0.5
+_HEAD_END = b"\r\n\r\n"
+_PATHS = ("/api/version", "/api/tags")
+
+
+async def measure(bench: Bench) -> list[Series]:
+    """Measure Puna with its built-in model, and only its requests per second on peers."""
+    rounds = Rounds(PART)
+    for _ in bench.rounds(_ROUNDS):
+        await _start(bench, rounds)
+    async with own(bench, *bench.models) as (server, asker):
+        addresses = {"puna": server.url, **bench.peers}
+        for _ in bench.rounds(_ROUNDS):
+            for path in _PATHS:
+                for name, url in addresses.items():
+                    rounds.add(f"GET {path}", name, "requests/s", await asyncio.to_thread(_requests, url, path))
+        await asker.generate(CRIA, text(8, "warm up"), 1)
+        for number in bench.rounds(_ROUNDS):
+            await _tokens(server, asker, number, rounds)
+        await asker.unload(CRIA)
+        for model in bench.models:
+            await _memory(server, asker, model, rounds)
+    return rounds.series()
+
+
+async def _start(bench: Bench, rounds: Rounds) -> None:
+    began = time.perf_counter()
+    with puna(bench.home, **bench.engine) as server:
+        async with client(server.url) as asker:
+            rounds.add("start to version", "puna", "s", time.perf_counter() - began)
+            await asker.generate(CRIA, "The sea", 1)
+            rounds.add("start to first answer", "puna", "s", time.perf_counter() - began, model=CRIA)
+    with puna(bench.home, **bench.engine) as server:
+        await asyncio.sleep(_SETTLE_SECONDS)
+        rounds.add("idle memory", "puna", "MB", server.resident() / 1e6)
+
+
+async def _tokens(server: PunaServer, asker: Client, number: int, rounds: Rounds) -> None:
+    """Measure the processor time of the server's own process for each token of one fast stream."""
+    prompt = text(8, number)
+    asks: dict[str, Callable[[], Awaitable[Answer]]] = {
+        "/api/generate": lambda: asker.generate(CRIA, prompt, _TOKENS),
+        "/api/chat": lambda: asker.chat(CRIA, [{"role": "user", "content": prompt}], _TOKENS),
+    }
+    for path, ask in asks.items():
+        before = server.processor_seconds()
+        answer = await ask()
+        spent = server.processor_seconds() - before
+        rounds.add(f"processor time per token, {path}", "puna", "µs", spent / answer.tokens * 1e6, model=CRIA)
+        rounds.add(f"tokens per second, {path}", "puna", "tokens/s", answer.rate, model=CRIA)
+
+
+async def _memory(server: PunaServer, asker: Client, model: str, rounds: Rounds) -> None:
+    """Measure the memory of a runner that has just answered, and of the server beside it."""
+    await asker.generate(model, text(16, "memory"), 8)
+    (runner,) = [process for process in server.runners() if process.is_running()]
+    info = runner.memory_full_info()
+    rounds.add("memory of the runner", "puna", "MB", info.rss / 1e6, model=model)
+    rounds.add("memory of the runner that is its own", "puna", "MB", info.uss / 1e6, model=model)
+    rounds.add("memory of the server", "puna", "MB", server.resident() / 1e6, model=model)
+    await asker.unload(model)
+
+
+def _requests(url: str, path: str) -> float:
+    """Return how many requests per second a server answers over a few kept connections."""
+    counts = [0] * _CONNECTIONS
+    until = time.perf_counter() + _SECONDS
+
+    def ask(number: int) -> None:
+        counts[number] = _ask_until(url, path, until)
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(_CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return sum(counts) / _SECONDS
+
+
+def _ask_until(url: str, path: str, until: float) -> int:
+    parts = urlsplit(url)
+    request = f"GET {path} HTTP/1.1\r\nHost: {parts.netloc}\r\n\r\n".encode()
+    count = 0
+    with socket.create_connection((parts.hostname, parts.port or 80), timeout=10) as connection:
+        while time.perf_counter() < until:
+            connection.sendall(request)
+            _receive(connection)
+            count += 1
+    return count
+
+
+def _receive(connection: socket.socket) -> None:
+    """Read one answer; raise ``RuntimeError`` if it is not one of a known length."""
+    data = b""
+    while _HEAD_END not in data:
+        data += _some(connection)
+    head, _, body = data.partition(_HEAD_END)
+    fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:])
+    if not head.startswith(b"HTTP/1.1 200") or b"content-length" not in fields:
+        raise RuntimeError(f"an answer cannot be read: {head!r}")
+    missing = int(fields[b"content-length"]) - len(body)
+    while missing > 0:
+        missing -= len(_some(connection))
+
+
+def _some(connection: socket.socket) -> bytes:
+    data = connection.recv(1 << 16)
+    if not data:
+        raise RuntimeError("the server closed a kept connection")
+    return data

@@ -1,0 +1,112 @@
+"""The page with the figures: goals, tables, plots, and what they were measured on."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from bench.goals import GOALS
+from bench.plots import draw
+from bench.record import Record, Series
+from bench.stats import Spread, ratios
+
+_T = TypeVar("_T")
+_TITLES = {
+    "speed": "One stream",
+    "streams": "Many streams at once",
+    "first-token": "First token of a conversation",
+    "loading": "Loading models",
+    "embeddings": "Embeddings",
+    "control": "The server without the model",
+    "queue": "Five hundred clients at once",
+}
+_NOTES = {
+    "speed": "512 tokens are read, 64 generated; rates are those that a client sees, but for llama-bench's own. `puna` "
+    "÷ another is the ratio within a round.",
+    "streams": "Streams of 24 tokens after prompts of 16 that differ; tokens per second of all together, reading "
+    "included.",
+    "first-token": "A conversation of 2,000 tokens. Cold: it is new and the model not in memory. Warm: its next turn. "
+    "Then its next turns after the model was unloaded, and after the server was restarted.",
+    "loading": "From the request to the first token. The files are in the page cache. `llama-server`: from the start "
+    "of the process. Changes are between models of which only one may be in memory.",
+    "embeddings": "32 texts of 32 tokens in one request.",
+    "control": "Requests per second are asked over four connections, by a client on the same machine. Memory of "
+    "a runner counts the mapped file; its own is what nobody else could use.",
+    "queue": "One client (address) sends 250 requests at once, then 50 others send 5 each, all for 32 tokens of "
+    "`cria`. Then four times as many come as may wait.",
+}
+
+
+def write(record: Record, directory: Path) -> None:
+    """Write the page and its plots into ``directory``."""
+    plots = draw(record, directory)
+    (directory / "benchmarks.md").write_text(page(record, plots), encoding="utf-8")
+
+
+def page(record: Record, plots: dict[str, str]) -> str:
+    """Return the page; ``plots`` are file names by part."""
+    lines = ["# Benchmarks", "", *_machine(record), "", "## Goals", "", *_goals(record), ""]
+    for part, title in _TITLES.items():
+        series = [entry for entry in record.series if entry.part == part]
+        if series:
+            lines += [f"## {title}", "", _NOTES[part], "", *_table(series), ""]
+            lines += [f"![{title}]({plots[part]})", ""] if part in plots else []
+            lines += [f"`{record.commands[part]}` (Puna {record.versions[part]})", ""]
+    return "\n".join(lines)
+
+
+def _machine(record: Record) -> Iterator[str]:
+    machine = record.machine
+    instructions = ", ".join(machine.get("instructions", ()))
+    yield (
+        "Made by `python -m bench`, which measures on this machine, in rounds that alternate between what is compared. "
+        "Figures are the median of the rounds, with the lowest and the highest."
+    )
+    yield ""
+    yield (
+        f"Machine: {machine.get('processor')}, {machine.get('cores')} cores ({instructions}), "
+        f"{machine.get('memory_gib')} GiB of memory, {machine.get('system')}; Python {machine.get('python')}, "
+        f"xllamacpp {machine.get('xllamacpp')}. Models: the built-in `cria`, and models with random weights in the "
+        "shapes of Qwen 2.5 0.5B (`0.5b`) and Llama 3.2 1B (`1b`), Q4_K_M."
+    )
+
+
+def _goals(record: Record) -> Iterator[str]:
+    yield "| | goal | reached | |"
+    yield "|---|---|---|---|"
+    for goal in GOALS:
+        spread = goal.reached(record)
+        if spread is None:
+            yield f"| {goal.text} | {goal.wanted} | not measured | |"
+        else:
+            yield f"| {goal.text} | {goal.wanted} | {spread} | {'yes' if goal.holds(spread) else 'no'} |"
+
+
+def _table(series: list[Series]) -> Iterator[str]:
+    subjects = _distinct(entry.subject for entry in series)
+    others = [name for name in subjects if name != "puna"] if "puna" in subjects else []
+    yield "| " + " | ".join(["", "unit", *subjects, *(f"`puna` ÷ {name}" for name in others)]) + " |"
+    yield "|" + "---|" * (2 + len(subjects) + len(others))
+    for key in _distinct((entry.measure, entry.model, entry.at, entry.unit) for entry in series):
+        found = {entry.subject: entry for entry in series if _key(entry) == key}
+        cells = [str(Spread.of(found[name].values)) if name in found else "" for name in subjects]
+        cells += [_ratio(found, name) for name in others]
+        yield "| " + " | ".join([_label(key), key[3], *cells]) + " |"
+
+
+def _key(entry: Series) -> tuple[str, str, int, str]:
+    return entry.measure, entry.model, entry.at, entry.unit
+
+
+def _label(key: tuple[str, str, int, str]) -> str:
+    measure, model, at, _ = key
+    return measure + (f", {at} stream{'s' if at > 1 else ''}" if at else "") + (f", `{model}`" if model else "")
+
+
+def _ratio(found: dict[str, Series], other: str) -> str:
+    if "puna" not in found or other not in found or not all(found[other].values):
+        return ""
+    return str(Spread.of(ratios(found["puna"].values, found[other].values)))
+
+
+def _distinct(entries: Iterable[_T]) -> list[_T]:
+    return list(dict.fromkeys(entries))
