@@ -63,6 +63,16 @@ def test_another_key_has_another_directory(store: SessionStore) -> None:
     assert len({store.directory({"model": "m", "context": context}) for context in (1, 2, 1)}) == 2
 
 
+def test_context_is_that_of_the_session_used_last(store: SessionStore) -> None:
+    places = [store.directory({"digest": "a", "context": context}) for context in (8192, 16384)]
+    other = store.directory({"digest": "b", "context": 4096})
+    for seconds, place in enumerate((places[1], places[0], other)):
+        kept(store, place, [1, 2])
+        for path in place.glob("*.session"):
+            os.utime(path, (seconds, seconds))
+    assert (store.context_of("a"), store.context_of("b"), store.context_of("c")) == (8192, 4096, 0)
+
+
 def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path: Path) -> None:
     store = SessionStore(tmp_path, 2500)
     places = [store.directory({"digest": name}) for name in "ab"]

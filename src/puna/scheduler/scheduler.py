@@ -227,6 +227,7 @@ class Scheduler:
             if entry:  # another load: it takes what has been measured since
                 tuned = self._measured(model)
                 demand = demand_of(model, options, self._settings, tuned)
+            demand = replace(demand, saved_context=self.sessions.context_of(model.digest))
             self._policy.check(demand)
         ticket = Ticket(
             caller.id, caller.client, model.digest, demand, time.monotonic(), batch=caller.batch, again=caller.again

@@ -141,6 +141,15 @@ class SessionStore:
                 infos.append(SessionInfo(name, len(read_tokens(path)), size, used_at))
         return sorted(infos, key=lambda info: info.used_at, reverse=True)
 
+    def context_of(self, digest: str) -> int:
+        """Return the context of the session of a model that was used last, 0 if none is saved."""
+        for path, _, _ in sorted(self._files(), key=lambda entry: entry[2], reverse=True):
+            with contextlib.suppress(OSError, ValueError):
+                about = json.loads((path.parent / _ABOUT).read_text(encoding="utf-8"))
+                if about.get("digest") == digest:
+                    return int(about.get("context", 0))
+        return 0
+
     def clear(self) -> int:
         """Remove all sessions and return how many there were."""
         files = list(self._files())
