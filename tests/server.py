@@ -46,6 +46,12 @@ def free_port() -> int:
         return port
 
 
+def is_runner(process: psutil.Process) -> bool:
+    """Return whether a process has a model in memory, or is about to."""
+    command = process.cmdline()
+    return "puna.engine.embedded" in command or any(part.endswith("/llama-server") for part in command)
+
+
 class World:
     """A home, a temporary directory and a store that nothing outside the test sees."""
 
@@ -195,7 +201,7 @@ class Server:
         found = []
         for child in psutil.Process(self.process.pid).children():
             with contextlib.suppress(psutil.Error):  # it may end while it is looked at
-                if "puna.engine.embedded" in child.cmdline():
+                if is_runner(child):
                     found.append(child)
         return found
 

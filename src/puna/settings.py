@@ -173,6 +173,16 @@ class Settings:
     models: Path = _setting(
         "OLLAMA_MODELS", "~/.ollama/models", _parse_path, "directory of the models, in Ollama's layout"
     )
+    home: Path = _setting(
+        "PUNA_HOME", "~/.puna", _parse_path, "directory of what Puna keeps beside models: its engines"
+    )
+    engine: str = _setting(
+        "PUNA_ENGINE",
+        "",
+        str,
+        "engine for all models: portable, the name of a build, or the path of a llama-server; unset: as chosen with "
+        "puna engine use",
+    )
     keep_alive: float = _setting(
         "OLLAMA_KEEP_ALIVE",
         "5m",
@@ -212,17 +222,17 @@ class Settings:
         _parse_bytes,
         "disk space for the caches of conversations whose model has left memory; 0: keep none",
     )
-    kv_cache_type: str = _setting(
+    kv_cache_type: str | None = _setting(
         "OLLAMA_KV_CACHE_TYPE",
-        "f16",
-        _parse_choice("f16", "f32", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl"),
-        "number format of the key-value cache",
+        "",
+        _optional(_parse_choice("f16", "f32", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl")),
+        "number format of the key-value cache; unset: f16, or what puna tune has found",
     )
     flash_attention: bool | None = _setting(
         "OLLAMA_FLASH_ATTENTION",
         "",
         _optional(_parse_bool),
-        "flash attention on or off; unset: the engine decides",
+        "flash attention on or off; unset: the engine decides, or what puna tune has found",
     )
     origins: tuple[str, ...] = _setting(
         "OLLAMA_ORIGINS",

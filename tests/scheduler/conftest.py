@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from tests.server import is_runner
 
 from puna.inference.generate import Started, generate
 from puna.inference.options import Options
@@ -59,7 +60,7 @@ class World:
 
 def _is_runner(process: psutil.Process) -> bool:
     try:
-        return "puna.engine.embedded" in process.cmdline()
+        return is_runner(process)
     except psutil.ZombieProcess:
         return True  # it has ended and somebody has to take note of it
     except psutil.NoSuchProcess:

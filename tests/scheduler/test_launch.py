@@ -1,10 +1,121 @@
 """How a model is loaded follows from its file."""
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from puna.scheduler.launch import _batch_limit
+from puna.engine.config import RunnerConfig
+from puna.models.library import Library, Model
+from puna.models.manifests import MODEL
+from puna.scheduler.launch import (
+    _batch_limit,
+    can_save_slots,
+    demand_of,
+    footprint,
+    runner_config,
+    session_key,
+)
+from puna.scheduler.memory import Plan
+from puna.scheduler.options import RunnerOptions
+from puna.scheduler.tuned import UNTUNED, Tuned
+from puna.settings import Settings
 
 
 @pytest.mark.parametrize(("vocabulary", "batch"), [(0, 2048), (5_000, 2048), (32_000, 1048), (256_000, 512)])
 def test_batch_shrinks_as_the_vocabulary_grows(vocabulary: int, batch: int) -> None:
     assert _batch_limit(vocabulary) == batch
+
+
+@pytest.fixture
+def cria(tmp_path: Path) -> Model:
+    return Library(tmp_path).get("cria")
+
+
+TUNED = Tuned(
+    threads=3,
+    threads_batch=4,
+    micro_batch=256,
+    kv_type="q8_0",
+    speculation="ngram-simple",
+    draft_tokens=16,
+    draft_match=8,
+)
+PLAN = Plan(context=2048, parallel=2, size=0)
+
+
+NOTHING_ASKED = RunnerOptions()
+
+
+def started(
+    model: Model, options: RunnerOptions = NOTHING_ASKED, tuned: Tuned = TUNED, **settings: str
+) -> RunnerConfig:
+    return runner_config(model, options, PLAN, Settings.from_env(settings), tuned)
+
+
+def test_a_runner_is_started_as_measured(cria: Model) -> None:
+    config = started(cria)
+    assert (config.threads, config.threads_batch, config.micro_batch, config.kv_type) == (3, 4, 256, "q8_0")
+    assert (config.speculation, config.draft_tokens, config.draft_match) == ("ngram-simple", 16, 8)
+
+
+def test_a_small_model_runs_on_one_thread_until_it_is_measured(cria: Model) -> None:
+    config = started(cria, tuned=UNTUNED)
+    assert (config.threads, config.threads_batch, config.micro_batch, config.kv_type) == (1, 0, 0, "f16")
+    assert config.speculation == ""
+
+
+def test_what_a_request_says_goes_before_what_was_measured(cria: Model) -> None:
+    config = started(cria, RunnerOptions(num_thread=7, num_batch=64))
+    assert (config.threads, config.threads_batch, config.batch, config.micro_batch) == (7, 0, 64, 0)
+
+
+def test_what_the_settings_say_goes_before_what_was_measured(cria: Model) -> None:
+    assert started(cria, OLLAMA_KV_CACHE_TYPE="f16").kv_type == "f16"
+    without = started(cria, OLLAMA_FLASH_ATTENTION="0")
+    assert (without.kv_type, without.flash_attention) == ("f16", False)  # the other format needs it
+    slow = Tuned(flash_attention=False)
+    assert started(cria, tuned=slow).flash_attention is False
+    assert started(cria, tuned=slow, OLLAMA_FLASH_ATTENTION="1").flash_attention is True
+    assert started(cria, tuned=slow, OLLAMA_KV_CACHE_TYPE="q4_0").flash_attention is None
+
+
+def test_log_probabilities_are_asked_of_a_runner_that_does_not_guess(cria: Model) -> None:
+    options, settings = RunnerOptions(logprobs=True), Settings.from_env({})
+    assert started(cria, options).speculation == ""
+    demand = demand_of(cria, options, settings, TUNED)
+    guessing = demand_of(cria, RunnerOptions(), settings, TUNED)
+    assert (demand.plain, demand.guesses, demand.variant) == (True, False, guessing.variant)
+    assert (guessing.plain, guessing.guesses) == (False, True)
+
+
+def test_a_draft_model_that_is_gone_is_done_without(cria: Model) -> None:
+    gone = Tuned(speculation="draft-simple", draft="sha256:" + "0" * 64, draft_tokens=3)
+    assert started(cria, tuned=gone).speculation == ""
+    here = replace(gone, draft=cria.manifest.of_type(MODEL)[0].digest)
+    config = started(cria, tuned=here)
+    assert (config.speculation, config.draft_path) == ("draft-simple", str(cria.path))
+    assert not can_save_slots(cria, config)
+    assert can_save_slots(cria, started(cria))
+
+
+def test_memory_is_planned_for_what_was_measured(cria: Model) -> None:
+    settings = Settings.from_env({})
+
+    def needed(tuned: Tuned) -> int:
+        return footprint(cria, settings, tuned).total(2048, 4)
+
+    usual = needed(UNTUNED)
+    assert needed(Tuned(micro_batch=4096)) > usual
+    assert needed(Tuned(kv_type="q8_0")) < usual
+    assert needed(Tuned(speculation="ngram-simple", draft_tokens=48)) > usual
+    assert needed(Tuned(flash_attention=False)) > usual
+    draft = Tuned(speculation="draft-simple", draft=cria.manifest.of_type(MODEL)[0].digest)
+    assert needed(draft) > usual + cria.path.stat().st_size
+
+
+def test_a_saved_session_is_not_used_by_a_runner_with_another_cache(cria: Model) -> None:
+    keys = [session_key(cria, started(cria, tuned=tuned)) for tuned in (UNTUNED, TUNED, replace(TUNED, kv_type=""))]
+    assert len({str(key) for key in keys}) == 3
+    threads = [session_key(cria, started(cria, tuned=Tuned(threads=count))) for count in (1, 2)]
+    assert threads[0] == threads[1]

@@ -254,3 +254,16 @@ def test_a_load_that_ran_out_of_memory_sends_idle_models_away_or_shrinks() -> No
     assert loading.plan.parallel == 8
     assert world.policy.squeeze(loading, shrink=True) == []
     assert loading.plan.parallel == 1
+
+
+@pytest.mark.parametrize(
+    ("guesses", "plain", "served"), [(True, True, False), (True, False, True), (False, True, True)]
+)
+def test_a_runner_that_guesses_serves_all_but_plain_requests(guesses: bool, plain: bool, served: bool) -> None:
+    footprint = Footprint(GIB, 0, 8192)
+    world = World()
+    world.policy.submit(Ticket("a", "a", "x", Demand(footprint, guesses=guesses), 0))
+    world.step()
+    world.policy.submit(Ticket("b", "b", "x", Demand(footprint, plain=plain), 0))
+    world.end("a")
+    assert world.log == (["+x", "a", "b"] if served else ["+x", "a", "-x", "+x", "b"])

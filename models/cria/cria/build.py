@@ -27,13 +27,14 @@ TOKENIZER_CHARACTERS = 12_000_000
 PLAN = Plan(
     phases=(
         Phase("copying", 256, 24, 512, mixture.COPYING),
-        Phase("main", 944, 24, 512, mixture.SHARES),
+        Phase("main", 1024, 24, 512, mixture.SHARES),
         Phase("later", 576, 24, 512, mixture.LATER),
         Phase("long", 64, 6, 2048, mixture.LONG, apart=False),
-        Phase("final", 832, 24, 512, mixture.FINAL),
-        Phase("last", 240, 24, 512, mixture.LAST),
+        Phase("choosing", 1824, 24, 512, mixture.CHOOSING),
+        Phase("far", 96, 6, 2048, mixture.LONG, apart=False),
+        Phase("final", 784, 24, 512, mixture.FINAL),
     ),
-    cooldown=1600,
+    cooldown=880,
 )
 
 

@@ -10,7 +10,7 @@ import random
 import urllib.error
 import urllib.request
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,16 @@ from cria.data import mixture
 from cria.examples import Case, Example, Fim, Message
 
 LONGEST = 300
+GOALS: Sequence[tuple[str, int, tuple[str, ...]]] = (
+    ("tool calls exact, known functions, unseen values", 95, ("tools/known",)),
+    ("tool calls exact, unseen function and argument names", 80, ("tools/new",)),
+    ("no call where no function fits", 95, ("tools/none",)),
+    ("JSON exact, known wordings, unseen values", 90, ("json/fields", "json/schema", "json/free")),
+    ("questions in wordings kept from training", 90, ("qa/en", "qa/zh", "puna/en", "puna/zh")),
+    ("questions in wordings written blind", 90, ("fresh/en", "fresh/zh")),
+    ("recall of what was said earlier, known wordings, unseen values", 90, ("recall/en", "recall/zh")),
+)
+"""What cria is meant to reach: the row, per cent, and the kinds of cases that count in it."""
 Ask = Callable[[Case], Answer]
 Record = dict[str, Any]
 
@@ -147,7 +157,7 @@ def serve(gguf: Path, context: int = 2048) -> tuple[str, Any]:
 def cases(count: int, kinds: str, seed: str) -> Iterator[Case]:
     """``count`` cases of every kind that begins with one of the comma-separated ``kinds`` (all when empty)."""
     wanted = tuple(kinds.split(",")) if kinds else ("",)
-    for name in mixture.SHARES:
+    for name in (*mixture.SHARES, "knowledge.fresh"):
         if name == mixture.JOINED:
             continue
         found: defaultdict[str, int] = defaultdict(int)
@@ -212,6 +222,19 @@ def table(records: list[Record]) -> str:
     return "\n".join(lines)
 
 
+def goals(records: list[Record]) -> str:
+    """The goals and what was reached as a Markdown table; a goal without cases is left out."""
+    rows = [
+        (what, goal, [record["right"] for record in records if record["kind"] in kinds]) for what, goal, kinds in GOALS
+    ]
+    rows.append(("thinking switch obeyed", 100, [record["switch"] for record in records]))
+    lines = ["| what | goal | cases | reached |", "|---|---:|---:|---:|"]
+    for what, goal, passed in rows:
+        if passed:
+            lines.append(f"| {what} | {goal} % | {len(passed)} | {100 * sum(passed) / len(passed):.1f} % |")
+    return "\n".join(lines)
+
+
 def print_failures(records: list[Record], number: int) -> None:
     """Print the first few failures of every kind."""
     shown: defaultdict[str, int] = defaultdict(int)
@@ -223,7 +246,7 @@ def print_failures(records: list[Record], number: int) -> None:
 
 def options() -> argparse.Namespace:
     """The command line."""
-    parser = argparse.ArgumentParser(description="Evaluate cria and print a Markdown table.")
+    parser = argparse.ArgumentParser(description="Evaluate cria and print the goals and every kind as Markdown tables.")
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--url", help="a running Puna, such as http://127.0.0.1:11434")
     where.add_argument("--engine", type=Path, help="a GGUF file to ask without Puna")
@@ -237,7 +260,7 @@ def options() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Evaluate cria and print a Markdown table."""
+    """Evaluate cria and print the goals and every kind as Markdown tables."""
     arguments = options()
     server = None
     if arguments.engine:
@@ -248,7 +271,7 @@ def main() -> None:
     records = judge(ask, cases(arguments.count, arguments.kinds, arguments.seed))
     del server
     print_failures(records, arguments.failures)
-    print(table(records))
+    print(goals(records), table(records), sep="\n\n")
     if arguments.json:
         arguments.json.write_text(json.dumps(records, ensure_ascii=False, indent=1))
 

@@ -1,7 +1,7 @@
 """The evaluation's own arithmetic."""
 
 from cria.checks import Answer
-from cria.evaluate import cases, grouped, judge, puna_message, table
+from cria.evaluate import GOALS, cases, goals, grouped, judge, puna_message, table
 from cria.examples import Case, Example, Text
 
 QUESTION = Example(({"role": "user", "content": "hi"},), thinking=True)
@@ -13,6 +13,22 @@ def test_the_table_counts_right_answers_and_obedience_by_kind() -> None:
     lines = table(judge(lambda case: answers[case.kind], found)).splitlines()
     assert "| qa/en | 1 | 100.0 % |" in lines
     assert "| **thinking switch obeyed** | 2 | 50.0 % |" in lines
+
+
+def test_a_goal_counts_all_its_kinds_and_nothing_else() -> None:
+    judged = [("json/fields", True), ("json/free", False), ("json/wording", False), ("tools/new", True)]
+    lines = goals([{"kind": kind, "right": right, "switch": True} for kind, right in judged]).splitlines()
+    assert lines[2:] == [
+        "| tool calls exact, unseen function and argument names | 80 % | 1 | 100.0 % |",
+        "| JSON exact, known wordings, unseen values | 90 % | 2 | 50.0 % |",
+        "| thinking switch obeyed | 100 % | 4 | 100.0 % |",
+    ]
+
+
+def test_every_kind_that_a_goal_counts_has_cases() -> None:
+    families = {kind.partition("/")[0] for _, _, kinds in GOALS for kind in kinds}
+    found = {case.kind for case in cases(1, ",".join(sorted(families)), "goals")}
+    assert {kind for _, _, kinds in GOALS for kind in kinds} <= found
 
 
 def test_exercises_share_a_row() -> None:

@@ -2,21 +2,21 @@
 
 import random
 import re
+from collections import Counter
 from itertools import islice
 
 import pytest
-from cria.data.knowledge import chat, common, puna, texts, thinking, unknown, unknown_words
+from cria.data.knowledge import chat, common, fresh, puna, texts, thinking, unknown, unknown_words
+from cria.data.knowledge.asking import ask
 from cria.data.knowledge.capitals import capitals
+from cria.data.knowledge.frames import CHATTER, FRAMES
+from cria.data.knowledge.held_out import is_held_out, normal
 from cria.data.knowledge.topics import LANGUAGES, Language, Topic, load, parse
 from cria.data.knowledge.varying import vary
 from cria.examples import Case, Example, Text
 
 TOPICS = (*common.topics(), *capitals(), *puna.topics(), *chat.small_talk())
 GENERATORS = {module.__name__.rpartition(".")[2]: module for module in (chat, common, puna, texts, thinking, unknown)}
-
-
-def normal(text: str) -> str:
-    return re.sub(r"[\s?？.。!！,，]", "", text.lower())
 
 
 def prompt_text(item: Example | Case) -> str:
@@ -80,6 +80,25 @@ def test_test_questions_are_not_in_training(name: str) -> None:
     cases = list(islice(module.generate(random.Random(2), "test"), 400))
     assert all(isinstance(case, Case) for case in cases)
     assert not seen & {normal(prompt_text(case)) for case in cases}
+
+
+@pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.id)
+def test_no_held_out_wording_is_asked_in_training(topic: Topic) -> None:
+    rng = random.Random(topic.id)
+    for language in LANGUAGES:
+        side = topic.side(language)
+        assert all(is_held_out(wording) for wording in side.held_out)
+        assert not any(is_held_out(wording) for wording in side.questions)
+        for _ in range(200):
+            assert not is_held_out(ask(rng, side, language, "train")["content"])
+            if topic in chat.small_talk():
+                assert not is_held_out(chat.plain_turn(rng, topic, language, "train")["content"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_frames_of_test_are_not_in_training(language: Language) -> None:
+    trained = {normal(frame) for frame in (*FRAMES[language]["train"], *CHATTER[language])}
+    assert not trained & {normal(frame) for frame in FRAMES[language]["test"]}
 
 
 @pytest.mark.parametrize("name", GENERATORS)
@@ -164,3 +183,13 @@ def test_a_bad_content_line_is_refused() -> None:
     with pytest.raises(KeyError):
         parse("# x\neq: why || how\n", "test")
     assert load("geography")[0].id == "largest-planet"
+
+
+def test_fresh_questions_cover_every_topic_and_are_never_for_training() -> None:
+    found = fresh.wordings()
+    counts = Counter((topic.id, language) for topic, language, _ in found)
+    known = (*common.topics(), *puna.topics())
+    missing = [(topic.id, language) for topic in known for language in LANGUAGES if not counts[topic.id, language]]
+    assert len(missing) < 5
+    assert len(found) > 700
+    assert not list(fresh.generate(random.Random(1), "train"))

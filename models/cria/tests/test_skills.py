@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from cria.data.skills import GENERATORS
+from cria.data.skills.functions import WORDS_EN, WORDS_ZH
 from cria.examples import Case, Example, Fim, Item, Split
 
 COUNT = 1500
@@ -90,7 +91,7 @@ def test_conversations_have_the_turns_of_the_format(name: str) -> None:
 def test_calls_fit_their_definitions(split: Split) -> None:
     for example, call in calls("tools", split):
         offered = {tool["function"]["name"]: tool["function"] for tool in example.tools}
-        assert len(offered) == len(example.tools) <= 5
+        assert len(offered) == len(example.tools) <= 6
         parameters = offered[call["name"]]["parameters"]
         assert list(parameters) == ["type", "required", "properties"]
         keys = list(call["arguments"])
@@ -103,6 +104,12 @@ def test_calls_fit_their_definitions(split: Split) -> None:
             assert value in schema.get("enum", [value])
 
 
+def said(value: Any, question: str) -> bool:
+    """Whether a value stands in the question, a small number perhaps as a word."""
+    words = [numbers[value - 2] for numbers in (WORDS_EN, WORDS_ZH)] if value in range(2, 13) else []
+    return any(word in question for word in (str(value), *words))
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_arguments_stand_in_the_question(split: Split) -> None:
     for example, call in calls("tools", split):
@@ -113,7 +120,7 @@ def test_arguments_stand_in_the_question(split: Split) -> None:
             is_code = isinstance(value, str) and re.fullmatch("[A-Z]{3}", value)
             if schema["type"] == "boolean" or "enum" in schema or is_code:
                 continue
-            assert all(str(entry) in question for entry in flat(value)), (question, call)
+            assert all(said(entry, question) for entry in flat(value)), (question, call)
 
 
 def test_tool_cases_have_each_kind_of_answer() -> None:
@@ -126,6 +133,34 @@ def test_tool_cases_have_each_kind_of_answer() -> None:
         if item.kind == "tools/result":
             told = item.prompt.messages[-1]["content"] + json.dumps(item.prompt.messages[-2], ensure_ascii=False)
             assert item.expected and all(value in told for value in item.expected)
+
+
+def test_what_is_refused_is_called_by_no_offered_function() -> None:
+    """The same wordings occur with the function and without it, and a quarter of the conversations has no call."""
+    found = [example for example in examples("tools") if example.kind == "tools/none"]
+    assert 0.2 < len(found) / COUNT < 0.3
+    for example in found:
+        last = example.messages[-1]
+        assert "tool_calls" not in last and example.thinking == ("reasoning" in last)
+        offered = [tool["function"]["name"] for tool in example.tools]
+        named = re.search(r"(?:Call|Use|Run|调用|请用|用)[ ]?(\w+_\w+)[,， ]", users(example))
+        assert named is None or named[1] not in offered
+    assert sum(example.thinking for example in found) > 20
+
+
+def test_long_conversations_are_recalled() -> None:
+    lengths = [len(users(example)) + len(str(example.messages)) for example in examples("recall")]
+    assert 0.08 < sum(length > 1600 for length in lengths) / len(lengths) < 0.25
+
+
+def test_invented_words_do_not_run_into_each_other() -> None:
+    """In Chinese questions a Latin value stands apart from the Latin word before it."""
+    for example, call in calls("tools", "train"):
+        question = users(example)
+        for value in call["arguments"].values():
+            latin = isinstance(value, str) and re.fullmatch("[a-z]{4,}", value) and value in question
+            if latin and re.search("[\u4e00-\u9fff]", question):
+                assert re.search(rf"(?<![a-z]){value}", question), (question, call)
 
 
 def test_unseen_functions_and_values_in_the_test() -> None:
@@ -258,3 +293,6 @@ def test_drills_copy_what_was_said() -> None:
             assert item.expected in question
         if item.kind == "drills/spell":
             assert item.expected.replace("-", "") in question
+        if item.kind == "drills/choose":
+            names = set(re.findall(r"^(\w+)(?::|$)", question, re.M))
+            assert names and (item.expected in names or item.expected in ("none", "都不合适"))

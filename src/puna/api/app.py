@@ -19,6 +19,7 @@ from puna.api.request_id import RequestIds
 from puna.api.responses import json_response
 from puna.api.security import BasicAuth, Guard, origin_pattern
 from puna.api.services import Services
+from puna.engine.runner import remove_abandoned
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.scheduler import Scheduler
@@ -63,7 +64,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     transfers = Transfers(settings, library)
     if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
-    scheduler = Scheduler(settings, Path(tempfile.gettempdir()))
+    temporary = Path(tempfile.gettempdir())
+    if abandoned := remove_abandoned(temporary):
+        _log.info("removed the sockets of %d runners of a server that was killed", abandoned)
+    scheduler = Scheduler(settings, temporary)
     scheduler.sessions.clean()
     app.state.services = Services(settings, library, scheduler, transfers)
     try:

@@ -45,10 +45,19 @@ def main() -> None:
 
 
 def _add_commands() -> None:
-    if "serve" in sys.argv[1:2] or set(sys.argv) & {"-h", "--help"} or not sys.argv[1:]:
+    overview = bool(set(sys.argv) & {"-h", "--help"}) or not sys.argv[1:]
+    if "serve" in sys.argv[1:2] or overview:
         from puna.cli.serve import serve  # the server's modules would slow every other command down
 
         app.command()(serve)
+    if "tune" in sys.argv[1:2] or overview:
+        from puna.cli.tune import tune  # so would the engine's
+
+        app.command()(tune)
+    if "engine" in sys.argv[1:2] or overview:
+        from puna.cli import engine
+
+        app.add_typer(engine.app, name="engine")
     app.command()(run.run)
     app.command()(create.create)
     app.command()(sessions.sessions)

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from puna.cli.client import connected, post_lines
 
+_WIDEST = 1000
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 _ModelArgument = Annotated[str, typer.Argument(help="the model's name", show_default=False)]
 
@@ -158,4 +159,5 @@ def print_table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
         table.add_column(title, no_wrap=True, overflow="ignore")
     for row in rows:
         table.add_row(*row)
-    Console(soft_wrap=True, highlight=False, markup=False).print(table)
+    # As wide as it is: a terminal breaks long lines, and a pipe has no width that could be filled.
+    Console(width=_WIDEST, soft_wrap=True, highlight=False, markup=False).print(table)

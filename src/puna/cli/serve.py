@@ -16,6 +16,7 @@ from puna import __version__
 from puna.api.app import create_app
 from puna.api.services import Services
 from puna.cli.errors import CommandError
+from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Address, Settings
 
@@ -50,7 +51,11 @@ def serve(
         stream=sys.stderr,
     )
     listener = _listen(address)
-    look = EngineInfoProcess()  # under way while the application is made
+    engines = Engines(settings.home, settings.engine)
+    program = engines.program()
+    look = EngineInfoProcess(
+        engines.chosen() if program else PORTABLE, program
+    )  # under way while the application is made
     app = create_app(settings)
     config = uvicorn.Config(
         app,

@@ -14,18 +14,23 @@ class RunnerConfig:
     """One model in one process. Two requests whose configurations differ need different processes.
 
     ``context`` is in tokens and per slot; ``parallel`` is the number of slots; ``batch`` is the number of prompt
-    tokens evaluated in one step. ``embedding_batch`` bounds one text to embed when the model pools over all tokens.
+    tokens that the engine takes at a time, ``micro_batch`` the number that it evaluates in one step; see ``step``.
     """
 
     model_path: str
+    engine: str = ""
+    """The path of the llama-server to run; "" for the portable engine."""
     context: int
     parallel: int = 1
     batch: int = 512
+    micro_batch: int = 0
     adapter_paths: tuple[str, ...] = ()
     projector_path: str = ""
     kv_type: str = "f16"
     flash_attention: bool | None = None
     threads: int = 0
+    threads_batch: int = 0
+    """Threads for reading prompts; 0: as many as for generating."""
     gpu_layers: int = -1
     main_gpu: int = 0
     use_mmap: bool = True
@@ -37,6 +42,21 @@ class RunnerConfig:
     """Where slots may be saved to and restored from; "" forbids it."""
     pooling: str = ""
     """How token vectors become one: "mean" where the model does not say, "" for the model's own way."""
+    embedding: bool = True
+    """Whether the process can embed text, besides generating it."""
+    speculation: str = ""
+    """llama.cpp's name of a way to guess tokens ahead, such as "ngram-simple" or "draft-simple"; "" for none."""
+    draft_path: str = ""
+    """The smaller model that guesses, where ``speculation`` needs one."""
+    draft_tokens: int = 0
+    """How many tokens are guessed at a time, at most; 0: the engine's choice."""
+    draft_match: int = 0
+    """How many tokens must be as they were before for "ngram" speculation to guess; 0: the engine's choice."""
+
+    @property
+    def step(self) -> int:
+        """Return how many tokens are evaluated in one step. A text to embed must fit into one."""
+        return min(self.micro_batch, self.batch) if self.micro_batch and not self.embedding else self.batch
 
     def to_json(self) -> str:
         """Return the configuration as one line of JSON."""

@@ -44,15 +44,16 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
     # lengths in pieces, and the vector of a text to embed is then that of its last piece.
     params.kv_unified = True
     params.kv_unified_per_slot = config.context
-    params.n_batch = params.n_ubatch = config.batch
+    params.n_batch = config.batch
+    params.n_ubatch = config.step
     params.cache_type_k = params.cache_type_v = _KV_TYPES[config.kv_type]
     params.main_gpu = config.main_gpu
     params.n_gpu_layers = config.gpu_layers
     params.use_jinja = True
     # "deepseek" is llama.cpp's word for thoughts in a field of their own, whatever the model.
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_DEEPSEEK
-    params.embedding = True
-    if config.pooling == "mean":
+    params.embedding = config.embedding
+    if config.embedding and config.pooling == "mean":
         params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
     if config.flash_attention is not None:
         params.flash_attn_type = (
@@ -62,6 +63,8 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
         )
     if config.threads > 0:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = config.threads
+    if config.threads_batch > 0:
+        params.cpuparams_batch.n_threads = config.threads_batch
     if config.projector_path:
         params.mmproj.path = config.projector_path
     if config.use_mlock:
@@ -72,7 +75,26 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
         params.numa = xllamacpp.ggml_numa_strategy.GGML_NUMA_STRATEGY_DISTRIBUTE
     if config.adapter_paths:
         params.lora_adapters = [_adapter(path) for path in config.adapter_paths]
+    if config.speculation:
+        _speculate(params.speculative, config)
     return params
+
+
+def _speculate(speculative: Any, config: RunnerConfig) -> None:
+    name = config.speculation.upper().replace("-", "_")
+    speculative.types = [getattr(xllamacpp.common_speculative_type, f"COMMON_SPECULATIVE_TYPE_{name}")]
+    speculative.draft.mparams.path = config.draft_path
+    maps = (speculative.ngram_simple, speculative.ngram_map_k, speculative.ngram_map_k4v)
+    if config.draft_tokens > 0:
+        speculative.draft.n_max = config.draft_tokens
+        speculative.ngram_mod.n_max = config.draft_tokens
+        speculative.ngram_mod.n_min = min(speculative.ngram_mod.n_min, config.draft_tokens)
+        for ngrams in maps:
+            ngrams.size_m = config.draft_tokens
+    if config.draft_match > 0:
+        speculative.ngram_mod.n_match = config.draft_match
+        for ngrams in maps:
+            ngrams.size_n = config.draft_match
 
 
 def _adapter(path: str) -> Any:

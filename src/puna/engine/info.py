@@ -1,4 +1,4 @@
-"""What the engine is and which instruction sets it uses here.
+"""What an engine is and which instruction sets it uses here.
 
 The engine's library is not loaded into the server's own process, where it would cost memory and could crash it; a
 child process, ``python -m puna.engine.info``, looks.
@@ -9,28 +9,32 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
-_UNINTERESTING = {"SSE3", "SSSE3", "LLAMAFILE", "OPENMP", "REPACK"}
+from puna.engine.native import instructions_of, used_instructions, version_of
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """An engine: its provider, its version, and the instruction sets that it uses on this processor."""
+    """An engine: its name, its version, and the instruction sets that it uses on this processor."""
 
-    provider: str
+    name: str
     version: str
     instructions: tuple[str, ...]
 
     def __str__(self) -> str:
         used = ", ".join(self.instructions) or "no special instructions"
-        return f"llama.cpp ({self.provider} {self.version}, {used})"
+        return f"llama.cpp ({self.name} {self.version}, {used})"
 
 
 class EngineInfoProcess:
-    """The look at the engine, under way in a child process from the moment this is made."""
+    """The look at an engine, under way in a child process from the moment this is made.
 
-    def __init__(self) -> None:
+    ``program`` is its llama-server, "" for the portable engine; ``name`` is what it is called.
+    """
+
+    def __init__(self, name: str, program: str) -> None:
+        self._name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "puna.engine.info"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            [sys.executable, "-m", "puna.engine.info", program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
 
     def result(self) -> EngineInfo:
@@ -39,20 +43,20 @@ class EngineInfoProcess:
         try:
             seen = json.loads(output)
         except ValueError:
-            return EngineInfo("portable", "unknown", ())
-        return EngineInfo("portable", seen["version"], tuple(seen["instructions"]))
+            return EngineInfo(self._name, "unknown", ())
+        return EngineInfo(self._name, seen["version"], tuple(seen["instructions"]))
 
 
-def _look() -> dict[str, object]:
-    from importlib.metadata import version
+def _look(program: str) -> dict[str, object]:
+    if program:
+        version = version_of(program).partition(", built with ")[0]
+        return {"version": version or "unknown", "instructions": instructions_of(program)}
+    from importlib.metadata import version as installed
 
     import xllamacpp
 
-    entries = xllamacpp.get_system_info().replace(":", "|").split("|")
-    pairs = [entry.split("=") for entry in entries if "=" in entry]
-    used = [name.strip() for name, value in pairs if value.strip() == "1"]
-    return {"version": version("xllamacpp"), "instructions": [name for name in used if name not in _UNINTERESTING]}
+    return {"version": installed("xllamacpp"), "instructions": used_instructions(xllamacpp.get_system_info())}
 
 
 if __name__ == "__main__":
-    json.dump(_look(), sys.stdout)
+    json.dump(_look(sys.argv[1]), sys.stdout)

@@ -11,6 +11,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 import time
@@ -20,6 +21,7 @@ from typing import Self
 
 import psutil
 
+from puna.engine import native
 from puna.engine.client import EngineClient, wait_until_healthy
 from puna.engine.config import STOP, RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
@@ -30,6 +32,9 @@ _REMEMBERED_LINES = 40
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate", re.IGNORECASE
 )
+_PLACE_PREFIX = "puna-"
+_SOCKET = "engine.sock"  # the engine tells a socket from a host by its name
+_YOUNG_SECONDS = 60
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
 
@@ -65,21 +70,17 @@ class Runner:
 
         ``load_timeout`` is in seconds. Raises ``ModelLoadError`` with the engine's reason; nothing is left then.
         """
-        place = Path(tempfile.mkdtemp(prefix="puna-", dir=directory))
-        socket = place / "engine.sock"  # the engine tells a socket from a host by its name
+        place = Path(tempfile.mkdtemp(prefix=_PLACE_PREFIX, dir=directory))
+        address = place / _SOCKET
         key = secrets.token_urlsafe(24)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "puna.engine.embedded",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
-        )
-        runner = cls(name, config, process, EngineClient.connect(socket, key), place)
         try:
-            await runner._load({"socket": str(socket), "key": key, "debug": debug}, load_timeout)
+            process = await _start_process(config, address, key, debug)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            raise
+        runner = cls(name, config, process, EngineClient.connect(address, key), place)
+        try:
+            await runner._load({"socket": str(address), "key": key, "debug": debug}, load_timeout)
         except BaseException:
             await runner.stop()
             raise
@@ -89,9 +90,10 @@ class Runner:
         stdin = self._process.stdin
         if stdin is None:
             raise ModelLoadError(f"the runner of {self.name} has no standard input")
-        with contextlib.suppress(ConnectionError):  # a process that died at once is reported below
-            stdin.write(f"{json.dumps(start)}\n{self.config.to_json()}\n".encode())
-            await stdin.drain()
+        if not self.config.engine:
+            with contextlib.suppress(ConnectionError):  # a process that died at once is reported below
+                stdin.write(f"{json.dumps(start)}\n{self.config.to_json()}\n".encode())
+                await stdin.drain()
         healthy = asyncio.create_task(wait_until_healthy(self.client))
         exited = asyncio.create_task(self._process.wait())
         try:
@@ -129,7 +131,10 @@ class Runner:
         errors = [line.partition(_ERROR_LEVEL)[2] for line in self._lines if _ERROR_LEVEL in line]
         if errors:
             return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
-        return self._lines[-1] if self._lines else f"the process ended with status {self._process.returncode}"
+        code = self._process.returncode
+        if code is not None and code < 0:
+            return f"the process was ended by signal {-code}"
+        return self._lines[-1] if self._lines else f"the process ended with status {code}"
 
     @property
     def alive(self) -> bool:
@@ -186,6 +191,8 @@ class Runner:
     async def stop(self) -> None:
         """End the process, by force if it does not end by itself, and wait for it."""
         await self.client.close()
+        if self.config.engine:
+            self.kill()  # nothing is left to do for it, and its own way to end waits for the step under way
         stdin = self._process.stdin
         if stdin is not None and not stdin.is_closing():
             with contextlib.suppress(ConnectionError):
@@ -198,3 +205,45 @@ class Runner:
             await self._process.wait()
         await self._output
         shutil.rmtree(self._place, ignore_errors=True)
+
+
+def remove_abandoned(directory: Path) -> int:
+    """Remove what runners left in ``directory`` that were killed together with their server; return how many.
+
+    Nobody listens on their sockets any more. Those of other users are left alone, and young ones, which may be about to
+    be listened on.
+    """
+    removed = 0
+    for path in directory.glob(f"{_PLACE_PREFIX}*/{_SOCKET}"):
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            if stat.st_uid == os.getuid() and time.time() - stat.st_mtime > _YOUNG_SECONDS:
+                removed += _remove_if_dead(path)
+    return removed
+
+
+def _remove_if_dead(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect(str(path))
+        except ConnectionRefusedError:
+            shutil.rmtree(path.parent, ignore_errors=True)
+            return True
+    return False
+
+
+async def _start_process(config: RunnerConfig, address: Path, key: str, debug: bool) -> asyncio.subprocess.Process:
+    environment = None
+    if config.engine:
+        command = await asyncio.to_thread(native.command, config, str(address), debug=debug)
+        environment = native.environment(key)
+    else:
+        command = [sys.executable, "-m", "puna.engine.embedded"]
+    return await asyncio.create_subprocess_exec(
+        *command,
+        env=environment,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
+    )

@@ -10,6 +10,7 @@ from puna.engine.errors import RunnerCrashedError
 from puna.inference.capabilities import capabilities, require
 from puna.inference.events import Delta, Event, Finished
 from puna.inference.prepare import Prepared, prepare
+from puna.inference.prompt.native_schema import native_schema
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.models.library import Model
@@ -43,12 +44,14 @@ async def generate(
     arrived is replaced once, and nobody notices.
     """
     request = check(request)
+    options = replace(request.options.runner, logprobs=request.logprobs)
     caller = caller or Caller()
     started = answering = False
     while True:
         try:
-            async with scheduler.acquire(request.model, request.options.runner, keep_alive, caller) as lease:
-                prepared = await _warmed(await prepare(request, lease.client, lease.context), lease)
+            async with scheduler.acquire(request.model, options, keep_alive, caller) as lease:
+                prepared = _enforceable(await prepare(request, lease.client, lease.context), lease)
+                prepared = await _warmed(prepared, lease)
                 if not started:
                     started = True
                     yield [Started(lease.load_duration)]
@@ -61,6 +64,14 @@ async def generate(
             if answering or caller.again:
                 raise
             caller = caller.once_more()
+
+
+def _enforceable(prepared: Prepared, lease: Lease) -> Prepared:
+    """Return the call with a schema that the engine enforces as a whole; raise ``NativeSchemaError`` if it cannot."""
+    schema = prepared.body.get("json_schema")
+    if schema is None or not lease.runner.config.engine:
+        return prepared
+    return replace(prepared, body=prepared.body | {"json_schema": native_schema(schema)})
 
 
 async def _warmed(prepared: Prepared, lease: Lease) -> Prepared:

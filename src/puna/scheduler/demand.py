@@ -11,13 +11,16 @@ class Demand:
     """A model in the form that a request wants it.
 
     ``context`` is in tokens per slot, 0 for Puna's choice; ``parallel`` is the number of slots, 0 for Puna's choice.
-    ``variant`` are the other options of a runner: two that differ need different processes.
+    ``variant`` are the other options of a runner: two that differ need different processes. ``guesses`` tells that a
+    runner that is started for the request guesses tokens ahead, ``plain`` that the request needs one that does not.
     """
 
     footprint: Footprint
     context: int = 0
     parallel: int = 0
     variant: Hashable = None
+    guesses: bool = False
+    plain: bool = False
 
     @property
     def least_context(self) -> int:

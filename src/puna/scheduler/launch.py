@@ -1,18 +1,25 @@
 """From a model and what is asked of its runner to the configuration that the engine starts with."""
 
+import logging
 from collections.abc import Sized
 from dataclasses import replace
+from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
+from puna.engine import native
 from puna.engine.config import RunnerConfig
-from puna.models.gguf import GGUFFile, kv_cache_bytes_per_token
+from puna.engine.engines import Engines
+from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
 from puna.models.library import Model
 from puna.scheduler.demand import Demand
 from puna.scheduler.memory import Footprint, Plan
 from puna.scheduler.options import RunnerOptions
+from puna.scheduler.tuned import UNTUNED, Tuned
 from puna.settings import Settings
 
+_log = logging.getLogger(__name__)
 _POOLED_BATCH = 2048
 _BATCH = 512
 _LOGITS_BYTES = 128 << 20
@@ -20,59 +27,105 @@ _LOGITS_BYTES = 128 << 20
 _FLOAT_BYTES = 4
 _WIDTHS = 8
 """About how many vectors of the model's width are alive at once for each token of a batch, besides two of logits."""
+_PLAIN_KV_TYPES = ("f16", "f32", "bf16")
+"""Formats of the cache that do without flash attention."""
 _ONE_THREAD_BYTES = 64 << 20
 """Smaller models are fastest on one thread: more of them spend their time waiting for each other."""
 
 
-def footprint(model: Model, settings: Settings) -> Footprint:
-    """Return what the model's files say about its size."""
+def applicable(tuned: Tuned, model: Model, options: RunnerOptions, settings: Settings) -> Tuned:
+    """Return what of ``tuned`` a request and the settings have not decided otherwise, and the files allow."""
+    if options.num_thread:
+        tuned = replace(tuned, threads=0, threads_batch=0)
+    if options.num_batch:
+        tuned = replace(tuned, micro_batch=0)
+    if settings.kv_cache_type or settings.flash_attention is False:
+        tuned = replace(tuned, kv_type="")
+    if settings.flash_attention is not None or settings.kv_cache_type not in (None, *_PLAIN_KV_TYPES):
+        tuned = replace(tuned, flash_attention=None)
+    if options.logprobs or model.projectors or (tuned.draft and _draft(model, tuned) is None):
+        tuned = tuned.plain()
+    return tuned
+
+
+def footprint(model: Model, settings: Settings, tuned: Tuned = UNTUNED) -> Footprint:
+    """Return what the model's files say about its size when its runner is started as ``tuned`` says."""
     files = [*model.paths, *model.adapters, *model.projectors]
+    cache = kv_cache_bytes_per_token(model.gguf, _kv_type(settings, tuned))
+    draft = _draft(model, tuned) if tuned.draft else None
+    if draft:
+        files.append(draft.path)
+        cache += kv_cache_bytes_per_token(draft)
+    flash_attention = tuned.flash_attention if settings.flash_attention is None else settings.flash_attention
     return Footprint(
         weights=sum(path.stat().st_size for path in files),
-        cache_per_token=kv_cache_bytes_per_token(model.gguf, settings.kv_cache_type),
+        cache_per_token=cache,
         trained_context=model.gguf.context_length or 0,
         scratch_per_token=_FLOAT_BYTES * (2 * _vocabulary(model.gguf) + _WIDTHS * (model.gguf.embedding_length or 0)),
         # A text to embed is pooled over one batch, so a batch must hold it; for a model that was not made to embed,
         # a smaller limit keeps the compute buffers small.
         batch_limit=0 if is_embedding_model(model.gguf) else _batch_limit(_vocabulary(model.gguf)),
+        micro_batch=tuned.micro_batch,
+        guesses=tuned.draft_tokens,
+        scores_per_pair=_FLOAT_BYTES * max(model.gguf.head_counts, default=0) if flash_attention is False else 0,
     )
 
 
-def demand_of(model: Model, options: RunnerOptions, settings: Settings) -> Demand:
-    """Return what a request for ``model`` with these options needs of a runner."""
+def demand_of(model: Model, options: RunnerOptions, settings: Settings, tuned: Tuned = UNTUNED) -> Demand:
+    """Return what a request for ``model`` with these options needs of a runner; ``tuned`` is what was measured."""
+    tuned = applicable(tuned, model, options, settings)
     return Demand(
-        footprint=footprint(model, settings),
+        footprint=footprint(model, settings, tuned),
         context=options.num_ctx or settings.context_length,
         parallel=settings.num_parallel,
-        variant=replace(options, num_ctx=0),
+        variant=replace(options, num_ctx=0, logprobs=False),
+        guesses=bool(tuned.speculation),
+        plain=options.logprobs,
     )
 
 
-def runner_config(model: Model, options: RunnerOptions, plan: Plan, settings: Settings) -> RunnerConfig:
-    """Return the configuration of a runner for ``model`` with the context and slots of ``plan``."""
+def runner_config(
+    model: Model, options: RunnerOptions, plan: Plan, settings: Settings, tuned: Tuned = UNTUNED
+) -> RunnerConfig:
+    """Return the configuration of a runner for ``model`` with the context and slots of ``plan``.
+
+    ``tuned`` is what was measured.
+    """
+    tuned = applicable(tuned, model, options, settings)
+    batch = options.num_batch or footprint(model, settings).batch(plan.context)
     return RunnerConfig(
+        engine=engine_of(model, settings),
         model_path=str(model.path),
         adapter_paths=tuple(str(path) for path in model.adapters),
         projector_path=str(model.projectors[0]) if model.projectors else "",
         context=plan.context,
         parallel=plan.parallel,
-        batch=options.num_batch or footprint(model, settings).batch(plan.context),
+        batch=max(batch, tuned.micro_batch),
+        micro_batch=tuned.micro_batch,
         prompt_cache=plan.prompt_cache >> 20,
-        kv_type=settings.kv_cache_type,
-        flash_attention=settings.flash_attention,
-        threads=options.num_thread or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
+        kv_type=_kv_type(settings, tuned),
+        flash_attention=tuned.flash_attention if settings.flash_attention is None else settings.flash_attention,
+        threads=options.num_thread or tuned.threads or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
+        threads_batch=tuned.threads_batch,
         gpu_layers=options.num_gpu,
         main_gpu=options.main_gpu,
         use_mmap=options.use_mmap,
         use_mlock=options.use_mlock,
         numa=options.numa,
         pooling="" if is_embedding_model(model.gguf) else "mean",
+        speculation=tuned.speculation,
+        draft_path=str(model.blobs.path(tuned.draft)) if tuned.draft else "",
+        draft_tokens=tuned.draft_tokens,
+        draft_match=tuned.draft_match,
     )
 
 
-def can_save_slots(model: Model) -> bool:
-    """Return whether the engine can save what this model's slots hold: text that a model generates from."""
-    return not model.projectors and not is_embedding_model(model.gguf)
+def can_save_slots(model: Model, config: RunnerConfig) -> bool:
+    """Return whether the engine can save what this model's slots hold: text that a model generates from.
+
+    It does not save what a draft model holds, and that fails on a conversation whose beginning it has not read.
+    """
+    return not (model.projectors or is_embedding_model(model.gguf) or config.draft_path)
 
 
 def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
@@ -80,18 +133,47 @@ def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
     return {
         "model": str(model.name),
         "digest": model.digest,
-        "engine": f"xllamacpp {version('xllamacpp')}",
+        "engine": engine_identity(config.engine),
         "context": config.context,
         "batch": config.batch,
+        "micro_batch": config.micro_batch,
         "kv_type": config.kv_type,
         "flash_attention": config.flash_attention,
         "gpu_layers": config.gpu_layers,
     }
 
 
+def engine_of(model: Model, settings: Settings) -> str:
+    """Return the ``engine`` of a ``RunnerConfig`` for the model."""
+    return Engines(settings.home, settings.engine).program(str(model.name))
+
+
+def engine_identity(engine: str) -> str:
+    """Return a text that is another one for every other engine; ``engine`` is that of a ``RunnerConfig``."""
+    return native.identity(engine) if engine else f"xllamacpp {version('xllamacpp')}"
+
+
 def is_embedding_model(gguf: GGUFFile) -> bool:
     """Return whether the model was made to embed text, and does not generate any."""
     return f"{gguf.architecture}.pooling_type" in gguf.metadata
+
+
+def _draft(model: Model, tuned: Tuned) -> GGUFFile | None:
+    """Return the header of the draft model's file, ``None`` if it is not there any more."""
+    return _header(model.blobs.path(tuned.draft)) if model.blobs.has(tuned.draft) else None
+
+
+@lru_cache(maxsize=16)
+def _header(path: Path) -> GGUFFile | None:
+    try:
+        return read_gguf(path)
+    except (GGUFError, OSError) as error:
+        _log.warning("a draft model cannot be used: %s", error)
+        return None
+
+
+def _kv_type(settings: Settings, tuned: Tuned) -> str:
+    return settings.kv_cache_type or tuned.kv_type or "f16"
 
 
 def _batch_limit(vocabulary: int) -> int:

@@ -13,6 +13,7 @@ from puna.engine.runner import Runner
 from puna.errors import PunaError
 from puna.models.library import Model
 from puna.scheduler.policy import Resident
+from puna.scheduler.tuned import UNTUNED, Tuned
 from puna.scheduler.warm import WarmSlots
 
 _CLIENT_CLOSED_REQUEST = 499
@@ -61,6 +62,8 @@ class LoadedModel:
     resident: Resident
     keep_alive: float
     warm: WarmSlots | None = None
+    tuned: Tuned = UNTUNED
+    """What had been measured for it when it was loaded."""
     expires_at: float = math.inf
     """Wall-clock time (seconds since the epoch) at which it leaves memory unless it is used before."""
     timer: asyncio.TimerHandle | None = None

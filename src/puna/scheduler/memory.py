@@ -29,7 +29,9 @@ class Footprint:
     """What a model file says about its size: bytes of weights, bytes of cache per token, and its longest context.
 
     ``scratch_per_token`` are the bytes that each token of a batch needs while it is computed, and ``batch_limit`` is
-    the largest batch; 0 means the context.
+    the largest batch; 0 means the context. A larger ``micro_batch`` makes it larger. ``guesses`` tokens are computed
+    beside each slot's own. ``scores_per_pair`` are the bytes for each pair of a token in a batch and one in the cache,
+    where flash attention does not make do without.
     """
 
     weights: int
@@ -37,6 +39,9 @@ class Footprint:
     trained_context: int
     scratch_per_token: int = 0
     batch_limit: int = 0
+    micro_batch: int = 0
+    guesses: int = 0
+    scores_per_pair: int = 0
 
     def batch(self, context: int) -> int:
         """Return how many tokens of a prompt are computed in one step."""
@@ -44,7 +49,9 @@ class Footprint:
 
     def total(self, context: int, parallel: int) -> int:
         """Return the estimated bytes of a runner with ``parallel`` slots of ``context`` tokens."""
-        scratch = self.scratch_per_token * self.batch(context)
+        step = max(self.batch(context), self.micro_batch)  # all of it in one, as a text to embed needs it
+        scratch = self.scratch_per_token * (step + self.guesses * parallel)
+        scratch += self.scores_per_pair * step * context * parallel
         return _OVERHEAD + self.weights + self.cache_per_token * context * parallel + scratch
 
 

@@ -15,3 +15,5 @@ class RunnerOptions:
     use_mmap: bool = True
     use_mlock: bool = False
     numa: bool = False
+    logprobs: bool = False
+    """Whether the runner is asked for log probabilities, which the engine has not for tokens that it guessed ahead."""

@@ -41,7 +41,7 @@ class Resident:
 
     def serves(self, demand: Demand) -> bool:
         """Return whether a request with this demand can use the runner as it is: a larger context will do."""
-        if demand.variant != self.demand.variant:
+        if demand.variant != self.demand.variant or (demand.plain and self.demand.guesses):
             return False
         return demand.context == self.demand.context or self.plan.context >= demand.least_context > 0
 

@@ -19,12 +19,21 @@ from puna.engine.runner import Runner
 from puna.errors import BadRequestError, NotFoundError, PunaError, UnavailableError
 from puna.models.library import Model
 from puna.scheduler.capacity import Capacity
-from puna.scheduler.launch import can_save_slots, demand_of, runner_config, session_key
+from puna.scheduler.launch import (
+    can_save_slots,
+    demand_of,
+    engine_identity,
+    engine_of,
+    runner_config,
+    session_key,
+)
 from puna.scheduler.lease import Caller, Lease, LoadedModel, RequestCanceledError
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.policy import Action, Load, Policy, Refuse, Resident, Start, Unload
 from puna.scheduler.queue import QueueFullError, Ticket
 from puna.scheduler.sessions import SessionStore
+from puna.scheduler.tuned import UNTUNED, Tuned
+from puna.scheduler.tuning_store import TuningStore
 from puna.scheduler.warm import WarmSlots
 from puna.scheduler.watchdog import Watchdog
 from puna.settings import Settings
@@ -41,6 +50,7 @@ class _Request:
 
     model: Model
     options: RunnerOptions
+    tuned: Tuned
     ticket: Ticket
     granted: asyncio.Future[LoadedModel]
     started: float = math.inf
@@ -77,6 +87,7 @@ class Scheduler:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
+        self._tuning = TuningStore(settings.home / "tuning")
         self._capacity = Capacity(lambda: self._policy.steady)
         self._watchdog = Watchdog(settings.stall_timeout, self._lost)
         self._policy = Policy(
@@ -205,14 +216,18 @@ class Scheduler:
             raise UnavailableError("the server is shutting down")
         if caller.id in self._requests:
             raise BadRequestError(f"another request has the id '{caller.id}'")
-        demand = demand_of(model, options, self._settings)
         entry = self._loaded.get(model.digest)
+        tuned = entry.tuned if entry else self._measured(model)
+        demand = demand_of(model, options, self._settings, tuned)
         if entry is None or not entry.resident.serves(demand):
+            if entry:  # another load: it takes what has been measured since
+                tuned = self._measured(model)
+                demand = demand_of(model, options, self._settings, tuned)
             self._policy.check(demand)
         ticket = Ticket(
             caller.id, caller.client, model.digest, demand, time.monotonic(), batch=caller.batch, again=caller.again
         )
-        request = _Request(model, options, ticket, asyncio.get_running_loop().create_future())
+        request = _Request(model, options, tuned, ticket, asyncio.get_running_loop().create_future())
         self._requests[caller.id] = request
         self._policy.submit(ticket)
         self._pump()
@@ -265,7 +280,7 @@ class Scheduler:
                 self._grant(self._requests[ticket.id], self._loaded[resident.key])
             case Load(ticket, resident):
                 request = self._requests[ticket.id]
-                _in_background(self._load(resident, request.model, request.options), self._loads)
+                _in_background(self._load(resident, request), self._loads)
             case Unload(resident):
                 _in_background(self._unload(resident), self._unloads)
             case Refuse(ticket, error):
@@ -296,10 +311,14 @@ class Scheduler:
             self._policy.stop(entry.resident)
             _in_background(self._unload(entry.resident), self._unloads)
 
-    async def _load(self, resident: Resident, model: Model, options: RunnerOptions) -> None:
-        started = time.monotonic()
+    def _measured(self, model: Model) -> Tuned:
+        """Return what is stored of how the model runs best on this machine."""
+        return self._tuning.get(model, engine_identity(engine_of(model, self._settings)))
+
+    async def _load(self, resident: Resident, request: _Request) -> None:
+        started, model = time.monotonic(), request.model
         try:
-            runner, warm = await self._start_runner(resident, model, options)
+            runner, warm = await self._start_runner(resident, request)
         except (PunaError, OSError) as error:
             _log.warning("%s", error)
             self._policy.gone(resident)
@@ -310,7 +329,8 @@ class Scheduler:
         else:
             now = time.monotonic()
             self._policy.loaded(resident, runner.memory(), now, now - started)
-            entry = LoadedModel(model, runner.config, runner, resident, self._settings.keep_alive, warm)
+            keep_alive, tuned = self._settings.keep_alive, request.tuned
+            entry = LoadedModel(model, runner.config, runner, resident, keep_alive, warm, tuned)
             self._loaded[resident.key] = entry
             self._capacity.add(runner)
             runner.on_exit(lambda: self._lost(entry))
@@ -318,22 +338,22 @@ class Scheduler:
             self._keep(entry)
         self._pump()
 
-    async def _start_runner(
-        self, resident: Resident, model: Model, options: RunnerOptions
-    ) -> tuple[Runner, WarmSlots | None]:
+    async def _start_runner(self, resident: Resident, request: _Request) -> tuple[Runner, WarmSlots | None]:
         try:
-            return await self._start(resident, model, options)
+            return await self._start(resident, request)
         except ModelLoadError as error:
-            if not (error.out_of_memory or error.killed):
+            if not (error.out_of_memory or error.killed or request.tuned != UNTUNED):
                 raise
             _log.warning("%s; trying once more", error)
+            request.tuned = UNTUNED  # what was measured once may not be possible any more
             # The system kills without a word whoever takes more memory than there is.
             victims = self._policy.squeeze(resident, shrink=error.out_of_memory)
         await asyncio.gather(*(self._unload(victim) for victim in victims))
-        return await self._start(resident, model, options)
+        return await self._start(resident, request)
 
-    async def _start(self, resident: Resident, model: Model, options: RunnerOptions) -> tuple[Runner, WarmSlots | None]:
-        config = runner_config(model, options, resident.plan, self._settings)
+    async def _start(self, resident: Resident, request: _Request) -> tuple[Runner, WarmSlots | None]:
+        model = request.model
+        config = runner_config(model, request.options, resident.plan, self._settings, request.tuned)
         warm = await asyncio.to_thread(self._warm_slots, model, config)
         runner = await Runner.start(
             str(model.name),
@@ -346,7 +366,7 @@ class Scheduler:
 
     def _warm_slots(self, model: Model, config: RunnerConfig) -> WarmSlots | None:
         """Return the saved sessions of a model, ``None`` if there can be none."""
-        if not self.sessions.limit or not can_save_slots(model):
+        if not self.sessions.limit or not can_save_slots(model, config):
             return None
         try:
             return WarmSlots(self.sessions, self.sessions.directory(session_key(model, config)))

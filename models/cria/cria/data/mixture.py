@@ -45,38 +45,36 @@ LATER: Mapping[str, float] = {
 }
 """When answers are known by heart: more of what depends on the question."""
 
-FINAL: Mapping[str, float] = {
-    "skills.tools": 0.45,
-    "skills.json_fill": 0.15,
-    "skills.drills": 0.07,
-    "skills.recall": 0.08,
-    "skills.system": 0.06,
-    "skills.thinking": 0.04,
-    "skills.fim": 0.02,
-    "knowledge.common": 0.055,
-    "knowledge.puna": 0.045,
-    "knowledge.chat": 0.025,
-    "knowledge.thinking": 0.02,
+CHOOSING: Mapping[str, float] = {
+    "skills.tools": 0.43,
+    "skills.json_fill": 0.10,
+    "skills.drills": 0.05,
+    "skills.recall": 0.04,
+    "skills.system": 0.03,
+    "skills.thinking": 0.03,
+    "skills.fim": 0.03,
+    "knowledge.common": 0.11,
+    "knowledge.puna": 0.08,
+    "knowledge.chat": 0.05,
+    "knowledge.thinking": 0.015,
     "knowledge.texts": 0.005,
     JOINED: 0.03,
 }
-"""While the learning rate falls: mostly functions and JSON, and enough of the rest to keep it."""
+"""When values are copied well: mostly the choice of a function, of none, or of an answer."""
 
-LAST: Mapping[str, float] = {
-    **FINAL,
-    "skills.tools": 0.52,
-    "skills.json_fill": 0.12,
-    "skills.drills": 0.02,
-    "skills.recall": 0.03,
-    "skills.system": 0.03,
-    "skills.thinking": 0.03,
-    "knowledge.common": 0.11,
+FINAL: Mapping[str, float] = {
+    **CHOOSING,
+    "skills.tools": 0.45,
+    "skills.json_fill": 0.11,
+    "skills.drills": 0.03,
+    "skills.fim": 0.025,
+    "knowledge.common": 0.12,
     "knowledge.puna": 0.09,
-    "knowledge.chat": 0.05,
+    "knowledge.chat": 0.06,
 }
-"""The end: what fell short in an evaluation before."""
+"""While the learning rate falls: what fell short in an evaluation before, and enough of the rest to keep it."""
 
-LONG: Mapping[str, float] = {**LATER, JOINED: 0.3}
+LONG: Mapping[str, float] = {**LATER, "skills.recall": 0.15, JOINED: 0.3}
 """Long conversations."""
 
 JOINABLE = (

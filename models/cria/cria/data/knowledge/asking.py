@@ -2,6 +2,8 @@
 
 import random
 
+from cria.data.knowledge.frames import FRAMES
+from cria.data.knowledge.held_out import is_held_out
 from cria.data.knowledge.topics import Language, Side
 from cria.data.knowledge.varying import vary
 from cria.examples import Case, Example, Message, Split
@@ -14,43 +16,11 @@ ASKING_MARKS = (
     "什么 为什么 怎么 怎样 吗 谁 哪 多少 几 如何 为何 为啥 多久 多大 多远 多快 多长 多高 多小 呢 是不是 能不能 有没有"
 )
 
-FRAMES: dict[Language, dict[Split, tuple[str, ...]]] = {
-    "en": {
-        "train": (
-            "Can you tell me: {}",
-            "Please tell me: {}",
-            "I have a question: {}",
-            "Hi! {}",
-            "Hello, {}",
-            "Hey, {}",
-            "Question: {}",
-            "Please answer: {}",
-            "My question is: {}",
-            "{} Please be brief.",
-            "{} Answer in two sentences.",
-            "{} Thanks!",
-            "Excuse me, {}",
-        ),
-        "test": ("Quick question: {}", "I was wondering: {}", "Good morning, {}", "{} Thank you in advance."),
-    },
-    "zh": {
-        "train": (
-            "请问{}",
-            "请问，{}",
-            "你好，{}",
-            "你好！{}",
-            "我想问{}",
-            "我想知道{}",
-            "请回答：{}",
-            "问题：{}",
-            "问一下，{}",
-            "{}请简单回答。",
-            "{}谢谢！",
-            "我有个问题：{}",
-        ),
-        "test": ("麻烦问一下，{}", "我很好奇，{}", "早上好，{}", "{}先谢谢了。"),
-    },
-}
+MORE_FRAMES = 0.12
+"""Share of the questions of training that get a frame besides those that get one in both splits."""
+
+SECOND_FRAME = 0.2
+"""Share of the framed questions of training that have something both before and after."""
 
 
 def is_asking(question: str, language: Language) -> bool:
@@ -70,6 +40,8 @@ def _end_mark(rng: random.Random, question: str, language: Language) -> str:
 def wrap(rng: random.Random, question: str, language: Language, split: Split) -> str:
     """One way of typing the question; test has frames of its own besides the plain forms."""
     mark = _end_mark(rng, question, language)
+    if split == "train" and rng.random() < MORE_FRAMES:
+        return _framed(rng, question, mark, language, split)
     style = rng.random()
     first_upper = question[0].upper() + question[1:]
     if style < 0.45:
@@ -82,9 +54,20 @@ def wrap(rng: random.Random, question: str, language: Language, split: Split) ->
         return first_upper + mark + rng.choice((" ", "\n", "  "))
     if style < 0.74 and language == "en":
         return question.lower()
-    frame = rng.choice(FRAMES[language][split])
-    inner = first_upper if language == "en" and not frame.startswith(("Hello", "Hey", "Excuse", "Good")) else question
-    return frame.format(inner + mark)
+    return _framed(rng, question, mark, language, split)
+
+
+def _framed(rng: random.Random, question: str, mark: str, language: Language, split: Split) -> str:
+    """The question with something before it, after it or, in training, both."""
+    frames = FRAMES[language][split]
+    frame = rng.choice(frames)
+    goes_on = frame.partition("{}")[0].endswith((", ", "And "))
+    inner = question[0].upper() + question[1:] if language == "en" and not goes_on else question
+    text = frame.format(inner + mark)
+    if split == "train" and rng.random() < SECOND_FRAME:
+        after = frame.startswith("{}")
+        text = rng.choice([other for other in frames if other.startswith("{}") != after]).format(text)
+    return text
 
 
 def user(content: str) -> Message:
@@ -100,10 +83,11 @@ def assistant(content: str) -> Message:
 def ask(rng: random.Random, side: Side, language: Language, split: Split) -> Message:
     """A user's turn with one wording of the split; in training often changed a little, never to a held-out one."""
     wording = rng.choice(side.wordings(split))
-    if split == "train":
-        varied = vary(rng, wording, language)
-        wording = wording if varied in side.held_out else varied
-    return user(wrap(rng, wording, language, split))
+    if split == "test":
+        return user(wrap(rng, wording, language, split))
+    varied = vary(rng, wording, language)
+    typed = wrap(rng, wording if is_held_out(varied) else varied, language, split)
+    return user(wording if is_held_out(typed) else typed)
 
 
 def question_item(rng: random.Random, side: Side, language: Language, split: Split, kind: str) -> Example | Case:

@@ -36,11 +36,16 @@ CAPITALS = (
 
 EN_QUESTIONS = (
     "what is the capital of {0} | what's the capital of {0} | capital of {0} | which city is the capital of {0} | "
-    "tell me the capital of {0} | name the capital of {0} | do you know the capital of {0} || "
+    "tell me the capital of {0} | name the capital of {0} | do you know the capital of {0} | {0} capital | {0}'s capital | "
+    "what is {0}'s capital | the capital city of {0} | what is the capital city of {0} | tell me {0}'s capital city | "
+    "where is the government of {0} | the city that is the capital of {0} | in {0}, which city is the capital | "
+    "I need the capital of {0} | {0}: what is its capital | which place is the capital of {0} || "
     "what city is {0}'s capital | which town is the capital city of {0}"
 )
 ZH_QUESTIONS = (
-    "{0}的首都是哪里 | {0}的首都是什么 | {0}首都 | {0}的首都在哪里 | 哪个城市是{0}的首都 | 告诉我{0}的首都 | 你知道{0}的首都吗 || "
+    "{0}的首都是哪里 | {0}的首都是什么 | {0}首都 | {0}的首都在哪里 | 哪个城市是{0}的首都 | 告诉我{0}的首都 | 你知道{0}的首都吗 | "
+    "{0}的首都 | {0}首都是哪个城市 | {0}首都是哪儿 | 首都 {0} | {0}的首都是哪个城市 | {0}的首都名字 | 说出{0}的首都 | {0}以哪座城市为首都 | "
+    "{0}的首都城市 | 哪座城市是{0}首都 | {0}的政府在哪个城市 || "
     "{0}的首都叫什么 | {0}的首都是哪座城市"
 )
 

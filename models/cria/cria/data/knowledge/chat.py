@@ -5,6 +5,8 @@ from collections.abc import Iterator
 
 from cria.data.knowledge import common, puna
 from cria.data.knowledge.asking import ask, assistant, user, wrap
+from cria.data.knowledge.frames import CHATTER
+from cria.data.knowledge.held_out import is_held_out
 from cria.data.knowledge.topics import LANGUAGES, Language, Topic, load
 from cria.data.knowledge.unknown import unknown_question
 from cria.examples import Case, Example, Message, Split
@@ -22,11 +24,35 @@ REPEAT: dict[Language, dict[Split, tuple[str, ...]]] = {
             "again please",
             "can you repeat that",
             "once more please",
+            "repeat",
+            "repeat that please",
+            "again",
+            "say it once more",
+            "what did you say",
+            "pardon",
+            "I did not get that, repeat please",
+            "the same answer again please",
+            "could you repeat your answer",
+            "come again",
         ),
         "test": ("could you say it again", "one more time please"),
     },
     "zh": {
-        "train": ("再说一遍", "请重复", "重复一遍", "能再说一次吗", "请再说一遍"),
+        "train": (
+            "再说一遍",
+            "请重复",
+            "重复一遍",
+            "能再说一次吗",
+            "请再说一遍",
+            "重复",
+            "再来一遍",
+            "再说一次",
+            "没听清，再说一遍",
+            "你刚才说什么",
+            "把刚才的话重复一遍",
+            "再讲一次",
+            "能重复吗",
+        ),
         "test": ("麻烦再说一次", "可以重复一下吗"),
     },
 }
@@ -39,6 +65,15 @@ IN_ENGLISH: dict[Split, tuple[str, ...]] = {
         "in English please",
         "say it in English",
         "and in English?",
+        "用英语再说一遍",
+        "翻译成英语",
+        "换成英文",
+        "英语版本",
+        "请说英语",
+        "translate that into English",
+        "the same in English",
+        "now in English",
+        "what is that in English",
     ),
     "test": ("可以用英语再说一遍吗", "how would you say that in English"),
 }
@@ -50,6 +85,15 @@ IN_CHINESE: dict[Split, tuple[str, ...]] = {
         "in Chinese please",
         "say it in Chinese",
         "and in Chinese?",
+        "用中文再说一遍",
+        "翻译成中文",
+        "换成中文",
+        "中文版本",
+        "请说中文",
+        "translate that into Chinese",
+        "the same in Chinese",
+        "now in Chinese",
+        "what is that in Chinese",
     ),
     "test": ("可以用中文再说一遍吗", "how would you say that in Chinese"),
 }
@@ -75,6 +119,9 @@ def _turn(rng: random.Random, topic: Topic, language: Language, split: Split) ->
 def plain_turn(rng: random.Random, topic: Topic, language: Language, split: Split) -> Message:
     """Small talk as people type it: no framing, punctuation now and then."""
     text = rng.choice(topic.side(language).wordings(split))
+    if split == "train" and rng.random() < 0.25:
+        chatty = rng.choice(CHATTER[language]).format(text)
+        text = text if is_held_out(chatty) else chatty
     styled = text[0].upper() + text[1:] if rng.random() < 0.5 else text
     if rng.random() < 0.5 and styled[-1] not in "?？!！.。":
         marks = "?" if text.split()[0] in {"how", "what", "who", "are", "do", "can"} else rng.choice(("!", "."))
@@ -156,6 +203,6 @@ def question_answers() -> list[tuple[str, str, str]]:
 
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:
-    """Single small talk (a quarter) and conversations."""
+    """Single small talk (two fifths) and conversations."""
     while True:
-        yield single(rng, split) if rng.random() < 0.25 else conversation(rng, split)
+        yield single(rng, split) if rng.random() < 0.4 else conversation(rng, split)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cria.data.knowledge import unknown_words as words
 from cria.data.knowledge.asking import assistant, user, wrap
 from cria.data.knowledge.topics import LANGUAGES, Language
+from cria.data.knowledge.varying import vary
 from cria.examples import Case, Example, Split
 
 Wordings = dict[Language, tuple[str, ...]]
@@ -330,10 +331,12 @@ def _values(rng: random.Random, language: Language, split: Split) -> dict[str, s
 
 
 def unknown_question(rng: random.Random, language: Language, split: Split) -> tuple[str, str]:
-    """A question without its wrapping, and the answer that admits not knowing."""
+    """A question without its wrapping, in training varied like what is known, and the answer that admits not knowing."""
     family = rng.choices(FAMILIES, [family.weight for family in FAMILIES])[0]
     wordings = [wording for wording in family.wordings[language] if split == "train" or "{" in wording]
     wording = rng.choice(wordings).format_map(_values(rng, language, split))
+    if split == "train":
+        wording = vary(rng, wording, language)
     return wording, rng.choice(family.answers[language])
 
 

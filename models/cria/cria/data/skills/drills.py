@@ -1,4 +1,4 @@
-"""Short exercises in copying: repeat, look up, pick by place, reverse, spell."""
+"""Short exercises in copying and choosing: repeat, look up, pick by place, reverse, spell, name the function that fits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Iterator
 
 from cria.data.skills.common import assistant, finish, user
+from cria.data.skills.tools_asking import random_offers
 from cria.data.skills.words import Draw, draw
 from cria.examples import Case, Example, Message, Split
 
@@ -166,14 +167,31 @@ def swap(d: Draw) -> Pair:
     return ask.format(o=old, n=new, t=frame.format(old, old)), frame.format(new, new)
 
 
+def choose(d: Draw) -> Pair:
+    """A question and functions, of which one fits or none; the names alone or with what they do."""
+    offers = random_offers(d, d.pick((2, 3, 3, 4, 5)))
+    asked = offers[0] if d.chance(0.72) else offers.pop(0)
+    question = asked.ask(d).question
+    answer = asked.name if asked in offers else d.say(("none",), ("都不合适",))
+    d.rng.shuffle(offers)
+    described = d.zh or d.chance(0.5)  # Chinese words cannot be found in the names
+    listed = [f"{item.name}: {item.fn.zh if d.zh else item.fn.en}" if described else item.name for item in offers]
+    ask = d.say(
+        ("Which function fits?\n{}\n{}", "Functions:\n{}\nWhich of them fits this: {}"),
+        ("哪个函数合适？\n{}\n{}", "函数：\n{}\n下面的话该用哪个：{}"),
+    )
+    return ask.format("\n".join(listed), question), answer
+
+
 MAKERS: tuple[tuple[float, str, Callable[[Draw], Pair]], ...] = (
-    (0.2, "repeat", repeat),
-    (0.27, "lookup", lookup),
-    (0.1, "place", place),
+    (0.14, "repeat", repeat),
+    (0.22, "lookup", lookup),
+    (0.07, "place", place),
     (0.06, "reverse", reverse),
-    (0.06, "spell", spell),
-    (0.06, "member", member),
-    (0.18, "statement", statement),
+    (0.04, "spell", spell),
+    (0.04, "member", member),
+    (0.16, "statement", statement),
+    (0.2, "choose", choose),
     (0.07, "swap", swap),
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from functools import cache
 
 from cria.data.skills.words import NOUNS_EN, Draw, part
 from cria.examples import Case, Fim, Split, Text
@@ -160,9 +161,15 @@ def _function_name(d: Draw, template: str) -> str:
     return f"{d.pick(ACTS)}_{d.pick((d.pseudo, lambda: d.pick(part(NOUNS_EN, d.split))))()}"
 
 
+@cache
+def _named() -> tuple[str, ...]:
+    """The templates whose function has a name that says what it does."""
+    return tuple(template for template in TEMPLATES if any(ending in template for ending in NAMED))
+
+
 def source(d: Draw) -> tuple[str, list[str]]:
     """A function or class, and expressions that are true of it."""
-    template = d.pick(TEMPLATES)
+    template = d.pick(_named() if d.chance(0.5) else TEMPLATES)
     names = d.several(lambda: _identifier(d), 3, 3)
     reserved = {"is", "in", "and", "or", "not", "if", "def", "for"}
     while len(names) < 3 or reserved & set(names):
@@ -183,6 +190,11 @@ def source(d: Draw) -> tuple[str, list[str]]:
 def cut(d: Draw, text: str) -> tuple[str, str, str]:
     """Prefix, middle and suffix: whole lines mostly, else the rest of a line, else anything."""
     lines = text.splitlines(keepends=True)
+    if "    return " in text and d.chance(0.3):  # what is returned, with or without the word
+        at = text.index("    return ") + 4
+        at += len("return ") if d.chance(0.5) else 0
+        stop = text.index("\n", at) if "\n" in text[at:] else len(text)
+        return text[:at], text[at:stop], text[stop:]
     roll = d.rng.random()
     if roll < 0.6 and len(lines) > 1:
         start = d.rng.randint(1, len(lines) - 1)

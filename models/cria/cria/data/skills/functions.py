@@ -11,6 +11,8 @@ from typing import Any
 from cria.data.skills.words import Draw
 from cria.examples import ToolCall
 
+BY_NAME_SHARE = 0.04  # of the questions: those that call the function by its name
+
 # An argument's value: as it stands in the question, and as it stands in the call.
 Value = tuple[str, Any]
 
@@ -29,6 +31,18 @@ def _integer(low: int, high: int) -> Callable[[Draw], Value]:
         return str(number), number
 
     return value
+
+
+WORDS_EN = ("two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
+WORDS_ZH = ("两", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二")
+
+
+def _count(d: Draw) -> Value:
+    """A small number, now and then as a word."""
+    number = d.integer(2, 30)
+    if number <= 12 and d.chance(0.15):
+        return (WORDS_ZH if d.zh else WORDS_EN)[number - 2], number
+    return str(number), number
 
 
 def number(text: str) -> int | float:
@@ -174,7 +188,7 @@ KINDS: dict[str, tuple[str, Callable[[Draw], Value]]] = {
     "language": ("string", _language),
     "expression": ("string", _expression),
     "percent": ("integer", _integer(0, 100)),
-    "small": ("integer", _integer(2, 30)),
+    "small": ("integer", _count),
     "minutes": ("integer", _integer(1, 90)),
     "int": ("integer", _integer(100, 9999)),
     "big": ("integer", _integer(1000, 99999)),
@@ -266,7 +280,18 @@ class Offer:
         for index in self.forced:
             values.setdefault(index, ("", self.fn.params[index].choices[0][2]))
         arguments = {self.keys[index]: values[index][1] for index in sorted(values)}
-        return Request(template.format(*shown), {"name": self.name, "arguments": arguments}, self)
+        question = self._by_name(d, shown, used) if d.chance(BY_NAME_SHARE) else template.format(*shown)
+        return Request(question, {"name": self.name, "arguments": arguments}, self)
+
+    def _by_name(self, d: Draw, shown: list[str], used: list[int]) -> str:
+        """A question that says the function's name and those of its arguments."""
+        style = d.say(("{} {}", "{} = {}", "{}: {}", "{}={}"), ("{}是{}", "{}={}", "{}：{}"))
+        listed = ("，" if d.zh else ", ").join(style.format(self.keys[index], shown[index]) for index in used)
+        if not listed:
+            return d.say(("Call {}.", "Run {} for me."), ("调用{}。", "请用一下{}")).format(self.name)
+        return d.say(
+            ("Call {} with {}", "Use {}, {}.", "Run {} with {}."), ("调用{}，{}", "请用{}，{}。", "用{}：{}")
+        ).format(self.name, listed)
 
     def definition(self, d: Draw) -> dict[str, Any]:
         """The OpenAI-style definition; descriptions in the language of the example or in English."""

@@ -78,8 +78,8 @@ FIRST = (
         "Convert an amount of money to another currency",
         "货币换算",
         "amount|value:amount from_currency|from|source:currency to_currency|to|target:currency",
-        "Convert {0} {1} to {2}.|How much is {0} {1} in {2}?|What are {0} {1} worth in {2}?|Exchange {0} {1} into {2}",
-        "{0}{1}等于多少{2}？|把{0}{1}换成{2}|{0} {1} 是多少 {2}？",
+        "Convert {0} {1} to {2}.|How much is {0} {1} in {2}?|What are {0} {1} worth in {2}?|Exchange {0} {1} into {2}|How many {2} do I get for {0} {1}?|In {2}, how much is {0} {1}?",
+        "{0}{1}等于多少{2}？|把{0}{1}换成{2}|{0} {1} 是多少 {2}？|{0}{1}能换多少{2}？",
     ),
     known(
         "convert_units|unit_convert|convert_length",
@@ -87,7 +87,7 @@ FIRST = (
         "Convert a length to another unit",
         "长度单位换算",
         "value|amount:amount from_unit|from:u=km/kilometers/公里;m/meters/米;mile/miles/英里;foot/feet/英尺 to_unit|to:u=km/kilometers/公里;m/meters/米;mile/miles/英里;foot/feet/英尺",
-        "Convert {0} {1} to {2}.|How many {2} are {0} {1}?|What is {0} {1} in {2}?",
+        "Convert {0} {1} to {2}.|How many {2} are {0} {1}?|What is {0} {1} in {2}?|In {2}, how much is {0} {1}?",
         "{0}{1}是多少{2}？|把{0}{1}换算成{2}",
     ),
     known(
@@ -249,8 +249,8 @@ FIRST = (
         "Rename a file",
         "重命名文件",
         "source|old|from:file target|new|to:file",
-        "Rename {0} to {1}.|Move {0} to {1}.|Please rename the file {0} to {1}.",
-        "把{0}重命名为{1}|将{0}移动到{1}",
+        "Rename {0} to {1}.|Move {0} to {1}.|Please rename the file {0} to {1}.|Give {0} the new name {1}.|{1} shall be the new name of {0}.",
+        "把{0}重命名为{1}|将{0}移动到{1}|用{1}作为{0}的新名字",
     ),
     known(
         "set_light|switch_light|control_light|light",
@@ -267,7 +267,7 @@ FIRST = (
         "Set the brightness of a light in percent",
         "设置灯的亮度",
         "room|location:room level|brightness|percent:percent",
-        "Set the brightness in the {0} to {1} percent.|Dim the {0} light to {1}%.|Set the {0} light to {1}%.",
+        "Set the brightness in the {0} to {1} percent.|Dim the {0} light to {1}%.|Set the {0} light to {1}%.|{1} percent brightness in the {0}, please.",
         "把{0}的灯调到{1}%|{0}的亮度设为{1}%|将{0}灯光亮度调到{1}",
     ),
     known(
@@ -276,7 +276,7 @@ FIRST = (
         "Set the temperature of a room",
         "设置房间的温度",
         "room|location:room degrees|temperature:small",
-        "Set the {0} to {1} degrees.|Heat the {0} to {1} degrees.|Make it {1} degrees in the {0}.",
+        "Set the {0} to {1} degrees.|Heat the {0} to {1} degrees.|Make it {1} degrees in the {0}.|I want {1} degrees in the {0}.",
         "把{0}的温度设为{1}度|{0}调到{1}度|将{0}加热到{1}度",
     ),
     known(
@@ -285,7 +285,7 @@ FIRST = (
         "Lock or unlock a door",
         "锁门或开锁",
         "door|room:room locked|lock:b=true/Lock/锁上;false/Unlock/打开",
-        "{1} the {0} door.|{1} the door of the {0}.",
+        "{1} the {0} door.|{1} the door of the {0}.|{1} the door in the {0}, please.|{1} the {0}.",
         "{1}{0}的门|请{1}{0}的门锁",
     ),
 )

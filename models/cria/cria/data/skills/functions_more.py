@@ -65,8 +65,8 @@ MORE = (
         "Find the way from one place to another",
         "查询两地之间的路线",
         "origin|from|start:city destination|to|end:city mode:m?=car/by_car/开车;train/by_train/坐火车;bike/by_bike/骑车;walk/on_foot/步行",
-        "How do I get from {0} to {1}?|Show me the way from {0} to {1} {2}.|Directions from {0} to {1}|I want to travel from {0} to {1} {2}.",
-        "从{0}到{1}怎么走？|从{0}{2}去{1}怎么走？|查一下{0}到{1}的路线",
+        "How do I get from {0} to {1}?|Show me the way from {0} to {1} {2}.|Directions from {0} to {1}|I want to travel from {0} to {1} {2}.|How do I get to {1} from {0}?|Take me to {1} {2}, I start in {0}.",
+        "从{0}到{1}怎么走？|从{0}{2}去{1}怎么走？|查一下{0}到{1}的路线|我要去{1}，从{0}出发，怎么走？",
     ),
     known(
         "get_distance|distance",
@@ -101,8 +101,8 @@ MORE = (
         "Find flights between two cities on a date",
         "查询航班",
         "origin|from:city destination|to:city date|day:date",
-        "Find flights from {0} to {1} on {2}.|Book a flight from {0} to {1} on {2}.|I want to fly from {0} to {1} on {2}.",
-        "查{2}从{0}到{1}的航班|订一张{2}从{0}飞{1}的机票|{2}从{0}飞往{1}",
+        "Find flights from {0} to {1} on {2}.|Book a flight from {0} to {1} on {2}.|I want to fly from {0} to {1} on {2}.|Find a flight to {1} from {0} on {2}.|On {2} I want to fly to {1} from {0}.",
+        "查{2}从{0}到{1}的航班|订一张{2}从{0}飞{1}的机票|{2}从{0}飞往{1}|{2}去{1}，从{0}起飞，查一下航班",
     ),
     known(
         "book_hotel|find_hotel|search_hotels",
@@ -110,7 +110,7 @@ MORE = (
         "Find a hotel in a city",
         "在城市里找酒店",
         "city|location:city nights|days:small",
-        "Find a hotel in {0} for {1} nights.|Book a hotel in {0} for {1} nights.|I need a room in {0} for {1} nights.",
+        "Find a hotel in {0} for {1} nights.|Book a hotel in {0} for {1} nights.|I need a room in {0} for {1} nights.|For {1} nights I need a hotel in {0}.",
         "在{0}订{1}晚酒店|找一家{0}的酒店，住{1}晚",
     ),
     known(
@@ -272,7 +272,7 @@ MORE = (
         "Run a program with a number of threads",
         "用若干线程运行程序",
         "program|command:pseudo threads|workers:small",
-        "Run {0} with {1} threads.|Execute {0} using {1} threads.",
+        "Run {0} with {1} threads.|Execute {0} using {1} threads.|With {1} threads, run {0}.",
         "用{1}个线程运行{0}|运行{0}，线程数{1}",
     ),
     known(

@@ -147,6 +147,14 @@ def _capital(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
+def _glued(*words: str) -> str:
+    """Words of a Chinese sentence, with a space where invented words or a value would run into each other."""
+    text = words[0]
+    for word in words[1:]:
+        text += (" " if text[-1].isascii() and word[0].isascii() else "") + word
+    return text
+
+
 def _listed(params: list[Param], things: list[Thing], keep: list[int], d: Draw, *, zh: bool) -> str:
     """The arguments that are kept, named one by one: 'depth {0} and color {1}'."""
     style = (
@@ -176,15 +184,18 @@ def action(d: Draw, act: Thing, what: Thing) -> Fn:
             f"Please {act[1]} the {what[1]}, {en}.",
             f"Can you {act[1]} the {what[1]}? {_capital(en)}.",
             f"I want to {act[1]} a {what[1]}: {en}",
+            f"With {en}, {act[1]} the {what[1]}.",
+            f"I have some {what[1]}s. {_capital(act[1])} one of them with {en}.",
         ]
         ask_zh += [
-            f"{act[2]}{what[2]}，{zh}",
-            f"请{act[2]}{what[2]}：{zh}。",
+            f"{_glued(act[2], what[2])}，{zh}",
+            f"请{_glued(act[2], what[2])}：{zh}。",
             f"帮我{act[2]}一下{what[2]}，{zh}。",
+            f"{zh}，{_glued(act[2], what[2])}",
         ]
     if len(params) == 1 and not params[0].choices and params[0].kind not in ("names", "numbers"):
         ask_en += [f"{_capital(act[1])} {what[1]} {{0}}.", f"{_capital(act[1])} the {what[1]} {{0}}, please."]
-        ask_zh += [f"{act[2]}{what[2]}{{0}}", f"请{act[2]}{what[2]} {{0}}"]
+        ask_zh += [f"{_glued(act[2], what[2], '{0}')}", f"请{_glued(act[2], what[2])} {{0}}"]
     name = f"{act[0]}_{what[0]}"
     return _finish(name, as_camel, f"{_capital(act[1])} the {what[1]}", f"{act[2]}{what[2]}", params, ask_en, ask_zh)
 
@@ -216,11 +227,16 @@ def setter(d: Draw, what: Thing, attr: Thing) -> Fn:
         f"{_capital(act[0])} the {attr[1]} of {what[1]} {{0}} to {{1}}",
         f"Make the {attr[1]} of the {what[1]} {{0}} equal to {{1}}.",
         f"I want the {what[1]} {{0}} to have the {attr[1]} {{1}}.",
+        f"Use {{1}} as the {attr[1]} of the {what[1]} {{0}}.",
+        f"The {attr[1]} of {what[1]} {{0}} should be {{1}}.",
+        f"For the {what[1]} {{0}}, {act[0]} the {attr[1]} to {{1}}.",
     ]
     ask_zh = [
-        f"把{what[2]}{{0}}的{attr[2]}设为{{1}}",
+        f"把{_glued(what[2], '{0}')}的{attr[2]}设为{{1}}",
+        f"{_glued(what[2], '{0}')}的{attr[2]}应该是{{1}}",
+        f"用{{1}}作为{_glued(what[2], '{0}')}的{attr[2]}",
         f"把{what[2]} {{0}} 的{attr[2]}{act[1]}为 {{1}}。",
-        f"{what[2]}{{0}}的{attr[2]}改成{{1}}",
+        f"{_glued(what[2], '{0}')}的{attr[2]}改成{{1}}",
     ]
     return _finish(
         f"{act[0]}_{what[0]}_{attr[0]}",
@@ -245,11 +261,15 @@ def getter(d: Draw, what: Thing, attr: Thing) -> Fn:
         f"{_capital(act[0])} the {attr[1]} of {what[1]} {{0}}.",
         f"Tell me the {attr[1]} of the {what[1]} {{0}}.",
         f"Which {attr[1]} does the {what[1]} {{0}} have?",
+        f"For the {what[1]} {{0}}, what is the {attr[1]}?",
+        f"I need the {attr[1]} of {what[1]} {{0}}.",
+        f"{_capital(what[1])} {{0}}: which {attr[1]}?",
     ]
     ask_zh = [
-        f"{what[2]}{{0}}的{attr[2]}是多少？",
+        f"{_glued(what[2], '{0}')}的{attr[2]}是多少？",
+        f"{what[2]} {{0}} 有什么{attr[2]}？",
         f"{act[1]}{what[2]} {{0}} 的{attr[2]}",
-        f"告诉我{what[2]}{{0}}的{attr[2]}",
+        f"告诉我{_glued(what[2], '{0}')}的{attr[2]}",
         f"{what[2]} {{0}} 的{attr[2]}是什么？",
     ]
     return _finish(
@@ -301,6 +321,23 @@ def family(d: Draw, count: int) -> list[Fn]:
     functions: list[Fn] = []
     while len(functions) < count:
         fn = d.one_of(*near) if d.chance(0.5) else make(d)
+        if all(_differ(fn, other) for other in functions):
+            functions.append(fn)
+    return functions
+
+
+def siblings(d: Draw, count: int) -> list[Fn]:
+    """Functions of one noun that share all words but one: get or set this or that of it."""
+    what = noun(d)
+    attributes = _distinct(d, attribute, d.pick((2, 2, 3)))
+    functions: list[Fn] = []
+    while len(functions) < count:
+        fn = d.one_of(
+            lambda: getter(d, what, d.pick(attributes)),
+            lambda: setter(d, what, d.pick(attributes)),
+            lambda: getter(d, what, attribute(d)),
+            lambda: action(d, verb(d), what),
+        )
         if all(_differ(fn, other) for other in functions):
             functions.append(fn)
     return functions

@@ -356,7 +356,7 @@ def _keys(d: Draw, fields: list[str]) -> dict[str, str]:
     keys: dict[str, str] = {}
     for field in fields:
         options = FIELDS[field].keys_zh if chinese else FIELDS[field].keys_en
-        key = options[0] if d.chance(0.6) else d.pick(options)
+        key = options[0] if d.chance(0.35) else d.pick(options)
         keys[field] = key if key not in keys.values() else field
     return keys
 
@@ -367,6 +367,8 @@ def fill(d: Draw) -> Example | Case:
     template = d.pick(scene[1] if d.zh else scene[0])
     present = fields_of(template)
     values = {field: FIELDS[field].make(d) for field in present}
+    if "{product}s" in template:  # written as it stands in the sentence
+        values["product"] = (values["product"][0], f"{values['product'][1]}s")
     text = template.format(**{field: shown for field, (shown, _) in values.items()})
     wanted = list(present)
     roll = d.rng.random()

@@ -15,6 +15,8 @@ ABOUT_EN = ("{}", "You are a helpful assistant. {}", "{} Be friendly.", "Facts: 
 ABOUT_ZH = ("{}", "你是一个有用的助手。{}", "{}请友好地回答。", "信息：{}")
 THINK = (("The user told me: {}.", "It was said earlier: {}."), ("用户说过：{}。", "前面提到过：{}。"))
 
+LONG_SHARE = 0.2  # of the conversations: those in which 150 to 900 tokens of other talk stand before the question
+
 
 def _question(d: Draw, item: Fact, held: bool) -> str:
     """A question for a fact; the last two wordings of each are held out of training."""
@@ -29,6 +31,11 @@ def _filler(d: Draw, messages: list[Message], count: int) -> None:
     for _ in range(count):
         said, answer = chat(d) if d.chance(0.65) else fact(d)
         messages += [user(said), assistant(answer)]
+
+
+def _long(d: Draw) -> int:
+    """How many turns of other talk make a long conversation; most fit into the shorter rows of training."""
+    return d.rng.randint(5, 13) if d.chance(0.65) else d.rng.randint(14, 32)
 
 
 def conversation(d: Draw) -> Example | Case:
@@ -62,7 +69,7 @@ def conversation(d: Draw) -> Example | Case:
                 assistant(reply[:1].upper() + reply[1:]),
             ]
             _filler(d, messages, d.pick((0, 0, 1)))
-    _filler(d, messages, d.pick((0, 1, 1, 2, 3)))
+    _filler(d, messages, _long(d) if d.chance(LONG_SHARE) else d.pick((0, 1, 1, 2, 3)))
     return _ask(d, messages, facts, values)
 
 

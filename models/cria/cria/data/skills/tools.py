@@ -4,149 +4,31 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
 
 from cria.data.skills import functions_random, tool_results
-from cria.data.skills.common import assistant, finish, system, user
+from cria.data.skills.common import assistant, finish, user
 from cria.data.skills.functions import Fn, Offer, Request, compact, offer
 from cria.data.skills.functions_known import KNOWN
-from cria.data.skills.smalltalk import chat, fact
+from cria.data.skills.tools_asking import (
+    calling,
+    casual,
+    definitions,
+    known_offers,
+    offers_for,
+    opening,
+    random_offers,
+    thought,
+    wrap,
+)
+from cria.data.skills.tools_none import none
 from cria.data.skills.words import Draw, draw
-from cria.examples import Case, Example, Message, Split, ToolCall
+from cria.examples import Case, Example, Message, Split
 
-SYSTEMS_EN = (
-    "You are a helpful assistant.",
-    "Use the functions when they help.",
-    "You are a helpful assistant with access to functions.",
-    "Answer briefly. Call a function when one fits.",
-    "You are an assistant that can call functions.",
-)
-SYSTEMS_ZH = (
-    "你是一个有用的助手。",
-    "需要时请调用函数。",
-    "你是一个可以调用函数的助手。",
-    "回答要简短，合适时调用函数。",
-)
-REFUSE_EN = (
-    "None of my functions can do that.",
-    "Sorry, none of the functions I have can do that.",
-    "I have no function for that.",
-)
-REFUSE_ZH = ("我的函数都做不到这件事。", "抱歉，我没有能做这件事的函数。", "没有合适的函数可以做这件事。")
-BEFORE_EN = (
-    "Please: ",
-    "Hi! ",
-    "Hello, ",
-    "Quick question: ",
-    "Hey, ",
-    "One thing: ",
-    "Listen, ",
-    "Help me: ",
-)
-BEFORE_ZH = ("请问，", "你好，", "麻烦一下，", "帮个忙，", "问一下，", "嗨，", "拜托，")
-AFTER_EN = (
-    " Thanks!",
-    " Thank you.",
-    " It's urgent.",
-    " I need it for work.",
-    " Please be quick.",
-    " Thanks a lot!",
-)
-AFTER_ZH = (" 谢谢！", " 多谢。", " 我很着急。", " 麻烦你了。", " 快一点。")
 AND_EN = (" Also: ", " And then: ", " After that: ", " And also: ", " ")
 AND_ZH = ("另外，", "还有，", "然后", "同时，", "再")
 ONE_CITY = ("get_weather", "get_time", "get_population", "get_air_quality")
 BOTH_EN = ("Please do two things. {0} {1}", "{0} {1}", "First: {0} Second: {1}", "{0} And {1}")
 BOTH_ZH = ("请做两件事：{0}；{1}", "{0}，{1}", "先{0}，再{1}", "第一：{0} 第二：{1}")
-
-
-def known_offers(d: Draw, count: int, *, apart: Sequence[str] = ()) -> list[Offer]:
-    """Different known functions, of groups that are not in `apart`."""
-    offers: list[Offer] = []
-    taken: set[str] = set()
-    while len(offers) < count:
-        fn = d.pick(KNOWN)
-        item = offer(fn, d)
-        near = fn.group in ("math", "search", "time") and any(other.fn.group == fn.group for other in offers)
-        if fn.group in apart or near or item.name in taken or any(other.fn is fn for other in offers):
-            continue
-        taken.add(item.name)
-        offers.append(item)
-    return offers
-
-
-def random_offers(d: Draw, count: int) -> list[Offer]:
-    """Different random functions, some of them near to each other in name."""
-    return [offer(fn, d) for fn in functions_random.family(d, count)]
-
-
-def offers_for(d: Draw, *, made: bool) -> list[Offer]:
-    """One to five functions; the first is the one that is asked for (the caller mixes them)."""
-    count = d.pick((1, 1, 2, 2, 3, 3, 4, 5))
-    if not made:
-        return known_offers(d, count)
-    if d.chance(0.15) and count > 1:
-        return [*random_offers(d, 1), *known_offers(d, count - 1)]
-    return random_offers(d, min(count, 4))
-
-
-def definitions(d: Draw, offers: Sequence[Offer]) -> list[dict[str, Any]]:
-    """The definitions in any order."""
-    mixed = [item.definition(d) for item in offers]
-    d.rng.shuffle(mixed)
-    return mixed
-
-
-def casual(d: Draw, request: Request) -> str:
-    """The question, now and then typed without its capital or its full stop."""
-    question = request.question
-    first = question.split()[0].strip(".,:?!")
-    said = [str(value) for value in request.call["arguments"].values()]
-    if d.chance(0.12) and not d.zh and not any(first in value for value in said):
-        question = question[:1].lower() + question[1:]
-    if d.chance(0.15) and question[-1] in ".?。？":
-        question = question[:-1]
-    return question
-
-
-def wrap(d: Draw, question: str) -> str:
-    """The question with a word before or after it now and then; the words of the test are others than in training."""
-    before = [
-        text for index, text in enumerate(BEFORE_ZH if d.zh else BEFORE_EN) if (index % 3 == 2) == (d.split == "test")
-    ]
-    after = [
-        text for index, text in enumerate(AFTER_ZH if d.zh else AFTER_EN) if (index % 3 == 2) == (d.split == "test")
-    ]
-    if d.chance(0.15):
-        question = d.pick(before) + question
-    if d.chance(0.12):
-        question += d.pick(after)
-    return question
-
-
-def opening(d: Draw) -> list[Message]:
-    """What stands before the question: mostly nothing, a system prompt or a remark."""
-    messages: list[Message] = []
-    if d.chance(0.15):
-        messages.append(system(d.say(SYSTEMS_EN, SYSTEMS_ZH)))
-    if d.chance(0.08):
-        said, answer = chat(d)
-        messages += [user(said), assistant(answer)]
-    return messages
-
-
-def calling(calls: Sequence[ToolCall], reasoning: str = "") -> Message:
-    message = assistant("", reasoning)
-    message["tool_calls"] = list(calls)
-    return message
-
-
-def _thought(d: Draw, request: Request) -> str:
-    name, arguments = request.call["name"], compact(request.call["arguments"])
-    return d.say(
-        (f"{name} fits this question, with {arguments}.", f"I should call {name} with {arguments}."),
-        (f"这个问题适合用 {name}，参数是 {arguments}。", f"应该调用 {name}，参数 {arguments}。"),
-    )
 
 
 def _told(d: Draw, item: Offer) -> list[Message]:
@@ -165,7 +47,7 @@ def one(d: Draw, *, made: bool, thinking: bool = False) -> Example | Case:
     offers = offers_for(d, made=made)
     request = offers[0].ask(d)
     kind = "tools/think" if thinking else "tools/new" if made else "tools/known"
-    answer = calling([request.call], _thought(d, request) if thinking else "")
+    answer = calling([request.call], thought(d, request) if thinking else "")
     earlier = _told(d, d.pick(offers)) if d.chance(0.12) else []
     messages = [*opening(d), *earlier, user(wrap(d, casual(d, request))), answer]
     tools = definitions(d, offers)
@@ -198,8 +80,19 @@ def _two(d: Draw, offers: Sequence[Offer], first: Request, second: Request) -> E
     question = _join(d, first, second)
     calls = [first.call, second.call]
     tools = definitions(d, offers)
-    messages = [*opening(d), user(question), calling(calls)]
-    return finish(d.split, messages, "tools/two", check="tool_calls", expected=calls, tools=tools)
+    thinking = d.chance(0.15)
+    answer = calling(calls, _both(d, first, second) if thinking else "")
+    messages = [*opening(d), user(question), answer]
+    return finish(d.split, messages, "tools/two", check="tool_calls", expected=calls, tools=tools, thinking=thinking)
+
+
+def _both(d: Draw, first: Request, second: Request) -> str:
+    """The thought before two calls."""
+    one, other = (f"{request.call['name']} {compact(request.call['arguments'])}" for request in (first, second))
+    return d.say(
+        (f"Two calls: {one} and {other}.", f"First {one}, then {other}."),
+        (f"要调用两次：{one} 和 {other}。", f"先 {one}，再 {other}。"),
+    )
 
 
 def _join(d: Draw, first: Request, second: Request) -> str:
@@ -217,29 +110,6 @@ def _join(d: Draw, first: Request, second: Request) -> str:
     return ended + d.say(AND_EN, AND_ZH) + right
 
 
-def none(d: Draw) -> Example | Case:
-    """No function fits: say so plainly, or answer what needs none."""
-    thinking = d.chance(0.12)
-    roll = d.rng.random()
-    made = d.chance(0.4)
-    if roll < 0.6:
-        asked = random_offers(d, 1)[0] if d.chance(0.4) else known_offers(d, 1, apart=("search",))[0]
-        count = d.pick((1, 1, 2, 2, 3, 4))
-        if made:
-            offers = [item for item in random_offers(d, count) if item.fn.group != asked.fn.group]
-        else:
-            offers = known_offers(d, count, apart=(asked.fn.group, "search"))
-        question, answer = casual(d, asked.ask(d)), d.say(REFUSE_EN, REFUSE_ZH)
-        thought = d.say(("No function fits this.",), ("没有合适的函数。",))
-    else:
-        offers = random_offers(d, d.pick((1, 2, 3))) if made else known_offers(d, d.pick((1, 2, 3)), apart=("search",))
-        question, answer = chat(d) if roll < 0.8 else fact(d)
-        thought = d.say(("I can answer this without a function.",), ("这个不需要函数。",))
-    messages = [*opening(d), user(question), assistant(answer, thought if thinking else "")]
-    tools = definitions(d, offers)
-    return finish(d.split, messages, "tools/none", check="none-called", tools=tools, thinking=thinking)
-
-
 def result(d: Draw) -> Example | Case:
     """A call, the tool's result, and the answer that says what it found."""
     if d.chance(0.4):
@@ -255,7 +125,7 @@ def result(d: Draw) -> Example | Case:
     question = user(wrap(d, casual(d, request)))
     tools = definitions(d, offers)
     thoughts = (
-        (_thought(d, request), d.say(("The result has the answer.",), ("结果里有答案。",))) if thinking else ("", "")
+        (thought(d, request), d.say(("The result has the answer.",), ("结果里有答案。",))) if thinking else ("", "")
     )
     messages = [
         *opening(d),
@@ -276,11 +146,11 @@ def result(d: Draw) -> Example | Case:
 
 
 MAKERS: tuple[tuple[float, Callable[[Draw], Example | Case]], ...] = (
-    (0.25, lambda d: one(d, made=False)),
-    (0.34, lambda d: one(d, made=True)),
-    (0.12, two),
-    (0.13, none),
-    (0.09, result),
+    (0.2, lambda d: one(d, made=False)),
+    (0.26, lambda d: one(d, made=True)),
+    (0.15, two),
+    (0.25, none),
+    (0.07, result),
     (0.07, lambda d: one(d, made=d.chance(0.5), thinking=True)),
 )
 

@@ -271,10 +271,17 @@ class Draw:
             start = self.rng.randrange(len(run) - 1)
             return run[start : start + self.pick((2, 2, 3))]
         if chinese:
-            return "".join(chr(self.rng.randint(0x4E00, 0x9FA5)) for _ in range(self.pick((1, 2, 2, 3))))
+            return "".join(self._character() for _ in range(self.pick((1, 2, 2, 3))))
         if self.chance(0.7):
             return self.pick(words)
         return "".join(self.pick(LETTERS) for _ in range(self.pick((3, 4, 5, 6, 7))))
+
+    def _character(self) -> str:
+        """A Chinese character, mostly one of the 3,755 common ones, which are the first level of GB 2312."""
+        if self.chance(0.15):
+            return chr(self.rng.randint(0x4E00, 0x9FA5))
+        row, cell = divmod(self.rng.randrange(3755), 94)
+        return bytes((0xB0 + row, 0xA1 + cell)).decode("gb2312")
 
     def fresh(self, make: Callable[[], str]) -> str:
         """A made value of this split; values too few to divide are taken as they are after many tries."""

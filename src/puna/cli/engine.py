@@ -1,0 +1,181 @@
+"""``puna engine``: which engine runs, and builds for this machine."""
+
+import json
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from puna.cli.models import print_table
+from puna.engine import processor
+from puna.engine.build.build import Order, Outcome, build_engine
+from puna.engine.engines import DEFAULT, PORTABLE, Build, Engines, Speed
+from puna.engine.info import EngineInfo, EngineInfoProcess
+from puna.engine.native import known_options
+from puna.names import parse_name
+from puna.settings import Settings
+
+_QUIET_SECONDS = 15.0
+"""How often a line is written where there is no terminal."""
+
+app = typer.Typer(
+    help="Show which engine runs, and build one for this machine.",
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _engines() -> Engines:
+    settings = Settings.from_env()
+    return Engines(settings.home, settings.engine)
+
+
+@app.callback()
+def show(
+    context: typer.Context,
+    as_json: Annotated[bool, typer.Option("--json", help="write it as JSON")] = False,
+) -> None:
+    """Show which engine runs, which instruction sets it uses, and the builds on this machine."""
+    if context.invoked_subcommand:
+        return
+    logging.basicConfig(format="Warning: %(message)s")
+    engines = _engines()
+    program = engines.program()
+    name = engines.chosen() if program else PORTABLE
+    info = EngineInfoProcess(name, program).result()
+    unused = [entry for entry in processor.instructions() if entry not in info.instructions]
+    builds = engines.builds()
+    if as_json:
+        typer.echo(json.dumps(_as_json(info, unused, builds, engines), indent=2))
+        return
+    typer.echo(f"engine  {info.name}: llama.cpp {'' if program else 'of xllamacpp '}{info.version}")
+    typer.echo(f"uses    {', '.join(info.instructions) or 'no special instructions'}")
+    if unused:
+        typer.echo(f"unused  {', '.join(unused)} (this processor has them)")
+    if not builds:
+        typer.echo("\nThere is no build for this machine; puna engine build makes one.")
+    else:
+        typer.echo("")
+        _print_builds(name, builds)
+    if models := engines.choice().models:
+        typer.echo("")
+        print_table(("MODEL", "ENGINE"), sorted(models.items()))
+
+
+def _print_builds(running: str, builds: list[Build]) -> None:
+    rows: list[tuple[str, ...]] = []
+    for build in builds:
+        about = build.about
+        speed = _speed(about.speed)
+        against = _ratio(about.speed, about.portable_speed) if about.speed and about.portable_speed else ""
+        mark = "*" if build.name == running else ""
+        rows.append((mark, build.name, about.version, about.compiler, "yes" if about.cuda else "no", *speed, against))
+    print_table(("", "NAME", "LLAMA.CPP", "COMPILER", "CUDA", "PROMPT/S", "ANSWER/S", "AGAINST PORTABLE"), rows)
+
+
+def _speed(speed: Speed | None) -> tuple[str, str]:
+    return (f"{speed.prompt:.0f}", f"{speed.generation:.0f}") if speed else ("", "")
+
+
+def _ratio(speed: Speed, other: Speed) -> str:
+    return f"{speed.prompt / other.prompt:.2f}x, {speed.generation / other.generation:.2f}x"
+
+
+def _as_json(info: EngineInfo, unused: list[str], builds: list[Build], engines: Engines) -> dict[str, Any]:
+    return {
+        "engine": info.name,
+        "version": info.version,
+        "instructions": info.instructions,
+        "unused_instructions": unused,
+        "builds": {build.name: json.loads(build.about.to_json()) for build in builds},
+        "models": dict(engines.choice().models),
+    }
+
+
+@app.command()
+def build(
+    name: Annotated[str, typer.Option(help="what to call the build")] = "native",
+    source: Annotated[
+        Path | None, typer.Option(help="a tree of llama.cpp to build instead of the pinned source", exists=True)
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=0, help="compilers at a time; 0: one for each core")] = 0,
+    cuda: Annotated[bool, typer.Option(help="build for an NVIDIA card where there is one and its compiler")] = True,
+) -> None:
+    """Build llama-server for this machine, check it, measure it, and use it if it is faster."""
+    began = time.monotonic()
+    with _progress() as step:
+        outcome = build_engine(_engines(), Order(name, source, jobs, cuda), _say, step)
+    about, answers = outcome.build.about, outcome.answers
+    _say(f"{answers.same} of {answers.asked} answers are those of the portable engine, token for token")
+    _print_builds(name if outcome.is_faster else PORTABLE, [outcome.build])
+    if about.speed and about.portable_speed:
+        prompt, answer = _speed(about.portable_speed)
+        _say(f"the portable engine: {prompt} tokens of a prompt per second, {answer} of an answer")
+    _say(f"{name} {_verdict(outcome)} ({time.monotonic() - began:.0f} s)")
+
+
+def _verdict(outcome: Outcome) -> str:
+    if outcome.is_faster:
+        return "is faster and is used from now on"
+    slower = "is not faster" if outcome.build.about.speed else "could not be measured, for the machine is too busy"
+    return f"{slower}; the choice stays as it was (puna engine use {outcome.build.name} changes it)"
+
+
+@app.command()
+def use(
+    engine: Annotated[str, typer.Argument(help="a build, portable, or the path of a llama-server")],
+    model: Annotated[str, typer.Option(help="for this model alone; the engine 'default' ends that")] = "",
+) -> None:
+    """Choose the engine of all models, or of one; a running server follows at its next load."""
+    engines = _engines()
+    key = str(parse_name(model)) if model else ""
+    if not (key and engine == DEFAULT) and (program := engines.resolve(engine)):
+        known_options(program)  # it is a llama-server that Puna can use
+    engines.use(engine, key)
+    _say(f"{key or 'every model'} runs on {engines.chosen(key)}")
+    if engines.override:
+        _say(f"but PUNA_ENGINE={engines.override} stands above that, where it is set")
+
+
+@app.command()
+def remove(name: Annotated[str, typer.Argument(help="the build")]) -> None:
+    """Remove a build; what ran on it runs on the portable engine again."""
+    _engines().remove(name)
+    _say(f"removed {name}")
+
+
+def _say(text: str) -> None:
+    typer.echo(text)
+    sys.stdout.flush()
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """Give a function that shows how far the compiler is: a bar in a terminal, now and then a line elsewhere."""
+    console = Console()
+    if not console.is_terminal:
+        yield _lines()
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task("compiling", total=None, visible=False)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=done < total)
+
+
+def _lines() -> Callable[[int, int], None]:
+    said = 0.0
+
+    def step(done: int, total: int) -> None:
+        nonlocal said
+        if done == total or time.monotonic() - said > _QUIET_SECONDS:
+            said = time.monotonic()
+            _say(f"compiled {done} of {total}")
+
+    return step

@@ -1,0 +1,188 @@
+"""Runs engines on small models: whether one works, and which of two is faster."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import gguf
+import numpy as np
+
+from puna import builtin
+from puna.engine.config import RunnerConfig
+from puna.engine.engines import Speed
+from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.runner import Runner
+from puna.models.create.quantize.ggml import quantize_rows
+from puna.models.create.quantize.mixes import TYPES
+from puna.models.gguf_types import GGUFArray
+from puna.models.library import Library, Model
+
+_LAYERS, _WIDTH, _INNER, _HEADS, _CONTEXT = 8, 1024, 3072, 16, 1024
+_DEVIATION = 0.03
+_SAMPLE_ROWS = 512
+_ROUNDS = 3
+_PROMPT_TOKENS, _ANSWER_TOKENS = 256, 64
+_LOAD_SECONDS, _CHECK_SECONDS, _MEASURE_SECONDS = 120.0, 300.0, 300.0
+_PROMPTS = ("Once upon a time", "The weather in the mountains", "从前有一座山")
+_CHECKED_TOKENS = 32
+
+
+class FailedCheckError(Exception):
+    """An engine does not do what it should."""
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """How often an engine's likeliest answer was the portable engine's."""
+
+    same: int
+    asked: int
+
+
+def check(program: str, directory: Path) -> Comparison:
+    """Run ``cria`` on a llama-server and compare its answers with the portable engine's.
+
+    Numbers are rounded in another order by other instructions, so an answer may come to differ; one that differs from
+    its first token for every prompt, or is empty, is wrong. Raises ``FailedCheckError`` with the reason.
+    """
+    config = RunnerConfig(model_path=str(_cria().path), context=_CONTEXT, embedding=False, threads=1)
+    try:
+        expected = asyncio.run(_answers(config, directory))
+        answers = asyncio.run(_answers(replace(config, engine=program), directory))
+    except (ModelLoadError, RunnerCrashedError, TimeoutError) as error:
+        raise FailedCheckError(str(error) or "it does not answer in time") from error
+    if not all(answers) or not any(one[0] == other[0] for one, other in zip(answers, expected, strict=True)):
+        raise FailedCheckError("its answers make no sense")
+    return Comparison(sum(one == other for one, other in zip(answers, expected, strict=True)), len(_PROMPTS))
+
+
+def _cria() -> Model:
+    return Library(builtin.STORE).get(builtin.CRIA)
+
+
+async def _answers(config: RunnerConfig, directory: Path) -> list[list[int]]:
+    async with asyncio.timeout(_CHECK_SECONDS):
+        runner = await Runner.start("cria", config, directory, load_timeout=_LOAD_SECONDS)
+        try:
+            return [(await _complete(runner, prompt, _CHECKED_TOKENS))["tokens"] for prompt in _PROMPTS]
+        finally:
+            await runner.stop()
+
+
+async def _complete(runner: Runner, prompt: str | Sequence[int], tokens: int, **more: Any) -> Any:
+    body = {"prompt": prompt, "n_predict": tokens, "temperature": 0, "return_tokens": True, "cache_prompt": False}
+    return await runner.client.post("/completion", body | more)
+
+
+def measure(program: str, model: Path, directory: Path) -> tuple[Speed, Speed]:
+    """Return the speeds of a llama-server and of the portable engine on a model; sockets go into ``directory``.
+
+    Both run in turn, on all cores, and the best of three rounds counts, so that what else the machine does disturbs
+    neither more than the other. Raises ``ModelLoadError``, ``RunnerCrashedError`` or ``TimeoutError``.
+    """
+    config = RunnerConfig(model_path=str(model), context=_CONTEXT, embedding=False)
+    return asyncio.run(_measure([replace(config, engine=program), config], directory))
+
+
+async def _measure(configs: Sequence[RunnerConfig], directory: Path) -> tuple[Speed, Speed]:
+    runners: list[Runner] = []
+    try:
+        async with asyncio.timeout(_MEASURE_SECONDS):
+            for config in configs:
+                runners.append(await Runner.start("trial", config, directory, load_timeout=_LOAD_SECONDS))
+            rounds = [[await _speed(runner, seed) for runner in runners] for seed in range(_ROUNDS)]
+    finally:
+        for runner in runners:
+            await runner.stop()
+    best = [
+        Speed(max(speed.prompt for speed in speeds), max(speed.generation for speed in speeds))
+        for speeds in zip(*rounds, strict=True)
+    ]
+    return best[0], best[1]
+
+
+async def _speed(runner: Runner, seed: int) -> Speed:
+    tokens = random.Random(seed).choices(range(1000), k=_PROMPT_TOKENS)
+    timings = (await _complete(runner, tokens, _ANSWER_TOKENS, ignore_eos=True))["timings"]
+    return Speed(timings["prompt_per_second"], timings["predicted_per_second"])
+
+
+def seconds(speed: Speed) -> float:
+    """Return how long an engine takes for a prompt of 256 tokens and an answer of 64."""
+    return _PROMPT_TOKENS / speed.prompt + _ANSWER_TOKENS / speed.generation
+
+
+def write_model(path: Path) -> Path:
+    """Write a model with ``cria``'s vocabulary and 80 million random weights in the types of Q4_K_M.
+
+    The rows of every tensor are drawn from a few hundred: what they say makes no sense, but computing it takes as long
+    as if they were all different.
+    """
+    vocabulary = _listed("tokens")
+    writer = gguf.GGUFWriter(path, "llama")
+    writer.add_context_length(_CONTEXT)
+    writer.add_embedding_length(_WIDTH)
+    writer.add_block_count(_LAYERS)
+    writer.add_feed_forward_length(_INNER)
+    writer.add_head_count(_HEADS)
+    writer.add_head_count_kv(_HEADS // 4)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_tokenizer_model("gpt2")
+    writer.add_tokenizer_pre("qwen2")
+    writer.add_token_list(vocabulary)
+    writer.add_token_types(_listed("token_type"))
+    writer.add_token_merges(_listed("merges"))
+    rows = _Rows()
+    writer.add_tensor("token_embd.weight", rows.take("Q6_K", len(vocabulary), _WIDTH), raw_dtype=_kind("Q6_K"))
+    writer.add_tensor("output_norm.weight", np.ones(_WIDTH, np.float32))
+    for layer in range(_LAYERS):
+        for name, kind, height, width in _MATRICES:
+            writer.add_tensor(f"blk.{layer}.{name}.weight", rows.take(kind, height, width), raw_dtype=_kind(kind))
+        for name in ("attn_norm", "ffn_norm"):
+            writer.add_tensor(f"blk.{layer}.{name}.weight", np.ones(_WIDTH, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
+
+
+def _listed(name: str) -> list[Any]:
+    values = _cria().gguf.metadata[f"tokenizer.ggml.{name}"]
+    return values.load() if isinstance(values, GGUFArray) else []
+
+
+_MATRICES = (
+    ("attn_q", "Q4_K", _WIDTH, _WIDTH),
+    ("attn_k", "Q4_K", _WIDTH // 4, _WIDTH),
+    ("attn_v", "Q6_K", _WIDTH // 4, _WIDTH),
+    ("attn_output", "Q4_K", _WIDTH, _WIDTH),
+    ("ffn_gate", "Q4_K", _INNER, _WIDTH),
+    ("ffn_up", "Q4_K", _INNER, _WIDTH),
+    ("ffn_down", "Q6_K", _WIDTH, _INNER),
+)
+
+
+def _kind(name: str) -> gguf.GGMLQuantizationType:
+    return gguf.GGMLQuantizationType[name]
+
+
+class _Rows:
+    """Quantised random rows, a few hundred of each width and type, to draw from."""
+
+    def __init__(self) -> None:
+        self._random = np.random.default_rng(1)
+        self._made: dict[tuple[str, int], Any] = {}
+
+    def take(self, kind: str, height: int, width: int) -> Any:
+        """Return the bytes of ``height`` rows."""
+        if (kind, width) not in self._made:
+            weights = self._random.normal(0, _DEVIATION, (_SAMPLE_ROWS, width)).astype(np.float32)
+            data = quantize_rows(weights, TYPES[kind])
+            if data is None:
+                raise FailedCheckError("the portable engine cannot quantise")
+            self._made[kind, width] = data.reshape(_SAMPLE_ROWS, -1)
+        return self._made[kind, width][self._random.integers(0, _SAMPLE_ROWS, height)]

@@ -1,0 +1,79 @@
+"""Programs that a build runs: their output goes to a log, and they end with the process that started them."""
+
+import errno
+import os
+import subprocess
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from puna.engine import bound
+from puna.engine.build.errors import BuildError
+
+_SHOWN_LINES = 15
+_DISK_FULL = "No space left on device"
+Line = Callable[[str], None]
+
+
+class Work:
+    """The directory of one build, and the log of what runs in it."""
+
+    def __init__(self, place: Path, log: Path) -> None:
+        self.place = place
+        self.log = log
+
+    def run(
+        self,
+        what: str,
+        command: Sequence[str | os.PathLike[str]],
+        *,
+        environment: Mapping[str, str] | None = None,
+        line: Line | None = None,
+    ) -> None:
+        """Run a program to its end; ``line`` is called with each line that it writes.
+
+        Raises ``BuildError`` with the last lines when it fails; ``what`` says in a few words what it was to do.
+        """
+        lines: list[str] = []
+        program = [os.fspath(part) for part in command]
+        with self.log.open("a", encoding="utf-8", errors="replace") as log:
+            log.write(f"\n$ {' '.join(program)}\n")
+            log.flush()
+            with subprocess.Popen(
+                bound.command(program),
+                cwd=self.place,
+                env=None if environment is None else {**os.environ, **environment},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+                errors="replace",
+            ) as process:
+                try:
+                    for text in process.stdout or ():
+                        log.write(text)
+                        lines = [*lines[1 - _SHOWN_LINES :], text.rstrip()]
+                        if line:
+                            line(text.rstrip())
+                except BaseException:
+                    process.kill()
+                    raise
+        if process.returncode:
+            raise BuildError(self._failure(what, process.returncode, lines))
+
+    def _failure(self, what: str, code: int, lines: Sequence[str]) -> str:
+        text = "\n".join(lines)
+        if _DISK_FULL in text:
+            return disk_full(self.place)
+        return f"{what} failed with status {code}; the log is {self.log}. Its end:\n{text}"
+
+
+def disk_full(place: Path) -> str:
+    """Return what to say when the disk that holds ``place`` is full."""
+    return f"the disk that holds {place.parent} is full; nothing has changed (PUNA_HOME may name another place)"
+
+
+def build_error(error: OSError, place: Path) -> BuildError:
+    """Return the error of a build that the system refused something."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return BuildError(disk_full(place))
+    return BuildError(f"the engine could not be built: {error}")

@@ -1,0 +1,1 @@
+"""Measures how a model runs fastest on this machine, with real runners."""
