@@ -11,7 +11,7 @@ from bench.subjects import Ask, Bench, Rounds, alternating, asks, engine_alone, 
 from bench.vocabulary import text
 
 PART = "speed"
-_ROUNDS = 5
+_ROUNDS = 3
 _PROMPT, _ANSWER = 512, 64
 _BENCH = "llama-bench"
 
