@@ -214,6 +214,15 @@ async def test_a_load_that_fails_in_an_unknown_way_holds_up_nobody(make: Make, m
     assert await world.say()
 
 
+async def test_a_call_to_a_runner_that_has_ended_fails_as_if_it_had_crashed(make: Make) -> None:
+    world = make()
+    await world.say()
+    client = world.scheduler.loaded()[0].runner.client.borrowed()
+    await world.scheduler.unload(world.cria)
+    with pytest.raises(RunnerCrashedError, match="stopped unexpectedly"):
+        await client.get("/slots")
+
+
 async def test_an_unload_goes_on_when_whoever_asked_for_it_goes_away(make: Make) -> None:
     world = make(PUNA_SESSIONS="0")
     await world.say()

@@ -128,6 +128,10 @@ class EngineClient:
             if self._aborted and not _being_cancelled():
                 raise aiohttp.ClientConnectionError(_ABORTED) from None
             raise
+        except RuntimeError as error:  # aiohttp's word for a session that is closed, as it is once the runner has ended
+            if self._session.closed:
+                raise aiohttp.ClientConnectionError(_ABORTED) from error
+            raise
         finally:
             self._opening.discard(opening)
         self._responses.add(response)
