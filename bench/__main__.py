@@ -19,6 +19,7 @@ from puna.models.library import Library
 from puna.settings import Settings
 
 _PARTS = {part.PART: part.measure for part in (control, speed, streams, first_token, loading, embeddings, queueing)}
+_MODELS = (CRIA, *SHAPES)
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -29,7 +30,7 @@ def main() -> None:
     record = Record.load(asked.out / "benchmarks.json")
     if not asked.page_only:
         bench = Bench(
-            models=_models(asked.cache),
+            models={name: path for name, path in _models(asked.cache).items() if name in (asked.model or _MODELS)},
             home=asked.cache / "home",
             native=asked.native.absolute() if asked.native else _chosen_engine(),
             peers=dict(asked.peer),
@@ -57,6 +58,13 @@ def _arguments() -> argparse.ArgumentParser:
         choices=_PARTS,
         metavar="PART",
         help=f"measure only this part, and keep the other figures of the file; may be repeated: {', '.join(_PARTS)}",
+    )
+    parser.add_argument(
+        "--model",
+        action="append",
+        choices=_MODELS,
+        metavar="MODEL",
+        help=f"measure with this model only; may be repeated: {', '.join(_MODELS)}",
     )
     parser.add_argument(
         "--native",
@@ -110,6 +118,7 @@ def _command(asked: argparse.Namespace, part: str) -> str:
     """Return the command that measures one part again, without the paths of this machine."""
     words = ["python", "-m", "bench", "--only", part]
     words += ["--quick"] if asked.quick else []
+    words += [word for model in asked.model or () for word in ("--model", model)]
     for name, _ in asked.peer:
         words += ["--peer", f"{name}=URL"]
     return shlex.join(words)
