@@ -14,9 +14,12 @@ from bench.parts import control, embeddings, first_token, loading, queueing, spe
 from bench.record import Record
 from bench.subjects import CRIA, Bench
 from puna import __version__
+from puna.engine.engines import Engines
 from puna.models.library import Library
+from puna.settings import Settings
 
 _PARTS = {part.PART: part.measure for part in (control, speed, streams, first_token, loading, embeddings, queueing)}
+_MODELS = (CRIA, *SHAPES)
 _TERMINATED = 128 + signal.SIGTERM
 
 
@@ -27,9 +30,9 @@ def main() -> None:
     record = Record.load(asked.out / "benchmarks.json")
     if not asked.page_only:
         bench = Bench(
-            models=_models(asked.cache),
+            models={name: path for name, path in _models(asked.cache).items() if name in (asked.model or _MODELS)},
             home=asked.cache / "home",
-            native=asked.native,
+            native=asked.native.absolute() if asked.native else _chosen_engine(),
             peers=dict(asked.peer),
             quick=asked.quick,
         )
@@ -57,7 +60,17 @@ def _arguments() -> argparse.ArgumentParser:
         help=f"measure only this part, and keep the other figures of the file; may be repeated: {', '.join(_PARTS)}",
     )
     parser.add_argument(
-        "--native", type=Path, metavar="DIR", help="a directory with llama-server and llama-bench, to run and compare"
+        "--model",
+        action="append",
+        choices=_MODELS,
+        metavar="MODEL",
+        help=f"measure with this model only; may be repeated: {', '.join(_MODELS)}",
+    )
+    parser.add_argument(
+        "--native",
+        type=Path,
+        metavar="DIR",
+        help="a directory with llama-server and llama-bench, to run and compare; else those of the engine in use",
     )
     parser.add_argument(
         "--peer",
@@ -88,6 +101,13 @@ def _cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "puna-bench"
 
 
+def _chosen_engine() -> Path | None:
+    """Return the directory of the programs of the native engine that Puna uses, ``None`` if it uses none."""
+    settings = Settings.from_env()
+    program = Engines(settings.home, settings.engine).program()
+    return Path(program).parent if program else None
+
+
 def _models(cache: Path) -> dict[str, Path]:
     """Return the files of the models, the smallest first; those that are missing are made."""
     built_in = Library(cache / "home" / "models").get(CRIA).path
@@ -98,7 +118,7 @@ def _command(asked: argparse.Namespace, part: str) -> str:
     """Return the command that measures one part again, without the paths of this machine."""
     words = ["python", "-m", "bench", "--only", part]
     words += ["--quick"] if asked.quick else []
-    words += ["--native", "DIR"] if asked.native else []
+    words += [word for model in asked.model or () for word in ("--model", model)]
     for name, _ in asked.peer:
         words += ["--peer", f"{name}=URL"]
     return shlex.join(words)

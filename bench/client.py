@@ -49,12 +49,13 @@ class Answer:
 
 
 class Client:
-    """Asks one server, over kept connections; ``address`` is the local one to ask from."""
+    """Asks one server; ``address`` is the local one to ask from."""
 
     def __init__(self, url: str, *, address: str = "") -> None:
         self.url = url
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, local_addr=(address, 0) if address else None),
+            # A connection of its own for each request: one that was kept may be closed by the server just then.
+            connector=aiohttp.TCPConnector(limit=0, force_close=True, local_addr=(address, 0) if address else None),
             timeout=aiohttp.ClientTimeout(total=_SECONDS),
         )
 

@@ -58,7 +58,7 @@ def _speed(axes: Any, series: list[Series]) -> None:
         axes.bar(0, 0, color=color, label=subject)
     axes.set_xticks(range(len(groups)), [f"{measure}, {model}" for measure, model in groups])
     axes.set_ylabel("tokens/s ÷ the fastest")
-    axes.legend(fontsize=8, loc="lower right")
+    _legend(axes)
 
 
 def _streams(axes: Any, series: list[Series]) -> None:
@@ -82,7 +82,11 @@ def _streams(axes: Any, series: list[Series]) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlabel("streams at once")
     axes.set_ylabel("tokens/s in total")
-    axes.legend(fontsize=8)
+    _legend(axes)
+
+
+def _legend(axes: Any) -> None:
+    axes.legend(fontsize=8, frameon=False, ncols=len(_COLORS), loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
 def _first_token(axes: Any, series: list[Series]) -> None:

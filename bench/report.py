@@ -58,8 +58,9 @@ def _machine(record: Record) -> Iterator[str]:
     machine = record.machine
     instructions = ", ".join(machine.get("instructions", ()))
     yield (
-        "Made by `python -m bench`, which measures on this machine, in rounds that alternate between what is compared. "
-        "Figures are the median of the rounds, with the lowest and the highest."
+        "Made by `python -m bench` with the engine of `puna engine build`; `--peer NAME=URL` measures another server "
+        "with Ollama's API beside it, by the same requests. Rounds alternate between what is compared. Figures are the "
+        "median of the rounds, with the lowest and the highest."
     )
     yield ""
     yield (

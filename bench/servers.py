@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,6 +42,7 @@ class PunaServer:
         own = {
             "OLLAMA_HOST": f"127.0.0.1:{port}",
             "OLLAMA_MODELS": str(self.home / "models"),
+            "PUNA_HOME": str(self.home / "puna"),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
         began = time.perf_counter()
@@ -50,7 +51,7 @@ class PunaServer:
             stdin=subprocess.PIPE,  # the server ends with this process, however that ends
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            env=os.environ | own | self.environment,
+            env=_without_settings(os.environ) | own | self.environment,
         )
         _wait(f"{self.url}/api/version", self.process)
         return time.perf_counter() - began
@@ -121,6 +122,11 @@ async def portable_engine(model: Path) -> AsyncIterator[EngineClient]:
             yield runner.client
         finally:
             await runner.stop()
+
+
+def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment without the user's own settings: defaults are measured."""
+    return {name: text for name, text in environment.items() if not name.startswith(("OLLAMA_", "PUNA_"))}
 
 
 def _free_port() -> int:

@@ -5,6 +5,7 @@ Its words are made of syllables: every word of two syllables, with the space bef
 
 import itertools
 import random
+import secrets
 from dataclasses import dataclass
 
 _CONSONANTS = "bcdfghjklmnprstvwxyz"
@@ -12,6 +13,8 @@ _VOWELS = "aeiou"
 _SYLLABLES = tuple(consonant + vowel for consonant in _CONSONANTS for vowel in _VOWELS)
 _SPACE = "Ġ"  # how byte-level BPE writes a space
 _PRINTABLE = (range(ord("!"), ord("~") + 1), range(ord("¡"), ord("¬") + 1), range(ord("®"), ord("ÿ") + 1))
+_RUN = secrets.token_hex(8)
+"""What a server has read in an earlier run it may not have to read again."""
 CONTROL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
 """The control tokens, the last ones of every vocabulary."""
 SMALLEST = 256 + len(_SYLLABLES) + 2 * len(_SYLLABLES) ** 2 + len(CONTROL)
@@ -47,8 +50,8 @@ def vocabulary(size: int) -> Vocabulary:
 
 
 def text(tokens: int, seed: object) -> str:
-    """Return a text of so many tokens, another one for every seed."""
-    chance = random.Random(repr(seed))
+    """Return a text of so many tokens, another one for every seed and in every process."""
+    chance = random.Random(f"{_RUN} {seed!r}")
     return "".join(f" {chance.choice(_SYLLABLES)}{chance.choice(_SYLLABLES)}" for _ in range(tokens))
 
 

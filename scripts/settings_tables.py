@@ -12,6 +12,8 @@ _BEGIN, _END = "<!-- settings -->\n\n", "\n<!-- /settings -->"
 _CHINESE = {
     "OLLAMA_HOST": "监听的地址和端口；客户端命令也用它找到服务",
     "OLLAMA_MODELS": "模型目录，布局与 Ollama 相同",
+    "PUNA_HOME": "Puna 存放模型以外的东西（编译出的引擎、puna tune 的结果）的目录",
+    "PUNA_ENGINE": "所有模型用的引擎：portable、编译出的引擎的名字，或 llama-server 的路径；不设则按 puna engine use",
     "OLLAMA_KEEP_ALIVE": "最后一次请求之后，模型在内存里保留多久；负数表示一直保留",
     "OLLAMA_LOAD_TIMEOUT": "加载模型的时间上限；负数表示不限",
     "OLLAMA_CONTEXT_LENGTH": "上下文长度（token 数）；0 表示用模型自己的长度，内存不够时再缩短",
@@ -25,6 +27,7 @@ _CHINESE = {
     "OLLAMA_DEBUG": "输出更多日志",
     "PUNA_ALLOW_OPEN": "明确同意：不设密码也监听别人能访问的地址",
     "PUNA_MAX_BODY": "请求体的大小上限（上传 blob 除外）；超过则返回 413",
+    "PUNA_TRUNCATE": "提示超出上下文时丢弃最早的消息；设为 false 则返回 400",
     "PUNA_MIRRORS": "从镜像拉取：仓库=地址，……（默认 https，除非写明 http://）",
     "PUNA_ALLOWED_REGISTRIES": "只允许与这些仓库往来；不设则不限",
     "PUNA_ALLOW_PRIVATE_REGISTRIES": "允许其他机器上的客户端让本服务从内网的仓库拉取",

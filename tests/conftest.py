@@ -45,8 +45,8 @@ def serve() -> Iterator[Serve]:
     """A function that starts a server with other settings (environment variables), or in a world of an earlier one."""
     servers: list[Server] = []
 
-    def start(settings: dict[str, str] | None = None, *, world: World | None = None) -> Server:
-        servers.append(Server(world or World(settings)))
+    def start(settings: dict[str, str] | None = None, *, world: World | None = None, files: int = 0) -> Server:
+        servers.append(Server(world or World(settings), files))
         return servers[-1]
 
     yield start

@@ -118,14 +118,17 @@ class World:
 class Server:
     """One server; its requests go through ``get``, ``post``, ``delete`` and ``stream``."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, files: int = 0) -> None:
+        """``files`` is how many files it may have open, 0 as many as the tests."""
         self.world = world
         self.faults_expected = False
         """Whether tracebacks in the log are part of the test."""
         self.log_path = world.root / "log"
+        limited = ["sh", "-c", f'ulimit -n {files}; exec "$0" "$@"'] if files else []
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "puna", "serve", "--exit-with-stdin"],  # so that it ends with the tests
+                # It ends when the tests do, however they end.
+                [*limited, sys.executable, "-m", "puna", "serve", "--exit-with-stdin"],
                 env=world.environment,
                 cwd=world.home,
                 stdin=subprocess.PIPE,

@@ -4,9 +4,14 @@ import importlib
 import importlib.util
 import os
 import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+# Read before any test runs, for tests see none of the developer's settings.
+_NATIVE = Path(os.environ.get("PUNA_TEST_NATIVE", "~/.puna/engines/native/bin/llama-server")).expanduser()
+_QUANTIZE = Path(os.environ.get("LLAMA_QUANTIZE", str(_NATIVE.with_name("llama-quantize"))))
 
 
 def require(program: str, package: str = "") -> str:
@@ -26,6 +31,20 @@ def require_module(name: str) -> Any:
     if importlib.util.find_spec(name) is None:
         _missing(f"the Python module {name} is not installed (pip install puna[reference])")
     return importlib.import_module(name)
+
+
+def require_native() -> str:
+    """Return a llama-server built for this machine (``PUNA_TEST_NATIVE``); skip the test without one, fail in CI."""
+    if not _NATIVE.is_file():
+        _missing("there is no native engine (puna engine build makes one, or PUNA_TEST_NATIVE names a llama-server)")
+    return str(_NATIVE)
+
+
+def require_quantize() -> str:
+    """Return llama.cpp's own quantiser (``LLAMA_QUANTIZE``); skip the test without one, fail in CI."""
+    if not _QUANTIZE.is_file():
+        _missing("there is no llama-quantize (puna engine build makes one, or LLAMA_QUANTIZE names one)")
+    return str(_QUANTIZE)
 
 
 def _missing(reason: str) -> None:

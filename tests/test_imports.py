@@ -1,4 +1,4 @@
-"""Imports run one way: cli → api → inference → scheduler → engine, with models, settings, names and errors below."""
+"""Imports run one way: cli → api → tuning → inference → scheduler → engine, with models and settings below."""
 
 import ast
 from collections.abc import Iterator

@@ -12,7 +12,7 @@ from bench.subjects import Bench, Rounds, alternating, own, peers
 from bench.vocabulary import text
 
 PART = "embeddings"
-_ROUNDS = 5
+_ROUNDS = 3
 _TEXTS, _TOKENS = 32, 32
 
 Embed = Callable[[list[str]], Awaitable[Any]]

@@ -10,7 +10,7 @@ from bench.subjects import Bench, Rounds, own, peers
 from bench.vocabulary import text
 
 PART = "loading"
-_ROUNDS = 5
+_ROUNDS = 3
 _PROMPT = 16
 
 

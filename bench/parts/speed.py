@@ -11,10 +11,9 @@ from bench.subjects import Ask, Bench, Rounds, alternating, asks, engine_alone, 
 from bench.vocabulary import text
 
 PART = "speed"
-_ROUNDS = 5
+_ROUNDS = 3
 _PROMPT, _ANSWER = 512, 64
 _BENCH = "llama-bench"
-_PORTABLE = {"PUNA_ENGINE": "portable"}
 
 
 async def measure(bench: Bench) -> list[Series]:
@@ -40,7 +39,7 @@ async def _subjects(bench: Bench, model: str, stack: AsyncExitStack) -> dict[str
     subjects = {"puna": asks(asker, model)}
     if bench.native:
         portable = Bench(bench.models, bench.home)
-        _, asker = await stack.enter_async_context(own(portable, model, **_PORTABLE))
+        _, asker = await stack.enter_async_context(own(portable, model))
         subjects["puna portable"] = asks(asker, model)
     name, ask = await stack.enter_async_context(engine_alone(bench, model))
     subjects[name] = ask

@@ -174,7 +174,10 @@ class Settings:
         "OLLAMA_MODELS", "~/.ollama/models", _parse_path, "directory of the models, in Ollama's layout"
     )
     home: Path = _setting(
-        "PUNA_HOME", "~/.puna", _parse_path, "directory of what Puna keeps beside models: its engines"
+        "PUNA_HOME",
+        "~/.puna",
+        _parse_path,
+        "directory of what Puna keeps beside models: engines, and what puna tune has found",
     )
     engine: str = _setting(
         "PUNA_ENGINE",

@@ -35,7 +35,7 @@ def test_every_merge_joins_tokens_that_come_before_it() -> None:
         known.add(left + right)
 
 
-def test_a_text_depends_on_its_seed_alone() -> None:
+def test_a_seed_makes_one_text() -> None:
     assert text(5, ("a", 1)) == text(5, ("a", 1)) != text(5, ("a", 2))
 
 

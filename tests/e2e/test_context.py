@@ -116,6 +116,16 @@ def test_shift_false_ends_the_answer_with_the_context(server: Server, small: str
     assert chat(server, user("Hello"), small, options=options)["eval_count"] == 300
 
 
+def test_a_smaller_context_than_the_loaded_one_holds_for_its_request(server: Server) -> None:
+    model = make(server, "roomy", parameters={"num_ctx": 2 * CONTEXT})
+    assert chat(server, user("Hello"), model, options=SHORT)["done"]
+    limited = {"num_ctx": CONTEXT, "num_predict": 1000, "ignore_eos": True}
+    answer = chat(server, user("Hello"), model, shift=False, options=limited)
+    assert (answer["done_reason"], answer["prompt_eval_count"] + answer["eval_count"]) == ("length", CONTEXT)
+    assert chat(server, LONG, model, options=limited | SHORT)["context_length"] == CONTEXT
+    assert server.loaded()[f"{model}:latest"]["context_length"] == 2 * CONTEXT
+
+
 def test_context_in_force_is_shown(server: Server, small: str) -> None:
     chat(server, user("Hello"), small, options=SHORT)
     assert server.loaded()[f"{small}:latest"]["context_length"] == CONTEXT

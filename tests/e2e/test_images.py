@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,18 +20,21 @@ SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9
 @pytest.fixture(scope="module", params=["engine", "go"])
 def seeing(request: pytest.FixtureRequest, shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The built-in model with a projector of random weights, by either path."""
-    folder = tmp_path_factory.mktemp("projector")
-    width = shared_server.ask("/api/show", {"model": "cria"})["model_info"]["llama.embedding_length"]
+    recipe: dict[str, Any] = {"template": GO_TEMPLATE} if request.param == "go" else {}
+    return make_seeing(shared_server, tmp_path_factory.mktemp("projector"), f"seeing-{request.param}", **recipe)
+
+
+def make_seeing(server: Server, folder: Path, name: str, **recipe: Any) -> str:
+    """Make the model of this name and return the name."""
+    width = server.ask("/api/show", {"model": "cria"})["model_info"]["llama.embedding_length"]
     write_projector(folder / "mmproj.gguf", width)
     files = {}
     for name, path in (("model", Library(folder).get("cria").path), ("mmproj", folder / "mmproj.gguf")):
         data = path.read_bytes()
         files[f"{name}.gguf"] = digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        assert shared_server.post(f"/api/blobs/{digest}", data).status_code in {200, 201}
-    name = f"seeing-{request.param}"
-    recipe: dict[str, Any] = {"template": GO_TEMPLATE} if request.param == "go" else {}
+        assert server.post(f"/api/blobs/{digest}", data).status_code in {200, 201}
     body = {"model": name, "files": files, "parameters": {"think": False}, "stream": False}
-    shared_server.ask("/api/create", body | recipe)
+    server.ask("/api/create", body | recipe)
     return name
 
 
@@ -49,6 +53,18 @@ def test_image_is_part_of_the_prompt(server: Server, seeing: str) -> None:
     assert one["prompt_eval_count"] >= without + PATCHES
     assert two["prompt_eval_count"] >= without + 2 * PATCHES
     assert chat_stream(server, look(RED), seeing, options=options)["message"] == one["message"]
+
+
+def test_images_count_when_a_conversation_is_made_to_fit(server: Server, seeing: str) -> None:
+    options = {"num_predict": 4}
+    whole = chat(server, look(RED, BLUE), seeing, options=options)["prompt_eval_count"]
+    tight = options | {"num_ctx": whole}
+    error = refusal(server, "/api/chat", model=seeing, messages=look(RED, BLUE), truncate=False, options=tight)
+    assert f"the input has {whole} tokens" in error
+    turns = [*look(*[RED, BLUE] * 10), {"role": "assistant", "content": "Red."}] * 4
+    answer = chat(server, [*turns, *look()], seeing, options=options | {"num_ctx": 256})
+    assert answer["dropped_messages"] >= 2
+    assert 0 < answer["prompt_eval_count"] < 256
 
 
 def test_different_images_are_told_apart(server: Server, seeing: str) -> None:

@@ -40,6 +40,17 @@ def test_openapi_pages_describe_every_body(server: Server) -> None:
     )
 
 
+def test_the_page_that_describes_the_api_needs_no_other_server(server: Server) -> None:
+    page = server.get("/docs").text
+    addresses = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert any(address.endswith(".js") for address in addresses)
+    for address in [*addresses, "/openapi.json"]:
+        assert address.startswith("/docs/assets/") or address == "/openapi.json"
+        assert server.get(address).status_code == 200
+    assert "http://" not in page
+    assert "https://" not in page
+
+
 def test_one_line_says_where_and_with_what(server: Server) -> None:
     assert re.fullmatch(
         rf"Puna {re.escape(__version__)} listens on http://127\.0\.0\.1:\d+, engine: llama\.cpp \(.+\)\n", server.line

@@ -19,6 +19,26 @@ def test_default_context_and_slots(footprint: Footprint, gib: int, expected: tup
     assert (chosen.context, chosen.parallel) == expected
 
 
+@pytest.mark.parametrize(
+    ("saved", "gib", "expected"),
+    [
+        (16384, 20, (16384, 8)),
+        (8192, 20, (8192, 8)),  # there was less memory when it was saved
+        (16384, 14, (16384, 4)),  # there is less now
+        (4096, 20, (16384, 8)),  # more than half of the context would be lost
+        (65536, 14, (8192, 8)),  # more than half of the slots would be
+        (10000, 20, (16384, 8)),  # somebody asked for that one
+    ],
+)
+def test_context_of_saved_conversations_is_kept(saved: int, gib: int, expected: tuple[int, int]) -> None:
+    chosen = plan(SMALL, context=0, parallel=0, available=gib * GIB, saved_context=saved)
+    assert (chosen.context, chosen.parallel) == expected
+
+
+def test_saved_conversations_do_not_change_the_context_asked_for() -> None:
+    assert plan(SMALL, context=4096, parallel=0, available=20 * GIB, saved_context=8192).context == 4096
+
+
 def test_the_context_asked_for_is_kept_and_slots_give_way() -> None:
     chosen = plan(MIDDLE, context=32768, parallel=0, available=20 * GIB)
     assert (chosen.context, chosen.parallel) == (32768, 2)

@@ -6,13 +6,18 @@ import resource
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
+import uvloop
 from tests.scheduler.conftest import Make, World, request, until
 
+from puna.engine.config import RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.runner import Runner
 from puna.errors import NotFoundError, UnavailableError
+from puna.inference.events import Finished
 from puna.inference.generate import generate
 from puna.models.library import Model
 from puna.scheduler.lease import Caller, RequestCanceledError
@@ -153,6 +158,101 @@ async def test_a_runner_that_is_killed_while_it_loads_is_started_again(make: Mak
     world.processes()[0].kill()
     first, second = await asyncio.gather(*asked)
     assert first == second != ""
+
+
+async def test_a_runner_that_is_killed_each_time_it_loads_is_an_error_that_says_so(make: Make) -> None:
+    world = make()
+    asked = asyncio.create_task(world.say())
+    killed: set[int] = set()
+    while not asked.done():
+        for process in world.processes():
+            killed.add(process.pid)
+            process.kill()
+        await asyncio.sleep(0.01)
+    with pytest.raises(ModelLoadError, match="failed to load: the process was ended by signal 9"):
+        await asked
+    assert len(killed) == 2
+
+
+def test_a_runner_that_dies_before_it_is_told_anything_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spawn = asyncio.create_subprocess_exec
+
+    async def stillborn(*arguments: Any, **options: Any) -> asyncio.subprocess.Process:
+        process = await spawn(*arguments, **options)
+        process.kill()
+        await process.wait()
+        return process
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", stillborn)
+    for loop in (uvloop.new_event_loop, asyncio.new_event_loop):  # each has its own word for a pipe that is closed
+        with asyncio.Runner(loop_factory=loop) as runner, pytest.raises(ModelLoadError, match="ended by signal 9"):
+            runner.run(Runner.start("x", RunnerConfig(model_path="x", context=8), tmp_path, load_timeout=20))
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_runner_that_cannot_be_started_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: Any, **__: Any) -> asyncio.subprocess.Process:
+        raise OSError("too many open files")
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", fail)
+    with pytest.raises(OSError, match="too many"):
+        await Runner.start("x", RunnerConfig(model_path="x", context=8), tmp_path, load_timeout=20)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_load_that_fails_in_an_unknown_way_holds_up_nobody(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fail(*_: Any, **__: Any) -> Runner:
+        raise RuntimeError("something odd")
+
+    world = make()
+    with monkeypatch.context() as patched:
+        patched.setattr(Runner, "start", fail)
+        with pytest.raises(ModelLoadError, match="cannot load cria:latest: something odd"):
+            await world.say()
+    assert await world.say()
+
+
+async def test_a_call_to_a_runner_that_has_ended_fails_as_if_it_had_crashed(make: Make) -> None:
+    world = make()
+    await world.say()
+    client = world.scheduler.loaded()[0].runner.client.borrowed()
+    await world.scheduler.unload(world.cria)
+    with pytest.raises(RunnerCrashedError, match="stopped unexpectedly"):
+        await client.get("/slots")
+
+
+async def test_an_unload_goes_on_when_whoever_asked_for_it_goes_away(make: Make) -> None:
+    world = make(PUNA_SESSIONS="0")
+    await world.say()
+    (process,) = world.processes()
+    process.suspend()  # so that it takes a while
+    unloading = asyncio.create_task(world.scheduler.unload(world.cria))
+    await asyncio.sleep(0.1)
+    unloading.cancel()
+    await until(lambda: not world.processes())
+
+
+async def test_an_answer_that_is_complete_is_not_cancelled_any_more(make: Make) -> None:
+    world = make()
+    events = generate(world.scheduler, request(world.cria, 4), caller=Caller(id="one"))
+    async for batch in events:
+        if any(isinstance(event, Finished) for event in batch):
+            world.scheduler.cancel("one")
+    assert not world.scheduler.requests()
+
+
+async def test_a_request_whose_turn_has_just_come_is_cancelled(make: Make) -> None:
+    world = make()
+    await world.say()
+    asked = asyncio.create_task(world.say(caller=Caller(id="one")))
+    await asyncio.sleep(0)
+    assert [state.running for state in world.scheduler.requests()] == [True]
+    world.scheduler.cancel("one")
+    with pytest.raises(RequestCanceledError):
+        await asked
+    assert world.scheduler.loaded()[0].users == 0
 
 
 async def test_a_runner_that_dies_before_the_answer_begins_is_replaced(make: Make) -> None:

@@ -1,6 +1,7 @@
 """Conversations whose caches outlive their model in memory."""
 
 import os
+import shutil
 import stat
 import struct
 from dataclasses import replace
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from tests.scheduler.conftest import Make, World, request
 from tests.scheduler.test_api import Serve
-from tests.server import Server
+from tests.server import Server, wait_for
 
 from puna.inference.events import Delta, Finished
 from puna.inference.generate import generate
@@ -62,9 +63,19 @@ def test_another_key_has_another_directory(store: SessionStore) -> None:
     assert len({store.directory({"model": "m", "context": context}) for context in (1, 2, 1)}) == 2
 
 
+def test_context_is_that_of_the_session_used_last(store: SessionStore) -> None:
+    places = [store.directory({"digest": "a", "context": context}) for context in (8192, 16384)]
+    other = store.directory({"digest": "b", "context": 4096})
+    for seconds, place in enumerate((places[1], places[0], other)):
+        kept(store, place, [1, 2])
+        for path in place.glob("*.session"):
+            os.utime(path, (seconds, seconds))
+    assert (store.context_of("a"), store.context_of("b"), store.context_of("c")) == (8192, 4096, 0)
+
+
 def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path: Path) -> None:
     store = SessionStore(tmp_path, 2500)
-    places = [store.directory({"model": name}) for name in "ab"]
+    places = [store.directory({"digest": name}) for name in "ab"]
     for age, (place, tokens) in enumerate([(places[0], [1]), (places[1], [2])]):
         kept(store, place, tokens, 1000)
         (session,) = store.sessions(place)
@@ -190,3 +201,73 @@ def test_sessions_are_listed_and_cleared(serve: Serve) -> None:
     ]
     assert server.request("DELETE", "/api/puna/sessions").json() == {"removed": 1}
     assert server.get("/api/puna/sessions").json()["sessions"] == []
+
+
+def test_sessions_of_one_model_are_forgotten(store: SessionStore) -> None:
+    places = [store.directory({"digest": digest, "context": context}) for digest in "ab" for context in (1, 2)]
+    for place in places:
+        kept(store, place, [1, 2, 3])
+    assert store.digests() == {"a", "b"}
+    store.forget("a")
+    assert store.digests() == {"b"}
+    assert len(store.list()) == 2
+
+
+def test_a_name_is_noted_but_no_part_of_the_key(store: SessionStore) -> None:
+    first, second = (store.directory({"model": name, "digest": "a"}) for name in ("one", "two"))
+    assert first == second
+    kept(store, first, [1, 2, 3])
+    assert [info.model for info in store.list()] == ["two"]
+
+
+def read(server: Server, model: str) -> None:
+    """Let a model read a text that is long enough to be saved."""
+    options = {"num_predict": 4, "num_ctx": 512}
+    server.ask("/api/generate", {"model": model, "prompt": PROMPT, "raw": True, "stream": False, "options": options})
+
+
+def saved(server: Server) -> list[str]:
+    return [entry["model"] for entry in server.get("/api/puna/sessions").json()["sessions"]]
+
+
+def make_model(server: Server, name: str, system: str) -> None:
+    server.ask("/api/create", {"model": name, "from": "cria", "system": system, "stream": False})
+
+
+def test_sessions_go_with_their_model(serve: Serve) -> None:
+    server: Server = serve()
+    make_model(server, "one", "1")
+    for name in ("cria", "one"):
+        read(server, name)
+        server.ask("/api/generate", {"model": name, "keep_alive": 0})
+    assert sorted(saved(server)) == ["cria:latest", "one:latest"]
+    server.post("/api/copy", {"source": "one", "destination": "two"})
+    server.request("DELETE", "/api/delete", {"model": "one"})
+    assert sorted(saved(server)) == ["cria:latest", "one:latest"], "it still has another name"
+    make_model(server, "two", "2")
+    wait_for(lambda: saved(server) == ["cria:latest"])
+
+
+def test_a_model_that_is_deleted_while_it_answers_leaves_no_session(serve: Serve) -> None:
+    server: Server = serve()
+    make_model(server, "one", "1")
+    long = {"num_predict": 2000, "num_ctx": 512, "ignore_eos": True}
+    lines = server.open_stream("/api/generate", {"model": "one", "prompt": PROMPT, "raw": True, "options": long})
+    next(lines)
+    server.request("DELETE", "/api/delete", {"model": "one"})
+    assert next(lines)["done"] is False
+    lines.close()
+    wait_for(lambda: not server.loaded(), what="the model to leave memory")
+    assert saved(server) == []
+
+
+def test_sessions_of_models_that_somebody_else_deleted_go_at_the_start(serve: Serve) -> None:
+    server: Server = serve()
+    make_model(server, "one", "1")
+    read(server, "one")
+    server.stop()
+    assert list(server.world.models.rglob("*.session"))
+    shutil.rmtree(server.world.models / "manifests")
+    again = serve(world=server.world)
+    assert saved(again) == []
+    assert not list(server.world.models.rglob("*.session"))

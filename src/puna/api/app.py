@@ -1,16 +1,19 @@
 """The application: its parts, its routes, and their beginning and end."""
 
+import asyncio
 import logging
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
 from puna import __version__
+from puna.api.crowd import Crowd
 from puna.api.errors import install_error_handlers
 from puna.api.ollama import create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
@@ -31,9 +34,11 @@ OLLAMA_VERSION = "0.33.0"
 _log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings) -> FastAPI:
-    """Return the application for one server with these settings."""
-    app = FastAPI(
+def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: False) -> FastAPI:
+    """Return the application for one server with these settings; while ``crowded``, it turns requests away."""
+    app = FastAPIOffline(  # like FastAPI, but nothing of its page comes from other servers
+        redoc_url=None,
+        static_url="/docs/assets",
         title="Puna",
         version=__version__,
         description="Large language models on this machine, behind the Ollama REST API.",
@@ -53,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         CORSMiddleware, allow_origin_regex=origin_pattern(settings), allow_methods=["*"], allow_headers=["*"]
     )
     app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(RequestIds)
     return app
 
@@ -60,15 +66,22 @@ def create_app(settings: Settings) -> FastAPI:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
-    library = Library(settings.models, hide_builtin=settings.hide_builtin)
+    loop = asyncio.get_running_loop()
+    temporary = Path(tempfile.gettempdir())
+    scheduler = Scheduler(settings, temporary)
+    library = Library(
+        settings.models,
+        hide_builtin=settings.hide_builtin,
+        on_gone=lambda digest: loop.call_soon_threadsafe(scheduler.forget, digest),
+    )
     transfers = Transfers(settings, library)
     if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
-    temporary = Path(tempfile.gettempdir())
     if abandoned := remove_abandoned(temporary):
         _log.info("removed the sockets of %d runners of a server that was killed", abandoned)
-    scheduler = Scheduler(settings, temporary)
     scheduler.sessions.clean()
+    for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
+        scheduler.sessions.forget(digest)
     app.state.services = Services(settings, library, scheduler, transfers)
     try:
         yield

@@ -45,7 +45,7 @@ class Services:
         return self.library.get(reference)
 
 
-def _services(request: Request) -> Services:
+async def _services(request: Request) -> Services:  # without "async" it would run in a thread of its own
     services: Services = request.app.state.services
     return services
 

@@ -2,13 +2,35 @@
 
 import os
 import sys
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from puna import __version__
-from puna.cli import create, models, run, sessions, transfers
 from puna.errors import PunaError
+
+_COMMANDS = {
+    "serve": "serve.serve",
+    "tune": "tune.tune",
+    "engine": "engine.app",
+    "run": "run.run",
+    "create": "create.create",
+    "sessions": "sessions.sessions",
+    "list": "models.list_models",
+    "ls": "models.list_models",
+    "show": "models.show",
+    "ps": "models.ps",
+    "stop": "models.stop",
+    "cp": "models.cp",
+    "rm": "models.rm",
+    "pull": "transfers.pull",
+    "push": "transfers.push",
+    "verify": "transfers.verify",
+    "repair": "transfers.repair",
+}
+"""Where each command is, under ``puna.cli``."""
+_HIDDEN = {"ls"}
 
 app = typer.Typer(
     name="puna",
@@ -45,22 +67,12 @@ def main() -> None:
 
 
 def _add_commands() -> None:
-    overview = bool(set(sys.argv) & {"-h", "--help"}) or not sys.argv[1:]
-    if "serve" in sys.argv[1:2] or overview:
-        from puna.cli.serve import serve  # the server's modules would slow every other command down
-
-        app.command()(serve)
-    if "tune" in sys.argv[1:2] or overview:
-        from puna.cli.tune import tune  # so would the engine's
-
-        app.command()(tune)
-    if "engine" in sys.argv[1:2] or overview:
-        from puna.cli import engine
-
-        app.add_typer(engine.app, name="engine")
-    app.command()(run.run)
-    app.command()(create.create)
-    app.command()(sessions.sessions)
-    for name, command in {**models.COMMANDS, **transfers.COMMANDS}.items():
-        app.command(name)(command)
-    app.command("ls", hidden=True)(models.list_models)
+    """Add the command that is asked for, or all: each has modules of its own, which would slow the others down."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    for name in [asked] if asked in _COMMANDS else _COMMANDS:
+        module, _, attribute = _COMMANDS[name].partition(".")
+        command = getattr(import_module(f"puna.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name, hidden=name in _HIDDEN)(command)

@@ -1,6 +1,6 @@
 """Commands about models: list, show, ps, stop, cp, rm."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -119,17 +119,6 @@ def rm(models: Annotated[list[str], typer.Argument(help="the models' names", sho
         for model in models:
             client.delete(model)
             typer.echo(f"deleted '{model}'")
-
-
-COMMANDS: Mapping[str, Callable[..., None]] = {
-    "list": list_models,
-    "show": show,
-    "ps": ps,
-    "stop": stop,
-    "cp": cp,
-    "rm": rm,
-}
-"""Every command by its name."""
 
 
 def human_size(size: int) -> str:

@@ -1,29 +1,30 @@
 """``puna serve``."""
 
-import asyncio
+import gc
 import logging
 import os
 import socket
 import sys
 import threading
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-import uvicorn
-from fastapi import FastAPI
 
 from puna import __version__
-from puna.api.app import create_app
-from puna.api.services import Services
 from puna.cli.errors import CommandError
+from puna.cli.open_files import raise_limit
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Address, Settings
 
+if TYPE_CHECKING:
+    from puna.api.server import Server
+
+_log = logging.getLogger(__name__)
 _BACKLOG = 2048
-_FINISH_SECONDS = 1.5
-"""How long answers under way may still take when the server is told to end."""
-_SHUTDOWN_SECONDS = 5
+_FEW_FILES = 1024
+_OTHER_FILES = 256
+"""Files that clients must leave to runners, models and logs."""
 
 _OPEN_ADDRESS = """\
 refusing to listen on {host} without credentials: everybody who reaches this address could use and delete your models.
@@ -50,22 +51,20 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    connections = _connections(raise_limit())
     listener = _listen(address)
     engines = Engines(settings.home, settings.engine)
     program = engines.program()
-    look = EngineInfoProcess(
-        engines.chosen() if program else PORTABLE, program
-    )  # under way while the application is made
-    app = create_app(settings)
-    config = uvicorn.Config(
-        app,
-        log_config=None,
-        access_log=settings.debug,
-        log_level="warning",
-        lifespan="on",
-        timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
-    )
-    server = _Server(config, app, f"http://{_printable(listener)}", look)
+    look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
+
+    def tell() -> None:
+        typer.echo(f"Puna {__version__} listens on http://{_printable(listener)}, engine: {look.result()}")
+        sys.stdout.flush()
+
+    gc.disable()  # loading leaves no garbage; the server looks for it again as soon as it listens
+    from puna.api.server import Server  # most of the start, while the look at the engine is under way
+
+    server = Server(settings, connections, tell)
     if exit_with_stdin:
         threading.Thread(target=_exit_with_stdin, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
@@ -73,25 +72,12 @@ def serve(
         raise CommandError("the server could not start; see the log above")
 
 
-class _Server(uvicorn.Server):
-    """Says where it listens as soon as it does, and ends the answers under way when it is told to end."""
-
-    def __init__(self, config: uvicorn.Config, app: FastAPI, url: str, look: EngineInfoProcess) -> None:
-        super().__init__(config)
-        self._app = app
-        self._url = url
-        self._look = look
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        typer.echo(f"Puna {__version__} listens on {self._url}, engine: {self._look.result()}")
-        sys.stdout.flush()
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        services: Services = self._app.state.services
-        draining = asyncio.create_task(services.scheduler.drain(_FINISH_SECONDS))
-        await super().shutdown(sockets)
-        await draining
+def _connections(files: int) -> int:
+    """Return how many clients may be connected at a time when the process may have so many files open."""
+    clients = files - min(_OTHER_FILES, files // 2)
+    if files < _FEW_FILES:
+        _log.warning("only %d files may be open (ulimit -n): more than %d clients are turned away", files, clients)
+    return clients
 
 
 def _listen(address: Address) -> socket.socket:
@@ -116,7 +102,7 @@ def _printable(listener: socket.socket) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
-def _exit_with_stdin(server: uvicorn.Server) -> None:
+def _exit_with_stdin(server: "Server") -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     server.should_exit = True

@@ -1,6 +1,6 @@
 """Commands that move models to and from registries, and those that look after the store: pull, push, verify, repair."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import ollama
@@ -146,7 +146,3 @@ def show_progress(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
                 console.print(status, soft_wrap=True)
             said.add(status)
     return last
-
-
-COMMANDS: Mapping[str, Callable[..., None]] = {"pull": pull, "push": push, "verify": verify, "repair": repair}
-"""Every command by its name."""

@@ -17,7 +17,7 @@ from puna.cli.models import human_time, print_table
 from puna.models.library import Library
 from puna.scheduler.tuning_store import Measured, TuningStore, usable_cores
 from puna.settings import Settings
-from puna.tuning.search import Finding
+from puna.tuning.search import NO_TIME, Finding
 from puna.tuning.tune import Tuning
 from puna.tuning.tune import tune as measure
 
@@ -71,11 +71,10 @@ def _measure(asked: Tuning, settings: Settings) -> Measured:
         raise typer.Exit(_INTERRUPTED) from None
     print_table(
         ("SETTING", "TRIED", "AGAINST", "SPEED", "TAKEN", ""),
-        [
-            (found.setting, found.tried, found.against, _speed(found), "yes" if found.taken else "no", found.note)
-            for found in findings
-        ],
+        [(found.setting, found.tried, found.against, _speed(found), _taken(found), found.note) for found in findings],
     )
+    if any(found.note == NO_TIME for found in findings):
+        typer.echo("\nNot all was compared: --seconds gives more time.")
     typer.echo(f"\n{measured.model}: {measured.tuned} ({_gains(measured)})")
     if measured.tuned.kv_type == "q8_0":
         typer.echo("A cache in q8_0 changes answers a little; OLLAMA_KV_CACHE_TYPE=f16 keeps them as they were.")
@@ -104,7 +103,7 @@ def _show(stored: list[Measured], model: str) -> None:
             (
                 entry.model,
                 human_time(datetime.fromisoformat(entry.measured_at)),
-                entry.key.engine,
+                _engine(entry.key.engine),
                 f"{entry.key.processor}, {entry.key.cores} cores",
                 str(entry.tuned),
                 _gains(entry),
@@ -115,10 +114,21 @@ def _show(stored: list[Measured], model: str) -> None:
     )
 
 
+def _engine(identity: str) -> str:
+    """Return an engine's identity without the size and time of its file."""
+    return identity.rsplit(" ", 2)[0] if identity.startswith("/") else identity
+
+
 def _speed(finding: Finding) -> str:
     if not finding.ratios:
         return "-"
     return f"{finding.ratio:.2f} ({min(finding.ratios):.2f} to {max(finding.ratios):.2f})"
+
+
+def _taken(finding: Finding) -> str:
+    if not finding.ratios:
+        return "-"
+    return "yes" if finding.taken else "no"
 
 
 def _gains(measured: Measured) -> str:

@@ -18,6 +18,9 @@ _DATA = b"data: "
 _DONE = b"[DONE]"
 _ABORTED = "the call was aborted"
 _READ_BUFFER = 1 << 20
+_SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
+_LATENESS = 0.05
+"""How much later than it could a load may be seen to have ended, as a part of the time that it took."""
 
 
 class EngineClient:
@@ -125,6 +128,10 @@ class EngineClient:
             if self._aborted and not _being_cancelled():
                 raise aiohttp.ClientConnectionError(_ABORTED) from None
             raise
+        except RuntimeError as error:  # aiohttp's word for a session that is closed, as it is once the runner has ended
+            if self._session.closed:
+                raise aiohttp.ClientConnectionError(_ABORTED) from error
+            raise
         finally:
             self._opening.discard(opening)
         self._responses.add(response)
@@ -185,8 +192,9 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
     return EngineRequestError(message) if 400 <= status < 500 else EngineError(message)
 
 
-async def wait_until_healthy(client: EngineClient, interval: float = 0.01) -> None:
+async def wait_until_healthy(client: EngineClient) -> None:
     """Return as soon as the runner answers; the caller bounds the time."""
+    started = time.monotonic()
     while not await client.healthy():
-        await asyncio.sleep(interval)
-        interval = min(interval * 1.5, 0.25)
+        waited = time.monotonic() - started
+        await asyncio.sleep(min(max(_LATENESS * waited, _SHORTEST_PAUSE), _LONGEST_PAUSE))

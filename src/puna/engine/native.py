@@ -18,7 +18,7 @@ from puna.engine.errors import ModelLoadError
 
 _ERRORS_AND_WARNINGS, _EVERYTHING = "2", "4"
 _HELP_SECONDS = 20
-_USED = re.compile(r"(\w+) = 1\b")
+_USED = re.compile(r"\b([A-Z][A-Z0-9_]*) = 1\b")
 _UNINTERESTING = {"SSE3", "SSSE3", "LLAMAFILE", "OPENMP", "REPACK"}
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 _NEEDED = ("--host", "--slots", "--slot-save-path", "--cache-ram", "--context-shift", "--jinja", "--reasoning-format")

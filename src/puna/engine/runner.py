@@ -91,7 +91,9 @@ class Runner:
         if stdin is None:
             raise ModelLoadError(f"the runner of {self.name} has no standard input")
         if not self.config.engine:
-            with contextlib.suppress(ConnectionError):  # a process that died at once is reported below
+            # A process that died at once is reported below. RuntimeError is what uvloop raises for a pipe that is
+            # closed.
+            with contextlib.suppress(ConnectionError, RuntimeError):
                 stdin.write(f"{json.dumps(start)}\n{self.config.to_json()}\n".encode())
                 await stdin.drain()
         healthy = asyncio.create_task(wait_until_healthy(self.client))
@@ -132,7 +134,7 @@ class Runner:
         if errors:
             return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
         code = self._process.returncode
-        if code is not None and code < 0:
+        if code is not None and code < 0:  # what it said last has nothing to do with it
             return f"the process was ended by signal {-code}"
         return self._lines[-1] if self._lines else f"the process ended with status {code}"
 
@@ -195,7 +197,7 @@ class Runner:
             self.kill()  # nothing is left to do for it, and its own way to end waits for the step under way
         stdin = self._process.stdin
         if stdin is not None and not stdin.is_closing():
-            with contextlib.suppress(ConnectionError):
+            with contextlib.suppress(ConnectionError, RuntimeError):
                 stdin.write(f"{STOP}\n".encode())
             stdin.close()
         try:

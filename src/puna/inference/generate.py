@@ -50,7 +50,7 @@ async def generate(
     while True:
         try:
             async with scheduler.acquire(request.model, options, keep_alive, caller) as lease:
-                prepared = _enforceable(await prepare(request, lease.client, lease.context), lease)
+                prepared = _for_engine(request, await prepare(request, lease.client, lease.context), lease)
                 prepared = await _warmed(prepared, lease)
                 if not started:
                     started = True
@@ -59,6 +59,8 @@ async def generate(
                     async for events in answer:
                         answering = True
                         yield events
+                        if isinstance(events[-1], Finished):
+                            return  # what the engine meets with now is of no interest to anybody
             return
         except RunnerCrashedError:
             if answering or caller.again:
@@ -66,12 +68,29 @@ async def generate(
             caller = caller.once_more()
 
 
-def _enforceable(prepared: Prepared, lease: Lease) -> Prepared:
-    """Return the call with a schema that the engine enforces as a whole; raise ``NativeSchemaError`` if it cannot."""
-    schema = prepared.body.get("json_schema")
-    if schema is None or not lease.runner.config.engine:
+def _for_engine(request: GenerationRequest, prepared: Prepared, lease: Lease) -> Prepared:
+    """Return the call in a form that a native engine answers as the portable one does.
+
+    Its schema becomes one that the engine enforces as a whole; raises ``NativeSchemaError`` if there is none.
+    """
+    if not lease.runner.config.engine:
         return prepared
-    return replace(prepared, body=prepared.body | {"json_schema": native_schema(schema)})
+    body = dict(prepared.body)
+    if "json_schema" in body:
+        body["json_schema"] = native_schema(body["json_schema"])
+    if _has_images(request):
+        # llama.cpp 0.5 refuses a prompt that parts between two images from the one that its slot holds.
+        body["cache_prompt"] = False
+    return replace(prepared, body=body)
+
+
+def _has_images(request: GenerationRequest) -> bool:
+    match request.input:
+        case Conversation(messages=messages):
+            return any(message.images for message in messages)
+        case Completion(images=images):
+            return bool(images)
+    return False
 
 
 async def _warmed(prepared: Prepared, lease: Lease) -> Prepared:

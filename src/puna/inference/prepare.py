@@ -17,6 +17,7 @@ from puna.inference.output.thinking import ThinkingParser
 from puna.inference.output.tools import ToolCallParser
 from puna.inference.prompt.defaults import default_template
 from puna.inference.prompt.fit import fit, fit_gap, fit_tokens
+from puna.inference.prompt.images import ImageCounter
 from puna.inference.prompt.ollama_template import (
     OllamaTemplate,
     TemplateMessage,
@@ -102,10 +103,12 @@ def effective_think(request: GenerationRequest) -> Think:
 async def _chat(request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation) -> Prepared:
     """The model's own Jinja template, rendered and its answer parsed by the engine's chat endpoint."""
     think = effective_think(request)
+    marker = await _media_marker(client, conversation.messages)
+    pictures = ImageCounter(client)
 
     async def count(messages: tuple[Message, ...]) -> int:
-        body = chat_body(request, replace(conversation, messages=messages), think)
-        return len(await client.tokenize(await client.apply_template(body)))
+        text = await client.apply_template(chat_body(request, replace(conversation, messages=messages), think))
+        return len(await client.tokenize(text.replace(marker, ""))) + await pictures.count(messages)
 
     messages, truncation, tokens = conversation.messages, None, 0
     if not request.shift or _bound(request, conversation) >= context:
@@ -155,13 +158,15 @@ async def _templated(
     """A Go template, rendered here and sent as text."""
     think = effective_think(request)
     marker = await _media_marker(client, conversation.messages)
+    pictures = ImageCounter(client)
 
     def render(messages: tuple[Message, ...]) -> str:
         turns = [_template_message(message, marker) for message in messages]
         return template.render(TemplateValues(messages=turns, tools=conversation.tools, think=think))
 
     async def count(messages: tuple[Message, ...]) -> int:
-        return len(await client.tokenize(render(messages)))
+        text = render(messages).replace(marker, "")
+        return len(await client.tokenize(text)) + await pictures.count(messages)
 
     messages, truncation = await fit(conversation.messages, count, context, truncate=request.truncate)
     prompt = render(messages)

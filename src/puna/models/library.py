@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -114,6 +114,11 @@ class Model:
         layers = self.manifest.of_type(manifests.MESSAGES)
         return tuple(message for layer in layers for message in self._json(layer, list))
 
+    def files_are_there(self) -> bool:
+        """Return whether its files are where they were found. If not, another store may have them."""
+        known = (self.__dict__.get(kind, ()) for kind in ("paths", "adapters", "projectors", "drafts"))
+        return all(path.is_file() for paths in known for path in paths)
+
     def _paths(self, media_type: str) -> tuple[Path, ...]:
         return tuple(self.blobs.path(layer.digest) for layer in self.manifest.of_type(media_type))
 
@@ -135,10 +140,16 @@ class Model:
 
 
 class Library:
-    """All models of one store, with the built-in one among them unless it is hidden. Safe to use from threads."""
+    """All models of one store, with the built-in one among them unless it is hidden. Safe to use from threads.
 
-    def __init__(self, root: Path, *, hide_builtin: bool = False) -> None:
+    ``on_gone`` is called, in whatever thread, with the digest of a model that has lost its last name.
+    """
+
+    def __init__(
+        self, root: Path, *, hide_builtin: bool = False, on_gone: Callable[[str], object] = lambda _: None
+    ) -> None:
         self.root = root
+        self._on_gone = on_gone
         self.manifests = ManifestStore(root)
         self._builtin = None if hide_builtin else ManifestStore(builtin.STORE)
         self.blobs = BlobStore(root, None if hide_builtin else BlobStore(builtin.STORE))
@@ -169,7 +180,7 @@ class Library:
             raise ModelNotFoundError(str(name)) from None
         version = (stat.st_mtime_ns, stat.st_ino)
         cached = self._cache.get(path)
-        if cached and cached[0] == version:
+        if cached and cached[0] == version and cached[1].files_are_there():
             return cached[1]
         model = Model(
             name=ModelName(*path.parts[-4:]),
@@ -239,6 +250,17 @@ class Library:
     def _remove_unused(self, manifest: Manifest) -> None:
         candidates = {layer.digest for layer in (manifest.config, *manifest.layers)}
         self.discard(candidates)
+        for digest in self.gone([manifest.digest]):
+            self._on_gone(digest)
+
+    def gone(self, digests: Iterable[str]) -> set[str]:
+        """Return those of the digests that no model has; none while there is a manifest that cannot be read."""
+        wanted = set(digests)
+        stores = [store for store in (self.manifests, self._builtin) if store and wanted]
+        try:
+            return wanted - {store.read(name).digest for store in stores for name in store.names()}
+        except (PunaError, OSError):
+            return set()
 
     def discard(self, digests: Iterable[str]) -> None:
         """Remove those of the blobs that no model uses and nobody holds."""

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import psutil
 
 from puna.engine.runner import Runner
+from puna.scheduler.cgroup import MemoryGroups
 
 
 class Capacity:
@@ -12,6 +13,7 @@ class Capacity:
 
     def __init__(self, steady: Callable[[], bool]) -> None:
         self._steady = steady
+        self._groups = MemoryGroups()
         self._runners: set[Runner] = set()
         self._bytes = 0
 
@@ -29,5 +31,10 @@ class Capacity:
         Weights that are mapped from their file count as available already, so only private memory is added.
         """
         if self._steady() or not self._bytes:
-            self._bytes = psutil.virtual_memory().available + sum(runner.private_memory() for runner in self._runners)
+            self._bytes = self._available() + sum(runner.private_memory() for runner in self._runners)
         return self._bytes
+
+    def _available(self) -> int:
+        machine = int(psutil.virtual_memory().available)
+        group = self._groups.available()
+        return machine if group is None else min(machine, group)

@@ -1,5 +1,6 @@
 """How much memory a model needs, and the context and parallelism that follow. Plain arithmetic, no machinery."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from puna.errors import PunaError
@@ -71,11 +72,13 @@ def usable(available: int) -> int:
     return int(available * _USABLE)
 
 
-def plan(footprint: Footprint, *, context: int, parallel: int, available: int) -> Plan:
+def plan(footprint: Footprint, *, context: int, parallel: int, available: int, saved_context: int = 0) -> Plan:
     """Choose what was not asked for (``context`` or ``parallel`` 0) so that the model fits into ``available`` bytes.
 
     The context asked for is kept up to what the model was trained for; the one not asked for is the model's own,
     halved while its caches would take too much. The more slots the better, as long as each has a comfortable context.
+    ``saved_context`` is chosen instead if that is at most a factor of two in context and slots: the memory that is
+    free varies from load to load, and a conversation that was saved with one context cannot go on with another.
     Raises ``OutOfMemoryError`` when the smallest choice does not fit.
     """
     budget = usable(available)
@@ -84,13 +87,23 @@ def plan(footprint: Footprint, *, context: int, parallel: int, available: int) -
     slots = [(parallel, 1.0)] if parallel else list(_SLOTS)
     choices = [(tokens, count, part) for count, part in slots for tokens in contexts]
     comfortable = [choice for choice in choices if context or choice[0] >= min(own, _COMFORTABLE_CONTEXT)]
-    for tokens, count, part in (*comfortable, *reversed(choices)):
+    chosen = _first_that_fits(footprint, [*comfortable, *reversed(choices)], budget)
+    if chosen is None:
+        raise OutOfMemoryError(footprint.total(*choices[-1][:2]), available)
+    if 2 * saved_context < chosen.context:
+        return chosen
+    kept = [choice for choice in comfortable if choice[0] == saved_context and 2 * choice[1] >= chosen.parallel]
+    return _first_that_fits(footprint, kept, budget) or chosen
+
+
+def _first_that_fits(footprint: Footprint, choices: Iterable[tuple[int, int, float]], budget: int) -> Plan | None:
+    """Return the first choice (context, slots, part of the budget for their caches) that fits."""
+    for tokens, count, part in choices:
         cache = footprint.cache_per_token * tokens * count
         size = footprint.total(tokens, count)
         if size <= budget and cache <= part * budget:
             return Plan(tokens, count, size, min(_PROMPT_CACHE, cache, budget - size))
-    smallest = choices[-1]
-    raise OutOfMemoryError(footprint.total(smallest[0], smallest[1]), available)
+    return None
 
 
 def _halvings(context: int) -> list[int]:

@@ -272,4 +272,10 @@ class Policy:
         return victims if enough or not staying else None
 
     def _plan(self, demand: Demand) -> Plan:
-        return plan(demand.footprint, context=demand.context, parallel=demand.parallel, available=self._capacity())
+        return plan(
+            demand.footprint,
+            context=demand.context,
+            parallel=demand.parallel,
+            available=self._capacity(),
+            saved_context=demand.saved_context,
+        )

@@ -56,6 +56,8 @@ class _Request:
     started: float = math.inf
     entry: LoadedModel | None = None
     lease: Lease | None = None
+    ended_by: PunaError | None = None
+    """Why it must not begin, though its turn has come."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +110,8 @@ class Scheduler:
         request = self._submit(model, options, caller or Caller())
         try:
             entry = await request.granted
+            if request.ended_by:
+                raise request.ended_by
             entry.keep_alive = self._settings.keep_alive if keep_alive is None else keep_alive
             context = min(options.num_ctx or entry.config.context, entry.config.context)
             client = entry.runner.client.borrowed()
@@ -157,20 +161,21 @@ class Scheduler:
         request = self._requests.get(request_id)
         if request is None:
             raise NotFoundError(f"no request '{request_id}' waits or runs")
-        if request.lease:
-            request.lease.end(RequestCanceledError())
-        elif not request.granted.done():
-            self._refuse(request, RequestCanceledError())
-            self._pump()
+        self._end(request, RequestCanceledError())
+        self._pump()
 
     async def unload(self, model: Model) -> None:
         """Take a model out of memory as soon as no request uses it."""
         entry = self._loaded.get(model.digest)
-        if entry is None:
-            return
-        entry.keep_alive = 0
-        if self._policy.idle(entry.resident):
-            await self._unload(entry.resident)
+        if entry:
+            await self._dismiss(entry)
+
+    def forget(self, digest: str) -> None:
+        """Take a model that is no more out of memory, as ``unload`` does, and remove its sessions."""
+        entry = self._loaded.get(digest)
+        if entry:
+            entry.warm = None
+        _in_background(self._forget(digest, entry), self._unloads)
 
     async def drain(self, seconds: float) -> None:
         """Turn away requests that wait, and end those that run and are not finished after so many seconds."""
@@ -183,8 +188,7 @@ class Scheduler:
                 return
             await asyncio.sleep(_DRAIN_PAUSE)
         for request in list(self._requests.values()):
-            if request.lease:
-                request.lease.end(reason)
+            self._end(request, reason)
 
     async def close(self) -> None:
         """End every request that waits, and every runner."""
@@ -223,6 +227,7 @@ class Scheduler:
             if entry:  # another load: it takes what has been measured since
                 tuned = self._measured(model)
                 demand = demand_of(model, options, self._settings, tuned)
+            demand = replace(demand, saved_context=self.sessions.context_of(model.digest))
             self._policy.check(demand)
         ticket = Ticket(
             caller.id, caller.client, model.digest, demand, time.monotonic(), batch=caller.batch, again=caller.again
@@ -254,6 +259,15 @@ class Scheduler:
         if entry and self._policy.idle(entry.resident):
             self._policy.measured(entry.resident, entry.runner.memory())
             self._keep(entry)
+
+    def _end(self, request: _Request, reason: PunaError) -> None:
+        """End a request, whether it waits, runs, or is about to."""
+        if request.lease:
+            request.lease.end(reason)
+        elif request.granted.done():
+            request.ended_by = reason
+        else:
+            self._refuse(request, reason)
 
     def _refuse(self, request: _Request, error: PunaError) -> None:
         self._policy.queue.remove(request.ticket)
@@ -319,8 +333,8 @@ class Scheduler:
         started, model = time.monotonic(), request.model
         try:
             runner, warm = await self._start_runner(resident, request)
-        except (PunaError, OSError) as error:
-            _log.warning("%s", error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody must wait for a load that is over
+            _log.warning("%s", error, exc_info=None if isinstance(error, PunaError | OSError) else error)
             self._policy.gone(resident)
             failure = error if isinstance(error, PunaError) else ModelLoadError(f"cannot load {model.name}: {error}")
             for ticket in list(self._policy.queue.waiting(resident.key)):
@@ -354,6 +368,7 @@ class Scheduler:
     async def _start(self, resident: Resident, request: _Request) -> tuple[Runner, WarmSlots | None]:
         model = request.model
         config = runner_config(model, request.options, resident.plan, self._settings, request.tuned)
+        _ = model.config  # read now, for the list of models in memory: the file may be gone before the model is
         warm = await asyncio.to_thread(self._warm_slots, model, config)
         runner = await Runner.start(
             str(model.name),
@@ -373,6 +388,17 @@ class Scheduler:
         except OSError as error:
             _log.warning("no sessions are saved for %s: %s", model.name, error)
             return None
+
+    async def _dismiss(self, entry: LoadedModel) -> None:
+        entry.keep_alive = 0
+        if self._policy.idle(entry.resident):
+            # Whoever asked for this may go away, but half of it must not be done.
+            await asyncio.shield(_in_background(self._unload(entry.resident), self._unloads))
+
+    async def _forget(self, digest: str, entry: LoadedModel | None) -> None:
+        if entry:
+            await self._dismiss(entry)
+        await asyncio.to_thread(self.sessions.forget, digest)
 
     async def _unload(self, resident: Resident, *, save: bool = True) -> None:
         """End a runner; ``save`` what its slots hold, unless it does not answer any more."""
@@ -402,10 +428,11 @@ class Scheduler:
         await self._unload(entry.resident, save=False)
 
 
-def _in_background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> None:
+def _in_background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:
     task = asyncio.create_task(work)
     tasks.add(task)
     task.add_done_callback(tasks.discard)
+    return task
 
 
 def _log_load(entry: LoadedModel) -> None:

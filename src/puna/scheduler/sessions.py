@@ -1,7 +1,8 @@
 """Conversations' caches on disk: what a slot held when its model left memory, for the day it comes back.
 
-A directory for each key, which is everything that makes a cache valid but the tokens: model, engine, context and number
-formats. Only this user can read any of it. The least recently used sessions go when all together are over the limit.
+A directory for each key, which is everything that makes a cache valid but the tokens: the model's digest, engine,
+context and number formats. Only this user can read any of it. The least recently used sessions go when all together are
+over the limit, and those of a model that is no more go with it.
 """
 
 import contextlib
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 _ENDING = ".session"
 _UNFINISHED = ".part"
 _ABOUT = "about.json"
+_NAME, _DIGEST = "model", "digest"
 _MAGIC = 0x67677371  # "ggsq": llama.cpp's file of one sequence
 _SAME_CONVERSATION = 0.8
 """The part of a session that another begins with if it goes on from it: where they part, text was tokenized anew."""
@@ -68,9 +70,10 @@ class SessionStore:
         self._root = root
 
     def directory(self, about: Mapping[str, Any]) -> Path:
-        """Return the directory of sessions with this key, made if need be."""
+        """Return the directory of sessions with this key, made if need be. A model's name is noted, but no part."""
         text = json.dumps(about, sort_keys=True)
-        place = self._root / hashlib.sha256(text.encode()).hexdigest()[:32]
+        key = json.dumps({name: value for name, value in about.items() if name != _NAME}, sort_keys=True)
+        place = self._root / hashlib.sha256(key.encode()).hexdigest()[:32]
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root.chmod(0o700)
         place.chmod(0o700)
@@ -134,9 +137,18 @@ class SessionStore:
         infos = []
         for path, size, used_at in self._files():
             with contextlib.suppress(OSError, ValueError, BadSessionError):
-                about = json.loads((path.parent / _ABOUT).read_text(encoding="utf-8"))
-                infos.append(SessionInfo(str(about.get("model", "")), len(read_tokens(path)), size, used_at))
+                name = str(_about(path.parent).get(_NAME, ""))
+                infos.append(SessionInfo(name, len(read_tokens(path)), size, used_at))
         return sorted(infos, key=lambda info: info.used_at, reverse=True)
+
+    def context_of(self, digest: str) -> int:
+        """Return the context of the session of a model that was used last, 0 if none is saved."""
+        for path, _, _ in sorted(self._files(), key=lambda entry: entry[2], reverse=True):
+            with contextlib.suppress(OSError, ValueError):
+                about = json.loads((path.parent / _ABOUT).read_text(encoding="utf-8"))
+                if about.get("digest") == digest:
+                    return int(about.get("context", 0))
+        return 0
 
     def clear(self) -> int:
         """Remove all sessions and return how many there were."""
@@ -144,6 +156,16 @@ class SessionStore:
         for path, _, _ in files:
             self.remove(path)
         return len(files)
+
+    def digests(self) -> set[str]:
+        """Return the digests of the models that there are sessions of."""
+        return {str(_about(place).get(_DIGEST, "")) for place in self._root.glob("*/")}
+
+    def forget(self, digest: str) -> None:
+        """Remove all sessions of the model with this digest."""
+        for place in self._root.glob("*/"):
+            if _about(place).get(_DIGEST, "") == digest:
+                shutil.rmtree(place, ignore_errors=True)
 
     def clean(self) -> None:
         """Remove what a process that was killed left half-written, and what is over the limit."""
@@ -168,6 +190,15 @@ class SessionStore:
                 break
             self.remove(path)
             size -= own
+
+
+def _about(place: Path) -> Mapping[str, Any]:
+    """Return what is noted about a directory; nothing if that cannot be read."""
+    try:
+        about = json.loads((place / _ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 def read_tokens(path: Path) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ from puna.scheduler.sessions import Session, SessionStore
 _log = logging.getLogger(__name__)
 _LEAST_TOKENS = 64
 """Reading fewer tokens again is no trouble."""
+_ANSWER_SECONDS = 5.0
 _SAVE_SECONDS = 20.0
 
 
@@ -73,12 +74,14 @@ class WarmSlots:
     async def save(self, client: EngineClient) -> None:
         """Save the slots that hold something. Does what it can in a bounded time; nothing depends on it."""
         try:
+            async with asyncio.timeout(_ANSWER_SECONDS):  # one that hangs must not hold up others for long
+                slots = await client.get("/slots")
             async with asyncio.timeout(_SAVE_SECONDS):
-                for slot in await client.get("/slots"):
+                for slot in slots:
                     if slot.get("n_prompt_tokens", 0) >= _LEAST_TOKENS:
                         await self._save(client, slot)
-        except (TimeoutError, RunnerCrashedError, EngineError, EngineRequestError) as error:
-            _log.warning("sessions could not be saved: %s", error or "it took too long")
+        except (TimeoutError, OSError, RunnerCrashedError, EngineError, EngineRequestError) as error:
+            _log.warning("sessions could not be saved: %s", str(error) or "it took too long")
 
     async def _save(self, client: EngineClient, slot: Mapping[str, Any]) -> None:
         unfinished = self._store.unfinished(self.place)

@@ -14,6 +14,8 @@ from puna.engine.errors import EngineError, EngineRequestError, ModelLoadError, 
 from puna.scheduler.tuned import Tuned
 from puna.tuning.race import Race
 
+NO_TIME = "no time left"
+"""The note of a comparison that was not made, or not to its end, because the time was over."""
 _GAIN = 1.03
 _CLEAR_GAIN = 1.1
 """What a cache in another format must bring, because it changes answers a little."""
@@ -130,7 +132,6 @@ class Search:
         self._generating = _Yardstick(bench.generate, each)
         self._reading = _Yardstick(bench.read, each)
         self._both = _Yardstick(self._read_and_generate, 2 * each)
-        self._reserved = _LAST_TURNS * 2 * self._both.seconds
 
     async def run(self) -> Result:
         """Try everything that time allows."""
@@ -150,6 +151,11 @@ class Search:
             draft_match=guesser.draft_match,
         )
         return Result(best, speeds | guessing, tuple(self._findings))
+
+    @property
+    def _deadline(self) -> float:
+        """Return until when there is time for comparisons; if something was taken, the last one needs some as well."""
+        return self._end - (0.0 if self._best.plain() == self._start else _LAST_TURNS * 2 * self._both.seconds)
 
     def _but(self, **values: Any) -> Tuned:
         return replace(self._best, **values)
@@ -210,13 +216,13 @@ class Search:
 
         It is told who begins; that changes from turn to turn. One side of a turn takes about so many ``seconds``.
         """
-        if self._clock() + 4 * seconds + self._bench.load_seconds > self._end - self._reserved:
-            return "no time left"
+        if self._clock() + 4 * seconds + self._bench.load_seconds > self._deadline:
+            return NO_TIME
         order = (self._best, candidate)
         try:
             while not await turn(order):
-                if self._clock() > self._end - self._reserved:
-                    return "no time left"
+                if self._clock() > self._deadline:
+                    return NO_TIME
                 order = order[::-1]
         except ModelLoadError as error:
             return str(error)

@@ -12,6 +12,7 @@ from puna.errors import BadRequestError
 from puna.models.gguf import GGUFFile
 from puna.models.library import Model
 from puna.models.manifests import MODEL
+from puna.scheduler.capacity import Capacity
 from puna.scheduler.launch import (
     applicable,
     engine_identity,
@@ -32,7 +33,7 @@ _CONTEXT = 4096
 """Enough for the longest prompt that is measured."""
 _PROMPT_CACHE_MIB = 256
 """So that the prompts of the tasks are read once."""
-_SAMPLES = 120
+_SAMPLES = 160
 """About how many measurements the time is for."""
 _SHORTEST_SAMPLE, _LONGEST_SAMPLE = 0.05, 3.0
 
@@ -58,7 +59,7 @@ async def tune(asked: Tuning, settings: Settings, report: Callable[[Finding], No
     draft = _draft_digest(model, asked.draft) if asked.draft else ""
     context = min(_CONTEXT, model.gguf.context_length or _CONTEXT)
     largest = Tuned(micro_batch=min(context, 2048), draft=draft, draft_tokens=1 if draft else 0)
-    available = psutil.virtual_memory().available
+    available = Capacity(lambda: True).bytes()
     needed = plan(footprint(model, settings, largest), context=context, parallel=1, available=available)
 
     def configure(how: Tuned) -> RunnerConfig:

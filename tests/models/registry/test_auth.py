@@ -19,7 +19,8 @@ from yarl import URL
 from puna.models.registry.auth import Authenticator, parse_challenges
 from puna.models.registry.credentials import CredentialStore
 from puna.models.registry.errors import AccessDeniedError, RegistryError
-from puna.models.registry.identity import Identity, IdentityError
+from puna.models.registry.identity import Identity
+from puna.models.registry.key_file import IdentityError, load_or_create, public_text
 from puna.settings import Credentials
 
 BEARER = 'Bearer realm="https://auth.example/token",service="svc, with comma",scope="repository:a/b:pull,push"'
@@ -203,11 +204,11 @@ class TestSigning:
             await authenticator.answer(URL("https://registry.ollama.ai"), challenges, None, send)
 
     def test_key_is_made_once_and_openssh_reads_it(self, tmp_path) -> None:
-        identity = Identity(tmp_path / "dot" / "id_ed25519")
-        line = identity.public_key()
-        assert identity.path.stat().st_mode & 0o777 == 0o600
-        assert identity.public_key() == line
-        shown = subprocess.run([require("ssh-keygen"), "-y", "-f", identity.path], capture_output=True, text=True)
+        path = tmp_path / "dot" / "id_ed25519"
+        line = public_text(load_or_create(path))
+        assert path.stat().st_mode & 0o777 == 0o600
+        assert public_text(load_or_create(path)) == line
+        shown = subprocess.run([require("ssh-keygen"), "-y", "-f", path], capture_output=True, text=True)
         assert shown.stdout.split()[:2] == line.split()
 
     @pytest.mark.parametrize("content", [b"", b"no key", b"-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n"])

@@ -1,6 +1,5 @@
 """Quantising files: the weights, the metadata, the memory, and llama.cpp's own tool as the judge."""
 
-import os
 import subprocess
 import tracemalloc
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import gguf
 import numpy as np
 import pytest
+from tests.system import require_quantize
 
 from puna.errors import BadRequestError
 from puna.models.create.progress import CreateCancelledError, Progress
@@ -209,9 +209,7 @@ def test_memory_does_not_grow_with_the_tensors(tmp_path: Path) -> None:
 @pytest.mark.parametrize("tied", [True, False])
 @pytest.mark.parametrize("mix", MIXES)
 def test_same_file_as_llama_quantize(mix: str, tied: bool, tmp_path: Path) -> None:
-    tool = os.environ.get("LLAMA_QUANTIZE", "")
-    if not Path(tool).is_file():
-        pytest.skip("LLAMA_QUANTIZE names no llama-quantize")
+    tool = require_quantize()
     source = write_model(tmp_path / "model.gguf", kind=np.float16, tied=tied)
     theirs, ours = tmp_path / "theirs.gguf", tmp_path / "ours.gguf"
     subprocess.run([tool, source, theirs, str(MIXES[mix].number)], check=True, capture_output=True)

@@ -1,0 +1,58 @@
+"""The server process: the application on uvicorn, with a beginning that tells and an end that hurries."""
+
+import asyncio
+import gc
+import socket
+from collections.abc import Callable
+
+import uvicorn
+
+from puna.api.app import create_app
+from puna.api.services import Services
+from puna.settings import Settings
+
+_FINISH_SECONDS = 1.5
+"""How long answers under way may still take when the server is told to end."""
+_SHUTDOWN_SECONDS = 5
+_IDLE_SECONDS = 120
+"""How long an idle connection is kept: longer than clients and proxies keep theirs, so that they close it first. A
+request that they send at the moment in which the server closes it would be lost without a word."""
+
+
+class Server(uvicorn.Server):
+    """Tells when it listens, and ends the answers under way when it is told to end."""
+
+    def __init__(self, settings: Settings, connections: int, on_listening: Callable[[], None]) -> None:
+        """With more than ``connections`` at a time, clients are turned away.
+
+        ``on_listening`` is called in a thread of its own: it may take its time.
+        """
+        self._app = create_app(settings, crowded=lambda: len(self.server_state.connections) > connections)
+        self._on_listening = on_listening
+        super().__init__(
+            uvicorn.Config(
+                self._app,
+                log_config=None,
+                access_log=settings.debug,
+                log_level="warning",
+                lifespan="on",
+                timeout_graceful_shutdown=_SHUTDOWN_SECONDS,
+                timeout_keep_alive=_IDLE_SECONDS,
+            )
+        )
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Start to listen."""
+        await super().startup(sockets)
+        if not self.started:
+            return
+        gc.freeze()  # modules and routes stay as long as the process: nothing to look through for garbage
+        gc.enable()
+        await asyncio.to_thread(self._on_listening)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End, with a moment for answers under way."""
+        services: Services = self._app.state.services
+        draining = asyncio.create_task(services.scheduler.drain(_FINISH_SECONDS))
+        await super().shutdown(sockets)
+        await draining

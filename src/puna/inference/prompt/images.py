@@ -1,0 +1,40 @@
+"""How many tokens the images of a prompt take, which only the engine with its projector knows."""
+
+from collections.abc import Iterable
+
+from puna.engine.client import EngineClient
+from puna.engine.errors import EngineError
+from puna.errors import BadRequestError
+from puna.inference.engine_body import chat_message
+from puna.inference.requests import Message
+
+
+class ImageCounter:
+    """Counts for one request; each image is looked at once."""
+
+    def __init__(self, client: EngineClient) -> None:
+        self._client = client
+        self._known: dict[bytes, int] = {}
+        self._none = 0
+
+    async def count(self, messages: Iterable[Message]) -> int:
+        """Return how many tokens the images of ``messages`` add to their text.
+
+        Raises ``BadRequestError`` for what is no image, otherwise as the client does.
+        """
+        return sum([await self._of(image) for message in messages for image in message.images])
+
+    async def _of(self, image: bytes) -> int:
+        if not self._known:
+            self._none = await self._whole(())
+        if image not in self._known:
+            try:
+                self._known[image] = await self._whole((image,)) - self._none
+            except EngineError as error:
+                raise BadRequestError(f"an image cannot be read: {error}") from error
+        return self._known[image]
+
+    async def _whole(self, images: tuple[bytes, ...]) -> int:
+        body = {"messages": [chat_message(Message(role="user", content="x", images=images))]}
+        tokens: int = (await self._client.post("/v1/chat/completions/input_tokens", body))["input_tokens"]
+        return tokens

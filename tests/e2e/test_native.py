@@ -1,0 +1,245 @@
+"""A llama-server that was built for this machine in the place of the portable engine."""
+
+import json
+import os
+import shutil
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import requests
+from jsonschema import Draft202012Validator
+from tests.conftest import Serve
+from tests.e2e.prompting import WEATHER, chat, refusal, user
+from tests.e2e.schemas import SchemaMaker
+from tests.e2e.test_images import BLUE, RED, look, make_seeing
+from tests.server import Server, World, wait_for
+from tests.system import require_native
+
+from puna.engine.engines import About, Engines
+
+GREEDY = {
+    "model": "cria",
+    "prompt": "Once upon a time",
+    "stream": False,
+    "options": {"temperature": 0, "num_predict": 24},
+}
+COUNT = 60
+ENDLESS = {"model": "cria", "prompt": "x", "options": {"num_predict": 20000, "ignore_eos": True}}
+LONG_TALK = "The llama walks over the high plain and looks for grass. " * 12
+
+
+@pytest.fixture
+def native(serve: Serve) -> Server:
+    return serve({"PUNA_ENGINE": require_native()})
+
+
+def programs(server: Server) -> list[str]:
+    return [Path(runner.exe()).name for runner in server.runners()]
+
+
+def install(world: World, name: str = "native") -> Engines:
+    """Put the native engine under a name into the home of a world."""
+    engines = Engines(world.home / ".puna")
+    (engines.root / name / "bin").mkdir(parents=True)
+    shutil.copy2(require_native(), engines.root / name / "bin" / "llama-server")
+    (engines.root / name / "about.json").write_text(About(source="a test", version="1").to_json())
+    return engines
+
+
+def test_answers_are_those_of_the_portable_engine(native: Server, server: Server) -> None:
+    """Up to rounding: other instructions add in another order, so that answers may part where two are as likely."""
+    body = GREEDY | {"raw": True, "logprobs": True}
+    one, other = (each.ask("/api/generate", body)["logprobs"][0] for each in (native, server))
+    assert one["token"] == other["token"]
+    assert one["logprob"] == pytest.approx(other["logprob"], abs=0.2)
+    asked = {"model": "cria", "input": ["a llama", "the high plain, where it is cold"]}
+    ours, theirs = (each.ask("/api/embed", asked)["embeddings"] for each in (native, server))
+    assert [sum(a * b for a, b in zip(x, y, strict=True)) for x, y in zip(ours, theirs, strict=True)] == pytest.approx(
+        [1.0, 1.0], abs=1e-3
+    )
+    assert programs(native) == ["llama-server"]
+
+
+def test_engine_is_named_where_the_server_begins(native: Server) -> None:
+    assert f"engine: llama.cpp ({require_native()} " in native.line
+
+
+def test_key_is_not_where_others_can_read_it(native: Server) -> None:
+    native.ask("/api/generate", {"model": "cria"})
+    (runner,) = native.runners()
+    key = runner.environ()["LLAMA_API_KEY"]
+    assert len(key) > 20
+    assert not any(key in part for part in runner.cmdline())
+
+
+def test_tools_and_thinking_work(native: Server) -> None:
+    answer = chat(native, user("What is the weather in Lhasa?"), tools=[WEATHER], options={"temperature": 0})
+    assert answer["message"]["tool_calls"][0]["function"]["name"] == "get_weather"
+    assert chat(native, user("Is 7 a prime number?"), think=True, options={"temperature": 0})["message"]["thinking"]
+
+
+def test_answers_to_random_schemas_are_valid_or_refused(native: Server) -> None:
+    refused = ended = 0
+    for seed in range(COUNT):
+        schema = SchemaMaker(seed, depth=seed * 6 // COUNT).make()
+        body = GREEDY | {"format": schema, "options": {"temperature": 0.8, "seed": seed, "num_predict": 96}}
+        response = native.post("/api/generate", body)
+        if response.status_code == 400:
+            assert "the native engine cannot enforce" in response.json()["error"], schema
+            refused += 1
+        elif response.json()["done_reason"] == "stop":
+            Draft202012Validator(schema).validate(json.loads(response.json()["response"]))
+            ended += 1
+    assert ended > COUNT / 2
+    assert refused < COUNT / 4
+
+
+@pytest.mark.parametrize(
+    ("schema", "word"),
+    [
+        ({"type": "number", "minimum": 0}, "minimum"),
+        ({"type": "integer", "multipleOf": 3}, "multipleOf"),
+        ({"type": "string", "pattern": "[ab]"}, "pattern"),
+        ({"type": "object", "minProperties": 2}, "minProperties"),
+    ],
+)
+def test_what_its_grammars_leave_out_is_refused(native: Server, schema: dict[str, Any], word: str) -> None:
+    assert word in refusal(native, "/api/generate", format=schema, prompt="x")
+    assert word in refusal(native, "/api/chat", format=schema, messages=user("x"))
+
+
+def test_grammar_that_it_does_not_know_is_refused(native: Server) -> None:
+    for grammar in ("root ::= nothing-here", "%llguidance {}\nstart: /a/"):
+        body = GREEDY | {"options": {"grammar": grammar, "num_predict": 4}}
+        assert native.post("/api/generate", body).status_code == 400
+
+
+def test_images_of_another_prompt_are_no_trouble(native: Server, tmp_path: Path) -> None:
+    """Two images side by side in a slot, then a prompt with the first of them."""
+    name = make_seeing(native, tmp_path, "seeing")
+    for images in ([RED, BLUE], [RED], [RED, BLUE], [BLUE], []):
+        assert chat(native, look(*images), name, options={"num_predict": 1})["done"] is True
+
+
+def test_conversation_goes_on_after_a_restart(serve: Serve) -> None:
+    world = World({"PUNA_ENGINE": require_native(), "OLLAMA_KEEP_ALIVE": "-1"})
+    first = serve(world=world)
+    body = GREEDY | {"prompt": LONG_TALK}
+    before = first.ask("/api/generate", body)
+    first.stop()
+    again = serve(world=world)
+    assert again.ask("/api/generate", body)["response"] == before["response"]
+    assert "restored" in again.log()
+
+
+def test_sessions_of_one_engine_are_not_those_of_another(serve: Serve) -> None:
+    world = World({"PUNA_ENGINE": require_native(), "OLLAMA_KEEP_ALIVE": "-1"})
+    first = serve(world=world)
+    first.ask("/api/generate", GREEDY | {"prompt": LONG_TALK})
+    first.stop()
+    world.environment["PUNA_ENGINE"] = "portable"
+    other = serve(world=world)
+    other.ask("/api/generate", GREEDY | {"prompt": LONG_TALK})
+    assert "restored" not in other.log()
+
+
+def test_killed_server_takes_its_runners_along(serve: Serve) -> None:
+    world = World({"PUNA_ENGINE": require_native()})
+    server = serve(world=world)
+    next(server.open_stream("/api/generate", ENDLESS))
+    assert server.runners()
+    server.kill()
+    wait_for(lambda: not world.processes(), what="the end of the runners")
+    (left,) = world.temporary.iterdir()
+    for path in (left, *left.iterdir()):
+        os.utime(path, (0, 0))
+    serve(world=world)
+    assert not left.exists(), "the next server removes what a killed one could not"
+
+
+def test_runner_that_dies_is_replaced(native: Server) -> None:
+    lines = native.open_stream("/api/generate", ENDLESS)
+    next(lines)
+    for runner in native.runners():
+        runner.send_signal(signal.SIGSEGV)
+    *_, last = lines
+    assert "ended unexpectedly (by signal 11)" in last["error"]
+    assert native.ask("/api/generate", GREEDY)["response"]
+
+
+def test_client_that_leaves_ends_the_generation(serve: Serve) -> None:
+    native = serve({"PUNA_ENGINE": require_native(), "OLLAMA_NUM_PARALLEL": "1"})
+    lines = native.open_stream("/api/generate", ENDLESS)
+    next(lines)
+    lines.close()
+    began = time.monotonic()
+    native.ask("/api/generate", GREEDY)
+    assert time.monotonic() - began < 10
+
+
+def test_model_that_is_unloaded_leaves_no_process(native: Server) -> None:
+    native.ask("/api/generate", GREEDY)
+    (runner,) = native.runners()
+    native.ask("/api/generate", {"model": "cria", "keep_alive": 0})
+    wait_for(lambda: not psutil.pid_exists(runner.pid), what="the end of the runner")
+    assert not list(native.world.temporary.iterdir())
+
+
+def test_running_server_follows_the_choice_at_its_next_load(serve: Serve) -> None:
+    world = World()
+    install(world)
+    server = serve(world=world)
+    server.ask("/api/create", {"model": "other", "from": "cria", "stream": False})
+    server.ask("/api/generate", GREEDY)
+    assert "portable" in server.line
+    assert programs(server) != ["llama-server"]
+
+    def loaded_anew(model: str = "cria") -> bool:
+        server.ask("/api/generate", {"model": model, "keep_alive": 0})
+        wait_for(lambda: not server.runners(), what="the model to be gone")
+        server.ask("/api/generate", GREEDY | {"model": model})
+        return programs(server) == ["llama-server"]
+
+    assert world.run("engine", "use", "native", "--model", "other").stdout == "other:latest runs on native\n"
+    assert not loaded_anew()
+    server.ask("/api/generate", {"model": "cria", "keep_alive": 0})
+    assert loaded_anew("other")
+    server.ask("/api/generate", {"model": "other", "keep_alive": 0})
+    assert world.run("engine", "use", "native").returncode == 0
+    assert loaded_anew()
+    shutil.rmtree(world.home / ".puna" / "engines" / "native")
+    assert not loaded_anew(), "the portable engine takes the place of one that is gone"
+    assert "there is no engine 'native'" in server.log()
+
+
+def test_command_shows_chooses_and_removes(world: World) -> None:
+    install(world)
+    shown = world.run("engine").stdout
+    assert shown.startswith("engine  portable: llama.cpp of xllamacpp ")
+    assert "native" in shown
+    assert world.run("engine", "use", "native").stdout == "every model runs on native\n"
+    seen = json.loads(world.run("engine", "--json").stdout)
+    assert (seen["engine"], list(seen["builds"])) == ("native", ["native"])
+    assert seen["instructions"]
+    for wrong, words in (("nope", "there is no engine 'nope'"), ("/bin/true", "/bin/true is not a llama-server")):
+        refused = world.run("engine", "use", wrong)
+        assert (refused.returncode, refused.stderr) == (1, f"Error: {words}" + refused.stderr.partition(words)[2])
+    assert world.run("engine", "remove", "native").stdout == "removed native\n"
+    assert json.loads(world.run("engine", "--json").stdout)["engine"] == "portable"
+
+
+def test_engine_without_a_choice_works_without_a_build(world: World) -> None:
+    shown = world.run("engine")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    assert "puna engine build makes one" in shown.stdout
+
+
+def test_build_that_a_requests_engine_cannot_start_says_why(serve: Serve) -> None:
+    server = serve({"PUNA_ENGINE": "/bin/true"})
+    response = requests.post(f"{server.url}/api/generate", json=GREEDY, timeout=60)
+    assert response.status_code == 500
+    assert response.json()["error"] == "/bin/true is not a llama-server"

@@ -1,0 +1,244 @@
+"""Building an engine: what goes wrong changes nothing and says what to do; a real build is in ``tests/e2e``."""
+
+import errno
+import fcntl
+import hashlib
+import io
+import os
+import shutil
+import tarfile
+from pathlib import Path
+
+import pytest
+from tests.system import require
+
+from puna.engine.build import build as building
+from puna.engine.build import source, toolchain, trial
+from puna.engine.build.build import Order, build_engine
+from puna.engine.build.compile import compile_programs
+from puna.engine.build.errors import BuildError
+from puna.engine.build.toolchain import Toolchain, assemble, find_compilers, find_nvcc
+from puna.engine.build.work import Work, build_error
+from puna.engine.engines import Choice, Engines
+
+HEADER = "cmake_minimum_required(VERSION 3.14)\nproject(fake C CXX)\n"
+PROGRAMS = """foreach(name llama-server llama-bench llama-quantize)
+add_executable(${name} one.cpp)
+set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+endforeach()
+"""
+
+
+@pytest.fixture
+def engines(tmp_path: Path) -> Engines:
+    return Engines(tmp_path / "home")
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Work:
+    place = tmp_path / "work"
+    place.mkdir()
+    return Work(place, tmp_path / "log")
+
+
+@pytest.fixture
+def _compiler() -> None:
+    for program, package in (("c++", "g++"), ("cmake", "cmake"), ("ninja", "ninja-build")):
+        require(program, package)
+
+
+def tree(folder: Path, code: str) -> Path:
+    """Return a tree that looks like llama.cpp's, whose programs are all made of ``code``."""
+    (folder / "tools" / "server").mkdir(parents=True)
+    (folder / "CMakeLists.txt").write_text(HEADER + PROGRAMS)
+    (folder / "one.cpp").write_text(code)
+    return folder
+
+
+def failure(engines: Engines, order: Order) -> str:
+    """Return why a build fails, and see that it leaves nothing but its log."""
+    with pytest.raises(BuildError) as caught:
+        build_engine(engines, order, lambda _: None, lambda _done, _total: None)
+    assert engines.builds() == []
+    assert engines.choice() == Choice()
+    assert {path.name for path in engines.root.glob("*")} <= {"build.log", ".lock"}
+    return str(caught.value)
+
+
+def test_missing_compiler_is_told_before_anything_is_fetched(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(toolchain.sys, "platform", "linux")
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    for system, words in (
+        ({"ID": "debian"}, "sudo apt install g++"),
+        ({"ID": "linuxmint", "ID_LIKE": "ubuntu debian"}, "sudo apt install g++"),
+        ({"ID": "rocky", "ID_LIKE": "rhel centos fedora"}, "sudo dnf install gcc-c++"),
+        ({"ID": "arch"}, "sudo pacman -S gcc"),
+        ({"ID": "other"}, "your system's packages"),
+    ):
+        monkeypatch.setattr(toolchain.platform, "freedesktop_os_release", lambda system=system: system)
+        assert words in failure(engines, Order())
+    monkeypatch.setattr(toolchain.sys, "platform", "darwin")
+    assert "xcode-select --install" in failure(engines, Order())
+
+
+def test_compilers_may_be_named(tmp_path: Path) -> None:
+    for name in ("my-cc", "my-c++"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+        (tmp_path / name).chmod(0o755)
+    found = find_compilers({"PATH": str(tmp_path), "CC": "my-cc", "CXX": "my-c++"})
+    assert found == (str(tmp_path / "my-cc"), str(tmp_path / "my-c++"))
+
+
+def test_cuda_wants_a_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name, text in (("nvcc", ""), ("nvidia-smi", "echo 'GPU 0: a card'")):
+        (tmp_path / name).write_text(f"#!/bin/sh\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_nvcc() == str(tmp_path / "nvcc")
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\nexit 9\n")
+    if not Path("/dev/nvidia0").exists():
+        assert find_nvcc() == ""
+
+
+@pytest.mark.usefixtures("_compiler")
+def test_source_that_does_not_compile_shows_the_end_of_the_log(engines: Engines, tmp_path: Path) -> None:
+    broken = tree(tmp_path / "broken", "int main() { return this_is_not_there; }\n")
+    text = failure(engines, Order(source=broken))
+    assert text.startswith("compiling failed with status 1")
+    assert "this_is_not_there" in text
+    log = engines.root / "build.log"
+    assert str(log) in text
+    assert "this_is_not_there" in log.read_text()
+
+
+@pytest.mark.usefixtures("_compiler")
+def test_build_that_does_not_work_is_thrown_away(engines: Engines, tmp_path: Path) -> None:
+    silly = tree(tmp_path / "silly", "int main() { return 3; }\n")
+    steps: list[tuple[int, int]] = []
+    with pytest.raises(BuildError, match=r"does not work and was thrown away: .* is not a llama-server"):
+        build_engine(engines, Order(source=silly), lambda _: None, lambda *step: steps.append(step))
+    assert engines.builds() == []
+    assert steps[-1] == (6, 6)
+
+
+def test_something_else_is_no_source(engines: Engines, tmp_path: Path) -> None:
+    assert "does not hold the source of llama.cpp" in failure(engines, Order(source=tmp_path))
+
+
+def test_second_build_at_a_time_is_refused(engines: Engines, tmp_path: Path) -> None:
+    engines.root.mkdir(parents=True)
+    with (engines.root / ".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        assert "another puna engine build is under way" in failure(engines, Order(source=tmp_path))
+    assert "does not hold" in failure(engines, Order(source=tmp_path))
+
+
+def test_leftovers_of_a_killed_build_go_with_the_next(engines: Engines, tmp_path: Path) -> None:
+    left = engines.root / "puna-working-abc"
+    left.mkdir(parents=True)
+    failure(engines, Order(source=tmp_path))
+    assert not left.exists()
+
+
+def test_disk_without_room_is_told_first(engines: Engines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(building.shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 9, 5 << 20))  # type: ignore[attr-defined]
+    assert "a build needs 1024 MiB" in failure(engines, Order())
+
+
+def test_disk_that_fills_is_told(work: Work) -> None:
+    with pytest.raises(BuildError, match="is full; nothing has changed"):
+        work.run("compiling", ["/bin/sh", "-c", "echo 'x.o: No space left on device' >&2; exit 1"])
+    assert "is full" in str(build_error(OSError(errno.ENOSPC, "No space left"), work.place))
+    assert "Permission" in str(build_error(PermissionError(errno.EACCES, "Permission denied"), work.place))
+
+
+def test_program_that_fails_leaves_its_words_in_the_log(work: Work) -> None:
+    seen: list[str] = []
+    with pytest.raises(BuildError, match=r"trying failed with status 5; the log is .*\n(line \d+\n?){15}$"):
+        work.run("trying", ["/bin/sh", "-c", "seq -f 'line %g' 100; exit 5"], line=seen.append)
+    assert len(seen) == 100
+    assert "line 1\n" in work.log.read_text()
+
+
+def archive(path: Path, *names: str) -> Path:
+    with tarfile.open(path, "w:gz") as tar:
+        for name in names:
+            entry = tarfile.TarInfo(name)
+            entry.size = 1
+            tar.addfile(entry, io.BytesIO(b"x"))
+    return path
+
+
+def test_only_what_a_build_needs_is_unpacked(tmp_path: Path) -> None:
+    inside = f"llama_cpp_python-{source.VERSION}/vendor/llama.cpp"
+    names = ("CMakeLists.txt", "tools/server/x.cpp", "models/x.gguf", ".git", "tests/x.cpp")
+    packed = archive(tmp_path / "a.tar.gz", "x/setup.py", *(f"{inside}/{name}" for name in names))
+    unpacked = source.unpack(packed, tmp_path / "out")
+    files = {path.relative_to(unpacked).as_posix() for path in unpacked.rglob("*") if path.is_file()}
+    assert files == {"CMakeLists.txt", "tools/server/x.cpp"}
+    assert not (tmp_path / "out" / "x").exists()
+
+
+def test_archive_without_the_source_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(BuildError, match="does not hold the source"):
+        source.unpack(archive(tmp_path / "a.tar.gz", "x/y"), tmp_path / "out")
+
+
+def test_archive_with_another_hash_is_refused(tmp_path: Path) -> None:
+    packed = archive(tmp_path / "a.tar.gz", "x")
+    source.verify(packed, hashlib.sha256(packed.read_bytes()).hexdigest())
+    with pytest.raises(BuildError, match="has the SHA-256"):
+        source.verify(packed, source.SHA256)
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ("ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "another SHA-256"),
+        ("ERROR: No matching distribution found for llama-cpp-python==0.3.36", "cannot be reached"),
+        ("something else", "fetching the source failed"),
+    ],
+)
+def test_failed_download_says_why(said: str, told: str, work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    pip = work.place / "pip"
+    pip.write_text(f"#!/bin/sh\necho '{said}'\nexit 1\n")
+    pip.chmod(0o755)
+    monkeypatch.setattr(source.sys, "executable", str(pip))
+    monkeypatch.setattr("puna.engine.bound.command", lambda program: program)
+    with pytest.raises(BuildError, match=told):
+        source.fetch(work)
+
+
+def test_missing_pip_is_told(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(source.importlib.util, "find_spec", lambda _: None)
+    with pytest.raises(BuildError, match="-m ensurepip"):
+        source.fetch(work)
+
+
+@pytest.mark.usefixtures("_compiler")
+def test_place_may_have_a_space_in_its_name(tmp_path: Path) -> None:
+    place = tmp_path / "a place"
+    place.mkdir()
+    work = Work(place, tmp_path / "log")
+    three = tree(place / "source", "int main() { return 0; }\n")
+    tools = assemble(work, cuda=False)
+    assert isinstance(tools, Toolchain)
+    assert tools.nvcc == ""
+    made = compile_programs(work, three, tools, jobs=1, commit="abc", progress=lambda _done, _total: None)
+    assert sorted(path.name for path in made.iterdir()) == ["llama-bench", "llama-quantize", "llama-server"]
+
+
+def test_portable_engine_passes_the_check_of_engines(tmp_path: Path) -> None:
+    assert trial.check("", tmp_path) == trial.Comparison(3, 3)
+
+
+def test_engine_that_crashes_fails_the_check(tmp_path: Path) -> None:
+    server = tmp_path / "llama-server"
+    options = "--host --slots --slot-save-path --cache-ram --context-shift --jinja --reasoning-format"
+    server.write_text(f'#!/bin/sh\n[ "$1" = --help ] && echo "{options}" && exit\nkill -11 $$\n')
+    server.chmod(0o755)
+    with pytest.raises(trial.FailedCheckError, match="ended by signal 11"):
+        trial.check(str(server), tmp_path)

@@ -1,0 +1,135 @@
+"""A llama-server as a runner: what it is started with, and what is no llama-server."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from puna.engine import native
+from puna.engine.config import RunnerConfig
+from puna.engine.native import UnusableEngineError, command, environment, identity, known_options
+
+NEW = """--host H --slots --slot-save-path P --cache-ram N --context-shift --jinja --reasoning-format F --fit --no-ui
+--kv-unified --kv-unified-per-slot N --load-mode M --spec-type T"""
+OLD = """--host H --slots --slot-save-path P --cache-ram N --context-shift --jinja --reasoning-format F
+--kv-unified --no-mmap"""
+
+
+def script(folder: Path, text: str, name: str = "llama-server") -> str:
+    """Return a program that writes ``text``."""
+    path = folder / name
+    path.write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\n")
+    path.chmod(0o755)
+    return str(path)
+
+
+def started(engine: str, **values: object) -> list[str]:
+    """Return the arguments of a runner."""
+    config = RunnerConfig(model_path="/m.gguf", context=512, parallel=3, engine=engine, **values)  # type: ignore[arg-type]
+    line = command(config, "/s/engine.sock")
+    return line[line.index(engine) + 1 :]
+
+
+def pair(arguments: list[str], option: str) -> str:
+    """Return the value of an option."""
+    return arguments[arguments.index(option) + 1]
+
+
+def test_configuration_becomes_arguments(tmp_path: Path) -> None:
+    arguments = started(
+        script(tmp_path, NEW),
+        batch=256,
+        micro_batch=64,
+        embedding=False,
+        threads=3,
+        threads_batch=5,
+        kv_type="q8_0",
+        flash_attention=True,
+        gpu_layers=7,
+        prompt_cache=9,
+        slot_directory="/slots",
+        adapter_paths=("/a.gguf", "/b,c.gguf"),
+        use_mmap=False,
+        speculation="ngram-simple",
+        draft_tokens=8,
+        draft_match=4,
+    )
+    wanted = {
+        "--model": "/m.gguf",
+        "--host": "/s/engine.sock",
+        "--ctx-size": "1536",
+        "--kv-unified-per-slot": "512",
+        "--parallel": "3",
+        "--batch-size": "256",
+        "--ubatch-size": "64",
+        "--threads": "3",
+        "--threads-batch": "5",
+        "--cache-type-k": "q8_0",
+        "--cache-type-v": "q8_0",
+        "--flash-attn": "on",
+        "--n-gpu-layers": "7",
+        "--cache-ram": "9",
+        "--slot-save-path": "/slots/",
+        "--load-mode": "none",
+        "--spec-type": "ngram-simple",
+        "--spec-ngram-simple-size-m": "8",
+        "--spec-ngram-simple-size-n": "4",
+        "--reasoning-format": "deepseek",
+    }
+    assert {option: pair(arguments, option) for option in wanted} == wanted
+    assert [arguments[place + 1] for place, part in enumerate(arguments) if part == "--lora"] == [
+        "/a.gguf",
+        '"/b,c.gguf"',
+    ]
+    assert "--embedding" not in arguments
+
+
+def test_embedding_takes_whole_texts_at_a_time(tmp_path: Path) -> None:
+    arguments = started(script(tmp_path, NEW), batch=256, micro_batch=64, pooling="mean")
+    assert (pair(arguments, "--ubatch-size"), pair(arguments, "--pooling")) == ("256", "mean")
+    assert "--embedding" in arguments
+
+
+def test_older_server_gets_what_it_knows(tmp_path: Path) -> None:
+    server = script(tmp_path, OLD)
+    arguments = started(server, embedding=False, use_mmap=False)
+    assert not {"--kv-unified", "--kv-unified-per-slot", "--fit", "--load-mode"} & set(arguments)
+    assert {"--no-mmap", "--no-webui"} < set(arguments)
+    assert "--kv-unified" in started(server), "vectors are wrong without it"
+    with pytest.raises(UnusableEngineError, match="too old for speculation"):
+        started(server, speculation="ngram-simple")
+
+
+def test_what_is_no_llama_server_is_said_to_be_none(tmp_path: Path) -> None:
+    with pytest.raises(UnusableEngineError, match="No such file"):
+        known_options(str(tmp_path / "none"))
+    (tmp_path / "text").write_text("x")
+    with pytest.raises(UnusableEngineError, match="not a program"):
+        known_options(str(tmp_path / "text"))
+    with pytest.raises(UnusableEngineError, match="is not a llama-server"):
+        known_options(script(tmp_path, "hello", "hello"))
+    with pytest.raises(UnusableEngineError, match="too old: it lacks --cache-ram"):
+        known_options(script(tmp_path, OLD.replace("--cache-ram", ""), "old"))
+
+
+def test_server_is_looked_at_again_when_it_changes(tmp_path: Path) -> None:
+    server = script(tmp_path, OLD)
+    before, first = identity(server), known_options(server)
+    script(tmp_path, NEW)
+    assert known_options(server) > first - {"--no-mmap"}
+    assert identity(server) != before, "what another build saved is of no use"
+
+
+def test_environment_has_the_key_and_nobody_elses_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LLAMA_ARG_CTX_SIZE", "7")
+    monkeypatch.setenv("LLAMA_API_KEY", "theirs")
+    given = environment("ours")
+    assert given["LLAMA_API_KEY"] == "ours"
+    assert "LLAMA_ARG_CTX_SIZE" not in given
+    assert given["PATH"] == os.environ["PATH"]
+    assert not any("ours" in part for part in started(script(tmp_path, NEW)))
+
+
+def test_instruction_sets_are_those_in_use() -> None:
+    line = "0.01 I system_info: n_threads = 1 / 2 | CPU : SSE3 = 1 | AVX = 1 | AVX512 = 0 | AMX_INT8 = 1 |"
+    assert native.used_instructions(line) == ("AVX", "AMX_INT8")
