@@ -113,6 +113,7 @@ def test_client_that_leaves_while_it_waits_frees_its_place(single: Server) -> No
     with unread(single, "/api/generate", {**ENDLESS, "stream": False}):
         wait_for(lambda: single.get("/api/queue").json()["waiting"], what="the request to wait")
         assert single.post("/api/generate", SHORT).status_code == 503
+    wait_for(lambda: not single.get("/api/queue").json()["waiting"], what="its place to be free")
     lines.close()
     began = time.monotonic()
     assert single.ask("/api/generate", SHORT)["eval_count"] == 1
