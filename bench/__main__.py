@@ -39,8 +39,9 @@ def main() -> None:
         record.machine = machine.describe()
         for part in asked.only or _PARTS:
             print(f"{part} …", file=sys.stderr, flush=True)
+            load = os.getloadavg()[0]
             series = asyncio.run(_PARTS[part](bench))
-            record.replace(part, _command(asked, part), __version__, series)
+            record.replace(part, _command(asked, part), __version__, series, load)
             record.save(asked.out / "benchmarks.json")
     report.write(record, asked.out)
     print((asked.out / "benchmarks.md").read_text(encoding="utf-8"))
