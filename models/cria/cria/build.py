@@ -69,7 +69,7 @@ def plot(log: Path, picture: Path) -> None:
         axes.plot(list(losses), list(losses.values()), label=name, linewidth=1)
     axes.set(xlabel="step", ylabel="cross-entropy of learned tokens", yscale="log")
     axes.grid(alpha=0.3)
-    axes.legend(title="phase")
+    figure.legend(title="phase", loc="outside right upper")
     figure.savefig(picture, dpi=110)
 
 
