@@ -12,7 +12,7 @@ from bench import machine, report
 from bench.models import SHAPES, make
 from bench.parts import control, embeddings, first_token, loading, queueing, speed, streams
 from bench.record import Record
-from bench.subjects import CRIA, Bench
+from bench.subjects import CRIA, Bench, Rounds
 from puna import __version__
 from puna.engine.engines import Engines
 from puna.models.library import Library
@@ -39,9 +39,13 @@ def main() -> None:
         record.machine = machine.describe()
         for part in asked.only or _PARTS:
             print(f"{part} …", file=sys.stderr, flush=True)
-            series = asyncio.run(_PARTS[part](bench))
-            record.replace(part, _command(asked, part), __version__, series)
-            record.save(asked.out / "benchmarks.json")
+            load = os.getloadavg()[0]
+            rounds = Rounds(part)
+            try:
+                asyncio.run(_PARTS[part](bench, rounds))
+            finally:  # what was measured before somebody broke it off is not lost
+                record.replace(part, _command(asked, part), __version__, rounds.series(), load)
+                record.save(asked.out / "benchmarks.json")
     report.write(record, asked.out)
     print((asked.out / "benchmarks.md").read_text(encoding="utf-8"))
 

@@ -27,11 +27,15 @@ class Series:
 
 @dataclass(slots=True)
 class Record:
-    """All series, with the machine, the versions and the commands that they come from, by part."""
+    """All series, with the machine, and by part the commands and versions that they come from.
+
+    ``loads`` are the machine's load averages when a part began: above 0 somebody else used it too.
+    """
 
     machine: dict[str, Any] = field(default_factory=dict)
     commands: dict[str, str] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
+    loads: dict[str, float] = field(default_factory=dict)
     series: list[Series] = field(default_factory=list)
 
     @classmethod
@@ -50,11 +54,12 @@ class Record:
         partial.write_text(json.dumps(self._json(), indent=1) + "\n", encoding="utf-8")
         partial.replace(path)
 
-    def replace(self, part: str, command: str, version: str, series: Iterable[Series]) -> None:
+    def replace(self, part: str, command: str, version: str, series: Iterable[Series], load: float = 0.0) -> None:
         """Put the series of one run of a part in the place of those of the run before."""
         self.series = [entry for entry in self.series if entry.part != part] + list(series)
         self.commands[part] = command
         self.versions[part] = version
+        self.loads[part] = round(load, 1)
 
     def find(self, measure: str, subject: str, *, model: str | None = None, at: int = 0) -> Series | None:
         """Return the one series of a measure, or ``None``; without ``model``, whatever the model."""
@@ -72,5 +77,6 @@ class Record:
             "machine": self.machine,
             "commands": self.commands,
             "versions": self.versions,
+            "loads": self.loads,
             "series": entries,
         }

@@ -50,7 +50,8 @@ def page(record: Record, plots: dict[str, str]) -> str:
         if series:
             lines += [f"## {title}", "", _NOTES[part], "", *_table(series), ""]
             lines += [f"![{title}]({plots[part]})", ""] if part in plots else []
-            lines += [f"`{record.commands[part]}` (Puna {record.versions[part]})", ""]
+            load = f"; load average before: {record.loads[part]:g}" if record.loads.get(part) else ""
+            lines += [f"`{record.commands[part]}` (Puna {record.versions[part]}{load})", ""]
     return "\n".join(lines)
 
 

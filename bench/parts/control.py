@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from bench.client import Answer, Client, client
-from bench.record import Series
 from bench.servers import PunaServer, puna
 from bench.subjects import CRIA, Bench, Rounds, own
 from bench.vocabulary import text
@@ -23,9 +22,8 @@ _HEAD_END = b"\r\n\r\n"
 _PATHS = ("/api/version", "/api/tags")
 
 
-async def measure(bench: Bench) -> list[Series]:
+async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure Puna with its built-in model, and only its requests per second on peers."""
-    rounds = Rounds(PART)
     for _ in bench.rounds(_ROUNDS):
         await _start(bench, rounds)
     async with own(bench, *bench.models) as (server, asker):
@@ -40,7 +38,6 @@ async def measure(bench: Bench) -> list[Series]:
         await asker.unload(CRIA)
         for model in bench.models:
             await _memory(server, asker, model, rounds)
-    return rounds.series()
 
 
 async def _start(bench: Bench, rounds: Rounds) -> None:

@@ -6,7 +6,6 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 from bench.client import Client, client
-from bench.record import Series
 from bench.servers import llama_server
 from bench.subjects import Bench, Rounds, alternating, own, peers
 from bench.vocabulary import text
@@ -18,9 +17,8 @@ _TEXTS, _TOKENS = 32, 32
 Embed = Callable[[list[str]], Awaitable[Any]]
 
 
-async def measure(bench: Bench) -> list[Series]:
+async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure all models but the largest, which is too large to embed with."""
-    rounds = Rounds(PART)
     for model in list(bench.models)[:-1]:
         async with AsyncExitStack() as stack:
             _, asker = await stack.enter_async_context(own(bench, model))
@@ -39,7 +37,6 @@ async def measure(bench: Bench) -> list[Series]:
                     await subjects[name](texts)
                     rate = _TEXTS / (time.perf_counter() - began)
                     rounds.add("embeddings", name, "texts/s", rate, model=model)
-    return rounds.series()
 
 
 def _embeds(asker: Client, model: str) -> Embed:

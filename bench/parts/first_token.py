@@ -1,7 +1,6 @@
 """A conversation of 2,000 tokens: the seconds to the first token, cold, warm, after an unload and after a restart."""
 
 from bench.client import Client
-from bench.record import Series
 from bench.servers import PunaServer
 from bench.subjects import Bench, Rounds, own, peers
 from bench.vocabulary import text
@@ -14,9 +13,8 @@ _QUESTION, _ANSWER = 12, 4
 Messages = list[dict[str, str]]
 
 
-async def measure(bench: Bench) -> list[Series]:
+async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure the largest model; a peer is not restarted."""
-    rounds = Rounds(PART)
     model = list(bench.models)[-1]
     async with own(bench, model) as (server, asker), peers(bench, model) as others:
         for number in bench.rounds(_ROUNDS):
@@ -24,7 +22,6 @@ async def measure(bench: Bench) -> list[Series]:
             rounds.add("after a restart", "puna", "s", await _restarted(server, asker, model, messages), model=model)
             for name, other in others.items():
                 await _unloaded(other, model, f"{name} {number}", name, rounds)
-    return rounds.series()
 
 
 async def _unloaded(asker: Client, model: str, seed: str, name: str, rounds: Rounds) -> Messages:

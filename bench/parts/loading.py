@@ -4,7 +4,6 @@ import time
 from pathlib import Path
 
 from bench.client import Client, client
-from bench.record import Series
 from bench.servers import llama_server
 from bench.subjects import Bench, Rounds, own, peers
 from bench.vocabulary import text
@@ -14,9 +13,8 @@ _ROUNDS = 3
 _PROMPT = 16
 
 
-async def measure(bench: Bench) -> list[Series]:
+async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure loads of every model, and changes between the two largest. Their files are in the page cache."""
-    rounds = Rounds(PART)
     async with own(bench, *bench.models) as (_, asker), peers(bench, *bench.models) as others:
         for number in bench.rounds(_ROUNDS):
             for model, path in bench.models.items():
@@ -33,7 +31,6 @@ async def measure(bench: Bench) -> list[Series]:
             for model in pair:
                 seconds = await _first(asker, model, f"change {number}")
                 rounds.add("change from the other model", "puna", "s", seconds, model=model)
-    return rounds.series()
 
 
 async def _first(asker: Client, model: str, seed: str) -> float:

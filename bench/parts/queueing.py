@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass
 
 from bench.client import Answer, Client, RefusedError, client
-from bench.record import Series
 from bench.stats import percentile
 from bench.subjects import CRIA, Bench, Rounds, own, peers
 from bench.vocabulary import text
@@ -31,15 +30,13 @@ class Result:
     retry_after: str
 
 
-async def measure(bench: Bench) -> list[Series]:
+async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure fairness with the default settings, then a queue that is too short."""
-    rounds = Rounds(PART)
     async with own(bench, CRIA) as (server, _), peers(bench, CRIA):
         for name, url in {"puna": server.url, **bench.peers}.items():
             await _flooded(name, url, rounds)
     async with own(bench, CRIA, OLLAMA_MAX_QUEUE=str(_QUEUE)) as (server, asker):
         await _overflowing(asker, rounds)
-    return rounds.series()
 
 
 async def _flooded(name: str, url: str, rounds: Rounds) -> None:

@@ -6,7 +6,6 @@ import subprocess
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from bench.record import Series
 from bench.subjects import Ask, Bench, Rounds, alternating, asks, engine_alone, own, peers
 from bench.vocabulary import text
 
@@ -16,9 +15,8 @@ _PROMPT, _ANSWER = 512, 64
 _BENCH = "llama-bench"
 
 
-async def measure(bench: Bench) -> list[Series]:
+async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure every model."""
-    rounds = Rounds(PART)
     for model in bench.models:
         async with AsyncExitStack() as stack:
             subjects = await _subjects(bench, model, stack)
@@ -31,7 +29,6 @@ async def measure(bench: Bench) -> list[Series]:
                         await asyncio.to_thread(_llama_bench, bench.native, bench.models[model], model, rounds)
                     else:
                         rounds.answer(name, model, await subjects[name](text(_PROMPT, (name, number)), _ANSWER))
-    return rounds.series()
 
 
 async def _subjects(bench: Bench, model: str, stack: AsyncExitStack) -> dict[str, Ask]:

@@ -4,7 +4,6 @@ import asyncio
 import time
 
 from bench.client import Client
-from bench.record import Series
 from bench.subjects import Bench, Rounds, alternating, own, peers
 from bench.vocabulary import text
 
@@ -14,9 +13,8 @@ _COUNTS = (1, 2, 4, 8, 16, 32)
 _PROMPT, _ANSWER = 16, 24
 
 
-async def measure(bench: Bench) -> list[Series]:
+async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure the largest model."""
-    rounds = Rounds(PART)
     model = list(bench.models)[-1]
     async with own(bench, model) as (_, asker), peers(bench, model) as others:
         subjects = {"puna": asker, **others}
@@ -27,7 +25,6 @@ async def measure(bench: Bench) -> list[Series]:
                 for name in alternating(list(subjects), number):
                     rate = await _together(subjects[name], model, count, f"{name} {number}")
                     rounds.add("throughput", name, "tokens/s", rate, model=model, at=count)
-    return rounds.series()
 
 
 async def _together(asker: Client, model: str, count: int, seed: str) -> float:

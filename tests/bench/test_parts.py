@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 from bench.models import make
 from bench.parts import embeddings, first_token, loading, speed, streams
-from bench.record import Series
-from bench.subjects import CRIA, Bench
+from bench.subjects import CRIA, Bench, Rounds
 from tests.bench.shapes import SMALL
 from tests.server import Server
 
 from puna.models.library import Library
 
-Measure = Callable[[Bench], Awaitable[list[Series]]]
+Measure = Callable[[Bench, Rounds], Awaitable[None]]
 PARTS: dict[Measure, set[str]] = {
     speed.measure: {"puna", "engine alone", "peer"},
     streams.measure: {"puna", "peer"},
@@ -32,7 +31,9 @@ async def test_every_subject_is_measured(measure: Measure, server: Server, tmp_p
         peers={"peer": server.url},
         quick=True,
     )
-    series = await measure(bench)
+    rounds = Rounds("part")
+    await measure(bench, rounds)
+    series = rounds.series()
     assert {entry.subject for entry in series} == PARTS[measure]
     assert all(value > 0 for entry in series for value in entry.values)
     assert "bench-part" not in server.get("/api/tags").text, "a peer keeps what it had, and no more"
