@@ -65,7 +65,7 @@ def test_an_interrupted_measurement_stores_nothing_and_leaves_no_process(alone: 
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
-    wait_for(lambda: len(alone.processes()) >= 2, what="a runner")
+    wait_for(lambda: list(alone.temporary.rglob("engine.sock")), what="a runner that knows where its socket lies")
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
@@ -82,7 +82,7 @@ def test_a_killed_measurement_leaves_no_process(alone: World) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for(lambda: len(alone.processes()) >= 2, what="a runner")
+    wait_for(lambda: list(alone.temporary.rglob("engine.sock")), what="a runner that knows where its socket lies")
     process.kill()
     process.wait(10)
     wait_for(lambda: not alone.leftovers(), what="the end of all that it started")
