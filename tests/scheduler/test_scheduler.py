@@ -97,6 +97,7 @@ async def test_all_who_wait_for_a_load_that_fails_are_told(make: Make) -> None:
     world = make(OLLAMA_LOAD_TIMEOUT="1ms")
     results = await asyncio.gather(world.say(), world.say(), return_exceptions=True)
     assert all(isinstance(result, ModelLoadError) for result in results)
+    assert "did not load in time (OLLAMA_LOAD_TIMEOUT is 0.001 seconds)" in str(results[0])
     assert not world.processes()
 
 
@@ -172,6 +173,17 @@ async def test_a_runner_that_is_killed_each_time_it_loads_is_an_error_that_says_
     with pytest.raises(ModelLoadError, match="failed to load: the process was ended by signal 9"):
         await asked
     assert len(killed) == 2
+
+
+async def test_a_load_that_stands_still_is_begun_again(make: Make) -> None:
+    world = make(OLLAMA_LOAD_TIMEOUT="2s")
+    asked = asyncio.create_task(world.say())
+    await until(world.processes)
+    (process,) = world.processes()
+    process.suspend()
+    assert await asked
+    assert process.pid not in pids(world)
+    assert world.scheduler.loaded()[0].resident.load_seconds < 2, "the time that was lost earns no longer turn"
 
 
 def test_a_runner_that_dies_before_it_is_told_anything_is_an_error(

@@ -16,7 +16,7 @@ import aiohttp
 MODELS = ("soak-a", "soak-b", "soak-c")
 SUPPOSED = {
     499: r"request canceled",
-    500: r"ended unexpectedly \(by signal 9\)|made no progress for|failed to load|did not load within",
+    500: r"ended unexpectedly \(by signal 9\)|made no progress for|failed to load|did not load in time",
     503: r"server busy, please try again",
 }
 """Errors that the soak causes itself: requests that it cancels, runners that it kills or stops, a full queue."""

@@ -20,7 +20,6 @@ from tests.server import Server, World
 from tests.soak.clients import MODELS, Client, Record
 
 _STALL = 5
-_LOAD = 15
 _WITHIN = 120.0
 """Seconds within which every request must end: several stalled runners, one after the other."""
 _SETTLE = 40.0
@@ -32,7 +31,7 @@ _BAD_LOG = ("Traceback", "never retrieved", "Exception ignored", "Unclosed", "wa
 SETTINGS = {
     "OLLAMA_MAX_LOADED_MODELS": "2",
     "OLLAMA_NUM_PARALLEL": "4",
-    "OLLAMA_LOAD_TIMEOUT": f"{_LOAD}s",
+    "OLLAMA_LOAD_TIMEOUT": f"{_STALL}s",
     "PUNA_STALL_TIMEOUT": f"{_STALL}s",
     "PUNA_SESSIONS": "64M",
 }

@@ -337,7 +337,7 @@ class Scheduler:
         return self._tuning.get(model, engine_identity(engine_of(model, self._settings)))
 
     async def _load(self, resident: Resident, request: _Request) -> None:
-        started, model = time.monotonic(), request.model
+        model = request.model
         try:
             runner, warm = await self._start_runner(resident, request)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody must wait for a load that is over
@@ -349,7 +349,7 @@ class Scheduler:
                     self._refuse(self._requests[ticket.id], failure)
         else:
             now = time.monotonic()
-            self._policy.loaded(resident, runner.memory(), now, now - started)
+            self._policy.loaded(resident, runner.memory(), now, now - runner.started_at)
             keep_alive, tuned = self._settings.keep_alive, request.tuned
             entry = LoadedModel(model, runner.config, runner, resident, keep_alive, warm, tuned)
             self._loaded[resident.key] = entry
