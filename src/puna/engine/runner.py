@@ -83,6 +83,8 @@ class Runner:
         try:
             await runner._load({"socket": str(address), "key": key, "debug": debug}, load_timeout)
         except BaseException:
+            if runner.alive:
+                runner.kill()  # it may stand still, and has nothing yet to end in order
             await runner.stop()
             raise
         return runner

@@ -175,9 +175,12 @@ class Scheduler:
 
     def forget(self, digest: str) -> None:
         """Take a model that is no more out of memory, as ``unload`` does, and remove its sessions."""
-        if digest in self._policy.residents or self._policy.queue.head(digest):
-            self._gone.add(digest)
         entry = self._loaded.get(digest)
+        resident = digest in self._policy.residents
+        if resident or self._policy.queue.head(digest):
+            self._gone.add(digest)
+        if resident and not entry:
+            return  # it is on its way in or out; this is done when it has arrived
         if entry:
             entry.warm = None
         _in_background(self._forget(digest, entry), self._unloads)
@@ -424,7 +427,7 @@ class Scheduler:
         finally:
             self._policy.gone(resident)
             self._pump()
-        if resident.key in self._gone:  # it may have been deleted while its sessions were saved
+        if resident.key in self._gone:
             await asyncio.to_thread(self.sessions.forget, resident.key)
 
     def _lost(self, entry: LoadedModel) -> None:
