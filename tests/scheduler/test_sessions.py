@@ -286,7 +286,7 @@ async def test_a_model_that_is_deleted_while_it_leaves_memory_leaves_no_session(
     await until(lambda: not world.scheduler.loaded())
     world.scheduler.forget(model.digest)
     await unloading
-    assert not directories(world)
+    await until(lambda: not directories(world))
 
 
 def directories(world: World) -> list[Path]:
