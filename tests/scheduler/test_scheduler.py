@@ -1,6 +1,7 @@
 """The scheduler with real runners."""
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -13,6 +14,7 @@ import pytest
 import uvloop
 from tests.scheduler.conftest import Make, World, request, until
 
+from puna.engine.client import EngineClient
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.runner import Runner
@@ -80,6 +82,28 @@ async def test_waiting_and_running_requests_are_cancelled_by_id(make: Make) -> N
     await last
     with pytest.raises(NotFoundError, match="'one'"):
         world.scheduler.cancel("one")
+
+
+async def test_requests_that_are_cancelled_do_not_pile_up_in_memory(make: Make) -> None:
+    async def cancel_one(name: str) -> None:
+        events = generate(world.scheduler, request(world.cria, 400), caller=Caller(id=name))
+        await anext(events)
+        await anext(events)
+        world.scheduler.cancel(name)
+        with pytest.raises(RequestCanceledError):
+            await anext(events)
+
+    world = make()
+    await cancel_one("first")
+    before = len(clients())
+    for number in range(4):
+        await cancel_one(str(number))
+    assert len(clients()) == before
+
+
+def clients() -> list[EngineClient]:
+    gc.collect()
+    return [thing for thing in gc.get_objects() if isinstance(thing, EngineClient)]
 
 
 async def test_whoever_goes_away_leaves_the_load_to_the_others(make: Make) -> None:
