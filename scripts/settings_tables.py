@@ -15,7 +15,7 @@ _CHINESE = {
     "PUNA_HOME": "Puna 存放模型以外的东西（编译出的引擎、puna tune 的结果）的目录",
     "PUNA_ENGINE": "所有模型用的引擎：portable、编译出的引擎的名字，或 llama-server 的路径；不设则按 puna engine use",
     "OLLAMA_KEEP_ALIVE": "最后一次请求之后，模型在内存里保留多久；负数表示一直保留",
-    "OLLAMA_LOAD_TIMEOUT": "加载模型的时间上限；负数表示不限",
+    "OLLAMA_LOAD_TIMEOUT": "加载模型时允许没有进展的时间；负数表示不限",
     "OLLAMA_CONTEXT_LENGTH": "上下文长度（token 数）；0 表示用模型自己的长度，内存不够时再缩短",
     "OLLAMA_NUM_PARALLEL": "一个模型同时回答几个请求；0 表示按内存决定",
     "OLLAMA_MAX_LOADED_MODELS": "内存里最多同时放几个模型；0 表示放得下就放",

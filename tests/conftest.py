@@ -1,12 +1,15 @@
 """Servers that tests talk to. Everything that a test starts ends with it, and leaves nothing behind."""
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 from tests.server import Server, World
 
 Serve = Callable[..., Server]
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # in the background of a shell; what tests start inherits it
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -118,13 +118,17 @@ class World:
 class Server:
     """One server; its requests go through ``get``, ``post``, ``delete`` and ``stream``."""
 
-    def __init__(self, world: World, files: int = 0) -> None:
-        """``files`` is how many files it may have open, 0 as many as the tests."""
+    def __init__(self, world: World, files: int = 0, before: str = "") -> None:
+        """``files`` is how many files it may have open, 0 as many as the tests; ``before`` is a command of the shell.
+
+        The process that carries out the command becomes the server.
+        """
         self.world = world
         self.faults_expected = False
         """Whether tracebacks in the log are part of the test."""
         self.log_path = world.root / "log"
-        limited = ["sh", "-c", f'ulimit -n {files}; exec "$0" "$@"'] if files else []
+        commands = [*([f"ulimit -n {files}"] if files else []), *([before] if before else [])]
+        limited = ["sh", "-c", "; ".join([*commands, 'exec "$0" "$@"'])] if commands else []
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 # It ends when the tests do, however they end.

@@ -193,7 +193,10 @@ class Settings:
         "how long a model stays in memory after its last request; negative: for ever",
     )
     load_timeout: float = _setting(
-        "OLLAMA_LOAD_TIMEOUT", "5m", parse_duration, "how long a model may take to load; negative: no limit"
+        "OLLAMA_LOAD_TIMEOUT",
+        "5m",
+        parse_duration,
+        "how long the load of a model may make no progress; negative: no limit",
     )
     context_length: int = _setting(
         "OLLAMA_CONTEXT_LENGTH",

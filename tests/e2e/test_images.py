@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from tests.server import Server
 from puna.models.library import Library
 
 RED, BLUE = (base64.b64encode(picture(*color)).decode() for color in ((255, 0, 0), (0, 0, 255)))
+BROKEN = base64.b64encode(b"\x89PNG\r\n\x1a\nnot really").decode()
 PATCHES = 4
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]}
 
@@ -29,9 +31,9 @@ def make_seeing(server: Server, folder: Path, name: str, **recipe: Any) -> str:
     width = server.ask("/api/show", {"model": "cria"})["model_info"]["llama.embedding_length"]
     write_projector(folder / "mmproj.gguf", width)
     files = {}
-    for name, path in (("model", Library(folder).get("cria").path), ("mmproj", folder / "mmproj.gguf")):
+    for file, path in (("model", Library(folder).get("cria").path), ("mmproj", folder / "mmproj.gguf")):
         data = path.read_bytes()
-        files[f"{name}.gguf"] = digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        files[f"{file}.gguf"] = digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         assert server.post(f"/api/blobs/{digest}", data).status_code in {200, 201}
     body = {"model": name, "files": files, "parameters": {"think": False}, "stream": False}
     server.ask("/api/create", body | recipe)
@@ -92,6 +94,32 @@ def test_generate_takes_images(server: Server, seeing: str) -> None:
     assert again["prompt_eval_count"] == answer["prompt_eval_count"] + 3
 
 
+@pytest.mark.parametrize("more", [{"raw": True}, {"context": [1, 2, 3]}])
+def test_a_text_with_images_that_does_not_fit_is_refused(server: Server, seeing: str, more: dict[str, Any]) -> None:
+    tight = {"num_ctx": 64, "num_predict": 4}
+    body = {"model": seeing, "prompt": "Hello", "images": [RED], "stream": False, "options": tight} | more
+    tokens = server.ask("/api/generate", body)["prompt_eval_count"]
+    for stream in (True, False):
+        long = body | {"prompt": "llama " * 80, "stream": stream}
+        assert re.fullmatch(
+            r"the input has \d+ tokens, which exceeds the context length of 64 tokens",
+            refusal(server, "/api/generate", **long),
+        )
+    error = refusal(server, "/api/generate", **body | {"options": {"num_ctx": tokens, "num_predict": 1}})
+    assert f"the input has {tokens} tokens" in error
+    assert refusal(server, "/api/generate", **body | {"images": [BROKEN]})
+
+
+@pytest.mark.parametrize("more", [{"raw": True}, {"context": [1, 2, 3]}, {}, {"format": SCHEMA}])
+def test_an_answer_to_images_ends_with_the_context_that_must_not_shift(
+    server: Server, seeing: str, more: dict[str, Any]
+) -> None:
+    options = {"num_ctx": 64, "num_predict": 200, "ignore_eos": True}
+    body = {"model": seeing, "prompt": "Hello", "images": [RED], "stream": False, "shift": False, "options": options}
+    answer = server.ask("/api/generate", body | more)
+    assert answer["prompt_eval_count"] + answer["eval_count"] <= 64
+
+
 def test_number_of_images_is_told(server: Server, seeing: str) -> None:
     answer = chat(server, look(RED, BLUE), seeing, _debug_render_only=True)
     assert answer["_debug_info"]["image_count"] == 2
@@ -104,6 +132,5 @@ def test_text_is_no_image(server: Server, seeing: str) -> None:
 
 
 def test_what_is_no_image_is_refused(server: Server, seeing: str) -> None:
-    broken = base64.b64encode(b"\x89PNG\r\n\x1a\nnot really").decode()
-    assert refusal(server, "/api/chat", model=seeing, messages=look(broken))
+    assert refusal(server, "/api/chat", model=seeing, messages=look(BROKEN))
     assert chat(server, look(RED), seeing, options={"num_predict": 1})["done"] is True, "the runner is well"

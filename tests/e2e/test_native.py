@@ -243,3 +243,11 @@ def test_build_that_a_requests_engine_cannot_start_says_why(serve: Serve) -> Non
     response = requests.post(f"{server.url}/api/generate", json=GREEDY, timeout=60)
     assert response.status_code == 500
     assert response.json()["error"] == "/bin/true is not a llama-server"
+
+
+@pytest.mark.parametrize("asked", ["json", {"type": "object", "properties": {"n": {"type": "integer"}}}])
+def test_an_answer_with_a_format_ends_with_it_even_if_it_is_to_ignore_ends(native: Server, asked: Any) -> None:
+    options = {"temperature": 0, "num_predict": 400, "ignore_eos": True}
+    answer = chat(native, user("What is two and two?"), format=asked, options=options)
+    json.loads(answer["message"]["content"])
+    assert answer["done_reason"] == "stop"

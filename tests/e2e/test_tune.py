@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.server import Server, World, free_port, wait_for
+from tests.server import Server, World, free_port, is_runner, wait_for
 
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
@@ -82,7 +82,7 @@ def test_a_killed_measurement_leaves_no_process(alone: World) -> None:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    wait_for(lambda: list(alone.temporary.rglob("engine.sock")), what="a runner that knows where its socket lies")
+    wait_for(lambda: any(map(is_runner, alone.processes())), what="a runner, which has not been told much yet")
     process.kill()
     process.wait(10)
     wait_for(lambda: not alone.leftovers(), what="the end of all that it started")

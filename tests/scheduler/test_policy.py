@@ -143,6 +143,21 @@ def test_a_model_that_is_to_leave_starts_nothing() -> None:
     assert world.log[2:5] == ["-x", "+y", "b"]
 
 
+def test_a_model_that_is_to_leave_starts_nothing_while_another_one_goes() -> None:
+    world = World(gib=10, slots=2)
+    for name, model in (("a", "x"), ("b", "y")):
+        world.ask(name, model)
+    world.now = 11
+    world.ask("c", "z")
+    going = world.policy.residents["y"]
+    world.policy.stop(going)
+    world.ask("d", "x")
+    assert world.log == ["+x", "a", "+y", "b"]
+    world.policy.gone(going)
+    world.step()
+    assert world.log[4:] == ["+z", "d", "c"], "there is room, so that it stays after all"
+
+
 def test_it_stays_after_all_when_nobody_waits_for_the_other_any_more() -> None:
     world = World(gib=5, slots=2)
     world.ask("a", "x")
@@ -168,16 +183,17 @@ def test_a_batch_request_takes_idle_room_only_until_it_has_waited() -> None:
     assert world.log[3:] == ["-x", "+y", "c"]
 
 
-def test_slow_loads_make_turns_longer() -> None:
+@pytest.mark.parametrize(("load", "turn"), [(2, 10), (5, 20), (20, 60), (90, 90)])
+def test_slow_loads_make_turns_longer_within_bounds(load: float, turn: float) -> None:
     world = World(gib=5)
     demand = Demand(Footprint(4 * GIB, 0, 8192), 1024, 1)
     world.policy.submit(Ticket("a", "a", "x", demand, 0))
     world.step(finish_loads=False)
-    world.now = 20
-    world.finish_loads(seconds=20)
+    world.now = load
+    world.finish_loads(seconds=load)
     world.step()
     world.ask("b", "y")
-    assert world.policy.wake() == 20 + 4 * 20
+    assert world.policy.wake() == load + turn
 
 
 def test_one_change_at_a_time() -> None:

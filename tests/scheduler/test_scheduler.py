@@ -1,6 +1,7 @@
 """The scheduler with real runners."""
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -13,6 +14,7 @@ import pytest
 import uvloop
 from tests.scheduler.conftest import Make, World, request, until
 
+from puna.engine.client import EngineClient
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.runner import Runner
@@ -82,6 +84,28 @@ async def test_waiting_and_running_requests_are_cancelled_by_id(make: Make) -> N
         world.scheduler.cancel("one")
 
 
+async def test_requests_that_are_cancelled_do_not_pile_up_in_memory(make: Make) -> None:
+    async def cancel_one(name: str) -> None:
+        events = generate(world.scheduler, request(world.cria, 400), caller=Caller(id=name))
+        await anext(events)
+        await anext(events)
+        world.scheduler.cancel(name)
+        with pytest.raises(RequestCanceledError):
+            await anext(events)
+
+    world = make()
+    await cancel_one("first")
+    before = len(clients())
+    for number in range(4):
+        await cancel_one(str(number))
+    assert len(clients()) == before
+
+
+def clients() -> list[EngineClient]:
+    gc.collect()
+    return [thing for thing in gc.get_objects() if isinstance(thing, EngineClient)]
+
+
 async def test_whoever_goes_away_leaves_the_load_to_the_others(make: Make) -> None:
     world = make()
     first = asyncio.create_task(world.say())
@@ -97,6 +121,7 @@ async def test_all_who_wait_for_a_load_that_fails_are_told(make: Make) -> None:
     world = make(OLLAMA_LOAD_TIMEOUT="1ms")
     results = await asyncio.gather(world.say(), world.say(), return_exceptions=True)
     assert all(isinstance(result, ModelLoadError) for result in results)
+    assert "did not load in time (OLLAMA_LOAD_TIMEOUT is 0.001 seconds)" in str(results[0])
     assert not world.processes()
 
 
@@ -172,6 +197,17 @@ async def test_a_runner_that_is_killed_each_time_it_loads_is_an_error_that_says_
     with pytest.raises(ModelLoadError, match="failed to load: the process was ended by signal 9"):
         await asked
     assert len(killed) == 2
+
+
+async def test_a_load_that_stands_still_is_begun_again(make: Make) -> None:
+    world = make(OLLAMA_LOAD_TIMEOUT="2s")
+    asked = asyncio.create_task(world.say())
+    await until(world.processes)
+    (process,) = world.processes()
+    process.suspend()
+    assert await asked
+    assert process.pid not in pids(world)
+    assert world.scheduler.loaded()[0].resident.load_seconds < 2, "the time that was lost earns no longer turn"
 
 
 def test_a_runner_that_dies_before_it_is_told_anything_is_an_error(

@@ -1,5 +1,6 @@
 """Conversations whose caches outlive their model in memory."""
 
+import asyncio
 import os
 import shutil
 import stat
@@ -8,13 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.scheduler.conftest import Make, World, request
+from tests.scheduler.conftest import Make, World, request, until
 from tests.scheduler.test_api import Serve
 from tests.server import Server, wait_for
 
 from puna.inference.events import Delta, Finished
 from puna.inference.generate import generate
 from puna.inference.requests import Completion, Conversation, Message
+from puna.models.library import Model
 from puna.scheduler.sessions import BadSessionError, SessionStore, read_tokens
 
 MAGIC = 0x67677371
@@ -110,10 +112,11 @@ def test_what_was_left_half_written_is_removed(store: SessionStore) -> None:
 PROMPT = "The llama walks over the high plateau and looks for water. " * 8
 
 
-async def answer(world: World, prompt: str, tokens: int = 16) -> tuple[str, Finished]:
+async def answer(world: World, prompt: str, tokens: int = 16, model: Model | None = None) -> tuple[str, Finished]:
     """Return what follows a text, and the counts."""
     text, end = "", None
-    async for batch in generate(world.scheduler, replace(request(world.cria, tokens), input=Completion(prompt=prompt))):
+    asked = replace(request(model or world.cria, tokens), input=Completion(prompt=prompt))
+    async for batch in generate(world.scheduler, asked):
         for event in batch:
             if isinstance(event, Delta):
                 text += event.content
@@ -259,6 +262,35 @@ def test_a_model_that_is_deleted_while_it_answers_leaves_no_session(serve: Serve
     lines.close()
     wait_for(lambda: not server.loaded(), what="the model to leave memory")
     assert saved(server) == []
+
+
+async def test_a_model_that_is_deleted_while_it_loads_leaves_memory_and_no_session(make: Make) -> None:
+    world = make()
+    model = world.another("one")
+    asked = asyncio.create_task(answer(world, PROMPT, model=model))
+    await until(lambda: world.processes() and directories(world))
+    world.scheduler.forget(model.digest)
+    assert (await asked)[1].prompt_tokens > 64
+    await until(lambda: not world.processes())
+    assert not directories(world)
+    await answer(world, PROMPT, model=model)  # it is there again
+    await world.scheduler.unload(model)
+    assert len(world.scheduler.sessions.list()) == 1
+
+
+async def test_a_model_that_is_deleted_while_it_leaves_memory_leaves_no_session(make: Make) -> None:
+    world = make()
+    model = world.another("one")
+    await answer(world, PROMPT, model=model)
+    unloading = asyncio.create_task(world.scheduler.unload(model))
+    await until(lambda: not world.scheduler.loaded())
+    world.scheduler.forget(model.digest)
+    await unloading
+    await until(lambda: not directories(world))
+
+
+def directories(world: World) -> list[Path]:
+    return list((world.settings.models / "puna" / "sessions").glob("*"))
 
 
 def test_sessions_of_models_that_somebody_else_deleted_go_at_the_start(serve: Serve) -> None:

@@ -6,7 +6,7 @@ import json
 import random
 import re
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,7 +16,7 @@ import aiohttp
 MODELS = ("soak-a", "soak-b", "soak-c")
 SUPPOSED = {
     499: r"request canceled",
-    500: r"ended unexpectedly \(by signal 9\)|made no progress for|failed to load|did not load within",
+    500: r"ended unexpectedly \(by signal 9\)|made no progress for|failed to load|did not load in time",
     503: r"server busy, please try again",
 }
 """Errors that the soak causes itself: requests that it cancels, runners that it kills or stops, a full queue."""
@@ -46,21 +46,26 @@ class Record:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     """How long requests took that were answered."""
+    first: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    """How long it took until streams of each priority began."""
     longest: float = 0.0
     faults: list[str] = field(default_factory=list)
     """Everything that was not as it must be."""
 
     @contextlib.contextmanager
-    def request(self, kind: str, within: float) -> Iterator[list[str]]:
-        """Note what one request comes to; the word for it is to be put into the list. ``within`` bounds its time."""
+    def request(self, kind: str, about: str, within: float) -> Iterator[list[str]]:
+        """Note what one request comes to; the word for it is to be put into the list.
+
+        ``about`` is what else to say of it if it fails, and ``within`` bounds its time.
+        """
         said: list[str] = []
         began = time.monotonic()
         try:
             yield said
         except TimeoutError:
-            self.faults.append(f"{kind}: not answered within {within:g} seconds")
+            self.faults.append(f"{kind}, {about}: not answered within {within:g} seconds")
         except (FaultyError, aiohttp.ClientError, OSError, ValueError) as error:
-            self.faults.append(f"{kind}: {type(error).__name__}: {error}")
+            self.faults.append(f"{kind}, {about}: {type(error).__name__}: {error}")
         seconds = time.monotonic() - began
         self.longest = max(self.longest, seconds)
         self.outcomes[kind, said[-1] if said else "fault"] += 1
@@ -100,7 +105,8 @@ class Client:
         patience = self._chance.expovariate(1 / 0.4)
         self._asked += 1
         headers = {"X-Request-Id": f"{self._name}.{self._asked}"}
-        with self._record.request(f"{kind}, {manner}", self._within) as said:
+        about = f"{body['model']} {body.get('priority', '')}".rstrip()
+        with self._record.request(f"{kind}, {manner}", about, self._within) as said:
             async with asyncio.timeout(self._within):
                 if manner == "break off":
                     await self._break_off(path, body)
@@ -158,8 +164,10 @@ class Client:
         self, session: aiohttp.ClientSession, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
     ) -> str:
         """Return what a request was answered: "answer", or the status of an error."""
+        asked = time.monotonic()
         async with session.post(path, json=body, headers=headers) as response:
             if response.content_type == "application/x-ndjson":
+                self._record.first[body.get("priority", "interactive")].append(time.monotonic() - asked)
                 lines = [json.loads(line) async for line in response.content]
             else:
                 lines = [await response.json()]

@@ -18,9 +18,9 @@ import aiohttp
 import psutil
 from tests.server import Server, World
 from tests.soak.clients import MODELS, Client, Record
+from tests.soak.group import MemoryGroup, memory_group
 
 _STALL = 5
-_LOAD = 15
 _WITHIN = 120.0
 """Seconds within which every request must end: several stalled runners, one after the other."""
 _SETTLE = 40.0
@@ -29,13 +29,38 @@ _SAMPLE_EVERY = 5.0
 _GROWTH = 24 << 20
 _SPARE_FILES = 4
 _BAD_LOG = ("Traceback", "never retrieved", "Exception ignored", "Unclosed", "was destroyed but it is pending")
+_TOGETHER = 2
+"""Models that fit into memory at the same time."""
+_BUDGET = 0.85
+"""The part of free memory that the server plans with."""
 SETTINGS = {
-    "OLLAMA_MAX_LOADED_MODELS": "2",
     "OLLAMA_NUM_PARALLEL": "4",
-    "OLLAMA_LOAD_TIMEOUT": f"{_LOAD}s",
+    "OLLAMA_LOAD_TIMEOUT": f"{_STALL}s",
     "PUNA_STALL_TIMEOUT": f"{_STALL}s",
     "PUNA_SESSIONS": "64M",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do for how long: times are in seconds, ``engine`` is a llama-server, "" the portable engine.
+
+    ``by_memory`` keeps the models from being together by a limit on memory, and not on their number.
+    """
+
+    seconds: float
+    clients: int
+    harm_every: float
+    seed: int
+    pause: float
+    engine: str = ""
+    by_memory: bool = False
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Return the server's environment."""
+        settings = SETTINGS | ({"PUNA_ENGINE": self.engine} if self.engine else {})
+        return settings if self.by_memory else settings | {"OLLAMA_MAX_LOADED_MODELS": str(_TOGETHER)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,37 +93,50 @@ class Course:
         return self.record.faults
 
 
-async def soak(*, seconds: float, clients: int, harm_every: float, seed: int, pause: float, course: Course) -> None:
-    """Run a soak and write down in ``course`` what happens, also if it is broken off."""
-    world = World(SETTINGS)
+async def soak(plan: Plan, course: Course) -> None:
+    """Run a soak and write down in ``course`` what happens, also if it is broken off.
+
+    Raises ``OSError`` where memory is to be limited and the system does not let that be done.
+    """
+    world = World(plan.settings)
     try:
-        server = await asyncio.to_thread(Server, world)
-        try:
-            await _on(server, seconds, clients, harm_every, seed, pause, course)
-        finally:
-            began = time.monotonic()
-            await asyncio.to_thread(server.stop)
-            if time.monotonic() - began > _SETTLE:
-                course.faults.append(f"the server took {time.monotonic() - began:.0f} seconds to end")
-            log = course.log = server.log()
-            course.loads = log.count(" loaded soak-")
-            course.faults.extend(f"in the log: {line}" for line in log.splitlines() if any(map(line.count, _BAD_LOG)))
+        with memory_group(world.root.name) if plan.by_memory else contextlib.nullcontext() as group:
+            await _in(world, group, plan, course)
     finally:
         course.faults.extend(f"left over: {item}" for item in world.close())
 
 
-async def _on(
-    server: Server, seconds: float, clients: int, harm_every: float, seed: int, pause: float, course: Course
-) -> None:
-    await asyncio.to_thread(_prepare, server)
-    course.before = await _settled(server, course, "at the beginning")
-    until = time.monotonic() + seconds
-    looks = [asyncio.create_task(_harm(server, course, harm_every, seed)), asyncio.create_task(_watch(server, course))]
+async def _in(world: World, group: MemoryGroup | None, plan: Plan, course: Course) -> None:
+    server = await asyncio.to_thread(Server, world, before=group.enter if group else "")
     try:
-        async with asyncio.TaskGroup() as group:
-            for number in range(clients):
-                client = Client(server.url, course.record, seed=seed, number=number, pause=pause, within=_WITHIN)
-                group.create_task(client.run(until))
+        await _on(server, group, plan, course)
+    finally:
+        began = time.monotonic()
+        await asyncio.to_thread(server.stop)
+        if time.monotonic() - began > _SETTLE:
+            course.faults.append(f"the server took {time.monotonic() - began:.0f} seconds to end")
+        log = course.log = server.log()
+        course.loads = log.count(" loaded soak-")
+        course.faults.extend(f"in the log: {line}" for line in log.splitlines() if any(map(line.count, _BAD_LOG)))
+
+
+async def _on(server: Server, group: MemoryGroup | None, plan: Plan, course: Course) -> None:
+    size = await asyncio.to_thread(_prepare, server)
+    course.before = await _settled(server, course, "at the beginning")
+    if group:
+        group.leave_room(int((_TOGETHER + 0.5) * size / _BUDGET))
+    until = time.monotonic() + plan.seconds
+    looks = [
+        asyncio.create_task(_harm(server, course, plan.harm_every, plan.seed)),
+        asyncio.create_task(_watch(server, course)),
+    ]
+    try:
+        async with asyncio.TaskGroup() as clients:
+            for number in range(plan.clients):
+                client = Client(
+                    server.url, course.record, seed=plan.seed, number=number, pause=plan.pause, within=_WITHIN
+                )
+                clients.create_task(client.run(until))
     finally:
         for task in looks:
             task.cancel()
@@ -110,12 +148,13 @@ async def _on(
     _compare(course)
 
 
-def _prepare(server: Server) -> None:
-    """Make the models, and use everything once that stays in memory once it is used."""
+def _prepare(server: Server) -> int:
+    """Make the models, use everything once that stays in memory once it is used; return the size of a model there."""
     for model in MODELS:
         server.ask("/api/create", {"model": model, "from": "cria", "system": model, "stream": False})
         server.ask("/api/generate", {"model": model, "prompt": "x", "stream": False, "options": {"num_predict": 1}})
         server.ask("/api/embed", {"model": model, "input": "x"})
+    return max(entry["size"] for entry in server.loaded().values())
 
 
 async def _harm(server: Server, course: Course, every: float, seed: int) -> None:
@@ -222,6 +261,9 @@ def _compare(course: Course) -> None:
     before, after = course.before, course.after
     if before and after and after.files > before.files + _SPARE_FILES:
         course.faults.append(f"open files: {before.files} before, {after.files} after")
+    most = max((sample.runners for sample in course.samples), default=0)
+    if most > _TOGETHER:
+        course.faults.append(f"{most} models were in memory together")
     if growth(course) > _GROWTH:
         course.faults.append(f"memory goes on growing: {growth(course) / 1e6:.0f} MB from the second to the last fifth")
 

@@ -59,6 +59,9 @@ class EngineClient:
         for opening in self._opening:
             opening.cancel()
         for response in self._responses:
+            # Whoever waits for bytes would else get an exception that aiohttp shares among all responses, and which
+            # keeps the frames of everybody who ever met with it.
+            response.content.set_exception(aiohttp.ClientConnectionError(_ABORTED))
             response.close()
 
     @property

@@ -2,7 +2,7 @@
 
 The parent writes two lines to standard input, a JSON object with ``socket``, ``key`` and ``debug`` and a
 ``RunnerConfig``, then keeps the pipe open until it writes "stop". The pipe's end without that is the parent's end,
-however it came: this process removes its socket and the directory made for it, and exits.
+however and whenever it came: this process removes its socket and the directory that it made for it, and exits.
 """
 
 import contextlib
@@ -106,11 +106,14 @@ def _adapter(path: str) -> Any:
 
 def main() -> None:
     """Load the model, serve it until the parent goes away."""
-    start = json.loads(sys.stdin.readline())
-    config = RunnerConfig.from_json(sys.stdin.readline())
-    socket = Path(start["socket"])
+    start, config = sys.stdin.readline(), sys.stdin.readline()
+    if not config.endswith("\n"):
+        return  # the parent has ended before it had said all
+    told = json.loads(start)
+    socket = Path(told["socket"])
+    socket.parent.mkdir(mode=0o700)
     try:
-        _server = xllamacpp.Server(_parameters(config, str(socket), start["key"], start["debug"]))
+        _server = xllamacpp.Server(_parameters(RunnerConfig.from_json(config), str(socket), told["key"], told["debug"]))
     except RuntimeError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 - standard error is this process's way to be heard
         sys.exit(_FAILED_TO_LOAD)  # in order: a thread of the engine is still writing the reason to its log

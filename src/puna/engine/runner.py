@@ -5,7 +5,6 @@ import collections
 import contextlib
 import json
 import logging
-import math
 import os
 import re
 import secrets
@@ -13,7 +12,6 @@ import shutil
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +23,7 @@ from puna.engine import native
 from puna.engine.client import EngineClient, wait_until_healthy
 from puna.engine.config import STOP, RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.progress import LoadProgress
 
 _STOP_SECONDS = 3.0
 _CRASH_SECONDS = 0.5
@@ -32,9 +31,10 @@ _REMEMBERED_LINES = 40
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate", re.IGNORECASE
 )
-_PLACE_PREFIX = "puna-"
+_PLACE_PREFIX = "puna-runner-"
 _SOCKET = "engine.sock"  # the engine tells a socket from a host by its name
 _YOUNG_SECONDS = 60
+_LOOKS_PER_LIMIT, _LONGEST_PAUSE = 8, 5.0
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
 
@@ -68,9 +68,10 @@ class Runner:
     ) -> Self:
         """Load a model in a new process and return when it answers; its socket is somewhere under ``directory``.
 
-        ``load_timeout`` is in seconds. Raises ``ModelLoadError`` with the engine's reason; nothing is left then.
+        ``load_timeout`` is how many seconds the load may stand still. Raises ``ModelLoadError`` with the engine's
+        reason; nothing is left then.
         """
-        place = Path(tempfile.mkdtemp(prefix=_PLACE_PREFIX, dir=directory))
+        place = directory / f"{_PLACE_PREFIX}{secrets.token_hex(6)}"
         address = place / _SOCKET
         key = secrets.token_urlsafe(24)
         try:
@@ -82,6 +83,8 @@ class Runner:
         try:
             await runner._load({"socket": str(address), "key": key, "debug": debug}, load_timeout)
         except BaseException:
+            if runner.alive:
+                runner.kill()  # it may stand still, and has nothing yet to end in order
             await runner.stop()
             raise
         return runner
@@ -98,14 +101,18 @@ class Runner:
                 await stdin.drain()
         healthy = asyncio.create_task(wait_until_healthy(self.client))
         exited = asyncio.create_task(self._process.wait())
+        stalled = asyncio.create_task(self._stall(seconds))
+        tasks = {healthy, exited, stalled}
         try:
-            limit = None if math.isinf(seconds) else seconds
-            done, _ = await asyncio.wait({healthy, exited}, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            healthy.cancel()
-            exited.cancel()
-        if not done:
-            raise ModelLoadError(f"model {self.name} did not load within {seconds:g} seconds (OLLAMA_LOAD_TIMEOUT)")
+            for task in tasks:
+                task.cancel()
+        if done == {stalled}:
+            raise ModelLoadError(
+                f"model {self.name} did not load in time (OLLAMA_LOAD_TIMEOUT is {seconds:g} seconds)",
+                killed=True,
+            )
         if healthy not in done:
             await self._output
             raise ModelLoadError(
@@ -113,6 +120,14 @@ class Runner:
                 out_of_memory=any(_OUT_OF_MEMORY.search(line) for line in self._lines),
                 killed=(self._process.returncode or 0) < 0,
             )
+
+    async def _stall(self, seconds: float) -> None:
+        """Return when the load stands still for so long, or takes far too long in all."""
+        progress = LoadProgress(seconds, time.monotonic())
+        while True:
+            await asyncio.sleep(min(seconds / _LOOKS_PER_LIMIT, _LONGEST_PAUSE))
+            if progress.stalled(time.monotonic(), self.processor_seconds(), self.memory()):
+                return
 
     async def _read_output(self) -> None:
         stream = self._process.stderr
@@ -216,20 +231,24 @@ def remove_abandoned(directory: Path) -> int:
     be listened on.
     """
     removed = 0
-    for path in directory.glob(f"{_PLACE_PREFIX}*/{_SOCKET}"):
+    for place in directory.glob(f"{_PLACE_PREFIX}*/"):
         with contextlib.suppress(OSError):
-            stat = path.stat()
+            stat = place.stat()
             if stat.st_uid == os.getuid() and time.time() - stat.st_mtime > _YOUNG_SECONDS:
-                removed += _remove_if_dead(path)
+                removed += _remove_if_dead(place)
     return removed
 
 
-def _remove_if_dead(path: Path) -> bool:
+def _remove_if_dead(place: Path) -> bool:
+    """Remove a runner's directory if nobody listens there; raise ``OSError`` if that cannot be told."""
     with socket.socket(socket.AF_UNIX) as probe:
         try:
-            probe.connect(str(path))
+            probe.connect(str(place / _SOCKET))
+        except FileNotFoundError:
+            place.rmdir()
+            return True
         except ConnectionRefusedError:
-            shutil.rmtree(path.parent, ignore_errors=True)
+            shutil.rmtree(place, ignore_errors=True)
             return True
     return False
 
@@ -237,10 +256,11 @@ def _remove_if_dead(path: Path) -> bool:
 async def _start_process(config: RunnerConfig, address: Path, key: str, debug: bool) -> asyncio.subprocess.Process:
     environment = None
     if config.engine:
+        address.parent.mkdir(mode=0o700)
         command = await asyncio.to_thread(native.command, config, str(address), debug=debug)
         environment = native.environment(key)
     else:
-        command = [sys.executable, "-m", "puna.engine.embedded"]
+        command = [sys.executable, "-m", "puna.engine.embedded"]  # which makes the directory once it is told of it
     return await asyncio.create_subprocess_exec(
         *command,
         env=environment,

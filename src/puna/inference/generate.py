@@ -78,6 +78,7 @@ def _for_engine(request: GenerationRequest, prepared: Prepared, lease: Lease) ->
     body = dict(prepared.body)
     if "json_schema" in body:
         body["json_schema"] = native_schema(body["json_schema"])
+        body.pop("ignore_eos", None)  # at its end the schema allows nothing else, and the engine fails
     if _has_images(request):
         # llama.cpp 0.5 refuses a prompt that parts between two images from the one that its slot holds.
         body["cache_prompt"] = False

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from puna.engine.client import EngineClient
+from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import fim_tokens, parse_template, require
 from puna.inference.engine_body import chat_body, common_body, logprobs_for_completion
 from puna.inference.engine_events import ChatDecoder, decode_completion
@@ -118,7 +119,8 @@ async def _chat(request: GenerationRequest, client: EngineClient, context: int, 
     if request.has_format:
         # The chat endpoint's own grammars leave keywords out in silence; those of /completion do not.
         images = [image for message in messages for image in message.images]
-        prepared = await _from_text(request, client, context, await client.apply_template(body), images)
+        text = await client.apply_template(body)
+        prepared = await _from_text(request, client, context, text, images, counted=tokens)
         return replace(_parsed(prepared, request, conversation, None), truncation=truncation)
     return Prepared(
         route="/v1/chat/completions",
@@ -171,8 +173,9 @@ async def _templated(
     messages, truncation = await fit(conversation.messages, count, context, truncate=request.truncate)
     prompt = render(messages)
     images = [image for message in messages for image in message.images]
-    prepared = _parsed(await _from_text(request, client, context, prompt, images), request, conversation, template)
-    return replace(prepared, truncation=truncation)
+    counted = await count(messages) if images and not request.shift else 0
+    prepared = await _from_text(request, client, context, prompt, images, counted=counted)
+    return replace(_parsed(prepared, request, conversation, template), truncation=truncation)
 
 
 def _parsed(
@@ -225,25 +228,41 @@ async def _continuation(
 ) -> Prepared:
     """Tokens of an earlier answer, then the new turn."""
     template = go_template(request)
+    marker = await _media_marker(client, conversation.messages)
     if template is None:
         prompt = await client.apply_template(chat_body(request, conversation, effective_think(request)))
     else:
-        marker = await _media_marker(client, conversation.messages)
         turns = [_template_message(message, marker) for message in conversation.messages]
         prompt = template.render(TemplateValues(messages=turns, think=effective_think(request)))
     images = [image for message in conversation.messages for image in message.images]
     if images:  # go with text only
         prompt = await client.detokenize(list(request.context)) + prompt
-        prepared = await _from_text(request, client, context, prompt, images)
+        counted = await _fitting(client, context, prompt.replace(marker, ""), images)
+        prepared = await _from_text(request, client, context, prompt, images, counted=counted)
     else:
         prepared = await _from_text(request, client, context, prompt, prefix=request.context)
     return _parsed(prepared, request, conversation, template)
 
 
 async def _completion(request: GenerationRequest, client: EngineClient, context: int, prompt: str) -> Prepared:
-    images = request.input.images if isinstance(request.input, Completion) else ()
-    marker = await _media_marker(client, [Message(role="user", images=images)])
-    return await _from_text(request, client, context, marker * len(images) + prompt, list(images))
+    images = list(request.input.images) if isinstance(request.input, Completion) else []
+    if not images:
+        return await _from_text(request, client, context, prompt)
+    marker = await _media_marker(client, [Message(role="user", images=tuple(images))])
+    counted = await _fitting(client, context, prompt, images)
+    return await _from_text(request, client, context, marker * len(images) + prompt, images, counted=counted)
+
+
+async def _fitting(client: EngineClient, context: int, text: str, images: list[bytes]) -> int:
+    """Return how many tokens a text and its images are; raise ``ContextExceededError`` if these are too many.
+
+    Nothing of it is left out: what belongs to an image is not known.
+    """
+    pictures = await ImageCounter(client).count([Message(role="user", images=tuple(images))])
+    total = len(await client.tokenize(text)) + pictures
+    if total >= context:
+        raise ContextExceededError(total, context)
+    return total
 
 
 async def _infill(request: GenerationRequest, client: EngineClient, context: int, gap: Infill) -> Prepared:
@@ -272,17 +291,19 @@ async def _from_text(
     prompt: str,
     images: list[bytes] | None = None,
     prefix: tuple[int, ...] = (),
+    counted: int = 0,
 ) -> Prepared:
+    """Return the call for a text, cut to the context unless it has images; then ``counted`` are its tokens."""
     if images:
         data = [base64.b64encode(image).decode() for image in images]
-        tokens, truncation = [], None
+        truncation = None
         content: Any = {"prompt_string": prompt, "multimodal_data": data}
     else:
         tokens = [*prefix, *await client.tokenize(prompt, special=not prefix)]
         tokens = _without_doubled_bos(tokens, request)
         tokens, truncation = fit_tokens(tokens, request.options.num_keep, context, truncate=request.truncate)
-        content = tokens
-    body = {"prompt": content} | common_body(request, context, len(tokens)) | logprobs_for_completion(request)
+        content, counted = tokens, len(tokens)
+    body = {"prompt": content} | common_body(request, context, counted) | logprobs_for_completion(request)
     return Prepared(
         route="/completion",
         body=body,

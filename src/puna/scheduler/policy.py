@@ -14,6 +14,8 @@ from puna.scheduler.memory import OutOfMemoryError, Plan, plan, usable
 from puna.scheduler.queue import FairQueue, Ticket
 
 _LOADS_PER_TURN = 4
+_LONG_TURN = 60.0
+"""Seconds of a turn that a model may have for its loading time's sake, unless that alone is longer."""
 _NEW_WEIGHT = 0.2
 """How much the latest request counts in a model's mean time per request."""
 
@@ -47,7 +49,8 @@ class Resident:
 
     def turn_ends(self, turn: float) -> float:
         """Return when it may be asked to leave while requests still want it: loading must not eat up the gain."""
-        return self.loaded_at + max(turn, _LOADS_PER_TURN * self.load_seconds)
+        worth = min(_LOADS_PER_TURN * self.load_seconds, max(_LONG_TURN, self.load_seconds))
+        return self.loaded_at + max(turn, worth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,10 +204,10 @@ class Policy:
         return [Start(ticket, resident) for ticket in chosen]
 
     def _make_room(self, now: float) -> list[Action]:
+        if not self.steady:  # one change at a time, so that memory is known; whoever is to leave still is
+            return []
         for resident in self.residents.values():
             resident.leaving = False
-        if not self.steady:  # one change at a time, so that memory is known
-            return []
         gives_way, _, ticket = min(self._homeless(), key=lambda entry: entry[:2], default=(False, 0.0, None))
         return self._admit(ticket, now, gives_way=gives_way) if ticket else []
 

@@ -86,6 +86,8 @@ class Scheduler:
         self._requests: dict[str, _Request] = {}
         self._loads: set[asyncio.Task[None]] = set()
         self._unloads: set[asyncio.Task[None]] = set()
+        self._gone: set[str] = set()
+        """Digests of models that were deleted while requests for them waited, or they were in memory."""
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
@@ -112,7 +114,8 @@ class Scheduler:
             entry = await request.granted
             if request.ended_by:
                 raise request.ended_by
-            entry.keep_alive = self._settings.keep_alive if keep_alive is None else keep_alive
+            if model.digest not in self._gone:
+                entry.keep_alive = self._settings.keep_alive if keep_alive is None else keep_alive
             context = min(options.num_ctx or entry.config.context, entry.config.context)
             client = entry.runner.client.borrowed()
             request.lease = Lease(entry.runner, client, context, time.perf_counter_ns() - started, entry.warm)
@@ -173,6 +176,11 @@ class Scheduler:
     def forget(self, digest: str) -> None:
         """Take a model that is no more out of memory, as ``unload`` does, and remove its sessions."""
         entry = self._loaded.get(digest)
+        resident = digest in self._policy.residents
+        if resident or self._policy.queue.head(digest):
+            self._gone.add(digest)
+        if resident and not entry:
+            return  # it is on its way in or out; this is done when it has arrived
         if entry:
             entry.warm = None
         _in_background(self._forget(digest, entry), self._unloads)
@@ -220,6 +228,8 @@ class Scheduler:
             raise UnavailableError("the server is shutting down")
         if caller.id in self._requests:
             raise BadRequestError(f"another request has the id '{caller.id}'")
+        if not caller.again:  # whoever asks has just found the model in the store
+            self._gone.discard(model.digest)
         entry = self._loaded.get(model.digest)
         tuned = entry.tuned if entry else self._measured(model)
         demand = demand_of(model, options, self._settings, tuned)
@@ -330,7 +340,7 @@ class Scheduler:
         return self._tuning.get(model, engine_identity(engine_of(model, self._settings)))
 
     async def _load(self, resident: Resident, request: _Request) -> None:
-        started, model = time.monotonic(), request.model
+        model = request.model
         try:
             runner, warm = await self._start_runner(resident, request)
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody must wait for a load that is over
@@ -342,7 +352,7 @@ class Scheduler:
                     self._refuse(self._requests[ticket.id], failure)
         else:
             now = time.monotonic()
-            self._policy.loaded(resident, runner.memory(), now, now - started)
+            self._policy.loaded(resident, runner.memory(), now, now - runner.started_at)
             keep_alive, tuned = self._settings.keep_alive, request.tuned
             entry = LoadedModel(model, runner.config, runner, resident, keep_alive, warm, tuned)
             self._loaded[resident.key] = entry
@@ -350,6 +360,8 @@ class Scheduler:
             runner.on_exit(lambda: self._lost(entry))
             _log_load(entry)
             self._keep(entry)
+        if resident.key in self._gone:
+            self.forget(resident.key)
         self._pump()
 
     async def _start_runner(self, resident: Resident, request: _Request) -> tuple[Runner, WarmSlots | None]:
@@ -415,6 +427,8 @@ class Scheduler:
         finally:
             self._policy.gone(resident)
             self._pump()
+        if resident.key in self._gone:
+            await asyncio.to_thread(self.sessions.forget, resident.key)
 
     def _lost(self, entry: LoadedModel) -> None:
         """End a runner that is of no use any more, or has ended by itself; the next request gets a fresh one."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import EngineError
-from puna.engine.runner import Runner
+from puna.engine.runner import Runner, remove_abandoned
 from puna.inference.generate import check
 from puna.inference.options import Options
 from puna.inference.prepare import prepare
@@ -58,6 +58,7 @@ class RunnerBench:
         self._configure = configure
         self._most = most
         self._load_timeout = load_timeout
+        self._directory = Path(tempfile.gettempdir())
         self._runners: OrderedDict[RunnerConfig, Runner] = OrderedDict()
         self._text: list[int] = []
         self._read = 0
@@ -65,6 +66,7 @@ class RunnerBench:
         self._answer_tokens = _FIRST_ANSWER
 
     async def __aenter__(self) -> "RunnerBench":
+        remove_abandoned(self._directory)
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
@@ -161,8 +163,8 @@ class RunnerBench:
 
     async def _start(self, config: RunnerConfig) -> Runner:
         started = time.monotonic()
-        name, place = str(self._model.name), Path(tempfile.gettempdir())
-        runner = await Runner.start(name, config, place, load_timeout=self._load_timeout)
+        name = str(self._model.name)
+        runner = await Runner.start(name, config, self._directory, load_timeout=self._load_timeout)
         self._runners[config] = runner
         first = {"prompt": PROSE[:_FIRST_PROMPT], "n_predict": 2, "cache_prompt": False}
         await runner.client.post("/completion", first)  # brings the weights into memory
