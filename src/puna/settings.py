@@ -238,7 +238,7 @@ class Settings:
         "OLLAMA_FLASH_ATTENTION",
         "",
         _optional(_parse_bool),
-        "flash attention on or off; unset: the engine decides, or what puna tune has found",
+        "flash attention on or off; unset: off on a processor, else the engine decides, or what puna tune has found",
     )
     origins: tuple[str, ...] = _setting(
         "OLLAMA_ORIGINS",

@@ -61,13 +61,13 @@ def test_a_runner_is_started_as_measured(cria: Model) -> None:
 
 def test_a_small_model_runs_on_one_thread_until_it_is_measured(cria: Model) -> None:
     config = started(cria, tuned=UNTUNED)
-    assert (config.threads, config.threads_batch, config.micro_batch, config.kv_type) == (1, 0, 0, "f16")
+    assert (config.threads, config.threads_batch, config.kv_type) == (1, 0, "f16")
     assert config.speculation == ""
 
 
 def test_what_a_request_says_goes_before_what_was_measured(cria: Model) -> None:
     config = started(cria, RunnerOptions(num_thread=7, num_batch=64))
-    assert (config.threads, config.threads_batch, config.batch, config.micro_batch) == (7, 0, 64, 0)
+    assert (config.threads, config.threads_batch, config.batch, config.step) == (7, 0, 64, 64)
 
 
 def test_what_the_settings_say_goes_before_what_was_measured(cria: Model) -> None:
@@ -78,6 +78,46 @@ def test_what_the_settings_say_goes_before_what_was_measured(cria: Model) -> Non
     assert started(cria, tuned=slow).flash_attention is False
     assert started(cria, tuned=slow, OLLAMA_FLASH_ATTENTION="1").flash_attention is True
     assert started(cria, tuned=slow, OLLAMA_KV_CACHE_TYPE="q4_0").flash_attention is None
+
+
+def test_on_a_processor_attention_is_plain_and_prompts_are_read_in_small_steps(cria: Model) -> None:
+    config = started(cria, tuned=UNTUNED)
+    assert (config.flash_attention, config.step, config.batch) == (False, 128, 2048)
+
+
+@pytest.mark.parametrize("settings", [{"OLLAMA_FLASH_ATTENTION": "1"}, {"OLLAMA_KV_CACHE_TYPE": "q8_0"}])
+def test_flash_attention_that_is_asked_for_or_needed_stays(cria: Model, settings: dict[str, str]) -> None:
+    config = started(cria, NOTHING_ASKED, UNTUNED, **settings)
+    assert config.flash_attention is not False
+    assert config.step == config.batch
+
+
+def test_a_runner_that_embeds_takes_a_text_in_one_step(cria: Model) -> None:
+    for tuned in (UNTUNED, TUNED):
+        config = started(cria, RunnerOptions(embeds=True), tuned)
+        assert (config.flash_attention, config.step, config.embedding, config.pooling) == (None, 2048, True, "mean")
+    assert not started(cria, tuned=UNTUNED).embedding
+
+
+def test_a_request_to_embed_needs_a_runner_that_does(cria: Model) -> None:
+    embedding, generating = (
+        demand_of(cria, RunnerOptions(embeds=value), Settings.from_env({})) for value in (True, False)
+    )
+    assert (embedding.embeds, generating.embeds, embedding.variant) == (True, False, generating.variant)
+
+
+@pytest.mark.parametrize(
+    ("num_gpu", "devices", "expected"),
+    [(-1, "(none)", False), (-1, "CUDA0: A card", None), (0, "CUDA0: A card", False)],
+)
+def test_a_card_keeps_flash_attention(
+    cria: Model, tmp_path: Path, num_gpu: int, devices: str, expected: bool | None
+) -> None:
+    program = tmp_path / "llama-server"
+    program.write_text(f"#!/bin/sh\nprintf 'Available devices:\\n  {devices}\\n'\n")
+    program.chmod(0o700)
+    config = started(cria, RunnerOptions(num_gpu=num_gpu), UNTUNED, PUNA_ENGINE=str(program))
+    assert config.flash_attention is expected
 
 
 def test_log_probabilities_are_asked_of_a_runner_that_does_not_guess(cria: Model) -> None:

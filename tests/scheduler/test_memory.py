@@ -1,5 +1,7 @@
 """Context and slots chosen from memory."""
 
+from dataclasses import replace
+
 import pytest
 
 from puna.scheduler.memory import Footprint, OutOfMemoryError, plan
@@ -52,6 +54,13 @@ def test_the_slots_asked_for_are_kept_and_the_context_gives_way() -> None:
 def test_less_than_a_comfortable_context_is_better_than_nothing() -> None:
     chosen = plan(MIDDLE, context=0, parallel=0, available=int(6.7 * GIB))
     assert (chosen.context, chosen.parallel) == (4096, 1)
+
+
+def test_scores_against_the_whole_cache_are_counted_for_one_step() -> None:
+    scored = replace(SMALL, scores_per_pair=128, micro_batch=128)
+    assert scored.total(4096, 8) - SMALL.total(4096, 8) == 128 * 128 * 4096 * 8
+    chosen = plan(scored, context=0, parallel=0, available=20 * GIB)
+    assert chosen.size == scored.total(chosen.context, chosen.parallel)
 
 
 def test_what_cannot_fit_is_told_with_numbers() -> None:

@@ -3,11 +3,22 @@
 import pytest
 
 from puna.scheduler.demand import Demand
-from puna.scheduler.memory import Footprint, OutOfMemoryError
+from puna.scheduler.memory import Footprint, OutOfMemoryError, plan
 from puna.scheduler.policy import Load, Policy, Refuse, Resident, Start, Unload
 from puna.scheduler.queue import Ticket
 
 GIB = 1 << 30
+
+
+def test_a_runner_that_embeds_serves_all_and_another_none_to_embed() -> None:
+    generating, embedding = (Demand(Footprint(GIB, 0, 8192), embeds=value) for value in (False, True))
+    loaded = plan(generating.footprint, context=0, parallel=0, available=10 * GIB)
+
+    def serves(started: Demand, asked: Demand) -> bool:
+        return Resident("model", started, loaded, 0, 0.0).serves(asked)
+
+    assert [serves(embedding, asked) for asked in (generating, embedding)] == [True, True]
+    assert [serves(generating, asked) for asked in (generating, embedding)] == [True, False]
 
 
 class World:

@@ -22,6 +22,7 @@ _USED = re.compile(r"\b([A-Z][A-Z0-9_]*) = 1\b")
 _UNINTERESTING = {"SSE3", "SSSE3", "LLAMAFILE", "OPENMP", "REPACK"}
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 _NEEDED = ("--host", "--slots", "--slot-save-path", "--cache-ram", "--context-shift", "--jinja", "--reasoning-format")
+_DEVICE = re.compile(r"^\s+\S+: ", re.MULTILINE)
 _DRAFT_SIZES = ("--spec-draft-n-max", "--spec-ngram-mod-n-max")
 _NGRAM_SIZES = ("--spec-ngram-simple-size-m", "--spec-ngram-map-k-size-m", "--spec-ngram-map-k4v-size-m")
 _MATCH_SIZES = (
@@ -55,6 +56,21 @@ def _options(program: str, _size: int, _changed: int) -> frozenset[str]:
         what = "is not a llama-server" if len(missing) == len(_NEEDED) else f"is too old: it lacks {missing[0]}"
         raise UnusableEngineError(f"{program} {what}")
     return options
+
+
+def on_processor(program: str) -> bool:
+    """Return whether a llama-server computes on the processor alone: whether it says that it finds no other device."""
+    try:
+        stat = Path(program).stat()
+    except OSError:
+        return False
+    return _on_processor(program, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _on_processor(program: str, _size: int, _changed: int) -> bool:
+    _, found, devices = _output(program, "--list-devices").partition("Available devices:")
+    return bool(found) and not _DEVICE.search(devices)
 
 
 def version_of(program: str) -> str:

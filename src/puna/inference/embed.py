@@ -1,7 +1,7 @@
 """Texts to vectors."""
 
 import base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from puna.engine.client import EngineClient
@@ -65,7 +65,8 @@ async def embed(
         body = {"input": inputs, "encoding_format": "base64", "embd_normalize": 2 if normalize else -1}
         return await lease.client.post("/v1/embeddings", body), lease.load_duration
 
-    answer, load_duration = await scheduler.run(model, options.runner, work, keep_alive=keep_alive, caller=caller)
+    runner = replace(options.runner, embeds=True)
+    answer, load_duration = await scheduler.run(model, runner, work, keep_alive=keep_alive, caller=caller)
     if answer is None:
         return Embedded(np.empty((0, 0), np.float32), 0, load_duration)
     vectors = _decode(answer["data"])

@@ -13,6 +13,7 @@ class Demand:
     ``context`` is in tokens per slot, 0 for Puna's choice; ``parallel`` is the number of slots, 0 for Puna's choice.
     ``variant`` are the other options of a runner: two that differ need different processes. ``guesses`` tells that a
     runner that is started for the request guesses tokens ahead, ``plain`` that the request needs one that does not.
+    ``embeds`` tells that it asks for vectors: a runner that gives some also generates, but not the other way round.
     ``saved_context`` is that of the model's saved conversations, which is kept if it can be; 0 if there are none.
     """
 
@@ -22,6 +23,7 @@ class Demand:
     variant: Hashable = None
     guesses: bool = False
     plain: bool = False
+    embeds: bool = False
     saved_context: int = 0
 
     @property

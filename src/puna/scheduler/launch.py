@@ -1,6 +1,7 @@
 """From a model and what is asked of its runner to the configuration that the engine starts with."""
 
 import logging
+import sys
 from collections.abc import Sized
 from dataclasses import replace
 from functools import lru_cache
@@ -13,6 +14,7 @@ from puna.engine.config import RunnerConfig
 from puna.engine.engines import Engines
 from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
 from puna.models.library import Model
+from puna.scheduler.attention import PLAIN_KV_TYPES, SCORED_STEP, flash_attention
 from puna.scheduler.demand import Demand
 from puna.scheduler.memory import Footprint, Plan
 from puna.scheduler.options import RunnerOptions
@@ -27,8 +29,6 @@ _LOGITS_BYTES = 128 << 20
 _FLOAT_BYTES = 4
 _WIDTHS = 8
 """About how many vectors of the model's width are alive at once for each token of a batch, besides two of logits."""
-_PLAIN_KV_TYPES = ("f16", "f32", "bf16")
-"""Formats of the cache that do without flash attention."""
 _ONE_THREAD_BYTES = 64 << 20
 """Smaller models are fastest on one thread: more of them spend their time waiting for each other."""
 
@@ -37,26 +37,44 @@ def applicable(tuned: Tuned, model: Model, options: RunnerOptions, settings: Set
     """Return what of ``tuned`` a request and the settings have not decided otherwise, and the files allow."""
     if options.num_thread:
         tuned = replace(tuned, threads=0, threads_batch=0)
-    if options.num_batch:
+    if options.num_batch or _takes_whole_steps(model, options):
         tuned = replace(tuned, micro_batch=0)
     if settings.kv_cache_type or settings.flash_attention is False:
         tuned = replace(tuned, kv_type="")
-    if settings.flash_attention is not None or settings.kv_cache_type not in (None, *_PLAIN_KV_TYPES):
+    if settings.flash_attention is not None or settings.kv_cache_type not in (None, *PLAIN_KV_TYPES):
         tuned = replace(tuned, flash_attention=None)
     if options.logprobs or model.projectors or (tuned.draft and _draft(model, tuned) is None):
         tuned = tuned.plain()
     return tuned
 
 
+def decided(tuned: Tuned, model: Model, options: RunnerOptions, settings: Settings) -> Tuned:
+    """Return how a runner is started: what is applicable of ``tuned``, with attention and its steps chosen."""
+    tuned = applicable(tuned, model, options, settings)
+    whole = _takes_whole_steps(model, options)
+    attention = flash_attention(
+        settings,
+        tuned,
+        kv_type=_kv_type(settings, tuned),
+        on_processor=_on_processor(model, options, settings),
+        whole_steps=whole,
+    )
+    step = tuned.micro_batch
+    if attention is False and not (whole or step):
+        step = min(SCORED_STEP, options.num_batch or SCORED_STEP)
+    return replace(tuned, flash_attention=attention, micro_batch=step)
+
+
 def footprint(model: Model, settings: Settings, tuned: Tuned = UNTUNED) -> Footprint:
-    """Return what the model's files say about its size when its runner is started as ``tuned`` says."""
+    """Return what the model's files say about its size when its runner is started as ``tuned``, all decided, says."""
     files = [*model.paths, *model.adapters, *model.projectors]
     cache = kv_cache_bytes_per_token(model.gguf, _kv_type(settings, tuned))
+    heads = max(model.gguf.head_counts, default=0)
     draft = _draft(model, tuned) if tuned.draft else None
     if draft:
         files.append(draft.path)
         cache += kv_cache_bytes_per_token(draft)
-    flash_attention = tuned.flash_attention if settings.flash_attention is None else settings.flash_attention
+        heads += max(draft.head_counts, default=0)
     return Footprint(
         weights=sum(path.stat().st_size for path in files),
         cache_per_token=cache,
@@ -67,20 +85,21 @@ def footprint(model: Model, settings: Settings, tuned: Tuned = UNTUNED) -> Footp
         batch_limit=0 if is_embedding_model(model.gguf) else _batch_limit(_vocabulary(model.gguf)),
         micro_batch=tuned.micro_batch,
         guesses=tuned.draft_tokens,
-        scores_per_pair=_FLOAT_BYTES * max(model.gguf.head_counts, default=0) if flash_attention is False else 0,
+        scores_per_pair=_FLOAT_BYTES * heads if tuned.flash_attention is False else 0,
     )
 
 
 def demand_of(model: Model, options: RunnerOptions, settings: Settings, tuned: Tuned = UNTUNED) -> Demand:
     """Return what a request for ``model`` with these options needs of a runner; ``tuned`` is what was measured."""
-    tuned = applicable(tuned, model, options, settings)
+    tuned = decided(tuned, model, options, settings)
     return Demand(
         footprint=footprint(model, settings, tuned),
         context=options.num_ctx or settings.context_length,
         parallel=settings.num_parallel,
-        variant=replace(options, num_ctx=0, logprobs=False),
+        variant=replace(options, num_ctx=0, logprobs=False, embeds=False),
         guesses=bool(tuned.speculation),
         plain=options.logprobs,
+        embeds=embeds(model, options),
     )
 
 
@@ -91,7 +110,7 @@ def runner_config(
 
     ``tuned`` is what was measured.
     """
-    tuned = applicable(tuned, model, options, settings)
+    tuned = decided(tuned, model, options, settings)
     batch = options.num_batch or footprint(model, settings).batch(plan.context)
     return RunnerConfig(
         engine=engine_of(model, settings),
@@ -104,7 +123,7 @@ def runner_config(
         micro_batch=tuned.micro_batch,
         prompt_cache=plan.prompt_cache >> 20,
         kv_type=_kv_type(settings, tuned),
-        flash_attention=tuned.flash_attention if settings.flash_attention is None else settings.flash_attention,
+        flash_attention=tuned.flash_attention,
         threads=options.num_thread or tuned.threads or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
         threads_batch=tuned.threads_batch,
         gpu_layers=options.num_gpu,
@@ -112,7 +131,8 @@ def runner_config(
         use_mmap=options.use_mmap,
         use_mlock=options.use_mlock,
         numa=options.numa,
-        pooling="" if is_embedding_model(model.gguf) else "mean",
+        embedding=embeds(model, options),
+        pooling="mean" if options.embeds and not is_embedding_model(model.gguf) else "",
         speculation=tuned.speculation,
         draft_path=str(model.blobs.path(tuned.draft)) if tuned.draft else "",
         draft_tokens=tuned.draft_tokens,
@@ -153,6 +173,11 @@ def engine_identity(engine: str) -> str:
     return native.identity(engine) if engine else f"xllamacpp {version('xllamacpp')}"
 
 
+def embeds(model: Model, options: RunnerOptions) -> bool:
+    """Return whether a runner for a request with these options must be able to embed text."""
+    return options.embeds or is_embedding_model(model.gguf)
+
+
 def is_embedding_model(gguf: GGUFFile) -> bool:
     """Return whether the model was made to embed text, and does not generate any."""
     return f"{gguf.architecture}.pooling_type" in gguf.metadata
@@ -170,6 +195,19 @@ def _header(path: Path) -> GGUFFile | None:
     except (GGUFError, OSError) as error:
         _log.warning("a draft model cannot be used: %s", error)
         return None
+
+
+def _takes_whole_steps(model: Model, options: RunnerOptions) -> bool:
+    """Return whether the engine evaluates a batch in one step: no text to embed or image may be cut."""
+    return embeds(model, options) or bool(model.projectors)
+
+
+def _on_processor(model: Model, options: RunnerOptions, settings: Settings) -> bool:
+    """Return whether all is computed on the processor."""
+    if options.num_gpu == 0:
+        return True
+    engine = engine_of(model, settings)
+    return native.on_processor(engine) if engine else sys.platform != "darwin"  # the wheels for it use Metal
 
 
 def _kv_type(settings: Settings, tuned: Tuned) -> str:

@@ -29,10 +29,10 @@ class OutOfMemoryError(PunaError):
 class Footprint:
     """What a model file says about its size: bytes of weights, bytes of cache per token, and its longest context.
 
-    ``scratch_per_token`` are the bytes that each token of a batch needs while it is computed, and ``batch_limit`` is
-    the largest batch; 0 means the context. A larger ``micro_batch`` makes it larger. ``guesses`` tokens are computed
-    beside each slot's own. ``scores_per_pair`` are the bytes for each pair of a token in a batch and one in the cache,
-    where flash attention does not make do without.
+    ``scratch_per_token`` are the bytes that each token of a step needs while it is computed. A step is a whole batch,
+    or ``micro_batch`` tokens unless that is 0. ``batch_limit`` is the largest batch; 0 means the context. ``guesses``
+    tokens are computed beside each slot's own. ``scores_per_pair`` are the bytes for each pair of a token in a step
+    and one in the cache, where flash attention does not make do without.
     """
 
     weights: int
@@ -50,7 +50,7 @@ class Footprint:
 
     def total(self, context: int, parallel: int) -> int:
         """Return the estimated bytes of a runner with ``parallel`` slots of ``context`` tokens."""
-        step = max(self.batch(context), self.micro_batch)  # all of it in one, as a text to embed needs it
+        step = self.micro_batch or self.batch(context)
         scratch = self.scratch_per_token * (step + self.guesses * parallel)
         scratch += self.scores_per_pair * step * context * parallel
         return _OVERHEAD + self.weights + self.cache_per_token * context * parallel + scratch

@@ -17,3 +17,5 @@ class RunnerOptions:
     numa: bool = False
     logprobs: bool = False
     """Whether the runner is asked for log probabilities, which the engine has not for tokens that it guessed ahead."""
+    embeds: bool = False
+    """Whether the runner is asked for vectors of texts, each of which it must then be able to evaluate in one step."""

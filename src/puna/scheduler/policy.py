@@ -45,6 +45,8 @@ class Resident:
         """Return whether a request with this demand can use the runner as it is: a larger context will do."""
         if demand.variant != self.demand.variant or (demand.plain and self.demand.guesses):
             return False
+        if demand.embeds and not self.demand.embeds:
+            return False
         return demand.context == self.demand.context or self.plan.context >= demand.least_context > 0
 
     def turn_ends(self, turn: float) -> float:

@@ -1,0 +1,27 @@
+"""Whether a runner attends with flash attention, and in how small steps it reads prompts without it.
+
+On a processor llama.cpp's flash attention is made for many tokens at once. For fewer than 64, as the next turn of a
+conversation has, it takes several times as long as the plain way, the more so the longer the conversation is.
+"""
+
+from puna.scheduler.tuned import Tuned
+from puna.settings import Settings
+
+PLAIN_KV_TYPES = ("f16", "f32", "bf16")
+"""Formats of the cache that do without flash attention."""
+SCORED_STEP = 128
+"""Tokens of a step without it: memory is reserved for their scores against the whole cache."""
+
+
+def flash_attention(
+    settings: Settings, tuned: Tuned, *, kv_type: str, on_processor: bool, whole_steps: bool
+) -> bool | None:
+    """Return whether to use it; ``None`` leaves that to the engine, which then does wherever it can.
+
+    A runner that takes ``whole_steps`` would need much memory for the scores of one.
+    """
+    if settings.flash_attention is not None:
+        return settings.flash_attention
+    if tuned.flash_attention is not None:
+        return tuned.flash_attention
+    return False if on_processor and not whole_steps and kv_type in PLAIN_KV_TYPES else None
