@@ -9,11 +9,8 @@ import math
 import os
 import re
 import secrets
-import shutil
 import signal
-import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +22,7 @@ from puna.engine import native
 from puna.engine.client import EngineClient, wait_until_healthy
 from puna.engine.config import STOP, RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.place import Place
 
 _STOP_SECONDS = 3.0
 _CRASH_SECONDS = 0.5
@@ -32,16 +30,13 @@ _REMEMBERED_LINES = 40
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate", re.IGNORECASE
 )
-_PLACE_PREFIX = "puna-"
-_SOCKET = "engine.sock"  # the engine tells a socket from a host by its name
-_YOUNG_SECONDS = 60
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
 
 class Runner:
     """A child process that serves one model on a unix socket; make one with ``start``.
 
-    The socket lies in a directory of its own, which only this user can read and which goes with the process.
+    Its socket lies in a place of its own, which goes with the process.
     """
 
     def __init__(
@@ -50,7 +45,7 @@ class Runner:
         config: RunnerConfig,
         process: asyncio.subprocess.Process,
         client: EngineClient,
-        place: Path,
+        place: Place,
     ) -> None:
         self.name = name
         self.config = config
@@ -70,17 +65,16 @@ class Runner:
 
         ``load_timeout`` is in seconds. Raises ``ModelLoadError`` with the engine's reason; nothing is left then.
         """
-        place = Path(tempfile.mkdtemp(prefix=_PLACE_PREFIX, dir=directory))
-        address = place / _SOCKET
+        place = Place(directory)
         key = secrets.token_urlsafe(24)
         try:
-            process = await _start_process(config, address, key, debug)
+            process = await _start_process(config, place, key, debug)
         except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
+            place.remove()
             raise
-        runner = cls(name, config, process, EngineClient.connect(address, key), place)
+        runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
         try:
-            await runner._load({"socket": str(address), "key": key, "debug": debug}, load_timeout)
+            await runner._load({"socket": str(place.socket), "key": key, "debug": debug}, load_timeout)
         except BaseException:
             await runner.stop()
             raise
@@ -206,38 +200,14 @@ class Runner:
             self.kill()
             await self._process.wait()
         await self._output
-        shutil.rmtree(self._place, ignore_errors=True)
+        self._place.remove()
 
 
-def remove_abandoned(directory: Path) -> int:
-    """Remove what runners left in ``directory`` that were killed together with their server; return how many.
-
-    Nobody listens on their sockets any more. Those of other users are left alone, and young ones, which may be about to
-    be listened on.
-    """
-    removed = 0
-    for path in directory.glob(f"{_PLACE_PREFIX}*/{_SOCKET}"):
-        with contextlib.suppress(OSError):
-            stat = path.stat()
-            if stat.st_uid == os.getuid() and time.time() - stat.st_mtime > _YOUNG_SECONDS:
-                removed += _remove_if_dead(path)
-    return removed
-
-
-def _remove_if_dead(path: Path) -> bool:
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            shutil.rmtree(path.parent, ignore_errors=True)
-            return True
-    return False
-
-
-async def _start_process(config: RunnerConfig, address: Path, key: str, debug: bool) -> asyncio.subprocess.Process:
+async def _start_process(config: RunnerConfig, place: Place, key: str, debug: bool) -> asyncio.subprocess.Process:
     environment = None
     if config.engine:
-        command = await asyncio.to_thread(native.command, config, str(address), debug=debug)
+        command = await asyncio.to_thread(native.command, config, str(place.socket), debug=debug)
+        place.watch()
         environment = native.environment(key)
     else:
         command = [sys.executable, "-m", "puna.engine.embedded"]
