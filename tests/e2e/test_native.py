@@ -1,7 +1,6 @@
 """A llama-server that was built for this machine in the place of the portable engine."""
 
 import json
-import os
 import shutil
 import signal
 import time
@@ -153,12 +152,7 @@ def test_killed_server_takes_its_runners_along(serve: Serve) -> None:
     next(server.open_stream("/api/generate", ENDLESS))
     assert server.runners()
     server.kill()
-    wait_for(lambda: not world.processes(), what="the end of the runners")
-    (left,) = world.temporary.iterdir()
-    for path in (left, *left.iterdir()):
-        os.utime(path, (0, 0))
-    serve(world=world)
-    assert not left.exists(), "the next server removes what a killed one could not"
+    wait_for(lambda: not world.leftovers(), what="the end of the runners and of their places")
 
 
 def test_runner_that_dies_is_replaced(native: Server) -> None:

@@ -149,10 +149,21 @@ def test_disk_without_room_is_told_first(engines: Engines, monkeypatch: pytest.M
 
 
 def test_disk_that_fills_is_told(work: Work) -> None:
-    with pytest.raises(BuildError, match="is full; nothing has changed"):
-        work.run("compiling", ["/bin/sh", "-c", "echo 'x.o: No space left on device' >&2; exit 1"])
-    assert "is full" in str(build_error(OSError(errno.ENOSPC, "No space left"), work.place))
+    for words in ("No space left on device", "Disk quota exceeded"):
+        with pytest.raises(BuildError, match=f"that holds {work.place.parent} is full; nothing has changed"):
+            work.run("compiling", ["/bin/sh", "-c", f"echo 'x.o: {words}' >&2; exit 1"])
+    assert f"that holds {work.place} is full" in str(build_error(OSError(errno.ENOSPC, "No space left"), work.place))
+    elsewhere = OSError(errno.ENOSPC, "No space left", "/elsewhere/file")
+    assert "that holds /elsewhere is full" in str(build_error(elsewhere, work.place))
     assert "Permission" in str(build_error(PermissionError(errno.EACCES, "Permission denied"), work.place))
+
+
+def test_programs_speak_english_and_keep_to_the_disk_of_the_build(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LC_ALL", "de_DE.UTF-8")
+    monkeypatch.setenv("TMPDIR", "/full")
+    work.run("asking", ["/bin/sh", "-c", 'touch "$TMPDIR/x" && echo "in $LC_ALL"'])
+    assert (work.place / "temporary" / "x").exists()
+    assert "in C\n" in work.log.read_text()
 
 
 def test_program_that_fails_leaves_its_words_in_the_log(work: Work) -> None:
@@ -219,8 +230,8 @@ def test_missing_pip_is_told(work: Work, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 @pytest.mark.usefixtures("_compiler")
-def test_place_may_have_a_space_in_its_name(tmp_path: Path) -> None:
-    place = tmp_path / "a place"
+def test_place_may_have_any_name(tmp_path: Path) -> None:
+    place = tmp_path / "a place, 地方"
     place.mkdir()
     work = Work(place, tmp_path / "log")
     three = tree(place / "source", "int main() { return 0; }\n")

@@ -1,7 +1,9 @@
 """Which engine runs what: builds side by side, the choice of one, and files that are not what they should be."""
 
+import errno
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,12 +19,12 @@ def engines(tmp_path: Path) -> Engines:
     return Engines(tmp_path)
 
 
-def build(engines: Engines, name: str, about: About = ABOUT) -> Path:
+def build(engines: Engines, name: str, about: About = ABOUT, *, use: bool = False) -> Path:
     """Install a build whose llama-server is an empty file, and return that."""
     made = engines.root / "made"
     (made / "bin").mkdir(parents=True)
     (made / "bin" / "llama-server").touch()
-    return engines.install(made, name, about).server
+    return engines.install(made, name, about, use=use).server
 
 
 def test_portable_is_chosen_where_nothing_is(engines: Engines) -> None:
@@ -129,6 +131,27 @@ def test_build_takes_the_place_of_an_older_one(engines: Engines) -> None:
     build(engines, "native")
     assert [found.about for found in engines.builds()] == [ABOUT]
     assert not list(engines.root.glob(".replaced-*"))
+
+
+def test_build_may_be_chosen_with_its_installation(engines: Engines) -> None:
+    build(engines, "native", use=True)
+    assert engines.chosen() == "native"
+
+
+def test_disk_that_is_full_at_the_end_of_a_build_leaves_the_older_one(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(engines, "native", use=True)
+
+    def full(_name: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(engines, "use", full)
+    for name in ("native", "other"):
+        with pytest.raises(OSError, match="No space"):
+            build(engines, name, replace(ABOUT, version="2"), use=True)
+    assert [(found.name, found.about.version) for found in engines.builds()] == [("native", "1")]
+    assert {path.name for path in engines.root.iterdir()} == {"native", "choice.json"}
 
 
 @pytest.mark.parametrize("name", ["portable", "default", "", "../x", ".hidden", "a/b", "x" * 65, "a b"])

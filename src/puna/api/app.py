@@ -22,7 +22,7 @@ from puna.api.request_id import RequestIds
 from puna.api.responses import json_response
 from puna.api.security import BasicAuth, Guard, origin_pattern
 from puna.api.services import Services
-from puna.engine.runner import remove_abandoned
+from puna.engine.place import remove_abandoned
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.scheduler import Scheduler

@@ -196,14 +196,25 @@ class Engines:
             file.file.write(text.encode())
             file.publish(self.root / _CHOICE)
 
-    def install(self, made: Path, name: str, about: About) -> Build:
-        """Put the finished build in ``made``, a directory on the same file system, in its place under a name."""
+    def install(self, made: Path, name: str, about: About, *, use: bool = False) -> Build:
+        """Put the finished build in ``made``, a directory on the same file system, in its place under a name.
+
+        ``use`` chooses it for all models as well. What fails leaves everything as it was.
+        """
         (made / _ABOUT).write_text(about.to_json(), encoding="utf-8")
         place, old = self.root / name, self.root / f".replaced-{name}"
         shutil.rmtree(old, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             place.rename(old)
-        made.rename(place)
+        try:
+            made.rename(place)
+            if use:
+                self.use(name)
+        except BaseException:
+            shutil.rmtree(place, ignore_errors=True)
+            with contextlib.suppress(FileNotFoundError):
+                old.rename(place)
+            raise
         shutil.rmtree(old, ignore_errors=True)
         return Build(name, place, about)
 

@@ -8,9 +8,7 @@ import logging
 import os
 import re
 import secrets
-import shutil
 import signal
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -23,6 +21,7 @@ from puna.engine import native
 from puna.engine.client import EngineClient, wait_until_healthy
 from puna.engine.config import STOP, RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.place import Place
 from puna.engine.progress import LoadProgress
 
 _STOP_SECONDS = 3.0
@@ -31,9 +30,6 @@ _REMEMBERED_LINES = 40
 _OUT_OF_MEMORY = re.compile(
     r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate", re.IGNORECASE
 )
-_PLACE_PREFIX = "puna-runner-"
-_SOCKET = "engine.sock"  # the engine tells a socket from a host by its name
-_YOUNG_SECONDS = 60
 _LOOKS_PER_LIMIT, _LONGEST_PAUSE = 8, 5.0
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
@@ -41,7 +37,7 @@ _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part
 class Runner:
     """A child process that serves one model on a unix socket; make one with ``start``.
 
-    The socket lies in a directory of its own, which only this user can read and which goes with the process.
+    Its socket lies in a place of its own, which goes with the process.
     """
 
     def __init__(
@@ -50,7 +46,7 @@ class Runner:
         config: RunnerConfig,
         process: asyncio.subprocess.Process,
         client: EngineClient,
-        place: Path,
+        place: Place,
     ) -> None:
         self.name = name
         self.config = config
@@ -71,17 +67,16 @@ class Runner:
         ``load_timeout`` is how many seconds the load may stand still. Raises ``ModelLoadError`` with the engine's
         reason; nothing is left then.
         """
-        place = directory / f"{_PLACE_PREFIX}{secrets.token_hex(6)}"
-        address = place / _SOCKET
+        place = Place(directory)
         key = secrets.token_urlsafe(24)
         try:
-            process = await _start_process(config, address, key, debug)
+            process = await _start_process(config, place, key, debug)
         except BaseException:
-            shutil.rmtree(place, ignore_errors=True)
+            place.remove()
             raise
-        runner = cls(name, config, process, EngineClient.connect(address, key), place)
+        runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
         try:
-            await runner._load({"socket": str(address), "key": key, "debug": debug}, load_timeout)
+            await runner._load({"socket": str(place.socket), "key": key, "debug": debug}, load_timeout)
         except BaseException:
             if runner.alive:
                 runner.kill()  # it may stand still, and has nothing yet to end in order
@@ -221,43 +216,15 @@ class Runner:
             self.kill()
             await self._process.wait()
         await self._output
-        shutil.rmtree(self._place, ignore_errors=True)
+        self._place.remove()
 
 
-def remove_abandoned(directory: Path) -> int:
-    """Remove what runners left in ``directory`` that were killed together with their server; return how many.
-
-    Nobody listens on their sockets any more. Those of other users are left alone, and young ones, which may be about to
-    be listened on.
-    """
-    removed = 0
-    for place in directory.glob(f"{_PLACE_PREFIX}*/"):
-        with contextlib.suppress(OSError):
-            stat = place.stat()
-            if stat.st_uid == os.getuid() and time.time() - stat.st_mtime > _YOUNG_SECONDS:
-                removed += _remove_if_dead(place)
-    return removed
-
-
-def _remove_if_dead(place: Path) -> bool:
-    """Remove a runner's directory if nobody listens there; raise ``OSError`` if that cannot be told."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(place / _SOCKET))
-        except FileNotFoundError:
-            place.rmdir()
-            return True
-        except ConnectionRefusedError:
-            shutil.rmtree(place, ignore_errors=True)
-            return True
-    return False
-
-
-async def _start_process(config: RunnerConfig, address: Path, key: str, debug: bool) -> asyncio.subprocess.Process:
+async def _start_process(config: RunnerConfig, place: Place, key: str, debug: bool) -> asyncio.subprocess.Process:
     environment = None
     if config.engine:
-        address.parent.mkdir(mode=0o700)
-        command = await asyncio.to_thread(native.command, config, str(address), debug=debug)
+        place.watch()
+        place.make()
+        command = await asyncio.to_thread(native.command, config, str(place.socket), debug=debug)
         environment = native.environment(key)
     else:
         command = [sys.executable, "-m", "puna.engine.embedded"]  # which makes the directory once it is told of it

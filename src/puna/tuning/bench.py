@@ -11,7 +11,8 @@ from typing import Any
 
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import EngineError
-from puna.engine.runner import Runner, remove_abandoned
+from puna.engine.place import remove_abandoned
+from puna.engine.runner import Runner
 from puna.inference.generate import check
 from puna.inference.options import Options
 from puna.inference.prepare import prepare

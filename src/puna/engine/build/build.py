@@ -113,10 +113,8 @@ def _build(engines: Engines, order: Order, work: Work, say: Say, progress: Progr
         speed=speed,
         portable_speed=portable,
     )
-    build = engines.install(_only(programs, work), order.name, about)
     is_faster = bool(speed and portable and trial.seconds(speed) < trial.seconds(portable))
-    if is_faster:
-        engines.use(order.name)
+    build = engines.install(_only(programs, work), order.name, about, use=is_faster)
     work.log.unlink(missing_ok=True)
     return Outcome(build, answers, is_faster)
 

@@ -3,14 +3,14 @@
 import errno
 import os
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from puna.engine import bound
 from puna.engine.build.errors import BuildError
 
 _SHOWN_LINES = 15
-_DISK_FULL = "No space left on device"
+_DISK_FULL = ("No space left on device", "Disk quota exceeded")
 Line = Callable[[str], None]
 
 
@@ -26,14 +26,17 @@ class Work:
         what: str,
         command: Sequence[str | os.PathLike[str]],
         *,
-        environment: Mapping[str, str] | None = None,
         line: Line | None = None,
     ) -> None:
         """Run a program to its end; ``line`` is called with each line that it writes.
 
-        Raises ``BuildError`` with the last lines when it fails; ``what`` says in a few words what it was to do.
+        It speaks English, and has its temporary files in the directory of the build: they go with it, and only one disk
+        can run full. Raises ``BuildError`` with the last lines when it fails; ``what`` says in a few words what it was
+        to do.
         """
         lines: list[str] = []
+        temporary = self.place / "temporary"
+        temporary.mkdir(exist_ok=True)
         program = [os.fspath(part) for part in command]
         with self.log.open("a", encoding="utf-8", errors="replace") as log:
             log.write(f"\n$ {' '.join(program)}\n")
@@ -41,7 +44,7 @@ class Work:
             with subprocess.Popen(
                 bound.command(program),
                 cwd=self.place,
-                env=None if environment is None else {**os.environ, **environment},
+                env={**os.environ, "LC_ALL": "C", "TMPDIR": str(temporary)},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -62,18 +65,18 @@ class Work:
 
     def _failure(self, what: str, code: int, lines: Sequence[str]) -> str:
         text = "\n".join(lines)
-        if _DISK_FULL in text:
-            return disk_full(self.place)
+        if any(words in text for words in _DISK_FULL):
+            return disk_full(self.place.parent)
         return f"{what} failed with status {code}; the log is {self.log}. Its end:\n{text}"
 
 
 def disk_full(place: Path) -> str:
     """Return what to say when the disk that holds ``place`` is full."""
-    return f"the disk that holds {place.parent} is full; nothing has changed (PUNA_HOME may name another place)"
+    return f"the disk that holds {place} is full; nothing has changed (PUNA_HOME or TMPDIR may name another place)"
 
 
 def build_error(error: OSError, place: Path) -> BuildError:
-    """Return the error of a build that the system refused something."""
+    """Return the error of a build in ``place`` that the system refused something."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return BuildError(disk_full(place))
+        return BuildError(disk_full(Path(error.filename).parent if isinstance(error.filename, str) else place))
     return BuildError(f"the engine could not be built: {error}")

@@ -1,0 +1,78 @@
+"""The directory of a runner's socket: it goes with the runner, and with a server that was killed."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from tests.server import wait_for
+
+from puna.engine.place import Place, remove_abandoned
+
+_HOLD = "import sys, pathlib; from puna.engine.place import Place; place = Place(pathlib.Path(sys.argv[1]));"
+_WAIT = "place.watch(); place.make(); place.socket.touch(); print(flush=True); sys.stdin.read()"
+
+
+@pytest.mark.parametrize("watched", [True, False])
+def test_place_is_gone_when_it_is_removed(watched: bool, tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    if watched:
+        place.watch()
+    place.make()
+    place.socket.touch()
+    place.remove()
+    place.remove()
+    assert not list(tmp_path.iterdir())
+
+
+def test_only_its_user_may_enter(tmp_path: Path) -> None:
+    place = Place(tmp_path)
+    place.make()
+    assert place.path.stat().st_mode & 0o777 == 0o700
+
+
+def test_place_with_strange_name_goes_with_the_process_that_was_killed(tmp_path: Path) -> None:
+    directory = tmp_path / "a b; $(c)"
+    directory.mkdir()
+    holder = [sys.executable, "-c", _HOLD + _WAIT, str(directory)]
+    with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        assert list(directory.glob("puna-*/engine.sock"))
+        process.send_signal(signal.SIGKILL)
+    wait_for(lambda: not list(directory.iterdir()), what="the place to go")
+
+
+@pytest.fixture
+def listen() -> Iterator[Callable[[Path], socket.socket]]:
+    """A function that listens on a path."""
+    sockets: list[socket.socket] = []
+
+    def start(path: Path) -> socket.socket:
+        sockets.append(socket.socket(socket.AF_UNIX))
+        sockets[-1].bind(str(path))
+        sockets[-1].listen()
+        return sockets[-1]
+
+    yield start
+    for one in sockets:
+        one.close()
+
+
+def test_what_killed_runners_left_is_removed(tmp_path: Path, listen: Callable[[Path], socket.socket]) -> None:
+    names = ("puna-runner-empty", "puna-runner-dead", "puna-runner-alive", "puna-runner-young", "puna-build-1")
+    empty, dead, alive, young, other = places = [tmp_path / name for name in names]
+    for place in places:
+        place.mkdir()
+    listen(alive / "engine.sock")
+    listen(dead / "engine.sock").close()
+    long_ago = time.time() - 120
+    for place in (empty, dead, alive, other):
+        os.utime(place, (long_ago, long_ago))
+    assert remove_abandoned(tmp_path) == 2
+    assert sorted(tmp_path.iterdir()) == sorted([alive, young, other])
