@@ -27,6 +27,7 @@ class FakeBench:
         *,
         generating: Callable[[Tuned], float] = lambda how: 1,
         reading: Callable[[Tuned], float] = lambda how: 1,
+        following: Callable[[Tuned], float] | None = None,
         answering: Mapping[tuple[str, int], Mapping[str, float]] | None = None,
         broken: Callable[[Tuned], bool] = lambda how: False,
         accepted: int = 9,
@@ -35,6 +36,7 @@ class FakeBench:
         self.held: set[Tuned] = set()
         self.measured: list[Tuned] = []
         self._generating, self._reading, self._broken = generating, reading, broken
+        self._following = following
         self._answering = answering or {}
         self._accepted = accepted
 
@@ -57,6 +59,10 @@ class FakeBench:
     async def read(self, how: Tuned, tokens: int = 0) -> float:
         self._use(how, tokens / self.reading_speed or self.sample_seconds)
         return 100 * self._reading(how)
+
+    async def follow(self, how: Tuned) -> float:
+        self._use(how, self.sample_seconds)
+        return 60 * (self._following or self._generating)(how)
 
     async def answer(self, how: Tuned, task: str) -> Answer:
         self._use(how, self.sample_seconds)
@@ -94,7 +100,7 @@ async def test_the_best_number_of_threads_is_found_for_each_work() -> None:
     )
     result = await search(bench)
     assert (result.tuned.threads, result.tuned.threads_batch) == (2, 8)
-    assert result.speeds == pytest.approx({"reading": 2, "generating": 1.2})
+    assert result.speeds == pytest.approx({"reading": 2, "generating": 1.2, "next turn": 1.2})
 
 
 async def test_a_gain_within_the_noise_is_not_taken() -> None:
@@ -124,11 +130,10 @@ async def test_a_cache_in_another_format_needs_a_clear_gain(gain: float, kept: s
 
 async def test_a_cache_that_needs_flash_attention_keeps_it() -> None:
     def speed(how: Tuned) -> float:
-        return 1.3 if how.kv_type else 1.2 if how.flash_attention is False else 1
+        return 1.5 if how.kv_type else 1.2 if how.flash_attention is False else 1
 
     result = await search(FakeBench(reading=speed, generating=speed))
-    assert result.tuned.kv_type == "q8_0"
-    assert found(result, "flash attention") == []
+    assert (result.tuned.kv_type, result.tuned.flash_attention) == ("q8_0", None)
 
 
 async def test_flash_attention_goes_where_it_is_slower() -> None:
@@ -136,6 +141,18 @@ async def test_flash_attention_goes_where_it_is_slower() -> None:
         return 1.2 if how.flash_attention is False else 1
 
     assert (await search(FakeBench(reading=speed, generating=speed))).tuned.flash_attention is False
+
+
+@pytest.mark.parametrize(
+    ("start", "on_is_faster", "tried"), [(None, False, "off"), (False, True, "on"), (False, False, "on")]
+)
+async def test_attention_is_chosen_by_the_next_turn_of_a_long_conversation(
+    start: bool | None, on_is_faster: bool, tried: str
+) -> None:
+    bench = FakeBench(following=lambda how: 1 if (how.flash_attention is False) is on_is_faster else 1.3)
+    result = await search(bench, start=replace(START, flash_attention=start))
+    assert (result.tuned.flash_attention is False) is not on_is_faster
+    assert [finding.tried for finding in found(result, "flash attention")] == [tried]
 
 
 async def test_what_the_user_has_decided_is_not_tried() -> None:

@@ -27,6 +27,10 @@ _FIRST_PROMPT, _FIRST_ANSWER = 96, 16
 _SHORTEST_PROMPT, _SHORTEST_ANSWER = 64, 16
 _LONGEST_ANSWER = 192
 _PROMPT_TO_GENERATE = 64
+_TURN = 34
+"""Tokens of the next turn of a long conversation: fewer than an engine's ways to read prompts are made for."""
+_LONG_SAMPLES, _SHORTEST_LONG, _LONGEST_LONG = 8, 256, 2000
+"""How many samples' time it takes to read a long conversation, and bounds of its tokens."""
 _PATIENCE, _LEAST_PATIENCE = 5, 1.0
 """How much longer than at first a measurement may take, and seconds beside: threads that get in each other's way can
 take a hundred times as long.
@@ -65,6 +69,7 @@ class RunnerBench:
         self._read = 0
         self._prompt_tokens = _FIRST_PROMPT
         self._answer_tokens = _FIRST_ANSWER
+        self._long = _SHORTEST_LONG
 
     async def __aenter__(self) -> "RunnerBench":
         remove_abandoned(self._directory)
@@ -83,6 +88,8 @@ class RunnerBench:
         self._generating_speed = await self.generate(how)
         context = self._configure(how).context
         self._prompt_tokens = _within(self.reading_speed * self.sample_seconds, _SHORTEST_PROMPT, context // 2)
+        wanted = self.reading_speed * self.sample_seconds * _LONG_SAMPLES
+        self._long = _within(wanted, _SHORTEST_LONG, min(_LONGEST_LONG, context // 2))
         wanted = self._generating_speed * self.sample_seconds
         self._answer_tokens = _within(wanted, _SHORTEST_ANSWER, min(_LONGEST_ANSWER, context // 4))
 
@@ -90,14 +97,26 @@ class RunnerBench:
         """Return the tokens of a prompt read per second."""
         tokens = min(tokens or self._prompt_tokens, self._configure(how).context - _FIRST_ANSWER)
         expected = tokens / self.reading_speed if self.reading_speed else math.inf
-        timings = await self._complete(how, tokens, 1, expected)
+        timings = await self._complete(how, self._tokens(tokens), 1, expected)
         return _speed(timings, "prompt") if timings else tokens / (_PATIENCE * expected)
 
     async def generate(self, how: Tuned) -> float:
         """Return the tokens generated per second."""
         expected = self._answer_tokens / self._generating_speed if self._generating_speed else math.inf
-        timings = await self._complete(how, _PROMPT_TO_GENERATE, self._answer_tokens, expected)
+        timings = await self._complete(how, self._tokens(_PROMPT_TO_GENERATE), self._answer_tokens, expected)
         return _speed(timings, "predicted") if timings else self._answer_tokens / (_PATIENCE * expected)
+
+    async def follow(self, how: Tuned) -> float:
+        """Return the mean of the tokens read and generated per second in the next turn of a long conversation."""
+        earlier = (self._text * (self._long // len(self._text) + 1))[: self._long]
+        if not await self._complete(how, earlier, 1, self._long / self.reading_speed, cached=True):
+            return math.sqrt(self.reading_speed * self._generating_speed) / _PATIENCE
+        expected = _TURN / self.reading_speed + _FIRST_ANSWER / self._generating_speed
+        turn = [*earlier, *self._tokens(_TURN)]
+        timings = await self._complete(how, turn, _FIRST_ANSWER, expected, cached=True)
+        if not timings:
+            return math.sqrt(self.reading_speed * self._generating_speed) / _PATIENCE
+        return math.sqrt(_speed(timings, "prompt") * _speed(timings, "predicted"))
 
     async def answer(self, how: Tuned, task: str) -> Answer:
         """Return how the answer to a task went. Its prompt is read in the first turn only."""
@@ -122,14 +141,16 @@ class RunnerBench:
         if runner:
             await runner.stop()
 
-    async def _complete(self, how: Tuned, prompt: int, answer: int, expected: float) -> dict[str, Any]:
+    async def _complete(
+        self, how: Tuned, prompt: list[int], answer: int, expected: float, *, cached: bool = False
+    ) -> dict[str, Any]:
         runner = await self._runner(how)
         body = {
-            "prompt": self._tokens(prompt),
+            "prompt": prompt,
             "n_predict": answer,
             "ignore_eos": True,
             "temperature": 0,
-            "cache_prompt": False,
+            "cache_prompt": cached,
         }
         return await self._timings(runner, "/completion", body, expected)
 

@@ -55,6 +55,9 @@ class Bench(Protocol):
     async def read(self, how: Tuned, tokens: int = 0) -> float:
         """Return the tokens of a prompt read per second; ``tokens`` 0 takes the usual length."""
 
+    async def follow(self, how: Tuned) -> float:
+        """Return the mean of the tokens read and generated per second in the next turn of a long conversation."""
+
     async def answer(self, how: Tuned, task: str) -> Answer:
         """Return how the answer to a task went, ``speed`` 0 if it was too short to say."""
 
@@ -131,7 +134,7 @@ class Search:
         each = bench.sample_seconds
         self._generating = _Yardstick(bench.generate, each)
         self._reading = _Yardstick(bench.read, each)
-        self._both = _Yardstick(self._read_and_generate, 2 * each)
+        self._all = _Yardstick(self._everything, 4 * each)
 
     async def run(self) -> Result:
         """Try everything that time allows."""
@@ -139,10 +142,11 @@ class Search:
         guessing = await self._try_guessing() if self._limits.speculation else {}
         guesser, self._best = self._best, self._best.plain()
         await self._try_micro_batches()
+        if self._limits.flash_attention:
+            await self._try_other_attention()
         if self._limits.kv_type:
-            await self._compare("cache", "q8_0", "f16", self._but(kv_type="q8_0"), self._both, _CLEAR_GAIN)
-        if self._limits.flash_attention and self._best.kv_type != "q8_0":  # which cannot be without
-            await self._compare("flash attention", "off", "on", self._but(flash_attention=False), self._both)
+            how = self._but(kv_type="q8_0", flash_attention=None)  # without flash attention it cannot be
+            await self._compare("cache", "q8_0", "f16", how, self._all, _CLEAR_GAIN)
         speeds = await self._compare_with_start()
         best = self._but(
             speculation=guesser.speculation,
@@ -155,13 +159,20 @@ class Search:
     @property
     def _deadline(self) -> float:
         """Return until when there is time for comparisons; if something was taken, the last one needs some as well."""
-        return self._end - (0.0 if self._best.plain() == self._start else _LAST_TURNS * 2 * self._both.seconds)
+        return self._end - (0.0 if self._best.plain() == self._start else _LAST_TURNS * 2 * self._all.seconds)
 
     def _but(self, **values: Any) -> Tuned:
         return replace(self._best, **values)
 
-    async def _read_and_generate(self, how: Tuned) -> float:
-        return math.sqrt(await self._bench.generate(how) * await self._bench.read(how))
+    async def _everything(self, how: Tuned) -> float:
+        """Return the mean speed of a short conversation and of the next turn of a long one."""
+        short = math.sqrt(await self._bench.generate(how) * await self._bench.read(how))
+        return math.sqrt(short * await self._bench.follow(how))
+
+    async def _try_other_attention(self) -> None:
+        off = self._best.flash_attention is False
+        tried, against = ("on", "off") if off else ("off", "on")
+        await self._compare("flash attention", tried, against, self._but(flash_attention=off), self._all)
 
     async def _try_threads(self) -> None:
         for count in self._limits.threads:
@@ -280,17 +291,18 @@ class Search:
         self._report(finding)
 
     async def _compare_with_start(self) -> dict[str, float]:
-        """Return the gains in reading and generating over the beginning; if there is none, all is left as it was."""
+        """Return the gains over the beginning; if there is none, all is left as it was."""
         if self._best == self._start:
             return {}
-        reading, generating = Race(), Race()
+        reading, generating, following = Race(), Race(), Race()
         for _ in range(_LAST_TURNS):
             reading.add(await self._bench.read(self._start), await self._bench.read(self._best))
             generating.add(await self._bench.generate(self._start), await self._bench.generate(self._best))
-        if reading.ratio * generating.ratio < 1 / _GAIN**2:
+            following.add(await self._bench.follow(self._start), await self._bench.follow(self._best))
+        if reading.ratio * generating.ratio * following.ratio**2 < 1 / _GAIN**4:
             self._best = self._start
             return {}
-        return {"reading": reading.ratio, "generating": generating.ratio}
+        return {"reading": reading.ratio, "generating": generating.ratio, "next turn": following.ratio}
 
 
 def _account(by_task: Mapping[str, float], answers: Iterable[Answer]) -> str:

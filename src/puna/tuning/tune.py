@@ -58,7 +58,7 @@ async def tune(asked: Tuning, settings: Settings, report: Callable[[Finding], No
         raise BadRequestError(f"{model.name} is made to embed text; only models that generate text are tuned")
     draft = _draft_digest(model, asked.draft) if asked.draft else ""
     context = min(_CONTEXT, model.gguf.context_length or _CONTEXT)
-    largest = Tuned(micro_batch=min(context, 2048), draft=draft, draft_tokens=1 if draft else 0)
+    largest = Tuned(micro_batch=min(context, 2048), flash_attention=False, draft=draft, draft_tokens=1 if draft else 0)
     available = Capacity(lambda: True).bytes()
     needed = plan(footprint(model, settings, largest), context=context, parallel=1, available=available)
 
@@ -99,7 +99,10 @@ def _start(config: RunnerConfig) -> Tuned:
     """Return what is done untuned, in numbers."""
     threads = config.threads or _physical_cores()
     return Tuned(
-        threads=threads, threads_batch=config.threads_batch or threads, micro_batch=min(config.step, config.context)
+        threads=threads,
+        threads_batch=config.threads_batch or threads,
+        micro_batch=min(config.step, config.context),
+        flash_attention=config.flash_attention,
     )
 
 
