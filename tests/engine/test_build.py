@@ -7,6 +7,7 @@ import io
 import os
 import shutil
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,8 @@ from puna.engine.build.compile import compile_programs
 from puna.engine.build.errors import BuildError
 from puna.engine.build.toolchain import Toolchain, assemble, find_compilers, find_nvcc
 from puna.engine.build.work import Work, build_error
-from puna.engine.engines import Choice, Engines
+from puna.engine.config import RunnerConfig
+from puna.engine.engines import Choice, Engines, Speed
 
 HEADER = "cmake_minimum_required(VERSION 3.14)\nproject(fake C CXX)\n"
 PROGRAMS = """foreach(name llama-server llama-bench llama-quantize)
@@ -244,6 +246,24 @@ def test_place_may_have_any_name(tmp_path: Path) -> None:
 
 def test_portable_engine_passes_the_check_of_engines(tmp_path: Path) -> None:
     assert trial.check("", tmp_path) == trial.Comparison(3, 3)
+
+
+def test_engine_is_measured_as_it_is_the_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow, fast, other = Speed(100, 10), Speed(200, 9), Speed(100, 10.5)
+    for speeds, expected in (
+        ([slow, fast, other], trial.Measured(fast, repack=False, portable=other)),
+        ([fast, slow, other], trial.Measured(fast, repack=True, portable=other)),
+    ):
+
+        async def measured(configs: Sequence[RunnerConfig], _: Path, speeds: list[Speed] = speeds) -> list[Speed]:
+            assert [(config.engine, config.repack) for config in configs] == [("x", True), ("x", False), ("", None)]
+            return speeds
+
+        monkeypatch.setattr(trial, "_measure", measured)
+        result = trial.measure("x", tmp_path, tmp_path)
+        assert result == expected
+        assert result.is_faster
+    assert not trial.Measured(slow, repack=True, portable=other).is_faster
 
 
 def test_engine_that_crashes_fails_the_check(tmp_path: Path) -> None:

@@ -11,7 +11,14 @@ import pytest
 from puna.engine.engines import About, Choice, Engines, Speed, UnknownEngineError, check_name
 from puna.errors import BadRequestError
 
-ABOUT = About(source="a test", version="1", speed=Speed(200, 20), portable_speed=Speed(100, 20), instructions=("AVX2",))
+ABOUT = About(
+    source="a test",
+    version="1",
+    speed=Speed(200, 20),
+    portable_speed=Speed(100, 20),
+    instructions=("AVX2",),
+    repack=False,
+)
 
 
 @pytest.fixture

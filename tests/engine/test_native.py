@@ -7,10 +7,11 @@ import pytest
 
 from puna.engine import native
 from puna.engine.config import RunnerConfig
+from puna.engine.engines import About
 from puna.engine.native import UnusableEngineError, command, environment, identity, known_options
 
 NEW = """--host H --slots --slot-save-path P --cache-ram N --context-shift --jinja --reasoning-format F --fit --no-ui
---kv-unified --kv-unified-per-slot N --load-mode M --spec-type T"""
+--kv-unified --kv-unified-per-slot N --load-mode M --spec-type T --no-repack"""
 OLD = """--host H --slots --slot-save-path P --cache-ram N --context-shift --jinja --reasoning-format F
 --kv-unified --no-mmap"""
 
@@ -98,6 +99,20 @@ def test_older_server_gets_what_it_knows(tmp_path: Path) -> None:
     assert "--kv-unified" in started(server), "vectors are wrong without it"
     with pytest.raises(UnusableEngineError, match="too old for speculation"):
         started(server, speculation="ngram-simple")
+
+
+def test_weights_are_laid_out_as_the_build_is_the_faster(tmp_path: Path) -> None:
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    server = script(programs, NEW)
+    assert "--no-repack" not in started(server), "nothing is known of it"
+    for repack in (True, False):
+        (tmp_path / "about.json").write_text(About(source="a test", version="1", repack=repack).to_json())
+        assert ("--no-repack" in started(server)) is not repack
+        assert "--no-repack" in started(server, repack=False), "what is asked for stands above it"
+        assert "--no-repack" not in started(server, repack=True)
+    script(programs, OLD)
+    assert "--no-repack" not in started(server, repack=False), "it does not know that"
 
 
 def test_what_is_no_llama_server_is_said_to_be_none(tmp_path: Path) -> None:

@@ -15,6 +15,8 @@ from tests.server import wait_for
 from puna.engine.place import Place, remove_abandoned
 
 _HOLD = "import sys, pathlib; from puna.engine.place import Place; place = Place(pathlib.Path(sys.argv[1]));"
+_MOMENT = 0.5
+"""Long enough for a shell that does not wait."""
 _WAIT = "place.watch(); place.make(); place.socket.touch(); print(flush=True); sys.stdin.read()"
 
 
@@ -43,7 +45,8 @@ def test_place_with_strange_name_goes_with_the_process_that_was_killed(tmp_path:
     with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
         process.stdout.readline()
-        assert list(directory.glob("puna-*/engine.sock"))
+        time.sleep(_MOMENT)
+        assert list(directory.glob("puna-*/engine.sock")), "it was removed under a living process"
         process.send_signal(signal.SIGKILL)
     wait_for(lambda: not list(directory.iterdir()), what="the place to go")
 

@@ -36,6 +36,9 @@ class RunnerConfig:
     use_mmap: bool = True
     use_mlock: bool = False
     numa: bool = False
+    repack: bool | None = None
+    """Whether weights are copied into the order that the processor's widest instructions want, which may cost as much
+    as it gains; ``None``: as the engine was the faster when it was built."""
     prompt_cache: int = 0
     """MiB of memory for prompts that have left their slot; 0 switches that off."""
     slot_directory: str = ""

@@ -71,6 +71,8 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
         params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_MMAP_MLOCK
     elif not config.use_mmap:
         params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
+    if config.repack is not None:
+        params.no_extra_bufts = not config.repack
     if config.numa:
         params.numa = xllamacpp.ggml_numa_strategy.GGML_NUMA_STRATEGY_DISTRIBUTE
     if config.adapter_paths:

@@ -55,6 +55,8 @@ class About:
     built_at: str = ""
     speed: Speed | None = None
     portable_speed: Speed | None = None
+    repack: bool = True
+    """Whether it was the faster with weights in an order of their own (``RunnerConfig.repack``), as for ``speed``."""
 
     def to_json(self) -> str:
         """Return the text that ``from_json`` reads."""
@@ -217,6 +219,14 @@ class Engines:
             raise
         shutil.rmtree(old, ignore_errors=True)
         return Build(name, place, about)
+
+
+def about_of(program: str) -> About | None:
+    """Return what is known of the build that a llama-server belongs to, ``None`` if it is none of Puna's."""
+    try:
+        return About.from_json((Path(program).parent.parent / _ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def check_name(name: str) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from puna.engine import bound
 from puna.engine.config import RunnerConfig
+from puna.engine.engines import about_of
 from puna.engine.errors import ModelLoadError
 
 _ERRORS_AND_WARNINGS, _EVERYTHING = "2", "4"
@@ -132,6 +133,7 @@ def command(config: RunnerConfig, socket: str, *, debug: bool = False) -> list[s
             *("--parallel", str(config.parallel), "--ctx-size", str(config.context * config.parallel)),
             *_cache(config, known),
             *_computing(config),
+            *_layout(config, known),
             *_files(config, known),
             *_embedding(config),
             *(_speculation(config, known) if config.speculation else ()),
@@ -176,6 +178,13 @@ def _computing(config: RunnerConfig) -> list[str]:
     if config.numa:
         arguments += ["--numa", "distribute"]
     return arguments
+
+
+def _layout(config: RunnerConfig, known: frozenset[str]) -> list[str]:
+    repack = config.repack
+    if repack is None and (about := about_of(config.engine)):
+        repack = about.repack
+    return ["--no-repack"] if repack is False and "--no-repack" in known else []
 
 
 def _files(config: RunnerConfig, known: frozenset[str]) -> list[str]:

@@ -17,8 +17,9 @@ from pathlib import Path
 _PREFIX = "puna-runner-"
 _SOCKET = "engine.sock"  # the engine tells a socket from a host by its name
 _YOUNG_SECONDS = 60
-# In the background, so that it is nobody's child and nobody has to wait for it.
-_WAIT_AND_REMOVE = '(read -r _; rm -rf "$1") <&0 &'
+# In the background, so that it is nobody's child and nobody has to wait for it. There the shell gives it an empty
+# standard input, in whose place another number of the pipe goes.
+_WAIT_AND_REMOVE = 'exec 3<&0; (read -r _; rm -rf "$1") <&3 &'
 
 
 class Place:

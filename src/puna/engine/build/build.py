@@ -15,7 +15,7 @@ from puna.engine.build.compile import Progress, compile_programs, default_jobs
 from puna.engine.build.errors import BuildError
 from puna.engine.build.toolchain import assemble, find_compilers
 from puna.engine.build.work import Work, build_error
-from puna.engine.engines import About, Build, Engines, Speed, check_name
+from puna.engine.engines import About, Build, Engines, check_name
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.native import instructions_of, version_of
 from puna.models.atomic import remove_scratch, scratch_directory
@@ -101,7 +101,7 @@ def _build(engines: Engines, order: Order, work: Work, say: Say, progress: Progr
     say("checking the build: cria answers with it")
     answers = _check(program, work)
     say("measuring both engines on a model of 80 million random weights; about half a minute")
-    speed, portable = _measure(program, work) or (None, None)
+    measured = _measure(program, work)
     version, _, compiler = version_of(program).partition(", built with ")
     about = About(
         source=f"{source.PACKAGE} {source.VERSION}" if order.source is None else str(tree),
@@ -110,10 +110,11 @@ def _build(engines: Engines, order: Order, work: Work, say: Say, progress: Progr
         cuda=bool(tools.nvcc),
         instructions=instructions_of(program),
         built_at=datetime.now(UTC).isoformat(timespec="seconds"),
-        speed=speed,
-        portable_speed=portable,
+        speed=measured.speed if measured else None,
+        portable_speed=measured.portable if measured else None,
+        repack=measured.repack if measured else True,
     )
-    is_faster = bool(speed and portable and trial.seconds(speed) < trial.seconds(portable))
+    is_faster = bool(measured and measured.is_faster)
     build = engines.install(_only(programs, work), order.name, about, use=is_faster)
     work.log.unlink(missing_ok=True)
     return Outcome(build, answers, is_faster)
@@ -134,8 +135,8 @@ def _check(program: str, work: Work) -> trial.Comparison:
             raise BuildError(f"the build does not work and was thrown away: {error}; the log is {work.log}") from error
 
 
-def _measure(program: str, work: Work) -> tuple[Speed, Speed] | None:
-    """Return the speeds of the build and of the portable engine, ``None`` if the machine is too busy to tell."""
+def _measure(program: str, work: Work) -> trial.Measured | None:
+    """Return how fast the build is beside the portable engine, ``None`` if the machine is too busy to tell."""
     with _sockets() as directory:
         try:
             return trial.measure(program, trial.write_model(work.place / "trial.gguf"), directory)

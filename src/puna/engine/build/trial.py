@@ -77,17 +77,34 @@ async def _complete(runner: Runner, prompt: str | Sequence[int], tokens: int, **
     return await runner.client.post("/completion", body | more)
 
 
-def measure(program: str, model: Path, directory: Path) -> tuple[Speed, Speed]:
-    """Return the speeds of a llama-server and of the portable engine on a model; sockets go into ``directory``.
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The speeds of a llama-server, with or without ``repack`` as it is the faster, and of the portable engine."""
 
-    Both run in turn, on all cores, and the best of three rounds counts, so that what else the machine does disturbs
-    neither more than the other. Raises ``ModelLoadError``, ``RunnerCrashedError`` or ``TimeoutError``.
+    speed: Speed
+    repack: bool
+    portable: Speed
+
+    @property
+    def is_faster(self) -> bool:
+        """Return whether the llama-server is the faster one."""
+        return seconds(self.speed) < seconds(self.portable)
+
+
+def measure(program: str, model: Path, directory: Path) -> Measured:
+    """Measure a llama-server and the portable engine on a model; sockets go into ``directory``.
+
+    They run in turn, on all cores, and the best of three rounds counts, so that what else the machine does disturbs
+    none more than the others. Raises ``ModelLoadError``, ``RunnerCrashedError`` or ``TimeoutError``.
     """
-    config = RunnerConfig(model_path=str(model), context=_CONTEXT, embedding=False)
-    return asyncio.run(_measure([replace(config, engine=program), config], directory))
+    portable = RunnerConfig(model_path=str(model), context=_CONTEXT, embedding=False)
+    native = replace(portable, engine=program, repack=True)
+    repacked, plain, other = asyncio.run(_measure([native, replace(native, repack=False), portable], directory))
+    repack = seconds(repacked) < seconds(plain)
+    return Measured(repacked if repack else plain, repack, other)
 
 
-async def _measure(configs: Sequence[RunnerConfig], directory: Path) -> tuple[Speed, Speed]:
+async def _measure(configs: Sequence[RunnerConfig], directory: Path) -> list[Speed]:
     runners: list[Runner] = []
     try:
         async with asyncio.timeout(_MEASURE_SECONDS):
@@ -97,11 +114,10 @@ async def _measure(configs: Sequence[RunnerConfig], directory: Path) -> tuple[Sp
     finally:
         for runner in runners:
             await runner.stop()
-    best = [
+    return [
         Speed(max(speed.prompt for speed in speeds), max(speed.generation for speed in speeds))
         for speeds in zip(*rounds, strict=True)
     ]
-    return best[0], best[1]
 
 
 async def _speed(runner: Runner, seed: int) -> Speed:
