@@ -1,6 +1,6 @@
 """The chat format: how conversations become text, and which parts of that text are learned.
 
-``chat_template.jinja`` says the same to llama.cpp; ``cria.parity`` compares the two.
+``chat_template.jinja`` says the same to llama.cpp; ``cria.evaluate --parity`` compares the two.
 """
 
 import json
@@ -41,16 +41,6 @@ def tools_block(tools: tuple[dict[str, Any], ...]) -> str:
     """The function definitions, one per line, as they stand in the system turn."""
     lines = [compact_json(tool["function"]) for tool in tools]
     return "\n".join([TOOLS_HEADING, *lines])
-
-
-def tools_reminder(tools: tuple[dict[str, Any], ...]) -> str:
-    """What follows every question where functions are offered: their names, each ended by the same mark.
-
-    Definitions stand before the question, so what is read there cannot depend on it; the names can, and a small
-    model finds the one that fits much more easily so.
-    """
-    names = "".join(f" {tool['function']['name']};" for tool in tools)
-    return f"\n{TOOLS_HEADING}{names}" if tools else ""
 
 
 def call_text(call: ToolCall) -> str:
@@ -100,8 +90,7 @@ def conversation_spans(example: Example) -> list[Span]:
         if role == "system":
             continue
         if role != "assistant":
-            reminder = tools_reminder(example.tools) if role == "user" else ""
-            spans.append(Span(f"{START}{role}\n{message['content']}{reminder}{END}\n", False))
+            spans.append(Span(f"{START}{role}\n{message['content']}{END}\n", False))
             continue
         thoughtful = example.thinking and index > last_user
         learned = thoughtful or not example.thinking

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from cria import tokenizer as tokenizers
 from cria.data.packing import Rows, documents, rows
-from cria.model import Cria
+from cria.model import Cria, Shape
 from cria.optimiser import Optimiser
 
 SHARD_STEPS = 64
@@ -108,14 +108,12 @@ def tensors(batch: Rows, apart: bool, device: torch.device) -> tuple[Tensor, Ten
 
 
 class Run:
-    """One training run in a folder: ``checkpoint.pt`` to go on from, ``log.jsonl`` with a line per report.
+    """One training run in a folder: ``checkpoint.pt`` to go on from, ``log.jsonl`` with a line per report."""
 
-    It begins with ``model``, unless there is a checkpoint.
-    """
-
-    def __init__(self, folder: Path, tokenizer: Path, model: Cria, plan: Plan, device: torch.device) -> None:
+    def __init__(self, folder: Path, tokenizer: Path, shape: Shape, plan: Plan, device: torch.device) -> None:
+        torch.manual_seed(SEED)
         self.folder, self.tokenizer, self.plan, self.device = folder, tokenizer, plan, device
-        self.model = model.to(device)
+        self.model = Cria(shape).to(device)
         self.optimiser = Optimiser(self.model, plan.matrix_rate, plan.other_rate, plan.decay)
         self.loss = torch.compile(loss_of)
         self.step = 0

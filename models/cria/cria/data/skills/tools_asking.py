@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from cria.data.skills import functions_random, remarks
+from cria.data.skills import functions_random
 from cria.data.skills.common import assistant, system, user
 from cria.data.skills.functions import Offer, Request, compact, offer
 from cria.data.skills.functions_known import KNOWN
@@ -46,7 +46,6 @@ AFTER_EN = (
     " Thanks a lot!",
 )
 AFTER_ZH = (" 谢谢！", " 多谢。", " 我很着急。", " 麻烦你了。", " 快一点。")
-REMARK_SHARE = 0.25  # of the questions of training: those with a remark before, and those with one after
 SIBLING_SHARE = 0.35  # of the random functions offered together: those that differ in one word
 UNDESCRIBED_SHARE = 0.08
 CLOSE = ("math", "search", "time")  # groups whose functions answer each other's questions
@@ -116,12 +115,10 @@ def wrap(d: Draw, question: str) -> str:
     after = [
         text for index, text in enumerate(AFTER_ZH if d.zh else AFTER_EN) if (index % 3 == 2) == (d.split == "test")
     ]
-    training = d.split == "train"
-    if d.chance(REMARK_SHARE if training else 0.15):
-        question = (remarks.before(d) if training and d.chance(0.7) else d.pick(before)) + question
-    if d.chance(REMARK_SHARE if training else 0.12):
-        said = remarks.after(d) if training and d.chance(0.7) else d.pick(after)
-        question += ("" if question[-1] in ".?!:。？！" else "。" if d.zh else ".") + said
+    if d.chance(0.15):
+        question = d.pick(before) + question
+    if d.chance(0.12):
+        question += ("" if question[-1] in ".?!:。？！" else "。" if d.zh else ".") + d.pick(after)
     return question
 
 

@@ -83,12 +83,13 @@ MAKERS: tuple[tuple[float, Callable[[Draw], Asked]], ...] = (
 
 
 def _thought(d: Draw, offers: Sequence[Offer], answer: str) -> str:
-    """What is offered and that it does not help; `{}` stands for the names, where they are few."""
+    """What is offered and that it does not help; the names where they are few."""
     if answer:
         return d.say(("I can answer this without a function.",), ("这个不需要函数。",))
-    if not offers or len(offers) > 3:
+    names = (", " if not d.zh else "、").join(item.name for item in offers)
+    if not names or len(offers) > 3:
         return d.say(("No function fits this.",), ("没有合适的函数。",))
-    return d.say(("I have {}. No function fits this.",), ("这里只有 {}，没有合适的函数。",))
+    return d.say((f"I have {names}. No function fits this.",), (f"这里只有 {names}，没有合适的函数。",))
 
 
 def none(d: Draw) -> Example | Case:
@@ -97,9 +98,6 @@ def none(d: Draw) -> Example | Case:
     make = d.rng.choices([maker for _, maker in MAKERS], [weight for weight, _ in MAKERS])[0]
     offers, question, answer = make(d)
     reasoning = _thought(d, offers, answer) if thinking else ""
-    before = opening(d)
-    said = answer or d.say(REFUSE_EN, REFUSE_ZH)
+    messages = [*opening(d), user(question), assistant(answer or d.say(REFUSE_EN, REFUSE_ZH), reasoning)]
     tools = definitions(d, offers)
-    names = ("、" if d.zh else ", ").join(tool["function"]["name"] for tool in tools)
-    messages = [*before, user(question), assistant(said, reasoning.format(names))]
     return finish(d.split, messages, "tools/none", check="none-called", tools=tools, thinking=thinking)
