@@ -14,7 +14,7 @@ MIDDLE = Footprint(weights=5 * GIB, cache_per_token=128 << 10, trained_context=1
 
 @pytest.mark.parametrize(
     ("footprint", "gib", "expected"),
-    [(TINY, 20, (2048, 8)), (SMALL, 20, (16384, 8)), (MIDDLE, 20, (16384, 4)), (MIDDLE, 8, (8192, 1))],
+    [(TINY, 20, (2048, 8)), (SMALL, 20, (8192, 8)), (MIDDLE, 20, (8192, 4)), (MIDDLE, 8, (8192, 1))],
 )
 def test_default_context_and_slots(footprint: Footprint, gib: int, expected: tuple[int, int]) -> None:
     chosen = plan(footprint, context=0, parallel=0, available=gib * GIB)
@@ -24,12 +24,12 @@ def test_default_context_and_slots(footprint: Footprint, gib: int, expected: tup
 @pytest.mark.parametrize(
     ("saved", "gib", "expected"),
     [
-        (16384, 20, (16384, 8)),
-        (8192, 20, (8192, 8)),  # there was less memory when it was saved
-        (16384, 14, (16384, 4)),  # there is less now
-        (4096, 20, (16384, 8)),  # more than half of the context would be lost
-        (65536, 14, (8192, 8)),  # more than half of the slots would be
-        (10000, 20, (16384, 8)),  # somebody asked for that one
+        (8192, 20, (8192, 8)),
+        (16384, 20, (16384, 4)),  # it is larger, with half of the slots
+        (8192, 14, (8192, 4)),  # there is less memory now
+        (4096, 20, (8192, 8)),  # not comfortable
+        (131072, 14, (16384, 4)),  # more than half of the slots would be lost
+        (10000, 20, (8192, 8)),  # somebody asked for that one
     ],
 )
 def test_context_of_saved_conversations_is_kept(saved: int, gib: int, expected: tuple[int, int]) -> None:

@@ -1,6 +1,6 @@
 """The chat format: how conversations become text, and which parts of that text are learned.
 
-``chat_template.jinja`` says the same to llama.cpp; ``cria.evaluate --parity`` compares the two.
+``chat_template.jinja`` says the same to llama.cpp; ``cria.parity`` compares the two.
 """
 
 import json

@@ -9,7 +9,7 @@ _BATCH = 512
 _MINIMUM_CONTEXT = 4096
 _COMFORTABLE_CONTEXT = 8192
 """A context below this is not traded for more slots."""
-_SLOTS = ((8, 0.25), (4, 0.5), (2, 0.5), (1, 1.0))
+_SLOTS = ((8, 0.125), (4, 0.25), (2, 0.5), (1, 1.0))
 """Numbers of slots to choose from, and the part of the budget that the caches of so many may take."""
 _OVERHEAD = 64 << 20
 """What a process with an empty model holds: interpreter, engine, buffers."""
