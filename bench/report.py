@@ -20,8 +20,9 @@ _TITLES = {
     "queue": "Five hundred clients at once",
 }
 _NOTES = {
-    "speed": "512 tokens are read, 64 generated; rates are those that a client sees, but for llama-bench's own. `puna` "
-    "÷ another is the ratio within a round.",
+    "speed": "512 tokens are read, 64 generated; rates are those that a client sees, but for llama-bench's own. The "
+    "engine alone has its weights laid out as Puna lays them out for it. `puna` ÷ another is the ratio within a "
+    "round.",
     "streams": "Streams of 24 tokens after prompts of 16 that differ; tokens per second of all together, reading "
     "included.",
     "first-token": "A conversation of 2,000 tokens. Cold: it is new and the model not in memory. Warm: its next turn. "

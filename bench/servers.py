@@ -17,6 +17,7 @@ import psutil
 
 from puna.engine.client import EngineClient
 from puna.engine.config import RunnerConfig
+from puna.engine.engines import about_of
 from puna.engine.runner import Runner
 
 _START_SECONDS = 60.0
@@ -96,9 +97,13 @@ def puna(home: Path, **environment: str) -> Iterator[PunaServer]:
 
 @contextmanager
 def llama_server(binary: Path, model: Path, *options: str) -> Iterator[str]:
-    """Run llama.cpp's own server, with its defaults but for context, slots and ``options``; yield its address."""
+    """Run llama.cpp's own server, with its defaults but for context, slots and ``options``; yield its address.
+
+    Weights are laid out as Puna has them laid out by the same program.
+    """
     port = _free_port()
     command = [str(binary), "-m", str(model), "--host", "127.0.0.1", "--port", str(port)]
+    command += [] if repacks(binary) else ["--no-repack"]
     process = subprocess.Popen(
         [*command, "-c", str(_CONTEXT * _SLOTS), "-np", str(_SLOTS), *options],
         stdin=subprocess.DEVNULL,
@@ -110,6 +115,12 @@ def llama_server(binary: Path, model: Path, *options: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         _end(process)
+
+
+def repacks(binary: Path) -> bool:
+    """Return whether Puna has weights laid out anew by a llama-server."""
+    about = about_of(str(binary))
+    return about is None or about.repack
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import subprocess
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+from bench.servers import repacks
 from bench.subjects import Ask, Bench, Rounds, alternating, asks, engine_alone, own, peers
 from bench.vocabulary import text
 
@@ -56,6 +57,8 @@ def _llama_bench(native: Path, path: Path, model: str, rounds: Rounds) -> None:
         str(_ANSWER),
         "-r",
         "1",
+        "--repack",
+        str(int(repacks(native / "llama-server"))),
         "-o",
         "json",
     ]
