@@ -17,7 +17,7 @@ import psutil
 
 from puna.engine.client import EngineClient
 from puna.engine.config import RunnerConfig
-from puna.engine.engines import about_of
+from puna.engine.engines import repacks
 from puna.engine.runner import Runner
 
 _START_SECONDS = 60.0
@@ -103,7 +103,7 @@ def llama_server(binary: Path, model: Path, *options: str) -> Iterator[str]:
     """
     port = _free_port()
     command = [str(binary), "-m", str(model), "--host", "127.0.0.1", "--port", str(port)]
-    command += [] if repacks(binary) else ["--no-repack"]
+    command += [] if repacks(str(binary)) else ["--no-repack"]
     process = subprocess.Popen(
         [*command, "-c", str(_CONTEXT * _SLOTS), "-np", str(_SLOTS), *options],
         stdin=subprocess.DEVNULL,
@@ -115,12 +115,6 @@ def llama_server(binary: Path, model: Path, *options: str) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         _end(process)
-
-
-def repacks(binary: Path) -> bool:
-    """Return whether Puna has weights laid out anew by a llama-server."""
-    about = about_of(str(binary))
-    return about is None or about.repack
 
 
 @asynccontextmanager

@@ -6,9 +6,9 @@ import subprocess
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from bench.servers import repacks
 from bench.subjects import Ask, Bench, Rounds, alternating, asks, engine_alone, own, peers
 from bench.vocabulary import text
+from puna.engine.engines import repacks
 
 PART = "speed"
 _ROUNDS = 3
@@ -58,7 +58,7 @@ def _llama_bench(native: Path, path: Path, model: str, rounds: Rounds) -> None:
         "-r",
         "1",
         "--repack",
-        str(int(repacks(native / "llama-server"))),
+        str(int(repacks(str(native / "llama-server")))),
         "-o",
         "json",
     ]

@@ -149,12 +149,17 @@ async def _on(server: Server, group: MemoryGroup | None, plan: Plan, course: Cou
 
 
 def _prepare(server: Server) -> int:
-    """Make the models, use everything once that stays in memory once it is used; return the size of a model there."""
+    """Make the models, and use everything once that stays in memory once it is used.
+
+    Return the least size of a model there: that of a runner that was not asked to embed yet.
+    """
+    sizes: list[int] = []
     for model in MODELS:
         server.ask("/api/create", {"model": model, "from": "cria", "system": model, "stream": False})
         server.ask("/api/generate", {"model": model, "prompt": "x", "stream": False, "options": {"num_predict": 1}})
+        sizes += [entry["size"] for entry in server.loaded().values()]
         server.ask("/api/embed", {"model": model, "input": "x"})
-    return max(entry["size"] for entry in server.loaded().values())
+    return min(sizes)
 
 
 async def _harm(server: Server, course: Course, every: float, seed: int) -> None:

@@ -221,12 +221,12 @@ class Engines:
         return Build(name, place, about)
 
 
-def about_of(program: str) -> About | None:
-    """Return what is known of the build that a llama-server belongs to, ``None`` if it is none of Puna's."""
+def repacks(program: str) -> bool:
+    """Return whether a llama-server was the faster with weights laid out anew, as it is for one not built by Puna."""
     try:
-        return About.from_json((Path(program).parent.parent / _ABOUT).read_text(encoding="utf-8"))
+        return About.from_json((Path(program).parent.parent / _ABOUT).read_text(encoding="utf-8")).repack
     except (OSError, ValueError):
-        return None
+        return True
 
 
 def check_name(name: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from puna.engine import bound
 from puna.engine.config import RunnerConfig
-from puna.engine.engines import about_of
+from puna.engine.engines import repacks
 from puna.engine.errors import ModelLoadError
 
 _ERRORS_AND_WARNINGS, _EVERYTHING = "2", "4"
@@ -181,10 +181,8 @@ def _computing(config: RunnerConfig) -> list[str]:
 
 
 def _layout(config: RunnerConfig, known: frozenset[str]) -> list[str]:
-    repack = config.repack
-    if repack is None and (about := about_of(config.engine)):
-        repack = about.repack
-    return ["--no-repack"] if repack is False and "--no-repack" in known else []
+    repack = repacks(config.engine) if config.repack is None else config.repack
+    return ["--no-repack"] if not repack and "--no-repack" in known else []
 
 
 def _files(config: RunnerConfig, known: frozenset[str]) -> list[str]:
