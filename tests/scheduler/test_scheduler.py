@@ -270,6 +270,20 @@ async def test_an_unload_goes_on_when_whoever_asked_for_it_goes_away(make: Make)
     await until(lambda: not world.processes())
 
 
+async def test_a_request_that_comes_with_an_unload_gets_a_runner_that_stays(make: Make) -> None:
+    world = make()
+    await world.say()
+    unloading = [asyncio.create_task(world.scheduler.unload(world.cria)) for _ in range(2)]
+
+    async def ask() -> None:
+        async with world.scheduler.acquire(world.cria, request(world.cria, 1).options.runner) as lease:
+            await unloading[0]
+            await lease.client.get("/slots")
+
+    await asyncio.gather(ask(), *unloading)
+    assert len(world.processes()) == 1
+
+
 async def test_an_answer_that_is_complete_is_not_cancelled_any_more(make: Make) -> None:
     world = make()
     events = generate(world.scheduler, request(world.cria, 4), caller=Caller(id="one"))

@@ -207,7 +207,7 @@ class Scheduler:
         for task in self._loads:
             task.cancel()
         await asyncio.gather(*self._loads, *self._unloads, return_exceptions=True)
-        await asyncio.gather(*(self._unload(entry.resident) for entry in list(self._loaded.values())))
+        await asyncio.gather(*(self._send_away(entry.resident) for entry in list(self._loaded.values())))
 
     def _state(self, request: _Request, now: float) -> RequestState:
         ticket = request.ticket
@@ -306,7 +306,7 @@ class Scheduler:
                 request = self._requests[ticket.id]
                 _in_background(self._load(resident, request), self._loads)
             case Unload(resident):
-                _in_background(self._unload(resident), self._unloads)
+                self._send_away(resident)
             case Refuse(ticket, error):
                 self._refuse(self._requests[ticket.id], error)
 
@@ -332,8 +332,7 @@ class Scheduler:
 
     def _expire(self, entry: LoadedModel) -> None:
         if self._policy.idle(entry.resident):
-            self._policy.stop(entry.resident)
-            _in_background(self._unload(entry.resident), self._unloads)
+            self._send_away(entry.resident)
 
     def _measured(self, model: Model) -> Tuned:
         """Return what is stored of how the model runs best on this machine."""
@@ -405,16 +404,20 @@ class Scheduler:
         entry.keep_alive = 0
         if self._policy.idle(entry.resident):
             # Whoever asked for this may go away, but half of it must not be done.
-            await asyncio.shield(_in_background(self._unload(entry.resident), self._unloads))
+            await asyncio.shield(self._send_away(entry.resident))
 
     async def _forget(self, digest: str, entry: LoadedModel | None) -> None:
         if entry:
             await self._dismiss(entry)
         await asyncio.to_thread(self.sessions.forget, digest)
 
-    async def _unload(self, resident: Resident, *, save: bool = True) -> None:
-        """End a runner; ``save`` what its slots hold, unless it does not answer any more."""
+    def _send_away(self, resident: Resident) -> asyncio.Task[None]:
+        """Begin to unload an idle model: no request starts on it from now on, not only once the task has begun."""
         self._policy.stop(resident)
+        return _in_background(self._unload(resident), self._unloads)
+
+    async def _unload(self, resident: Resident, *, save: bool = True) -> None:
+        """End a runner that is stopping; ``save`` what its slots hold, unless it does not answer any more."""
         entry = self._loaded.pop(resident.key, None)
         try:
             if entry:
