@@ -16,7 +16,11 @@ from tests.server import Server, wait_for
 from puna.inference.events import Delta, Finished
 from puna.inference.generate import generate
 from puna.inference.requests import Completion, Conversation, Message
+from puna.models.create.build import create
+from puna.models.create.recipe import Recipe
 from puna.models.library import Model
+from puna.names import parse_name
+from puna.scheduler.exchanges import Exchange
 from puna.scheduler.sessions import BadSessionError, SessionStore, read_tokens
 
 MAGIC = 0x67677371
@@ -45,12 +49,21 @@ def store(tmp_path: Path) -> SessionStore:
 
 def test_a_session_that_goes_on_takes_the_place_of_the_earlier_one(store: SessionStore) -> None:
     place = store.directory({"model": "m"})
-    assert kept(store, place, [1, 2, 3])
-    assert kept(store, place, [1, 2, 3, 4])
-    assert kept(store, place, [1, 9])
-    assert kept(store, place, [1, 2]) is None
-    assert contents(store, place) == [(1, 2, 3, 4), (1, 9)]
-    assert [(info.model, info.tokens) for info in store.list()] in ([("m", 2), ("m", 4)], [("m", 4), ("m", 2)])
+    talk = list(range(300))
+    assert kept(store, place, talk[:200])
+    assert kept(store, place, [*talk[:190], *[1] * 80])  # where the answer was, text was tokenized anew
+    assert kept(store, place, talk[:100]) is None
+    assert kept(store, place, talk)
+    assert contents(store, place) == [tuple(talk[:190] + [1] * 80), tuple(talk)]
+
+
+def test_conversations_with_the_same_long_beginning_stand_side_by_side(store: SessionStore) -> None:
+    place = store.directory({"model": "m"})
+    system = list(range(1000))
+    talks = [system + [mark] * 100 for mark in (1, 2)]
+    assert all(kept(store, place, talk) for talk in talks)
+    assert contents(store, place) == [tuple(talk) for talk in talks]
+    assert [(info.model, info.tokens) for info in store.list()] == [("m", 1100)] * 2
 
 
 def test_nobody_else_can_read_it(store: SessionStore, tmp_path: Path) -> None:
@@ -76,15 +89,14 @@ def test_context_is_that_of_the_session_used_last(store: SessionStore) -> None:
 
 
 def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path: Path) -> None:
-    store = SessionStore(tmp_path, 2500)
+    store = SessionStore(tmp_path, 3500)
     places = [store.directory({"digest": name}) for name in "ab"]
-    for age, (place, tokens) in enumerate([(places[0], [1]), (places[1], [2])]):
-        kept(store, place, tokens, 1000)
-        (session,) = store.sessions(place)
-        os.utime(session.path, (age, age))
-    kept(store, places[1], [3], 1000)
-    assert [contents(store, place) for place in places] == [[], [(2,), (3,)]]
-    assert kept(store, places[0], [4], 5000) is None
+    talks = [tuple([mark] * 100) for mark in range(4)]
+    for age, (place, talk) in enumerate([(places[0], talks[0]), (places[1], talks[1])]):
+        store.keep(written(store, place, list(talk), 1000), len(talk), used_at=age)
+    kept(store, places[1], list(talks[2]), 1000)
+    assert [contents(store, place) for place in places] == [[], [talks[1], talks[2]]]
+    assert kept(store, places[0], list(talks[3]), 5000) is None
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00" * 64, struct.pack("<III", MAGIC, 4, 1 << 30), b"x"])
@@ -141,6 +153,69 @@ async def test_a_conversation_goes_on_after_unloading_as_if_nothing_had_been(mak
     again, end = await answer(world, longer)
     assert again == expected
     assert end.cached_tokens == uninterrupted.cached_tokens > 64
+    await world.scheduler.unload(world.cria)
+    assert len(world.scheduler.sessions.list()) == 1
+
+
+SYSTEM = "You live on the high plateau and herd llamas. " * 3
+NAMES = ("Ana", "Ben", "Cruz", "Dina")
+
+
+def turns(name: str, *more: str) -> Conversation:
+    """Return a conversation that begins like all others."""
+    said = (SYSTEM, f"My name is {name}. " * 20, *more)
+    roles = ("system", "user", "assistant", "user")
+    return Conversation(
+        messages=tuple(Message(role=role, content=text) for role, text in zip(roles, said, strict=False))
+    )
+
+
+async def chat(world: World, conversation: Conversation) -> tuple[str, int]:
+    """Return the answer and how many tokens of its prompt were known."""
+    events = generate(world.scheduler, replace(request(world.cria, 12), input=conversation))
+    said = [event async for batch in events for event in batch]
+    text = "".join(event.content for event in said if isinstance(event, Delta))
+    return text, next(event.cached_tokens for event in said if isinstance(event, Finished))
+
+
+@pytest.mark.parametrize("template", ["", "{{ range .Messages }}{{ .Role }}: {{ .Content }}\n{{ end }}"])
+async def test_conversations_that_took_turns_all_outlive_their_model(make: Make, template: str) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="2", OLLAMA_CONTEXT_LENGTH="1024")
+    if template:
+        create(world.library, parse_name("own"), Recipe(base=world.cria.name, template=template), print, lambda: False)
+        world.cria = world.library.get("own")
+    answers = {name: (await chat(world, turns(name)))[0] for name in NAMES}
+    longer = {name: turns(name, said, "What is my name?") for name, said in answers.items()}
+    expected = {name: await chat(world, conversation) for name, conversation in longer.items()}
+    await world.scheduler.unload(world.cria)
+    world.scheduler.sessions.clear()
+
+    for name in NAMES:
+        assert (await chat(world, turns(name)))[0] == answers[name]
+    await world.scheduler.unload(world.cria)
+    assert len(world.scheduler.sessions.list()) == len(NAMES)
+    for name, conversation in longer.items():
+        again, cached = await chat(world, conversation)
+        assert again == expected[name][0]
+        assert cached >= expected[name][1] - 1 > 64
+
+
+async def test_a_conversation_that_begins_like_a_saved_one_leaves_it_to_the_other(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="2", OLLAMA_CONTEXT_LENGTH="1024")
+    await answer(world, PROMPT * 2 + "Ana feeds it. " * 20)
+    await world.scheduler.unload(world.cria)
+    assert (await answer(world, PROMPT * 2 + "Ben asks why. " * 20))[1].cached_tokens > 64
+    assert (await answer(world, PROMPT * 2 + "Dina looks on. " * 20))[1].cached_tokens > 64
+    (session,) = world.scheduler.sessions.list()
+    assert (await answer(world, PROMPT * 2 + "Ana feeds it. " * 21))[1].cached_tokens > session.tokens - 64
+
+
+async def test_what_the_engine_has_lost_is_not_read_again_to_be_saved(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="2", OLLAMA_CONTEXT_LENGTH="1024")
+    await chat(world, turns("Ana"))
+    (entry,) = world.scheduler.loaded()
+    assert entry.warm
+    entry.warm.note(Exchange(await entry.runner.client.tokenize("This it has never been asked. " * 30), ""))
     await world.scheduler.unload(world.cria)
     assert len(world.scheduler.sessions.list()) == 1
 

@@ -14,6 +14,7 @@ from puna.inference.prompt.native_schema import native_schema
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.models.library import Model
+from puna.scheduler.exchanges import Exchange
 from puna.scheduler.lease import Caller, Lease
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.scheduler import Scheduler
@@ -113,17 +114,25 @@ async def _answer(
     client = lease.client
     stream = think_then_format(client, prepared) if prepared.closing else _one_call(client, prepared)
     said: list[str] = []
-    async with aclosing(stream) as batches:
-        async for batch in batches:
-            events: list[Event | Started] = []
-            for event in batch:
-                if isinstance(event, Delta):
-                    said.append(event.content)
-                    events.append(event)
-                else:
-                    events.append(await _finish(request, prepared, lease, event, "".join(said)))
-            if events:
-                yield events
+    plain, begun = True, False
+    try:
+        async with aclosing(stream) as batches:
+            async for batch in batches:
+                begun = True
+                events: list[Event | Started] = []
+                for event in batch:
+                    if isinstance(event, Delta):
+                        said.append(event.content)
+                        plain = plain and not (event.thinking or event.tool_calls)
+                        events.append(event)
+                    else:
+                        events.append(await _finish(request, prepared, lease, event, "".join(said)))
+                if events:
+                    yield events
+    finally:
+        if lease.warm and begun:  # a template leaves out thoughts of the past, and may write a call in another way
+            prompt = prepared.body["prompt"] if prepared.chat is None else prepared.chat
+            lease.warm.note(Exchange(prompt, "".join(said) if plain else ""))
 
 
 async def _one_call(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Event], None]:

@@ -13,7 +13,7 @@ import os
 import secrets
 import shutil
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 _ENDING = ".session"
 _UNFINISHED = ".part"
 _ABOUT = "about.json"
+LEAST_TOKENS = 64
+"""Reading fewer tokens again is no trouble."""
 _NAME, _DIGEST = "model", "digest"
 _MAGIC = 0x67677371  # "ggsq": llama.cpp's file of one sequence
-_SAME_CONVERSATION = 0.8
-"""The part of a session that another begins with if it goes on from it: where they part, text was tokenized anew."""
 _HEADER = struct.Struct("<III")
 _LISTED = 0xFFFFFFFF
 """What stands in front of a list of tokens with a header of its own: this, a version, a count."""
@@ -42,14 +42,9 @@ class Session:
     path: Path
     tokens: tuple[int, ...]
 
-    def shares(self, tokens: "list[int] | tuple[int, ...]") -> int:
+    def shares(self, tokens: Sequence[int]) -> int:
         """Return how many tokens at the beginning are the same."""
-        count = 0
-        for own, other in zip(self.tokens, tokens, strict=False):
-            if own != other:
-                break
-            count += 1
-        return count
+        return shared(self.tokens, tokens)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +90,13 @@ class SessionStore:
                 self.remove(path)
         return found
 
-    def keep(self, unfinished: Path, expected: int) -> Session | None:
+    def keep(self, unfinished: Path, expected: int, used_at: float | None = None) -> Session | None:
         """Keep a file of ``expected`` tokens that the engine has written, in the place of sessions that it continues.
 
-        Returns ``None`` when another session holds as much already, or the file is bad or too large; it is gone then.
+        It continues those that it begins with but for a few tokens: where they part, text was tokenized anew. That
+        two have most of their tokens in common does not tell: a long system prompt is that of many conversations.
+        ``used_at`` is when it was used last, in seconds since the epoch; without it, now. Returns ``None`` when another
+        session holds as much already, or the file is bad or too large; it is gone then.
         """
         try:
             unfinished.chmod(0o600)
@@ -112,12 +110,14 @@ class SessionStore:
         digest = hashlib.sha256(struct.pack(f"<{len(tokens)}I", *tokens)).hexdigest()[:32]
         session = Session(unfinished.with_name(digest + _ENDING), tokens)
         for other in self.sessions(unfinished.parent):
-            shared = other.shares(tokens)
-            if shared == len(tokens) < len(other.tokens):
+            same = other.shares(tokens)
+            if same == len(tokens) < len(other.tokens):
                 self.remove(unfinished)
                 return None
-            if shared >= _SAME_CONVERSATION * len(other.tokens) and other.path != session.path:
+            if len(other.tokens) - same < LEAST_TOKENS and other.path != session.path:
                 self.remove(other.path)
+        if used_at is not None:
+            os.utime(unfinished, (used_at, used_at))
         unfinished.replace(session.path)
         self._trim()
         return session if session.path.exists() else None
@@ -199,6 +199,12 @@ def _about(place: Path) -> Mapping[str, Any]:
     except (OSError, ValueError):
         return {}
     return about if isinstance(about, dict) else {}
+
+
+def shared(tokens: Sequence[int], others: Sequence[int]) -> int:
+    """Return with how many tokens both begin."""
+    different = (index for index, pair in enumerate(zip(tokens, others, strict=False)) if pair[0] != pair[1])
+    return next(different, min(len(tokens), len(others)))
 
 
 def read_tokens(path: Path) -> tuple[int, ...]:

@@ -3,18 +3,21 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
 from puna.engine.client import EngineClient
-from puna.engine.errors import EngineError, EngineRequestError, RunnerCrashedError
-from puna.scheduler.sessions import Session, SessionStore
+from puna.engine.errors import ContextExceededError, EngineError, EngineRequestError, RunnerCrashedError
+from puna.scheduler.exchanges import Exchange, Exchanges
+from puna.scheduler.sessions import LEAST_TOKENS, Session, SessionStore, shared
 
 _log = logging.getLogger(__name__)
-_LEAST_TOKENS = 64
-"""Reading fewer tokens again is no trouble."""
 _ANSWER_SECONDS = 5.0
 _SAVE_SECONDS = 20.0
+_CACHED_SECONDS = 5.0
+"""How long others may wait for conversations that are in no slot any more."""
+_REFUSED = (EngineError, EngineRequestError, ContextExceededError)
 
 
 class WarmSlots:
@@ -24,8 +27,15 @@ class WarmSlots:
         self._store = store
         self.place = place
         self._saved = store.sessions(place)
+        self._given: list[tuple[int, ...]] = []
+        """Beginnings of prompts that the engine has from here: it keeps them as long as it can."""
         self._restored: dict[int, Any] = {}
         self._change = asyncio.Lock()
+        self._exchanges = Exchanges()
+
+    def note(self, exchange: Exchange) -> None:
+        """Remember what was asked and answered, to find its cache when it has left its slot."""
+        self._exchanges.note(exchange)
 
     async def restore(self, client: EngineClient, tokens: Callable[[], Awaitable[list[int]]]) -> int | None:
         """Put the session that a prompt goes on from into a free slot and return the slot, ``None`` without one.
@@ -37,21 +47,28 @@ class WarmSlots:
         prompt = await tokens()
         async with self._change:
             best = max(self._saved, key=lambda session: session.shares(prompt), default=None)
-            if best is None or best.shares(prompt) < max(_LEAST_TOKENS, len(best.tokens) // 2):
+            if best is None:
+                return None
+            same = best.shares(prompt)
+            known = max((shared(tokens, prompt) for tokens in self._given), default=0)
+            if same < max(LEAST_TOKENS, len(best.tokens) // 2, known + LEAST_TOKENS):
                 return None
             slot = await self._free_slot(client)
             if slot is None:
                 return None
-            self._saved.remove(best)
-            if not await self._load(client, slot["id"], best):
+            loaded = await self._load(client, slot["id"], best)
+            if not loaded or len(best.tokens) - same < LEAST_TOKENS:  # else it is another conversation's
+                self._saved.remove(best)
+            if not loaded:
                 return None
+            self._given.append(best.tokens[:same])
             self._restored[slot["id"]] = slot.get("id_task")
             return int(slot["id"])
 
     async def _load(self, client: EngineClient, slot: int, session: Session) -> bool:
         try:
             answer = await client.post(f"/slots/{slot}?action=restore", {"filename": session.path.name})
-        except (EngineError, EngineRequestError, RunnerCrashedError) as error:
+        except (*_REFUSED, RunnerCrashedError) as error:
             self._store.remove(session.path)  # it must not do so twice
             if isinstance(error, RunnerCrashedError):
                 raise
@@ -72,22 +89,65 @@ class WarmSlots:
         return slot["id"] in self._restored and self._restored[slot["id"]] == slot.get("id_task")
 
     async def save(self, client: EngineClient) -> None:
-        """Save the slots that hold something. Does what it can in a bounded time; nothing depends on it."""
+        """Save what slots hold, then conversations that the engine has moved from there to its cache in memory.
+
+        Does what it can in a bounded time; nothing depends on it.
+        """
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):  # one that hangs must not hold up others for long
                 slots = await client.get("/slots")
             async with asyncio.timeout(_SAVE_SECONDS):
                 for slot in slots:
-                    if slot.get("n_prompt_tokens", 0) >= _LEAST_TOKENS:
-                        await self._save(client, slot)
-        except (TimeoutError, OSError, RunnerCrashedError, EngineError, EngineRequestError) as error:
+                    if slot.get("n_prompt_tokens", 0) >= LEAST_TOKENS:
+                        await self._save(client, slot["id"])
+            async with asyncio.timeout(_CACHED_SECONDS):
+                await self._save_cached(client)
+        except (TimeoutError, OSError, RunnerCrashedError, *_REFUSED) as error:
             _log.warning("sessions could not be saved: %s", str(error) or "it took too long")
 
-    async def _save(self, client: EngineClient, slot: Mapping[str, Any]) -> None:
+    async def _save_cached(self, client: EngineClient) -> None:
+        saved = await asyncio.to_thread(self._store.sessions, self.place)
+        for exchange in self._exchanges.newest_first():
+            tokens = await exchange.tokens(client)
+            unsaved = len(tokens) - max((session.shares(tokens) for session in saved), default=0)
+            if unsaved < LEAST_TOKENS:
+                continue
+            slot = await _recall(client, tokens)
+            if slot is None:
+                continue
+            session = await self._save(client, slot, exchange.at)
+            if session is None:  # the limit of all sessions, and what is left is older
+                return
+            saved.append(session)
+
+    async def _save(self, client: EngineClient, slot: int, used_at: float | None = None) -> Session | None:
+        """Save a slot and leave it empty, so that what it held does not displace others from the engine's cache."""
         unfinished = self._store.unfinished(self.place)
         try:
-            answer = await client.post(f"/slots/{slot['id']}?action=save", {"filename": unfinished.name})
-            if answer["n_saved"] >= _LEAST_TOKENS:
-                await asyncio.to_thread(self._store.keep, unfinished, answer["n_saved"])
+            answer = await client.post(f"/slots/{slot}?action=save", {"filename": unfinished.name})
+            await client.post(f"/slots/{slot}?action=erase", {})
+            if answer["n_saved"] < LEAST_TOKENS:
+                return None
+            return await asyncio.to_thread(self._store.keep, unfinished, answer["n_saved"], used_at)
         finally:
             self._store.remove(unfinished)
+
+
+async def _recall(client: EngineClient, tokens: list[int]) -> int | None:
+    """Return the slot into which the engine has put back what it still has of a prompt; ``None`` if that is little.
+
+    The engine says how much it has before it reads the rest.
+    """
+    body = {"prompt": tokens, "n_predict": 0, "cache_prompt": True, "stream": True, "return_progress": True}
+    try:
+        async with aclosing(client.stream("/completion", body)) as stream:
+            async for events in stream:
+                for event in events:
+                    progress = event.get("prompt_progress")
+                    if progress and progress["total"] - progress["cache"] >= LEAST_TOKENS:
+                        return None
+                    if event.get("stop"):
+                        return int(event["id_slot"])
+    except _REFUSED as error:
+        _log.info("a conversation could not be saved: %s", error)
+    return None
