@@ -12,6 +12,7 @@ from puna.scheduler.launch import (
     _batch_limit,
     can_save_slots,
     demand_of,
+    engine_of,
     footprint,
     runner_config,
     session_key,
@@ -50,7 +51,8 @@ NOTHING_ASKED = RunnerOptions()
 def started(
     model: Model, options: RunnerOptions = NOTHING_ASKED, tuned: Tuned = TUNED, **settings: str
 ) -> RunnerConfig:
-    return runner_config(model, options, PLAN, Settings.from_env(settings), tuned)
+    chosen = Settings.from_env(settings)
+    return runner_config(model, options, PLAN, chosen, engine_of(model, chosen), tuned)
 
 
 def test_a_runner_is_started_as_measured(cria: Model) -> None:
@@ -101,7 +103,7 @@ def test_a_runner_that_embeds_takes_a_text_in_one_step(cria: Model) -> None:
 
 def test_a_request_to_embed_needs_a_runner_that_does(cria: Model) -> None:
     embedding, generating = (
-        demand_of(cria, RunnerOptions(embeds=value), Settings.from_env({})) for value in (True, False)
+        demand_of(cria, RunnerOptions(embeds=value), Settings.from_env({}), "") for value in (True, False)
     )
     assert (embedding.embeds, generating.embeds, embedding.variant) == (True, False, generating.variant)
 
@@ -123,8 +125,8 @@ def test_a_card_keeps_flash_attention(
 def test_log_probabilities_are_asked_of_a_runner_that_does_not_guess(cria: Model) -> None:
     options, settings = RunnerOptions(logprobs=True), Settings.from_env({})
     assert started(cria, options).speculation == ""
-    demand = demand_of(cria, options, settings, TUNED)
-    guessing = demand_of(cria, RunnerOptions(), settings, TUNED)
+    demand = demand_of(cria, options, settings, "", TUNED)
+    guessing = demand_of(cria, RunnerOptions(), settings, "", TUNED)
     assert (demand.plain, demand.guesses, demand.variant) == (True, False, guessing.variant)
     assert (guessing.plain, guessing.guesses) == (False, True)
 

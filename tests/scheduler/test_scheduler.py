@@ -165,6 +165,15 @@ def _huge(world: World) -> Model:
     return model
 
 
+async def test_an_engine_that_is_gone_is_told_of_once_for_each_load(
+    make: Make, caplog: pytest.LogCaptureFixture
+) -> None:
+    world = make(PUNA_ENGINE="/nowhere/llama-server")
+    for _ in range(3):
+        await world.say()
+    assert caplog.text.count("there is no engine '/nowhere/llama-server'") == 1
+
+
 async def test_keep_alive_ends_a_model_and_unload_does_so_when_it_is_free(make: Make) -> None:
     world = make(OLLAMA_KEEP_ALIVE="50ms")
     await world.say()

@@ -48,7 +48,7 @@ def applicable(tuned: Tuned, model: Model, options: RunnerOptions, settings: Set
     return tuned
 
 
-def decided(tuned: Tuned, model: Model, options: RunnerOptions, settings: Settings) -> Tuned:
+def decided(tuned: Tuned, model: Model, options: RunnerOptions, settings: Settings, engine: str) -> Tuned:
     """Return how a runner is started: what is applicable of ``tuned``, with attention and its steps chosen."""
     tuned = applicable(tuned, model, options, settings)
     whole = _takes_whole_steps(model, options)
@@ -56,7 +56,7 @@ def decided(tuned: Tuned, model: Model, options: RunnerOptions, settings: Settin
         settings,
         tuned,
         kv_type=_kv_type(settings, tuned),
-        on_processor=_on_processor(model, options, settings),
+        on_processor=_on_processor(options, engine),
         whole_steps=whole,
     )
     step = tuned.micro_batch
@@ -89,9 +89,12 @@ def footprint(model: Model, settings: Settings, tuned: Tuned = UNTUNED) -> Footp
     )
 
 
-def demand_of(model: Model, options: RunnerOptions, settings: Settings, tuned: Tuned = UNTUNED) -> Demand:
-    """Return what a request for ``model`` with these options needs of a runner; ``tuned`` is what was measured."""
-    tuned = decided(tuned, model, options, settings)
+def demand_of(model: Model, options: RunnerOptions, settings: Settings, engine: str, tuned: Tuned = UNTUNED) -> Demand:
+    """Return what a request for ``model`` with these options needs of a runner.
+
+    ``engine`` is that of a ``RunnerConfig``, and ``tuned`` what was measured with it.
+    """
+    tuned = decided(tuned, model, options, settings, engine)
     return Demand(
         footprint=footprint(model, settings, tuned),
         context=options.num_ctx or settings.context_length,
@@ -104,16 +107,16 @@ def demand_of(model: Model, options: RunnerOptions, settings: Settings, tuned: T
 
 
 def runner_config(
-    model: Model, options: RunnerOptions, plan: Plan, settings: Settings, tuned: Tuned = UNTUNED
+    model: Model, options: RunnerOptions, plan: Plan, settings: Settings, engine: str, tuned: Tuned = UNTUNED
 ) -> RunnerConfig:
-    """Return the configuration of a runner for ``model`` with the context and slots of ``plan``.
+    """Return the configuration of a runner for ``model`` on ``engine`` with the context and slots of ``plan``.
 
     ``tuned`` is what was measured.
     """
-    tuned = decided(tuned, model, options, settings)
+    tuned = decided(tuned, model, options, settings, engine)
     batch = options.num_batch or footprint(model, settings).batch(plan.context)
     return RunnerConfig(
-        engine=engine_of(model, settings),
+        engine=engine,
         model_path=str(model.path),
         adapter_paths=tuple(str(path) for path in model.adapters),
         projector_path=str(model.projectors[0]) if model.projectors else "",
@@ -202,11 +205,10 @@ def _takes_whole_steps(model: Model, options: RunnerOptions) -> bool:
     return embeds(model, options) or bool(model.projectors)
 
 
-def _on_processor(model: Model, options: RunnerOptions, settings: Settings) -> bool:
+def _on_processor(options: RunnerOptions, engine: str) -> bool:
     """Return whether all is computed on the processor."""
     if options.num_gpu == 0:
         return True
-    engine = engine_of(model, settings)
     return native.on_processor(engine) if engine else sys.platform != "darwin"  # the wheels for it use Metal
 
 

@@ -50,6 +50,7 @@ class _Request:
 
     model: Model
     options: RunnerOptions
+    engine: str
     tuned: Tuned
     ticket: Ticket
     granted: asyncio.Future[LoadedModel]
@@ -231,18 +232,18 @@ class Scheduler:
         if not caller.again:  # whoever asks has just found the model in the store
             self._gone.discard(model.digest)
         entry = self._loaded.get(model.digest)
-        tuned = entry.tuned if entry else self._measured(model)
-        demand = demand_of(model, options, self._settings, tuned)
+        engine, tuned = (entry.config.engine, entry.tuned) if entry else self._chosen(model)
+        demand = demand_of(model, options, self._settings, engine, tuned)
         if entry is None or not entry.resident.serves(demand):
-            if entry:  # another load: it takes what has been measured since
-                tuned = self._measured(model)
-                demand = demand_of(model, options, self._settings, tuned)
+            if entry:  # another load: it takes what has been chosen and measured since
+                engine, tuned = self._chosen(model)
+                demand = demand_of(model, options, self._settings, engine, tuned)
             demand = replace(demand, saved_context=self.sessions.context_of(model.digest))
             self._policy.check(demand)
         ticket = Ticket(
             caller.id, caller.client, model.digest, demand, time.monotonic(), batch=caller.batch, again=caller.again
         )
-        request = _Request(model, options, tuned, ticket, asyncio.get_running_loop().create_future())
+        request = _Request(model, options, engine, tuned, ticket, asyncio.get_running_loop().create_future())
         self._requests[caller.id] = request
         self._policy.submit(ticket)
         self._pump()
@@ -334,9 +335,10 @@ class Scheduler:
         if self._policy.idle(entry.resident):
             self._send_away(entry.resident)
 
-    def _measured(self, model: Model) -> Tuned:
-        """Return what is stored of how the model runs best on this machine."""
-        return self._tuning.get(model, engine_identity(engine_of(model, self._settings)))
+    def _chosen(self, model: Model) -> tuple[str, Tuned]:
+        """Return the engine that is chosen for a model, and what is stored of how the model runs best on it here."""
+        engine = engine_of(model, self._settings)
+        return engine, self._tuning.get(model, engine_identity(engine))
 
     async def _load(self, resident: Resident, request: _Request) -> None:
         model = request.model
@@ -378,7 +380,7 @@ class Scheduler:
 
     async def _start(self, resident: Resident, request: _Request) -> tuple[Runner, WarmSlots | None]:
         model = request.model
-        config = runner_config(model, request.options, resident.plan, self._settings, request.tuned)
+        config = runner_config(model, request.options, resident.plan, self._settings, request.engine, request.tuned)
         _ = model.config  # read now, for the list of models in memory: the file may be gone before the model is
         warm = await asyncio.to_thread(self._warm_slots, model, config)
         runner = await Runner.start(

@@ -62,8 +62,10 @@ async def tune(asked: Tuning, settings: Settings, report: Callable[[Finding], No
     available = Capacity(lambda: True).bytes()
     needed = plan(footprint(model, settings, largest), context=context, parallel=1, available=available)
 
+    engine = engine_of(model, settings)
+
     def configure(how: Tuned) -> RunnerConfig:
-        config = runner_config(model, RunnerOptions(), needed, settings, how)
+        config = runner_config(model, RunnerOptions(), needed, settings, engine, how)
         return replace(config, embedding=False, pooling="", prompt_cache=_PROMPT_CACHE_MIB)
 
     start = _start(configure(UNTUNED))
@@ -87,7 +89,7 @@ async def tune(asked: Tuning, settings: Settings, report: Callable[[Finding], No
         )
         result = await search.run()
     return Measured(
-        key=TuningKey.of(model, engine_identity(engine_of(model, settings))),
+        key=TuningKey.of(model, engine_identity(engine)),
         model=str(model.name),
         tuned=result.tuned,
         speeds=result.speeds,
