@@ -30,12 +30,16 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One streamed answer: seconds from the request to its first and its last piece, and tokens."""
+    """One streamed answer: seconds from the request to its first and its last piece, and tokens.
+
+    ``load`` is how many of the seconds the server says that it waited for its model, 0 if it does not say.
+    """
 
     first: float
     seconds: float
     prompt_tokens: int
     tokens: int
+    load: float = 0.0
 
     @property
     def prompt_rate(self) -> float:
@@ -176,11 +180,11 @@ def _last_object(received: bytearray) -> dict[str, Any]:
     raise RuntimeError("the stream holds no object")
 
 
-def _counts(last: Mapping[str, Any]) -> tuple[int, int]:
-    """Return the tokens of the prompt and of the answer, as Ollama's API or llama.cpp's server counts them."""
+def _counts(last: Mapping[str, Any]) -> tuple[int, int, float]:
+    """Return the tokens of prompt and answer, and the seconds of loading, as Ollama's API or llama.cpp's server says."""
     if "eval_count" in last:
-        return int(last.get("prompt_eval_count", 0)), int(last["eval_count"])
-    return int(last["tokens_evaluated"]), int(last["tokens_predicted"])
+        return int(last.get("prompt_eval_count", 0)), int(last["eval_count"]), last.get("load_duration", 0) / 1e9
+    return int(last["tokens_evaluated"]), int(last["tokens_predicted"]), 0.0
 
 
 def _sha256(path: Path) -> str:

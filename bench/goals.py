@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bench.parts.first_token import LOADED
 from bench.record import Record, Series
 from bench.stats import Spread, ratios
 
@@ -50,7 +51,6 @@ class Goal:
         return f"{bound} {self.unit}".rstrip()
 
 
-_COLD = Figure("cold")
 GOALS = (
     Goal(
         "generation through the API ÷ llama-server, 1 B, one stream",
@@ -76,8 +76,16 @@ GOALS = (
         Figure("throughput", at=1),
         least=1.7,
     ),
-    Goal("first token of 2,000 tokens, cold ÷ after an unload", _COLD, Figure("after an unload"), least=30),
-    Goal("first token of 2,000 tokens, cold ÷ after a restart", _COLD, Figure("after a restart"), least=30),
+    *(
+        Goal(
+            f"first token of 2,000 tokens, cold ÷ after {what}{loaded}",
+            Figure(f"cold{loaded}"),
+            Figure(f"after {what}{loaded}"),
+            least=30,
+        )
+        for loaded in ("", LOADED)
+        for what in ("an unload", "a restart")
+    ),
     Goal(
         "processor time of the server per streamed token, /api/generate",
         Figure("processor time per token, /api/generate", model=None),

@@ -21,12 +21,14 @@ _TITLES = {
 }
 _NOTES = {
     "speed": "512 tokens are read, 64 generated; rates are those that a client sees, but for llama-bench's own. The "
-    "engine alone has its weights laid out as Puna lays them out for it. `puna` ÷ another is the ratio within a "
-    "round.",
+    "engine alone has its weights laid out as Puna lays them out for it. llama-server and llama-bench run with their "
+    'own defaults; "as Puna starts it" is without flash attention and with small steps, where Puna chooses so. '
+    "`puna` ÷ another is the ratio within a round.",
     "streams": "Streams of 24 tokens after prompts of 16 that differ; tokens per second of all together, reading "
-    "included.",
+    "included. The engine alone has eight slots, as Puna has.",
     "first-token": "A conversation of 2,000 tokens. Cold: it is new and the model not in memory. Warm: its next turn. "
-    "Then its next turns after the model was unloaded, and after the server was restarted.",
+    "Then its next turns after the model was unloaded, and after the server was restarted. With the load "
+    "not counted: less the time that the server says it waited for the model.",
     "loading": "From the request to the first token. The files are in the page cache. `llama-server`: from the start "
     "of the process. Changes are between models of which only one may be in memory.",
     "embeddings": "32 texts of 32 tokens in one request.",

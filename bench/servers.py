@@ -18,7 +18,11 @@ import psutil
 from puna.engine.client import EngineClient
 from puna.engine.config import RunnerConfig
 from puna.engine.engines import repacks
+from puna.engine.native import on_processor
 from puna.engine.runner import Runner
+from puna.scheduler.attention import SCORED_STEP, flash_attention
+from puna.scheduler.tuned import UNTUNED
+from puna.settings import Settings
 
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
@@ -121,12 +125,22 @@ def llama_server(binary: Path, model: Path, *options: str) -> Iterator[str]:
 async def portable_engine(model: Path) -> AsyncIterator[EngineClient]:
     """Run the portable engine as Puna's runners do, without Puna."""
     with tempfile.TemporaryDirectory(prefix="puna-bench-") as directory:
-        config = RunnerConfig(model_path=str(model), context=_CONTEXT, parallel=_SLOTS)
+        config = RunnerConfig(
+            model_path=str(model), context=_CONTEXT, parallel=_SLOTS, flash_attention=False, micro_batch=SCORED_STEP
+        )
         runner = await Runner.start("bench", config, Path(directory), load_timeout=_START_SECONDS)
         try:
             yield runner.client
         finally:
             await runner.stop()
+
+
+def as_puna(binary: Path) -> tuple[str, ...]:
+    """Return the options by which a llama-server attends and reads prompts as Puna has it do by default."""
+    attention = flash_attention(
+        Settings.from_env({}), UNTUNED, kv_type="f16", on_processor=on_processor(str(binary)), whole_steps=False
+    )
+    return () if attention is None else ("--flash-attn", "off", "--ubatch-size", str(SCORED_STEP))
 
 
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:

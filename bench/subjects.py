@@ -7,11 +7,12 @@ from pathlib import Path
 
 from bench.client import Answer, Client, client, complete
 from bench.record import Series
-from bench.servers import PunaServer, llama_server, portable_engine, puna
+from bench.servers import PunaServer, as_puna, llama_server, portable_engine, puna
 
 Ask = Callable[[str, int], Awaitable[Answer]]
 """Asks one subject for an answer of so many tokens to a prompt."""
 CRIA = "cria"
+AS_PUNA = "llama-server as Puna starts it"
 _BUILT_IN = (CRIA,)
 
 
@@ -94,16 +95,23 @@ async def peers(bench: Bench, *models: str) -> AsyncIterator[dict[str, Client]]:
 
 
 @asynccontextmanager
-async def engine_alone(bench: Bench, model: str) -> AsyncIterator[tuple[str, Ask]]:
-    """Run what Puna stands on by itself: the name of the subject, and how to ask it."""
+async def engine_alone(bench: Bench, model: str) -> AsyncIterator[dict[str, Ask]]:
+    """Run what Puna stands on by itself: how to ask it, by the name of the subject.
+
+    A llama-server runs once with its own defaults and once as Puna starts it.
+    """
     path = bench.models[model]
     if bench.native is None:
         async with portable_engine(path) as engine:
-            yield "engine alone", lambda prompt, tokens: complete(engine, prompt, tokens)
+            yield {"engine alone": lambda prompt, tokens: complete(engine, prompt, tokens)}
         return
-    with llama_server(bench.native / "llama-server", path) as url:
-        async with client(url) as asker:
-            yield "llama-server", asker.complete
+    binary = bench.native / "llama-server"
+    async with AsyncExitStack() as stack:
+        askers: dict[str, Ask] = {}
+        for name, options in (("llama-server", ()), (AS_PUNA, as_puna(binary))):
+            url = stack.enter_context(llama_server(binary, path, *options))
+            askers[name] = (await stack.enter_async_context(client(url))).complete
+        yield askers
 
 
 def asks(asker: Client, model: str) -> Ask:

@@ -1,11 +1,15 @@
-"""A conversation of 2,000 tokens: the seconds to the first token, cold, warm, after an unload and after a restart."""
+"""A conversation of 2,000 tokens: the seconds to the first token, cold, warm, after an unload and after a restart.
 
-from bench.client import Client
+What comes after the model has been loaded is what a saved conversation can save, so that is told by itself as well.
+"""
+
+from bench.client import Answer, Client
 from bench.servers import PunaServer
 from bench.subjects import Bench, Rounds, own, peers
 from bench.vocabulary import text
 
 PART = "first-token"
+LOADED = ", load not counted"
 _ROUNDS = 3
 _TOKENS = 2000
 _QUESTION, _ANSWER = 12, 4
@@ -19,7 +23,7 @@ async def measure(bench: Bench, rounds: Rounds) -> None:
     async with own(bench, model) as (server, asker), peers(bench, model) as others:
         for number in bench.rounds(_ROUNDS):
             messages = await _unloaded(asker, model, f"puna {number}", "puna", rounds)
-            rounds.add("after a restart", "puna", "s", await _restarted(server, asker, model, messages), model=model)
+            _add(rounds, "after a restart", "puna", model, await _restarted(server, asker, model, messages))
             for name, other in others.items():
                 await _unloaded(other, model, f"{name} {number}", name, rounds)
 
@@ -30,18 +34,23 @@ async def _unloaded(asker: Client, model: str, seed: str, name: str, rounds: Rou
     messages = [{"role": "user", "content": text(_TOKENS, seed)}]
     for measured in ("cold", "warm", "after an unload"):
         answer = await asker.chat(model, messages, _ANSWER)
-        rounds.add(measured, name, "s", answer.first, model=model)
+        _add(rounds, measured, name, model, answer)
         messages = _goes_on(messages, f"{seed} {measured}")
         if measured == "warm":
             await asker.unload(model)
     return messages
 
 
-async def _restarted(server: PunaServer, asker: Client, model: str, messages: Messages) -> float:
+async def _restarted(server: PunaServer, asker: Client, model: str, messages: Messages) -> Answer:
     server.stop()
     server.start()
     asker.url = server.url
-    return (await asker.chat(model, messages, _ANSWER)).first
+    return await asker.chat(model, messages, _ANSWER)
+
+
+def _add(rounds: Rounds, measured: str, name: str, model: str, answer: Answer) -> None:
+    rounds.add(measured, name, "s", answer.first, model=model)
+    rounds.add(f"{measured}{LOADED}", name, "s", answer.first - answer.load, model=model)
 
 
 def _goes_on(messages: Messages, seed: str) -> Messages:

@@ -39,8 +39,7 @@ async def _subjects(bench: Bench, model: str, stack: AsyncExitStack) -> dict[str
         portable = Bench(bench.models, bench.home)
         _, asker = await stack.enter_async_context(own(portable, model))
         subjects["puna portable"] = asks(asker, model)
-    name, ask = await stack.enter_async_context(engine_alone(bench, model))
-    subjects[name] = ask
+    subjects |= await stack.enter_async_context(engine_alone(bench, model))
     for peer, asker in (await stack.enter_async_context(peers(bench, model))).items():
         subjects[peer] = asks(asker, model)
     return subjects

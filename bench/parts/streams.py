@@ -2,33 +2,52 @@
 
 import asyncio
 import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
-from bench.client import Client
-from bench.subjects import Bench, Rounds, alternating, own, peers
+from bench.client import client
+from bench.servers import as_puna, llama_server
+from bench.subjects import AS_PUNA, Ask, Bench, Rounds, alternating, asks, own, peers
 from bench.vocabulary import text
 
 PART = "streams"
 _ROUNDS = 3
 _COUNTS = (1, 2, 4, 8, 16, 32)
 _PROMPT, _ANSWER = 16, 24
+_SLOTS, _CONTEXT = 8, 8192
+"""Of the engine alone: what Puna chooses for the model that is measured, on a machine with enough memory."""
 
 
 async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure the largest model."""
     model = list(bench.models)[-1]
-    async with own(bench, model) as (_, asker), peers(bench, model) as others:
-        subjects = {"puna": asker, **others}
-        for subject in subjects.values():
-            await subject.generate(model, text(_PROMPT, "warm up"), 1)
+    async with AsyncExitStack() as stack:
+        _, asker = await stack.enter_async_context(own(bench, model))
+        others = await stack.enter_async_context(peers(bench, model))
+        subjects = {name: asks(one, model) for name, one in {"puna": asker, **others}.items()}
+        if bench.native:
+            subjects |= await stack.enter_async_context(_engine(bench.native / "llama-server", bench.models[model]))
+        for ask in subjects.values():
+            await ask(text(_PROMPT, "warm up"), 1)
         for number in bench.rounds(_ROUNDS):
             for count in _COUNTS:
                 for name in alternating(list(subjects), number):
-                    rate = await _together(subjects[name], model, count, f"{name} {number}")
+                    rate = await _together(subjects[name], count, f"{name} {number}")
                     rounds.add("throughput", name, "tokens/s", rate, model=model, at=count)
 
 
-async def _together(asker: Client, model: str, count: int, seed: str) -> float:
+@asynccontextmanager
+async def _engine(binary: Path, model: Path) -> AsyncIterator[dict[str, Ask]]:
+    """Run a llama-server as Puna starts it, to tell what of a ratio is the engine's."""
+    slots = ("-c", str(_SLOTS * _CONTEXT), "-np", str(_SLOTS))
+    with llama_server(binary, model, *slots, *as_puna(binary)) as url:
+        async with client(url) as asker:
+            yield {AS_PUNA: asker.complete}
+
+
+async def _together(ask: Ask, count: int, seed: str) -> float:
     began = time.perf_counter()
     prompts = [text(_PROMPT, (seed, count, number)) for number in range(count)]
-    answers = await asyncio.gather(*(asker.generate(model, prompt, _ANSWER) for prompt in prompts))
+    answers = await asyncio.gather(*(ask(prompt, _ANSWER) for prompt in prompts))
     return sum(answer.tokens for answer in answers) / (time.perf_counter() - began)
