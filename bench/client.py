@@ -181,7 +181,7 @@ def _last_object(received: bytearray) -> dict[str, Any]:
 
 
 def _counts(last: Mapping[str, Any]) -> tuple[int, int, float]:
-    """Return the tokens of prompt and answer, and the seconds of loading, as Ollama's API or llama.cpp's server says."""
+    """Return the tokens of prompt and answer, and seconds of loading, as Ollama's API or llama.cpp's server says."""
     if "eval_count" in last:
         return int(last.get("prompt_eval_count", 0)), int(last["eval_count"]), last.get("load_duration", 0) / 1e9
     return int(last["tokens_evaluated"]), int(last["tokens_predicted"]), 0.0
