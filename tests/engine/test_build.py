@@ -6,6 +6,8 @@ import hashlib
 import io
 import os
 import shutil
+import subprocess
+import sys
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -242,6 +244,50 @@ def test_place_may_have_any_name(tmp_path: Path) -> None:
     assert tools.nvcc == ""
     made = compile_programs(work, three, tools, jobs=1, commit="abc", progress=lambda _done, _total: None)
     assert sorted(path.name for path in made.iterdir()) == ["llama-bench", "llama-quantize", "llama-server"]
+
+
+CLEARING = r"""
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <unistd.h>
+
+static long resident() {
+    long all = 0, here = 0;
+    FILE * file = fopen("/proc/self/statm", "r");
+    if (fscanf(file, "%ld %ld", &all, &here) != 2) abort();
+    fclose(file);
+    return here * sysconf(_SC_PAGESIZE) >> 20;
+}
+
+int main(int, char ** arguments) {
+    const size_t size = (size_t)96 << 20;
+    char * whole = (char *)malloc(size + 100), * part = whole + 33;
+    memset(whole, 7, size + 100);
+    const long before = resident();
+    if (arguments[1]) std::memset(part, 0, size); else memset(part, 0, size);
+    const long after = resident();
+    for (size_t index = 0; index < size + 100; index++) {
+        const bool inside = index >= 33 && index < size + 33;
+        if (whole[index] != (inside ? 0 : 7)) return 2;
+    }
+    printf("%ld %ld\n", before, after);
+}
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the pages of other systems are not given back")
+@pytest.mark.usefixtures("_compiler")
+def test_clearing_a_cache_gives_its_memory_back(work: Work) -> None:
+    tools = assemble(work, cuda=False)
+    made = compile_programs(
+        work, tree(work.place / "source", CLEARING), tools, jobs=1, commit="", progress=lambda _done, _total: None
+    )
+    for arguments in ([], ["std"]):
+        output = subprocess.run([made / "llama-server", *arguments], check=True, capture_output=True, text=True).stdout
+        before, after = map(int, output.split())
+        assert before > 96
+        assert after < 32
 
 
 def test_portable_engine_passes_the_check_of_engines(tmp_path: Path) -> None:

@@ -26,15 +26,7 @@ _FLAGS = {
     "LLAMA_USE_PREBUILT_UI": "OFF",
 }
 _CUDA_FLAGS = {"GGML_CUDA": "ON", "CMAKE_CUDA_ARCHITECTURES": "native"}
-# GCC before 11.5, 12.4, 13.3 and 14 believes that the instruction which loads AMX's tile configuration reads eight of
-# its 64 bytes, and leaves out the stores to the rest; the program then crashes (GCC's bug 114098). This says the truth.
-_TILES = """\
-#if defined(__AMX_TILE__) && defined(__GNUC__) && !defined(__clang__)
-#include <immintrin.h>
-#undef _tile_loadconfig
-#define _tile_loadconfig(config) __asm__ volatile("ldtilecfg %0" : : "m"(*(const char(*)[64])(config)))
-#endif
-"""
+_PRELUDE = Path(__file__).with_name("prelude.h")
 
 Progress = Callable[[int, int], None]
 """Told how many steps are done, and how many there are."""
@@ -51,8 +43,8 @@ def compile_programs(work: Work, source: Path, tools: Toolchain, *, jobs: int, c
     ``commit`` is what the programs say of their source, "" to let them find out. Raises ``BuildError``.
     """
     tree = work.place / "tree"
-    header = work.place / "tiles.h"
-    header.write_text(_TILES, encoding="utf-8")
+    header = work.place / _PRELUDE.name
+    shutil.copyfile(_PRELUDE, header)
     flags = _FLAGS | (_CUDA_FLAGS | {"CMAKE_CUDA_COMPILER": tools.nvcc} if tools.nvcc else {})
     flags |= {"CMAKE_C_COMPILER": tools.c, "CMAKE_CXX_COMPILER": tools.cxx, "CMAKE_MAKE_PROGRAM": tools.ninja}
     flags["CMAKE_CXX_FLAGS"] = f'{os.environ.get("CXXFLAGS", "")} -include "{header}"'.strip()
