@@ -21,7 +21,7 @@ from puna.models.create.recipe import Recipe
 from puna.models.library import Model
 from puna.names import parse_name
 from puna.scheduler.exchanges import Exchange
-from puna.scheduler.sessions import BadSessionError, SessionStore, read_tokens
+from puna.scheduler.sessions import BadSessionError, SessionStore, read_tokens, shared
 
 MAGIC = 0x67677371
 
@@ -45,6 +45,13 @@ def contents(store: SessionStore, place: Path) -> list[tuple[int, ...]]:
 @pytest.fixture
 def store(tmp_path: Path) -> SessionStore:
     return SessionStore(tmp_path / "sessions", 1 << 20)
+
+
+@pytest.mark.parametrize("same", [0, 1, 2, 3, 7, 8, 9])
+def test_two_texts_share_what_both_begin_with(same: int) -> None:
+    one = list(range(9))
+    assert shared(one, tuple(one[:same])) == same
+    assert shared([*one[:same], -1, *one], [*one[:same], -2, *one]) == same
 
 
 def test_a_session_that_goes_on_takes_the_place_of_the_earlier_one(store: SessionStore) -> None:

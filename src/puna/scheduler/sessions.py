@@ -202,9 +202,16 @@ def _about(place: Path) -> Mapping[str, Any]:
 
 
 def shared(tokens: Sequence[int], others: Sequence[int]) -> int:
-    """Return with how many tokens both begin."""
-    different = (index for index, pair in enumerate(zip(tokens, others, strict=False)) if pair[0] != pair[1])
-    return next(different, min(len(tokens), len(others)))
+    """Return with how many tokens both begin. It halves what is left, so that no token is looked at by itself."""
+    one, other = tuple(tokens), tuple(others)
+    same, most = 0, min(len(one), len(other))
+    while same < most:
+        middle = (same + most + 1) // 2
+        if one[same:middle] == other[same:middle]:
+            same = middle
+        else:
+            most = middle - 1
+    return same
 
 
 def read_tokens(path: Path) -> tuple[int, ...]:
