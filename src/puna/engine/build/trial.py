@@ -23,7 +23,7 @@ from puna.models.library import Library, Model
 _LAYERS, _WIDTH, _INNER, _HEADS, _CONTEXT = 8, 1024, 3072, 16, 1024
 _DEVIATION = 0.03
 _SAMPLE_ROWS = 512
-_ROUNDS = 3
+_ROUNDS = 10
 _PROMPT_TOKENS, _ANSWER_TOKENS = 256, 64
 _LOAD_SECONDS, _CHECK_SECONDS, _MEASURE_SECONDS = 120.0, 300.0, 300.0
 _PROMPTS = ("Once upon a time", "The weather in the mountains", "从前有一座山")
@@ -94,7 +94,7 @@ class Measured:
 def measure(program: str, model: Path, directory: Path) -> Measured:
     """Measure a llama-server and the portable engine on a model; sockets go into ``directory``.
 
-    They run in turn, on all cores, and the best of three rounds counts, so that what else the machine does disturbs
+    They run in turn, on all cores, and the best of ten rounds counts, so that what else the machine does disturbs
     none more than the others. Raises ``ModelLoadError``, ``RunnerCrashedError`` or ``TimeoutError``.
     """
     portable = RunnerConfig(model_path=str(model), context=_CONTEXT, embedding=False)
