@@ -70,9 +70,10 @@ async def _tokens(server: PunaServer, asker: Client, number: int, rounds: Rounds
 async def _memory(server: PunaServer, asker: Client, model: str, rounds: Rounds) -> None:
     """Measure the memory of a runner that has just answered, and of the server beside it."""
     await asker.generate(model, text(16, "memory"), 8)
-    held = [process.memory_full_info() for process in server.runners()]
+    held = [process.memory_info() for process in server.runners()]
+    private = sum(info.rss - getattr(info, "shared", 0) for info in held)  # mapped files stay in the page cache
     rounds.add("memory of the runner", "puna", "MB", sum(info.rss for info in held) / 1e6, model=model)
-    rounds.add("memory of the runner that is its own", "puna", "MB", sum(info.uss for info in held) / 1e6, model=model)
+    rounds.add("memory of the runner that is its own", "puna", "MB", private / 1e6, model=model)
     rounds.add("memory of the server", "puna", "MB", server.resident() / 1e6, model=model)
     await asker.unload(model)
 
