@@ -96,7 +96,7 @@ def _has_images(request: GenerationRequest) -> bool:
 
 
 async def _warmed(prepared: Prepared, lease: Lease) -> Prepared:
-    """Return the call on the slot that holds the beginning of its prompt from an earlier day, if there is one."""
+    """Return the call as the engine will find what is known of its prompt, from this day or an earlier one."""
     if lease.warm is None:
         return prepared
 
@@ -104,8 +104,14 @@ async def _warmed(prepared: Prepared, lease: Lease) -> Prepared:
         given = prepared.body.get("prompt")
         return given if isinstance(given, list) else await lease.client.tokenize(await prepared.rendered(lease.client))
 
-    slot = await lease.warm.restore(lease.client, tokens)
+    slot = await lease.warm.ready(lease.client, Exchange(_prompt(prepared)), tokens)
     return prepared if slot is None else replace(prepared, body=prepared.body | {"id_slot": slot})
+
+
+def _prompt(prepared: Prepared) -> list[int] | Mapping[str, Any]:
+    """Return the prompt as tokens, or as what the engine's template is given."""
+    tokens: list[int] = prepared.body.get("prompt", [])
+    return tokens if prepared.chat is None else prepared.chat
 
 
 async def _answer(
@@ -131,8 +137,7 @@ async def _answer(
                     yield events
     finally:
         if lease.warm and begun:  # a template leaves out thoughts of the past, and may write a call in another way
-            prompt = prepared.body["prompt"] if prepared.chat is None else prepared.chat
-            lease.warm.note(Exchange(prompt, "".join(said) if plain else ""))
+            lease.warm.note(Exchange(_prompt(prepared), "".join(said) if plain else ""))
 
 
 async def _one_call(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Event], None]:

@@ -12,11 +12,13 @@ from typing import Any
 from puna.engine.client import EngineClient
 
 _CONVERSATIONS = 32
+_BEGINNING = 64
+"""Tokens that tell whether two prompts begin alike."""
 _TAIL = 16
 """Tokens with which a template has a prompt end, and which the next prompt may not have at this place."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Exchange:
     """A prompt and the answer to it.
 
@@ -25,8 +27,12 @@ class Exchange:
     """
 
     prompt: list[int] | Mapping[str, Any]
-    answer: str
+    answer: str = ""
     at: float = field(default_factory=time.time)
+    turns: int = 1
+    """How many exchanges of the conversation have been seen, this one among them."""
+    cut: bool = False
+    """Whether the engine has lost all but its beginning, which another conversation has as well."""
 
     def continues(self, earlier: "Exchange") -> bool:
         """Return whether this goes on from what was asked before."""
@@ -37,6 +43,15 @@ class Exchange:
         if isinstance(now, Mapping) and isinstance(before, Mapping):
             said = before.get("messages", [])
             return bool(now.get("messages", [])[: len(said)] == said)
+        return False
+
+    def begins_like(self, other: "Exchange") -> bool:
+        """Return whether both have a beginning in common, as a system prompt is."""
+        one, two = self.prompt, other.prompt
+        if isinstance(one, list) and isinstance(two, list):
+            return one[:_BEGINNING] == two[:_BEGINNING]
+        if isinstance(one, Mapping) and isinstance(two, Mapping):
+            return bool(one.get("messages", [])[:1] == two.get("messages", [])[:1])
         return False
 
     async def tokens(self, client: EngineClient) -> list[int]:
@@ -54,9 +69,20 @@ class Exchanges:
 
     def note(self, exchange: Exchange) -> None:
         """Remember an exchange in the place of those that it continues; the oldest goes when there are too many."""
-        others = [earlier for earlier in self._latest if not exchange.continues(earlier)]
-        self._latest = [*others, exchange][-_CONVERSATIONS:]
+        earlier = [other for other in self._latest if exchange.continues(other)]
+        exchange.turns = 1 + max((other.turns for other in earlier), default=0)
+        self._latest = [*(other for other in self._latest if other not in earlier), exchange][-_CONVERSATIONS:]
 
     def newest_first(self) -> list[Exchange]:
         """Return what is remembered, the most recent first."""
         return self._latest[::-1]
+
+    def around(self, exchange: Exchange) -> tuple[Exchange | None, Exchange | None]:
+        """Return what an exchange continues, and what has been said since, last, in one that begins like it."""
+        rival = None
+        for other in self.newest_first():
+            if exchange.continues(other):
+                return other, rival
+            if rival is None and other.begins_like(exchange):
+                rival = other
+        return None, rival

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import aclosing
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,33 +37,68 @@ class WarmSlots:
         """Remember what was asked and answered, to find its cache when it has left its slot."""
         self._exchanges.note(exchange)
 
-    async def restore(self, client: EngineClient, tokens: Callable[[], Awaitable[list[int]]]) -> int | None:
+    async def ready(
+        self, client: EngineClient, prompt: Exchange, tokens: Callable[[], Awaitable[list[int]]]
+    ) -> int | None:
+        """See to it that the engine finds all that is known of a prompt; return the slot if it must be a certain one.
+
+        A session that the prompt goes on from is put into a slot. And no conversation shall lose its cache to another
+        that begins alike, as with the same system prompt: llama.cpp takes the slot, or what it has in memory, that
+        begins most alike and cuts off the rest, even if the conversation itself is in memory and another in a slot.
+        Prompts that only come once are left to that. ``tokens`` are those of the prompt, asked for only if needed.
+        """
+        own, rival = self._exchanges.around(prompt)
+        if own and not own.cut:
+            if rival:
+                await _clear_slots(client)
+            return None
+        async with self._change:
+            slot = await self._restore(client, tokens)
+            if slot is None and rival:
+                if own or rival.turns > 1:
+                    with _tolerance():
+                        await self._put_aside(client, rival)
+                rival.cut = True
+        return slot
+
+    async def _restore(self, client: EngineClient, tokens: Callable[[], Awaitable[list[int]]]) -> int | None:
         """Put the session that a prompt goes on from into a free slot and return the slot, ``None`` without one.
 
-        ``tokens``, the prompt's, are asked for only if there are sessions. A session is used if most of it fits.
+        A session is used if most of it fits.
         """
         if not self._saved:
             return None
         prompt = await tokens()
-        async with self._change:
-            best = max(self._saved, key=lambda session: session.shares(prompt), default=None)
-            if best is None:
-                return None
-            same = best.shares(prompt)
-            known = max((shared(tokens, prompt) for tokens in self._given), default=0)
-            if same < max(LEAST_TOKENS, len(best.tokens) // 2, known + LEAST_TOKENS):
-                return None
-            slot = await self._free_slot(client)
-            if slot is None:
-                return None
-            loaded = await self._load(client, slot["id"], best)
-            if not loaded or len(best.tokens) - same < LEAST_TOKENS:  # else it is another conversation's
-                self._saved.remove(best)
-            if not loaded:
-                return None
-            self._given.append(best.tokens[:same])
-            self._restored[slot["id"]] = slot.get("id_task")
-            return int(slot["id"])
+        best = max(self._saved, key=lambda session: session.shares(prompt))
+        same = best.shares(prompt)
+        known = max((shared(tokens, prompt) for tokens in self._given), default=0)
+        if same < max(LEAST_TOKENS, len(best.tokens) // 2, known + LEAST_TOKENS):
+            return None
+        slot = await self._free_slot(client)
+        if slot is None:
+            return None
+        loaded = await self._load(client, slot["id"], best)
+        if not loaded or len(best.tokens) - same < LEAST_TOKENS:  # else it is another conversation's
+            self._saved.remove(best)
+        if not loaded:
+            return None
+        self._given.append(best.tokens[:same])
+        self._restored[slot["id"]] = slot.get("id_task")
+        return int(slot["id"])
+
+    async def _put_aside(self, client: EngineClient, exchange: Exchange) -> None:
+        """Save what the engine has of a conversation, and leave it in a slot, for another to take its beginning.
+
+        Nothing is done while others are answered: what they have left in slots would have to make way.
+        """
+        if any(slot["is_processing"] for slot in await client.get("/slots")):
+            return
+        tokens = await exchange.tokens(client)
+        slot = await _recall(client, tokens)
+        if slot is None or any(len(tokens) - session.shares(tokens) < LEAST_TOKENS for session in self._saved):
+            return
+        session = await self._save(client, slot, exchange.at)
+        self._saved += [session] if session else []
 
     async def _load(self, client: EngineClient, slot: int, session: Session) -> bool:
         try:
@@ -100,6 +135,7 @@ class WarmSlots:
                 for slot in slots:
                     if slot.get("n_prompt_tokens", 0) >= LEAST_TOKENS:
                         await self._save(client, slot["id"])
+                        await _empty(client, slot["id"])
             async with asyncio.timeout(_CACHED_SECONDS):
                 await self._save_cached(client)
         except (TimeoutError, OSError, RunnerCrashedError, *_REFUSED) as error:
@@ -116,21 +152,41 @@ class WarmSlots:
             if slot is None:
                 continue
             session = await self._save(client, slot, exchange.at)
+            await _empty(client, slot)
             if session is None:  # the limit of all sessions, and what is left is older
                 return
             saved.append(session)
 
     async def _save(self, client: EngineClient, slot: int, used_at: float | None = None) -> Session | None:
-        """Save a slot and leave it empty, so that what it held does not displace others from the engine's cache."""
+        """Save a slot; return ``None`` if that was not possible, or there is no room for it."""
         unfinished = self._store.unfinished(self.place)
         try:
             answer = await client.post(f"/slots/{slot}?action=save", {"filename": unfinished.name})
-            await client.post(f"/slots/{slot}?action=erase", {})
             if answer["n_saved"] < LEAST_TOKENS:
                 return None
             return await asyncio.to_thread(self._store.keep, unfinished, answer["n_saved"], used_at)
         finally:
             self._store.remove(unfinished)
+
+
+@contextmanager
+def _tolerance() -> Iterator[None]:
+    """Let a request go on without what would have saved it time."""
+    try:
+        yield
+    except (*_REFUSED, OSError) as error:
+        _log.warning("a conversation may have to be read again: %s", error)
+
+
+async def _clear_slots(client: EngineClient) -> None:
+    """Have the engine move to its memory what idle slots hold, as it does at any request, here one for nothing."""
+    with _tolerance():
+        await client.post("/completion", {"prompt": [0], "n_predict": 0})
+
+
+async def _empty(client: EngineClient, slot: int) -> None:
+    """Empty a slot, so that what it held does not displace others from the engine's cache."""
+    await client.post(f"/slots/{slot}?action=erase", {})
 
 
 async def _recall(client: EngineClient, tokens: list[int]) -> int | None:
