@@ -4,11 +4,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from bench.parts.first_token import LOADED
 from bench.record import Record, Series
 from bench.stats import Spread
 
 _COLORS = ("#2a6f97", "#bc6c25", "#6a994e", "#8d5a97", "#7f7f7f")
-_SIZE = (6.4, 3.2)
+_SIZE = (7.6, 3.4)
 _DPI = 90
 
 
@@ -56,7 +57,7 @@ def _speed(axes: Any, series: list[Series]) -> None:
                 axes.bar(at, spread.median / fastest, width, color=color, yerr=scaled, capsize=2)
                 axes.text(at, 0.02, f"{spread.median:.0f}", ha="center", color="white", fontsize=7)
         axes.bar(0, 0, color=color, label=subject)
-    axes.set_xticks(range(len(groups)), [f"{measure}, {model}" for measure, model in groups])
+    axes.set_xticks(range(len(groups)), [f"{measure}\n{model}" for measure, model in groups])
     axes.set_ylabel("tokens/s ÷ the fastest")
     _legend(axes)
 
@@ -86,12 +87,12 @@ def _streams(axes: Any, series: list[Series]) -> None:
 
 
 def _legend(axes: Any) -> None:
-    axes.legend(fontsize=8, frameon=False, ncols=len(_COLORS), loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    axes.figure.legend(fontsize=8, frameon=False, ncols=3, loc="outside upper center")
 
 
 def _first_token(axes: Any, series: list[Series]) -> None:
     """Bars of the seconds to the first token, on a logarithmic scale."""
-    own = [entry for entry in series if entry.subject == "puna"]
+    own = [entry for entry in series if entry.subject == "puna" and not entry.measure.endswith(LOADED)]
     for place, entry in enumerate(own):
         spread = Spread.of(entry.values)
         axes.barh(place, spread.median, color=_COLORS[0])
@@ -99,7 +100,7 @@ def _first_token(axes: Any, series: list[Series]) -> None:
     axes.set_yticks(range(len(own)), [entry.measure for entry in own])
     axes.invert_yaxis()
     axes.set_xscale("log")
-    axes.set_xlabel("seconds to the first token, 2,000 tokens")
+    axes.set_xlabel("seconds to the first token")
 
 
 _PLOTS: dict[str, tuple[Callable[[Any, list[Series]], None], str]] = {

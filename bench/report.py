@@ -27,7 +27,8 @@ _NOTES = {
     "streams": "Streams of 24 tokens after prompts of 16 that differ; tokens per second of all together, reading "
     "included. The engine alone has eight slots, as Puna has.",
     "first-token": "A conversation of 2,000 tokens. Cold: it is new and the model not in memory. Warm: its next turn. "
-    "Then its next turns after the model was unloaded, and after the server was restarted. With the load "
+    "Then its next turns after the model was unloaded, and after the server was restarted. Turn "
+    "about: the fifth turn of two conversations of 1,600 tokens that take turns, 1,200 of them the same. With the load "
     "not counted: less the time that the server says it waited for the model.",
     "loading": "From the request to the first token. The files are in the page cache. `llama-server`: from the start "
     "of the process. Changes are between models of which only one may be in memory.",

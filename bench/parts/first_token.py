@@ -10,9 +10,13 @@ from bench.vocabulary import text
 
 PART = "first-token"
 LOADED = ", load not counted"
+_LOADING = ("cold", "after an unload", "after a restart")
 _ROUNDS = 3
 _TOKENS = 2000
 _QUESTION, _ANSWER = 12, 4
+_SYSTEM, _OWN = 1200, 400
+"""Tokens of a system prompt that two conversations have in common, and of what each begins with."""
+_TURNS = 5
 
 Messages = list[dict[str, str]]
 
@@ -26,6 +30,8 @@ async def measure(bench: Bench, rounds: Rounds) -> None:
             _add(rounds, "after a restart", "puna", model, await _restarted(server, asker, model, messages))
             for name, other in others.items():
                 await _unloaded(other, model, f"{name} {number}", name, rounds)
+            for name, subject in {"puna": asker, **others}.items():
+                await _turn_about(subject, model, f"{name} {number}", name, rounds)
 
 
 async def _unloaded(asker: Client, model: str, seed: str, name: str, rounds: Rounds) -> Messages:
@@ -41,6 +47,16 @@ async def _unloaded(asker: Client, model: str, seed: str, name: str, rounds: Rou
     return messages
 
 
+async def _turn_about(asker: Client, model: str, seed: str, name: str, rounds: Rounds) -> None:
+    """Measure the last of some turns that two conversations take, one after the other."""
+    system = {"role": "system", "content": text(_SYSTEM, f"{seed} system")}
+    talks = [[system, {"role": "user", "content": text(_OWN, f"{seed} {own}")}] for own in range(2)]
+    for turn in range(_TURNS):
+        answer = await asker.chat(model, talks[turn % 2], _ANSWER)
+        talks[turn % 2] = _goes_on(talks[turn % 2], f"{seed} turn {turn}")
+    _add(rounds, "turn about", name, model, answer)
+
+
 async def _restarted(server: PunaServer, asker: Client, model: str, messages: Messages) -> Answer:
     server.stop()
     server.start()
@@ -50,7 +66,8 @@ async def _restarted(server: PunaServer, asker: Client, model: str, messages: Me
 
 def _add(rounds: Rounds, measured: str, name: str, model: str, answer: Answer) -> None:
     rounds.add(measured, name, "s", answer.first, model=model)
-    rounds.add(f"{measured}{LOADED}", name, "s", answer.first - answer.load, model=model)
+    if measured in _LOADING:
+        rounds.add(f"{measured}{LOADED}", name, "s", answer.first - answer.load, model=model)
 
 
 def _goes_on(messages: Messages, seed: str) -> Messages:
