@@ -281,6 +281,14 @@ async def test_nothing_is_saved_when_it_is_switched_off_or_short(make: Make) -> 
     assert world.scheduler.sessions.list() == []
 
 
+async def test_nothing_is_written_that_would_be_too_large_to_keep(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = make(PUNA_SESSIONS="500K")
+    await answer(world, PROMPT)
+    monkeypatch.setattr(SessionStore, "unfinished", None)  # nobody is to ask for a name for a file
+    await world.scheduler.unload(world.cria)
+    assert world.scheduler.sessions.list() == []
+
+
 async def test_another_context_is_another_session(make: Make) -> None:
     world = make()
     await answer(world, PROMPT)

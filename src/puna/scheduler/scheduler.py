@@ -17,6 +17,7 @@ from puna.engine.config import RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.runner import Runner
 from puna.errors import BadRequestError, NotFoundError, PunaError, UnavailableError
+from puna.models.gguf import kv_cache_bytes_per_token
 from puna.models.library import Model
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.launch import (
@@ -397,7 +398,8 @@ class Scheduler:
         if not self.sessions.limit or not can_save_slots(model, config):
             return None
         try:
-            return WarmSlots(self.sessions, self.sessions.directory(session_key(model, config)))
+            place = self.sessions.directory(session_key(model, config))
+            return WarmSlots(self.sessions, place, kv_cache_bytes_per_token(model.gguf, config.kv_type))
         except OSError as error:
             _log.warning("no sessions are saved for %s: %s", model.name, error)
             return None

@@ -21,11 +21,15 @@ _REFUSED = (EngineError, EngineRequestError, ContextExceededError)
 
 
 class WarmSlots:
-    """The saved sessions that one runner may use. It reads and writes them in ``place``."""
+    """The saved sessions that one runner may use. It reads and writes them in ``place``.
 
-    def __init__(self, store: SessionStore, place: Path) -> None:
+    ``bytes_per_token`` tells beforehand what would be too large to keep.
+    """
+
+    def __init__(self, store: SessionStore, place: Path, bytes_per_token: int) -> None:
         self._store = store
         self.place = place
+        self._most_tokens = store.limit // max(bytes_per_token, 1)
         self._saved = store.sessions(place)
         self._given: list[tuple[int, ...]] = []
         """Beginnings of prompts that the engine has from here: it keeps them as long as it can."""
@@ -94,6 +98,8 @@ class WarmSlots:
         if any(slot["is_processing"] for slot in await client.get("/slots")):
             return
         tokens = await exchange.tokens(client)
+        if len(tokens) > self._most_tokens:
+            return
         slot = await _recall(client, tokens)
         if slot is None or any(len(tokens) - session.shares(tokens) < LEAST_TOKENS for session in self._saved):
             return
@@ -133,7 +139,7 @@ class WarmSlots:
                 slots = await client.get("/slots")
             async with asyncio.timeout(_SAVE_SECONDS):
                 for slot in slots:
-                    if slot.get("n_prompt_tokens", 0) >= LEAST_TOKENS:
+                    if LEAST_TOKENS <= slot.get("n_prompt_tokens", 0) <= self._most_tokens:
                         await self._save(client, slot["id"])
                         await _empty(client, slot["id"])
             async with asyncio.timeout(_CACHED_SECONDS):
@@ -146,7 +152,7 @@ class WarmSlots:
         for exchange in self._exchanges.newest_first():
             tokens = await exchange.tokens(client)
             unsaved = len(tokens) - max((session.shares(tokens) for session in saved), default=0)
-            if unsaved < LEAST_TOKENS:
+            if unsaved < LEAST_TOKENS or len(tokens) > self._most_tokens:
                 continue
             slot = await _recall(client, tokens)
             if slot is None:
