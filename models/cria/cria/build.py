@@ -1,7 +1,8 @@
 """One command from nothing to GGUF: ``python -m cria.build <folder>``.
 
 It learns the tokenizer, trains in the phases below, goes on from the last checkpoint when it was stopped,
-draws the loss and writes ``cria.gguf`` (Q8_0) and ``cria-f16.gguf``.
+draws the loss and writes ``cria.gguf`` (Q8_0) and ``cria-f16.gguf``. With ``--start FILE`` it takes network and
+tokenizer from a GGUF of an earlier build and trains the last phases alone.
 """
 
 import argparse
@@ -15,11 +16,11 @@ from pathlib import Path
 import torch
 from matplotlib.figure import Figure
 
-from cria import export
+from cria import export, start
 from cria import tokenizer as tokenizers
 from cria.chat import CONTROL_TOKENS, MARKUP_TOKENS, spans
 from cria.data import mixture
-from cria.model import Shape
+from cria.model import Cria, Shape
 from cria.train import SEED, Phase, Plan, Run
 
 TOKENIZER_CHARACTERS = 12_000_000
@@ -33,9 +34,14 @@ PLAN = Plan(
         Phase("choosing", 1824, 24, 512, mixture.CHOOSING),
         Phase("far", 96, 6, 2048, mixture.LONG, apart=False),
         Phase("final", 784, 24, 512, mixture.FINAL),
+        Phase("matching", 600, 24, 512, mixture.MATCHING),
+        Phase("farther", 24, 6, 2048, mixture.FAR, apart=False),
+        Phase("settling", 416, 24, 512, mixture.SETTLING),
     ),
-    cooldown=880,
+    cooldown=740,
 )
+LAST = 3
+"""The phases at the end of the plan that can follow an earlier build."""
 
 
 def learn_tokenizer(path: Path) -> None:
@@ -79,20 +85,32 @@ def shortened(plan: Plan, divisor: int) -> Plan:
     return replace(plan, phases=phases, cooldown=plan.cooldown // divisor, warmup=min(plan.warmup, 50))
 
 
+def prepare(folder: Path, earlier: Path | None) -> tuple[Plan, Cria | None]:
+    """Make the tokenizer where there is none yet; return the plan, and the network to go on from."""
+    tokenizer = folder / "tokenizer.json"
+    if earlier is None:
+        if not tokenizer.exists():
+            learn_tokenizer(tokenizer)
+        return PLAN, None
+    start.read_tokenizer(earlier).save(str(tokenizer))
+    return replace(PLAN, phases=PLAN.phases[-LAST:]), start.read_network(earlier)
+
+
 def main() -> None:
     """Build cria from nothing, or go on building it."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path, help="where everything is written")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--start", type=Path, help="a GGUF of an earlier build to go on from, with the last phases")
     parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
     arguments = parser.parse_args()
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = folder / "tokenizer.json"
-    if not tokenizer.exists():
-        learn_tokenizer(tokenizer)
-    shape = Shape(vocabulary=tokenizers.load(tokenizer).get_vocab_size())
-    run = Run(folder, tokenizer, shape, shortened(PLAN, arguments.divisor), torch.device(arguments.device))
+    plan, earlier = prepare(folder, arguments.start)
+    torch.manual_seed(SEED)
+    model = earlier or Cria(Shape(vocabulary=tokenizers.load(tokenizer).get_vocab_size()))
+    run = Run(folder, tokenizer, model, shortened(plan, arguments.divisor), torch.device(arguments.device))
     run.train()
     plot(folder / "log.jsonl", folder / "loss.png")
     model = export.load_model(folder / "checkpoint.pt")

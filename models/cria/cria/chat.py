@@ -43,6 +43,20 @@ def tools_block(tools: tuple[dict[str, Any], ...]) -> str:
     return "\n".join([TOOLS_HEADING, *lines])
 
 
+def tools_reminder(tools: tuple[dict[str, Any], ...]) -> str:
+    """What follows every question where functions are offered: what each does, and then its name.
+
+    Definitions stand before the question, so what is read there cannot depend on it. Here it can, and since a name
+    comes after the words that say what it is for, it is known to fit or not from its first letter on.
+    """
+    functions = [tool["function"] for tool in tools]
+    entries = (
+        f" {function['description']}: {function['name']};" if function.get("description") else f" {function['name']};"
+        for function in functions
+    )
+    return f"\n{TOOLS_HEADING}{''.join(entries)}" if functions else ""
+
+
 def call_text(call: ToolCall) -> str:
     """One call as the model writes it."""
     body = compact_json({"name": call["name"], "arguments": call["arguments"]})
@@ -90,7 +104,8 @@ def conversation_spans(example: Example) -> list[Span]:
         if role == "system":
             continue
         if role != "assistant":
-            spans.append(Span(f"{START}{role}\n{message['content']}{END}\n", False))
+            reminder = tools_reminder(example.tools) if role == "user" else ""
+            spans.append(Span(f"{START}{role}\n{message['content']}{reminder}{END}\n", False))
             continue
         thoughtful = example.thinking and index > last_user
         learned = thoughtful or not example.thinking

@@ -7,6 +7,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+STRETCH = 128
+"""Queries that attend at once under a mask."""
+
 
 @dataclass(frozen=True)
 class Shape:
@@ -51,6 +54,20 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return torch.cat((first * cos - second * sin, second * cos + first * sin), dim=-1)
 
 
+def attend(query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    """Attention under a causal mask, a stretch of queries at a time without the keys that come after it.
+
+    On a processor plain products, which the compiler joins with the softmax, take half the time of the fused kernel.
+    """
+    found = []
+    for start in range(0, query.shape[2], STRETCH):
+        end = start + STRETCH
+        scores = (query[:, :, start:end] @ key[:, :, :end].mT).float() * query.shape[-1] ** -0.5
+        scores = scores.masked_fill(~mask[:, :, start:end, :end], float("-inf"))
+        found.append(scores.softmax(-1).to(value.dtype) @ value[:, :, :end])
+    return torch.cat(found, 2)
+
+
 class Block(nn.Module):
     """One layer: attention, then the gated feed-forward network."""
 
@@ -70,7 +87,10 @@ class Block(nn.Module):
         qkv = self.qkv(self.attention_norm(x)).view(batch, time, 3, self.heads, width // self.heads)
         query, key, value = qkv.permute(2, 0, 3, 1, 4)
         query, key = rotate(query, cos, sin), rotate(key, cos, sin)
-        seen = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, is_causal=mask is None)
+        if mask is None:
+            seen = F.scaled_dot_product_attention(query, key, value, is_causal=True)
+        else:
+            seen = attend(query, key, value, mask)
         x = x + self.output(seen.transpose(1, 2).reshape(batch, time, width))
         gate, up = self.gate_up(self.feed_norm(x)).chunk(2, dim=-1)
         changed: Tensor = x + self.down(F.silu(gate) * up)

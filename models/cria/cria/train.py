@@ -13,13 +13,13 @@ from torch import Tensor
 
 from cria import tokenizer as tokenizers
 from cria.data.packing import Rows, documents, rows
-from cria.model import Cria, Shape
+from cria.model import Cria
 from cria.optimiser import Optimiser
 
 SHARD_STEPS = 64
 SEED = 20261122
-ROUND = 1024
-"""Learned positions are padded to a multiple of this: few sizes keep the allocator and the compiler calm."""
+ROUND = 2048
+"""Learned positions are padded to a multiple of this: each size is compiled once, and few keep the allocator calm."""
 IGNORED = -100
 
 
@@ -108,14 +108,16 @@ def tensors(batch: Rows, apart: bool, device: torch.device) -> tuple[Tensor, Ten
 
 
 class Run:
-    """One training run in a folder: ``checkpoint.pt`` to go on from, ``log.jsonl`` with a line per report."""
+    """One training run in a folder: ``checkpoint.pt`` to go on from, ``log.jsonl`` with a line per report.
 
-    def __init__(self, folder: Path, tokenizer: Path, shape: Shape, plan: Plan, device: torch.device) -> None:
-        torch.manual_seed(SEED)
+    It begins with ``model``, unless there is a checkpoint.
+    """
+
+    def __init__(self, folder: Path, tokenizer: Path, model: Cria, plan: Plan, device: torch.device) -> None:
         self.folder, self.tokenizer, self.plan, self.device = folder, tokenizer, plan, device
-        self.model = Cria(shape).to(device)
+        self.model = model.to(device)
         self.optimiser = Optimiser(self.model, plan.matrix_rate, plan.other_rate, plan.decay)
-        self.loss = torch.compile(loss_of)
+        self.loss = torch.compile(loss_of, dynamic=False)
         self.step = 0
         checkpoint = folder / "checkpoint.pt"
         if checkpoint.exists():

@@ -39,10 +39,10 @@ def test_with_thinking_only_answers_after_the_last_question_are_learned() -> Non
     assert "gone" not in "".join(span.text for span in spans(example))
 
 
-def test_functions_make_a_system_turn_of_their_own() -> None:
-    prompt = chat_prompt(Example(({"role": "user", "content": "hi"},), tools=(TOOL,)))
+def test_functions_make_a_system_turn_of_their_own_and_every_question_is_followed_by_what_they_do() -> None:
+    prompt = chat_prompt(Example(({"role": "user", "content": "hi"},), tools=(TOOL, TOOL)))
     assert prompt.startswith('<|im_start|>system\nTools:\n{"name":"f","description":"d","parameters":')
-    assert prompt.endswith("<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n")
+    assert prompt.endswith("<|im_start|>user\nhi\nTools: d: f; d: f;<|im_end|>\n<|im_start|>assistant\n")
 
 
 def test_calls_are_compact_json_between_their_marks() -> None:

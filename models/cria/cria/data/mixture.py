@@ -74,6 +74,31 @@ FINAL: Mapping[str, float] = {
 }
 """While the learning rate falls: what fell short in an evaluation before, and enough of the rest to keep it."""
 
+MATCHING: Mapping[str, float] = {
+    **CHOOSING,
+    "skills.tools": 0.52,
+    "skills.json_fill": 0.07,
+    "skills.drills": 0.04,
+    "knowledge.common": 0.10,
+    "knowledge.puna": 0.07,
+}
+"""Functions above all: which of those that are named after the question is meant, and whether any is."""
+
+SETTLING: Mapping[str, float] = {
+    **MATCHING,
+    "skills.tools": 0.46,
+    "skills.json_fill": 0.09,
+    "skills.recall": 0.05,
+    "skills.fim": 0.025,
+    "knowledge.common": 0.13,
+    "knowledge.puna": 0.09,
+    "knowledge.chat": 0.06,
+}
+"""The end: as the one before, and enough of the rest to keep it."""
+
+FAR: Mapping[str, float] = {**LATER, "skills.tools": 0.25, "skills.recall": 0.3, JOINED: 0.3}
+"""Long conversations in which something from far back is asked for."""
+
 LONG: Mapping[str, float] = {**LATER, "skills.recall": 0.15, JOINED: 0.3}
 """Long conversations."""
 

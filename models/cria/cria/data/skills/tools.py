@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from cria.data.skills import functions_random, tool_results
 from cria.data.skills.common import assistant, finish, user
@@ -78,6 +78,8 @@ def two(d: Draw) -> Example | Case:
 
 def _two(d: Draw, offers: Sequence[Offer], first: Request, second: Request) -> Example | Case:
     question = _join(d, first, second)
+    if d.split == "train":
+        question = wrap(d, question)
     calls = [first.call, second.call]
     tools = definitions(d, offers)
     thinking = d.chance(0.15)
@@ -145,19 +147,22 @@ def result(d: Draw) -> Example | Case:
     )
 
 
-MAKERS: tuple[tuple[float, Callable[[Draw], Example | Case]], ...] = (
-    (0.2, lambda d: one(d, made=False)),
-    (0.26, lambda d: one(d, made=True)),
-    (0.15, two),
-    (0.25, none),
-    (0.07, result),
-    (0.07, lambda d: one(d, made=d.chance(0.5), thinking=True)),
+MAKERS: tuple[Callable[[Draw], Example | Case], ...] = (
+    lambda d: one(d, made=False),
+    lambda d: one(d, made=True),
+    two,
+    none,
+    result,
+    lambda d: one(d, made=d.chance(0.5), thinking=True),
 )
+SHARES: Mapping[Split, tuple[float, ...]] = {
+    "train": (0.17, 0.25, 0.18, 0.26, 0.05, 0.09),
+    "test": (0.20, 0.26, 0.15, 0.25, 0.07, 0.07),
+}
+"""How often each maker's turn comes; those of the test stay as they are, so that its cases do."""
 
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:
     """Endless conversations with functions."""
-    weights = [weight for weight, _ in MAKERS]
-    makers = [maker for _, maker in MAKERS]
     while True:
-        yield rng.choices(makers, weights)[0](draw(rng, split, 0.35))
+        yield rng.choices(MAKERS, SHARES[split])[0](draw(rng, split, 0.35))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from cria.data.skills import functions_random
+from cria.data.skills import functions_random, remarks
 from cria.data.skills.common import assistant, system, user
 from cria.data.skills.functions import Offer, Request, compact, offer
 from cria.data.skills.functions_known import KNOWN
 from cria.data.skills.smalltalk import chat
 from cria.data.skills.words import Draw
-from cria.examples import Message, ToolCall
+from cria.examples import Message, Split, ToolCall
 
 SYSTEMS_EN = (
     "You are a helpful assistant.",
@@ -46,7 +46,10 @@ AFTER_EN = (
     " Thanks a lot!",
 )
 AFTER_ZH = (" 谢谢！", " 多谢。", " 我很着急。", " 麻烦你了。", " 快一点。")
-SIBLING_SHARE = 0.35  # of the random functions offered together: those that differ in one word
+REMARK_SHARE = 0.25  # of the questions of training: those with a remark before, and those with one after
+# Of the random functions offered together: those that differ in one word; of the known ones: those near to the first.
+SIBLING_SHARE: Mapping[Split, float] = {"train": 0.5, "test": 0.35}
+NEAR_SHARE: Mapping[Split, float] = {"train": 0.35, "test": 0.2}
 UNDESCRIBED_SHARE = 0.08
 CLOSE = ("math", "search", "time")  # groups whose functions answer each other's questions
 
@@ -57,7 +60,7 @@ def known_offers(d: Draw, count: int, *, apart: Sequence[str] = ()) -> list[Offe
     taken: set[str] = set()
     while len(offers) < count:
         fn = d.pick(KNOWN)
-        if offers and d.chance(0.2):  # one that is near to the first
+        if offers and d.chance(NEAR_SHARE[d.split]):  # one that is near to the first
             fn = d.pick([known for known in KNOWN if known.group == offers[0].fn.group])
         item = offer(fn, d)
         near = fn.group in CLOSE and any(other.fn.group == fn.group for other in offers)
@@ -70,7 +73,7 @@ def known_offers(d: Draw, count: int, *, apart: Sequence[str] = ()) -> list[Offe
 
 def random_offers(d: Draw, count: int) -> list[Offer]:
     """Different random functions, some of them near to each other in name."""
-    near = count > 1 and d.chance(SIBLING_SHARE)
+    near = count > 1 and d.chance(SIBLING_SHARE[d.split])
     made = functions_random.siblings(d, count) if near else functions_random.family(d, count)
     return [offer(fn, d) for fn in made]
 
@@ -115,10 +118,12 @@ def wrap(d: Draw, question: str) -> str:
     after = [
         text for index, text in enumerate(AFTER_ZH if d.zh else AFTER_EN) if (index % 3 == 2) == (d.split == "test")
     ]
-    if d.chance(0.15):
-        question = d.pick(before) + question
-    if d.chance(0.12):
-        question += ("" if question[-1] in ".?!:。？！" else "。" if d.zh else ".") + d.pick(after)
+    training = d.split == "train"
+    if d.chance(REMARK_SHARE if training else 0.15):
+        question = (remarks.before(d) if training and d.chance(0.7) else d.pick(before)) + question
+    if d.chance(REMARK_SHARE if training else 0.12):
+        said = remarks.after(d) if training and d.chance(0.7) else d.pick(after)
+        question += ("" if question[-1] in ".?!:。？！" else "。" if d.zh else ".") + said
     return question
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from cria.data.knowledge.asking import ask
 from cria.data.knowledge.common import pick
@@ -13,7 +13,7 @@ from cria.data.skills.functions_known import KNOWN
 from cria.data.skills.smalltalk import chat, fact
 from cria.data.skills.tools_asking import casual, definitions, known_offers, opening, random_offers, wrap
 from cria.data.skills.words import Draw
-from cria.examples import Case, Example
+from cria.examples import Case, Example, Split
 
 REFUSE_EN = (
     "None of my functions can do that.",
@@ -21,8 +21,9 @@ REFUSE_EN = (
     "I have no function for that.",
 )
 REFUSE_ZH = ("我的函数都做不到这件事。", "抱歉，我没有能做这件事的函数。", "没有合适的函数可以做这件事。")
-# Groups in which no function can do what another one is asked for, however near they are.
+# Groups in which no function can do what another one is asked for, however near they are; the second for training alone.
 DISTINCT = ("file", "stock", "order", "model", "bank", "restaurant", "music", "git")
+DISTINCT_TOO = ("message", "light", "user", "app", "maps")
 # Groups that may answer a question about the world, or take a remark for a wish.
 CURIOUS = ("search", "time", "math", "weather", "population", "maps", "translate", "joke", "model", "currency")
 
@@ -38,7 +39,8 @@ def _missing(d: Draw) -> Asked:
 
 def _neighbour(d: Draw) -> Asked:
     """A known function is asked for, and another one for the same things is offered."""
-    asked = offer(d.pick([fn for fn in KNOWN if fn.group in DISTINCT]), d)
+    groups = DISTINCT + DISTINCT_TOO if d.split == "train" else DISTINCT
+    asked = offer(d.pick([fn for fn in KNOWN if fn.group in groups]), d)
     near = [fn for fn in KNOWN if fn.group == asked.fn.group and fn is not asked.fn]
     offers = [offer(d.pick(near), d), *known_offers(d, d.pick((0, 0, 1, 2)), apart=(asked.fn.group, "search"))]
     return offers, wrap(d, casual(d, asked.ask(d))), ""
@@ -73,31 +75,32 @@ def _small(d: Draw) -> Asked:
     return _offered(d), question, answer
 
 
-MAKERS: tuple[tuple[float, Callable[[Draw], Asked]], ...] = (
-    (0.36, _missing),
-    (0.12, _neighbour),
-    (0.2, _elsewhere),
-    (0.14, _common),
-    (0.18, _small),
-)
+MAKERS: tuple[Callable[[Draw], Asked], ...] = (_missing, _neighbour, _elsewhere, _common, _small)
+SHARES: Mapping[Split, tuple[float, ...]] = {
+    "train": (0.36, 0.24, 0.2, 0.1, 0.1),
+    "test": (0.36, 0.12, 0.2, 0.14, 0.18),
+}
+"""How often each maker's turn comes; those of the test stay as they are, so that its cases do."""
 
 
 def _thought(d: Draw, offers: Sequence[Offer], answer: str) -> str:
-    """What is offered and that it does not help; the names where they are few."""
+    """What is offered and that it does not help; `{}` stands for the names, where they are few."""
     if answer:
         return d.say(("I can answer this without a function.",), ("这个不需要函数。",))
-    names = (", " if not d.zh else "、").join(item.name for item in offers)
-    if not names or len(offers) > 3:
+    if not offers or len(offers) > 3:
         return d.say(("No function fits this.",), ("没有合适的函数。",))
-    return d.say((f"I have {names}. No function fits this.",), (f"这里只有 {names}，没有合适的函数。",))
+    return d.say(("I have {}. No function fits this.",), ("这里只有 {}，没有合适的函数。",))
 
 
 def none(d: Draw) -> Example | Case:
     """No function fits: say so plainly, or answer what needs none."""
     thinking = d.chance(0.2)
-    make = d.rng.choices([maker for _, maker in MAKERS], [weight for weight, _ in MAKERS])[0]
+    make = d.rng.choices(MAKERS, SHARES[d.split])[0]
     offers, question, answer = make(d)
     reasoning = _thought(d, offers, answer) if thinking else ""
-    messages = [*opening(d), user(question), assistant(answer or d.say(REFUSE_EN, REFUSE_ZH), reasoning)]
+    before = opening(d)
+    said = answer or d.say(REFUSE_EN, REFUSE_ZH)
     tools = definitions(d, offers)
+    names = ("、" if d.zh else ", ").join(tool["function"]["name"] for tool in tools)
+    messages = [*before, user(question), assistant(said, reasoning.format(names))]
     return finish(d.split, messages, "tools/none", check="none-called", tools=tools, thinking=thinking)
