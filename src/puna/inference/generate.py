@@ -99,12 +99,7 @@ async def _warmed(prepared: Prepared, lease: Lease) -> Prepared:
     """Return the call as the engine will find what is known of its prompt, from this day or an earlier one."""
     if lease.warm is None:
         return prepared
-
-    async def tokens() -> list[int]:
-        given = prepared.body.get("prompt")
-        return given if isinstance(given, list) else await lease.client.tokenize(await prepared.rendered(lease.client))
-
-    slot = await lease.warm.ready(lease.client, Exchange(_prompt(prepared)), tokens)
+    slot = await lease.warm.ready(lease.client, Exchange(_prompt(prepared)))
     return prepared if slot is None else replace(prepared, body=prepared.body | {"id_slot": slot})
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -41,15 +41,13 @@ class WarmSlots:
         """Remember what was asked and answered, to find its cache when it has left its slot."""
         self._exchanges.note(exchange)
 
-    async def ready(
-        self, client: EngineClient, prompt: Exchange, tokens: Callable[[], Awaitable[list[int]]]
-    ) -> int | None:
+    async def ready(self, client: EngineClient, prompt: Exchange) -> int | None:
         """See to it that the engine finds all that is known of a prompt; return the slot if it must be a certain one.
 
         A session that the prompt goes on from is put into a slot. And no conversation shall lose its cache to another
         that begins alike, as with the same system prompt: llama.cpp takes the slot, or what it has in memory, that
         begins most alike and cuts off the rest, even if the conversation itself is in memory and another in a slot.
-        Prompts that only come once are left to that. ``tokens`` are those of the prompt, asked for only if needed.
+        Prompts that only come once are left to that.
         """
         own, rival = self._exchanges.around(prompt)
         if own and not own.cut:
@@ -57,7 +55,7 @@ class WarmSlots:
                 await _clear_slots(client)
             return None
         async with self._change:
-            slot = await self._restore(client, tokens)
+            slot = await self._restore(client, prompt)
             if slot is None and rival:
                 if own or rival.turns > 1:
                     with _tolerance():
@@ -65,17 +63,17 @@ class WarmSlots:
                 rival.cut = True
         return slot
 
-    async def _restore(self, client: EngineClient, tokens: Callable[[], Awaitable[list[int]]]) -> int | None:
+    async def _restore(self, client: EngineClient, prompt: Exchange) -> int | None:
         """Put the session that a prompt goes on from into a free slot and return the slot, ``None`` without one.
 
         A session is used if most of it fits.
         """
         if not self._saved:
             return None
-        prompt = await tokens()
-        best = max(self._saved, key=lambda session: session.shares(prompt))
-        same = best.shares(prompt)
-        known = max((shared(tokens, prompt) for tokens in self._given), default=0)
+        tokens = await prompt.tokens(client)
+        best = max(self._saved, key=lambda session: session.shares(tokens))
+        same = best.shares(tokens)
+        known = max((shared(given, tokens) for given in self._given), default=0)
         if same < max(LEAST_TOKENS, len(best.tokens) // 2, known + LEAST_TOKENS):
             return None
         slot = await self._free_slot(client)
@@ -97,14 +95,20 @@ class WarmSlots:
         """
         if any(slot["is_processing"] for slot in await client.get("/slots")):
             return
-        tokens = await exchange.tokens(client)
-        if len(tokens) > self._most_tokens:
-            return
-        slot = await _recall(client, tokens)
-        if slot is None or any(len(tokens) - session.shares(tokens) < LEAST_TOKENS for session in self._saved):
-            return
-        session = await self._save(client, slot, exchange.at)
+        slot = await self._recall(client, exchange, self._saved)
+        session = None if slot is None else await self._save(client, slot, exchange.at)
         self._saved += [session] if session else []
+
+    async def _recall(self, client: EngineClient, exchange: Exchange, saved: list[Session]) -> int | None:
+        """Return the slot into which the engine has put a conversation back; ``None`` if it has not all of it any more.
+
+        Also if it would be too large to keep, or one of ``saved`` holds it: then there is no need.
+        """
+        tokens = await exchange.tokens(client)
+        unsaved = len(tokens) - max((session.shares(tokens) for session in saved), default=0)
+        if unsaved < LEAST_TOKENS or len(tokens) > self._most_tokens:
+            return None
+        return await _put_back(client, tokens)
 
     async def _load(self, client: EngineClient, slot: int, session: Session) -> bool:
         try:
@@ -150,11 +154,7 @@ class WarmSlots:
     async def _save_cached(self, client: EngineClient) -> None:
         saved = await asyncio.to_thread(self._store.sessions, self.place)
         for exchange in self._exchanges.newest_first():
-            tokens = await exchange.tokens(client)
-            unsaved = len(tokens) - max((session.shares(tokens) for session in saved), default=0)
-            if unsaved < LEAST_TOKENS or len(tokens) > self._most_tokens:
-                continue
-            slot = await _recall(client, tokens)
+            slot = await self._recall(client, exchange, saved)
             if slot is None:
                 continue
             session = await self._save(client, slot, exchange.at)
@@ -195,13 +195,13 @@ async def _empty(client: EngineClient, slot: int) -> None:
     await client.post(f"/slots/{slot}?action=erase", {})
 
 
-async def _recall(client: EngineClient, tokens: list[int]) -> int | None:
+async def _put_back(client: EngineClient, tokens: list[int]) -> int | None:
     """Return the slot into which the engine has put back what it still has of a prompt; ``None`` if that is little.
 
     The engine says how much it has before it reads the rest.
     """
     body = {"prompt": tokens, "n_predict": 0, "cache_prompt": True, "stream": True, "return_progress": True}
-    try:
+    with _tolerance():
         async with aclosing(client.stream("/completion", body)) as stream:
             async for events in stream:
                 for event in events:
@@ -210,6 +210,4 @@ async def _recall(client: EngineClient, tokens: list[int]) -> int | None:
                         return None
                     if event.get("stop"):
                         return int(event["id_slot"])
-    except _REFUSED as error:
-        _log.info("a conversation could not be saved: %s", error)
     return None
