@@ -107,6 +107,41 @@ def test_cuda_wants_a_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
         assert find_nvcc() == ""
 
 
+@pytest.mark.parametrize(
+    ("version", "alone", "with_card"), [("3.17", True, True), ("3.22", False, True), ("3.24", False, False)]
+)
+def test_cmake_must_know_what_the_build_asks_of_it(
+    version: str, alone: bool, with_card: bool, work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in ("c++", "cc", "ninja", "nvcc"):
+        (tmp_path / name).write_text("#!/bin/sh\n")
+    (tmp_path / "cmake").write_text(f"#!/bin/sh\necho cmake version {version}.1\n")
+    (tmp_path / "nvidia-smi").write_text("#!/bin/sh\necho 'GPU 0: a card'\n")
+    for path in tmp_path.iterdir():
+        if path.is_file():
+            path.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(toolchain, "_fetch", lambda _: ("fetched", "fetched"))
+    assert (assemble(work, cuda=False).cmake == "fetched") is alone
+    tools = assemble(work, cuda=True)
+    assert (tools.cmake == "fetched", tools.nvcc) == (with_card, str(tmp_path / "nvcc"))
+
+
+@pytest.mark.usefixtures("_compiler")
+def test_card_that_nothing_can_be_built_for_is_told_how_to_leave_out(work: Work, tmp_path: Path) -> None:
+    place = tmp_path / "tree"
+    place.mkdir()
+    (place / "CMakeLists.txt").write_text(
+        HEADER + "if(GGML_CUDA)\nmessage(FATAL_ERROR ${CMAKE_CUDA_HOST_COMPILER}:none)\nendif()\n"
+    )
+    c, cxx = find_compilers()
+    tools = Toolchain(c, cxx, shutil.which("cmake") or "", shutil.which("ninja") or "", "/nvcc")
+    with pytest.raises(BuildError) as caught:
+        compile_programs(work, place, tools, jobs=1, commit="", progress=lambda _done, _total: None)
+    assert f"{cxx}:none" in str(caught.value)
+    assert "--no-cuda" in str(caught.value)
+
+
 @pytest.mark.usefixtures("_compiler")
 def test_source_that_does_not_compile_shows_the_end_of_the_log(engines: Engines, tmp_path: Path) -> None:
     broken = tree(tmp_path / "broken", "int main() { return this_is_not_there; }\n")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import psutil
 
+from puna.engine.build.errors import BuildError
 from puna.engine.build.toolchain import Toolchain
 from puna.engine.build.work import Work
 
@@ -26,6 +27,7 @@ _FLAGS = {
     "LLAMA_USE_PREBUILT_UI": "OFF",
 }
 _CUDA_FLAGS = {"GGML_CUDA": "ON", "CMAKE_CUDA_ARCHITECTURES": "native"}
+_WITHOUT_CUDA = "(with --no-cuda it is built for the processor alone)"
 _PRELUDE = Path(__file__).with_name("prelude.h")
 
 Progress = Callable[[int, int], None]
@@ -45,13 +47,16 @@ def compile_programs(work: Work, source: Path, tools: Toolchain, *, jobs: int, c
     tree = work.place / "tree"
     header = work.place / _PRELUDE.name
     shutil.copyfile(_PRELUDE, header)
-    flags = _FLAGS | (_CUDA_FLAGS | {"CMAKE_CUDA_COMPILER": tools.nvcc} if tools.nvcc else {})
+    flags = _FLAGS | (_cuda(tools) if tools.nvcc else {})
     flags |= {"CMAKE_C_COMPILER": tools.c, "CMAKE_CXX_COMPILER": tools.cxx, "CMAKE_MAKE_PROGRAM": tools.ninja}
     flags["CMAKE_CXX_FLAGS"] = f'{os.environ.get("CXXFLAGS", "")} -include "{header}"'.strip()
     if commit:
         flags |= {"LLAMA_BUILD_COMMIT": commit, "LLAMA_BUILD_NUMBER": "0"}
     defined = [f"-D{name}={value}" for name, value in flags.items()]
-    work.run("configuring", [tools.cmake, "-G", "Ninja", "-S", source, "-B", tree, *defined])
+    try:
+        work.run("configuring", [tools.cmake, "-G", "Ninja", "-S", source, "-B", tree, *defined])
+    except BuildError as error:
+        raise BuildError(f"{error}\n{_WITHOUT_CUDA}") if tools.nvcc else error from error
 
     def step(line: str) -> None:
         if found := _STEP.match(line):
@@ -63,3 +68,10 @@ def compile_programs(work: Work, source: Path, tools: Toolchain, *, jobs: int, c
     for name in PROGRAMS:
         shutil.move(tree / "bin" / name, made / name)
     return made
+
+
+def _cuda(tools: Toolchain) -> dict[str, str]:
+    # One compiler for all, as the two halves of a kernel's file meet in one program; the user may know better.
+    named = any(os.environ.get(name) for name in ("CUDAHOSTCXX", "NVCC_CCBIN"))
+    host = {} if named else {"CMAKE_CUDA_HOST_COMPILER": tools.cxx}
+    return {**_CUDA_FLAGS, "CMAKE_CUDA_COMPILER": tools.nvcc, **host}

@@ -24,6 +24,8 @@ _INSTALL = {
 }
 _WHEELS = ("cmake>=3.28,<5", "ninja>=1.11,<2")
 _LEAST_CMAKE = (3, 18)
+_LEAST_CMAKE_FOR_CUDA = (3, 24)
+"""The first one that finds out for which card to compile."""
 _CUDA_PLACES = ("/usr/local/cuda/bin/nvcc", "/opt/cuda/bin/nvcc")
 _ASK_SECONDS = 20
 
@@ -91,10 +93,11 @@ def _has_card() -> bool:
 def assemble(work: Work, *, cuda: bool) -> Toolchain:
     """Return the programs of a build: those on ``PATH``, and CMake and Ninja from the package index where they lack."""
     c, cxx = find_compilers()
+    nvcc = find_nvcc() if cuda else ""
     cmake, ninja = shutil.which("cmake") or "", shutil.which("ninja") or ""
-    if not (cmake and ninja and _version(cmake) >= _LEAST_CMAKE):
+    if not (cmake and ninja and _version(cmake) >= (_LEAST_CMAKE_FOR_CUDA if nvcc else _LEAST_CMAKE)):
         cmake, ninja = _fetch(work)
-    return Toolchain(c, cxx, cmake, ninja, find_nvcc() if cuda else "")
+    return Toolchain(c, cxx, cmake, ninja, nvcc)
 
 
 def _version(cmake: str) -> tuple[int, ...]:
