@@ -225,12 +225,12 @@ _DEFAULT_SAMPLING: Mapping[str, Any] = {
     "min_p": 0.0,
     "typical_p": 1.0,
     "repeat_last_n": 64,
-    "repeat_penalty": 1.1,
+    "repeat_penalty": 1.0,
     "presence_penalty": 0.0,
     "frequency_penalty": 0.0,
     "seed": -1,
 }
-"""Ollama's defaults (``DefaultOptions``), where they differ from the engine's."""
+"""Ollama's defaults (``DefaultOptions``). It penalises no repetition by itself any more (its pull request 17679)."""
 
 OPTION_NAMES = tuple(_OPTIONS)
 """The name of every option, in the order in which the documentation lists them."""
