@@ -17,8 +17,8 @@ import psutil
 
 from puna.engine.client import EngineClient
 from puna.engine.config import RunnerConfig
+from puna.engine.devices import on_processor
 from puna.engine.engines import repacks
-from puna.engine.native import on_processor
 from puna.engine.runner import Runner
 from puna.scheduler.attention import SCORED_STEP, flash_attention
 from puna.scheduler.tuned import UNTUNED

@@ -1,6 +1,7 @@
 """A llama-server that was built for this machine in the place of the portable engine."""
 
 import json
+import re
 import shutil
 import signal
 import time
@@ -245,3 +246,51 @@ def test_an_answer_with_a_format_ends_with_it_even_if_it_is_to_ignore_ends(nativ
     answer = chat(native, user("What is two and two?"), format=asked, options=options)
     json.loads(answer["message"]["content"])
     assert answer["done_reason"] == "stop"
+
+
+def with_card(folder: Path, free_mib: int, more: str = "") -> str:
+    """Return the native engine as it looks where a card is: it lists one, with so much memory."""
+    program = folder / "llama-server"
+    card = f"Available devices:\\n  CUDA0: Some card (8192 MiB, {free_mib} MiB free)\\n"
+    listed = f"if [ \"$1\" = --list-devices ]; then printf '{card}'; exit; fi"
+    program.write_text(f'#!/bin/sh\n{listed}\n{more}\nexec "{require_native()}" "$@"\n')
+    program.chmod(0o755)
+    return str(program)
+
+
+def listed(server: Server) -> str:
+    """Return what ``puna ps`` writes."""
+    server.world.environment["OLLAMA_HOST"] = f"127.0.0.1:{server.port}"
+    return server.world.run("ps").stdout
+
+
+def test_model_is_said_to_be_on_the_card_that_holds_it(serve: Serve, tmp_path: Path) -> None:
+    server = serve({"PUNA_ENGINE": with_card(tmp_path, 8000)})
+    assert ", Some card (8.0 GiB), " in server.line
+    server.ask("/api/generate", GREEDY)
+    (model,) = server.get("/api/ps").json()["models"]
+    assert model["size_vram"] == model["size"] > 512 << 20
+    assert "100% GPU" in listed(server)
+    (runner,) = server.runners()
+    assert "--flash-attn" not in runner.cmdline(), "the engine's choice is the right one for a card"
+    server.ask("/api/generate", GREEDY | {"options": {"num_gpu": 0}})
+    (model,) = server.get("/api/ps").json()["models"]
+    assert model["size_vram"] == 0
+
+
+def test_model_that_a_card_cannot_hold_lies_there_in_part(serve: Serve, tmp_path: Path) -> None:
+    server = serve({"PUNA_ENGINE": with_card(tmp_path, 256)})
+    server.ask("/api/generate", GREEDY)
+    (model,) = server.get("/api/ps").json()["models"]
+    assert 0 < model["size_vram"] <= 256 << 20 < model["size"]
+    assert re.search(r"\d+%/\d+% CPU/GPU", listed(server))
+    (runner,) = server.runners()
+    assert runner.cmdline()[runner.cmdline().index("--fit") + 1] == "on"
+
+
+def test_card_with_less_memory_than_it_said_gets_what_it_can_hold(serve: Serve, tmp_path: Path) -> None:
+    full = 'case "$*" in *"--fit off"*) echo "0.00 E cudaMalloc failed: out of memory" >&2; exit 1; esac'
+    server = serve({"PUNA_ENGINE": with_card(tmp_path, 8000, full)})
+    assert server.ask("/api/generate", GREEDY)["response"]
+    (runner,) = server.runners()
+    assert runner.cmdline()[runner.cmdline().index("--fit") + 1] == "on"

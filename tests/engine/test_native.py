@@ -11,7 +11,7 @@ from puna.engine.engines import About
 from puna.engine.native import UnusableEngineError, command, environment, identity, known_options
 
 NEW = """--host H --slots --slot-save-path P --cache-ram N --context-shift --jinja --reasoning-format F --fit --no-ui
---kv-unified --kv-unified-per-slot N --load-mode M --spec-type T --no-repack"""
+--kv-unified --kv-unified-per-slot N --load-mode M --spec-type T --no-repack --device D"""
 OLD = """--host H --slots --slot-save-path P --cache-ram N --context-shift --jinja --reasoning-format F
 --kv-unified --no-mmap"""
 
@@ -78,11 +78,19 @@ def test_configuration_becomes_arguments(tmp_path: Path) -> None:
         "--reasoning-format": "deepseek",
     }
     assert {option: pair(arguments, option) for option in wanted} == wanted
+    assert pair(arguments, "--fit") == "off"
+    assert pair(started(script(tmp_path, NEW), fit=True), "--fit") == "on"
     assert [arguments[place + 1] for place, part in enumerate(arguments) if part == "--lora"] == [
         "/a.gguf",
         '"/b,c.gguf"',
     ]
     assert "--embedding" not in arguments
+
+
+def test_no_layer_on_a_card_means_no_card(tmp_path: Path) -> None:
+    server = script(tmp_path, NEW)
+    assert pair(started(server, gpu_layers=0), "--device") == "none"
+    assert not any("--device" in started(server, gpu_layers=layers) for layers in (-1, 1))
 
 
 def test_embedding_takes_whole_texts_at_a_time(tmp_path: Path) -> None:
@@ -148,3 +156,5 @@ def test_environment_has_the_key_and_nobody_elses_options(monkeypatch: pytest.Mo
 def test_instruction_sets_are_those_in_use() -> None:
     line = "0.01 I system_info: n_threads = 1 / 2 | CPU : SSE3 = 1 | AVX = 1 | AVX512 = 0 | AMX_INT8 = 1 |"
     assert native.used_instructions(line) == ("AVX", "AMX_INT8")
+    card = line.replace("CPU :", "CUDA : ARCHS = 900 | USE_GRAPHS = 1 | CPU :")
+    assert native.used_instructions(card) == ("AVX", "AMX_INT8"), "what a card can do is something else"

@@ -1,10 +1,12 @@
 """Memory limits of control groups, on files like the kernel's."""
 
 from pathlib import Path
+from typing import cast
 
 import psutil
 import pytest
 
+from puna.engine.runner import Runner
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.cgroup import MemoryGroups
 
@@ -117,3 +119,34 @@ def test_the_machine_and_its_groups_are_both_heeded(fake: Fake, monkeypatch: pyt
     assert capacity.bytes() == GIB
     fake.group("service", max=1 << 50)
     assert capacity.bytes() == pytest.approx(psutil.virtual_memory().available, rel=0.2)
+
+
+async def test_cards_are_looked_at_while_no_model_is_loaded(tmp_path: Path) -> None:
+    free = tmp_path / "free"
+    engine = tmp_path / "llama-server"
+    engine.write_text(
+        f'#!/bin/sh\necho Available devices:; echo "  CUDA0: A card (9000 MiB, $(cat {free}) MiB free)"\n'
+    )
+    engine.chmod(0o755)
+    held = 0
+    capacity = Capacity(lambda: True, lambda: held)
+    runner = cast("Runner", object())
+
+    async def cards() -> int:
+        await capacity.look(str(engine))
+        return capacity.cards(str(engine)) >> 20
+
+    free.write_text("8000")
+    assert await cards() == 8000
+    capacity.add(runner)
+    free.write_text("3000")
+    assert await cards() == 8000, "what is free now is what a model has left"
+    capacity.remove(runner)
+    assert await cards() == 3000, "somebody else takes some"
+    held = 2000 << 20
+    other = engine.rename(tmp_path / "other")
+    assert capacity.cards(str(other)) >> 20 == 5000, "as if no model were loaded"
+
+
+def test_the_portable_engine_has_no_cards() -> None:
+    assert Capacity(lambda: True).cards("") == 0

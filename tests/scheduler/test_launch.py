@@ -42,6 +42,7 @@ TUNED = Tuned(
     draft_tokens=16,
     draft_match=8,
 )
+GIB = 1 << 30
 PLAN = Plan(context=2048, parallel=2, size=0)
 
 
@@ -120,6 +121,25 @@ def test_a_card_keeps_flash_attention(
     program.chmod(0o700)
     config = started(cria, RunnerOptions(num_gpu=num_gpu), UNTUNED, PUNA_ENGINE=str(program))
     assert config.flash_attention is expected
+
+
+@pytest.mark.parametrize(
+    ("num_gpu", "cards", "share"), [(-1, GIB, 1.0), (0, 0, 0.0), (2, GIB, 2 / 9), (8, GIB, 8 / 9), (99, GIB, 1.0)]
+)
+def test_so_many_layers_as_wanted_are_planned_on_the_cards(cria: Model, num_gpu: int, cards: int, share: float) -> None:
+    assert cria.gguf.block_count == 8
+    demand = demand_of(cria, RunnerOptions(num_gpu=num_gpu), Settings.from_env({}), "", cards=GIB)
+    assert (demand.cards, demand.cards_share) == (cards, pytest.approx(share))
+
+
+def test_the_engine_finds_out_what_the_cards_hold_only_where_that_is_left_to_it(cria: Model) -> None:
+    settings = Settings.from_env({})
+
+    def fits(num_gpu: int, *, split: bool) -> bool:
+        made = replace(PLAN, split=split)
+        return runner_config(cria, RunnerOptions(num_gpu=num_gpu), made, settings, "").fit
+
+    assert [fits(-1, split=True), fits(-1, split=False), fits(3, split=True)] == [True, False, False]
 
 
 def test_log_probabilities_are_asked_of_a_runner_that_does_not_guess(cria: Model) -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from puna.scheduler.memory import Footprint, OutOfMemoryError, plan
+from puna.scheduler.memory import Footprint, OutOfMemoryError, Room, plan
 
 GIB = 1 << 30
 TINY = Footprint(weights=7 << 20, cache_per_token=3072, trained_context=2048)
@@ -68,3 +68,37 @@ def test_what_cannot_fit_is_told_with_numbers() -> None:
         OutOfMemoryError, match=r"requires more system memory \(9\.1 GiB\) than is available \(6\.0 GiB\)"
     ):
         plan(MIDDLE, context=32768, parallel=0, available=6 * GIB)
+
+
+def test_a_model_goes_whole_to_the_cards_if_it_can() -> None:
+    chosen = plan(MIDDLE, context=0, parallel=0, available=2 * GIB, cards=24 * GIB)
+    assert (chosen.context, chosen.parallel, chosen.split) == (8192, 4, False)
+    assert chosen.room == (0, chosen.size)
+    assert chosen.size > MIDDLE.total(8192, 4), "a card's driver holds memory for each process"
+    assert 0 < chosen.prompt_cache <= 2 * GIB, "which lies in the machine's memory"
+
+
+def test_a_smaller_context_on_the_cards_is_better_than_a_part_of_the_model_elsewhere() -> None:
+    chosen = plan(MIDDLE, context=0, parallel=0, available=100 * GIB, cards=8 * GIB)
+    assert (chosen.context, chosen.parallel, chosen.split) == (8192, 1, False)
+
+
+def test_what_the_cards_cannot_hold_lies_in_the_machines_memory() -> None:
+    chosen = plan(MIDDLE, context=0, parallel=0, available=20 * GIB, cards=4 * GIB)
+    assert chosen.split
+    assert chosen.room.cards == int(4 * GIB * 0.85)
+    assert chosen.room.memory == chosen.size - chosen.room.cards > 0
+    with pytest.raises(OutOfMemoryError, match=r"\(5\.0 GiB\)"):
+        plan(MIDDLE, context=0, parallel=0, available=3 * GIB, cards=2 * GIB)
+
+
+def test_a_part_of_the_layers_may_be_wanted_on_the_cards() -> None:
+    half = plan(MIDDLE, context=4096, parallel=1, available=20 * GIB, cards=20 * GIB, cards_share=0.5)
+    assert half.size - half.on_cards == MIDDLE.layers(4096, 1) // 2, "what a step needs lies on the cards"
+
+
+def test_room_is_counted_for_both_kinds_of_memory() -> None:
+    room = Room(10, 5)
+    assert [room.holds(Room(*other)) for other in ((10, 5), (11, 0), (0, 6))] == [True, False, False]
+    assert room.minus(Room(3, 4)).plus(Room(1, 1)) == (8, 2)
+    assert Room(100, 20).usable == (85, 17)

@@ -34,9 +34,18 @@ class World:
         self.refused: list[OutOfMemoryError] = []
 
     def ask(
-        self, name: str, model: str, *, size: float = 4, context: int = 1024, variant: str = "", batch: bool = False
+        self,
+        name: str,
+        model: str,
+        *,
+        size: float = 4,
+        context: int = 1024,
+        variant: str = "",
+        batch: bool = False,
+        cards: float = 0,
     ) -> None:
-        demand = Demand(Footprint(int(size * GIB) - (64 << 20), 0, 8192), context, self.slots, variant)
+        footprint = Footprint(int(size * GIB) - (64 << 20), 0, 8192)
+        demand = Demand(footprint, context, self.slots, variant, cards=int(cards * GIB / 0.85) + 1 if cards else 0)
         self.policy.submit(Ticket(name, name[0], model, demand, self.now, batch=batch))
         self.step()
 
@@ -281,6 +290,39 @@ def test_a_load_that_ran_out_of_memory_sends_idle_models_away_or_shrinks() -> No
     assert loading.plan.parallel == 8
     assert world.policy.squeeze(loading, shrink=True) == []
     assert loading.plan.parallel == 1
+
+
+def test_models_on_cards_make_room_on_cards_for_each_other_alone() -> None:
+    world = World(gib=5)
+    world.ask("a", "processor", cards=0)
+    world.end("a")
+    for name, model in (("b", "x"), ("c", "y")):
+        world.ask(name, model, cards=10)
+        world.end(name)
+    assert world.policy.on_cards == 2 * 4.5 * GIB
+    world.ask("d", "z", cards=10)
+    assert world.log == ["+processor", "a", "+x", "b", "+y", "c", "-x", "+z", "d"]
+
+
+def test_what_a_model_holds_beside_its_card_is_measured() -> None:
+    world = World(gib=5)
+    world.ask("a", "x", cards=10)
+    resident = world.policy.residents["x"]
+    world.policy.measured(resident, 3 * GIB)
+    assert resident.room == (3 * GIB, 4.5 * GIB)
+    world.end("a")
+    world.ask("b", "y", size=3, cards=0)
+    assert world.log == ["+x", "a", "-x", "+y", "b"]
+
+
+def test_a_load_that_ran_out_of_a_cards_memory_is_split() -> None:
+    world = World(slots=2)
+    world.ask("a", "x", cards=10)
+    resident = world.policy.residents["x"]
+    assert not resident.plan.split
+    assert world.policy.squeeze(resident, shrink=True) == []
+    assert resident.plan.split
+    assert resident.plan.parallel == 2, "the number that was asked for"
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ def show(
     context: typer.Context,
     as_json: Annotated[bool, typer.Option("--json", help="write it as JSON")] = False,
 ) -> None:
-    """Show which engine runs, which instruction sets it uses, and the builds on this machine."""
+    """Show which engine runs, which instruction sets and cards it uses, and the builds on this machine."""
     if context.invoked_subcommand:
         return
     logging.basicConfig(format="Warning: %(message)s")
@@ -57,6 +57,8 @@ def show(
         return
     typer.echo(f"engine  {info.name}: llama.cpp {'' if program else 'of xllamacpp '}{info.version}")
     typer.echo(f"uses    {', '.join(info.instructions) or 'no special instructions'}")
+    if info.cards:
+        typer.echo(f"cards   {', '.join(info.cards)}")
     if unused:
         typer.echo(f"unused  {', '.join(unused)} (this processor has them)")
     if not builds:
@@ -93,6 +95,7 @@ def _as_json(info: EngineInfo, unused: list[str], builds: list[Build], engines: 
         "engine": info.name,
         "version": info.version,
         "instructions": info.instructions,
+        "cards": info.cards,
         "unused_instructions": unused,
         "builds": {build.name: json.loads(build.about.to_json()) for build in builds},
         "models": dict(engines.choice().models),

@@ -44,13 +44,21 @@ def ps() -> None:
                 model.model or "",
                 (model.digest or "")[:12],
                 human_size(int(model.size or 0)),
-                "100% CPU" if not model.size_vram else "GPU",
+                _processor(int(model.size or 0), int(model.size_vram or 0)),
                 str(model.context_length or ""),
                 human_time(model.expires_at) if model.expires_at else "",
             )
             for model in models
         ],
     )
+
+
+def _processor(size: int, on_cards: int) -> str:
+    """Return where a model lies, in Ollama's words."""
+    if not 0 < on_cards < size:
+        return "100% GPU" if on_cards else "100% CPU"
+    percent = round(100 * on_cards / size)
+    return f"{100 - percent}%/{percent}% CPU/GPU"
 
 
 def show(

@@ -32,6 +32,9 @@ class RunnerConfig:
     threads_batch: int = 0
     """Threads for reading prompts; 0: as many as for generating."""
     gpu_layers: int = -1
+    """Layers on the graphics cards; -1: all."""
+    fit: bool = False
+    """Whether the engine finds out itself how many layers the cards hold, instead of putting all there."""
     main_gpu: int = 0
     use_mmap: bool = True
     use_mlock: bool = False

@@ -35,7 +35,7 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
     params.cache_ram_mib = config.prompt_cache
     if config.slot_directory:
         params.slot_save_path = f"{config.slot_directory}/"
-    params.fit_params = False  # the scheduler decides what fits
+    params.fit_params = config.fit  # else the scheduler decides what fits
     params.warmup = False
     params.ctx_shift = True  # a request that must not shift is bounded by its number of tokens
     params.n_ctx = config.context * config.parallel

@@ -1,4 +1,4 @@
-"""What an engine is and which instruction sets it uses here.
+"""What an engine is, and which instruction sets and graphics cards it uses here.
 
 The engine's library is not loaded into the server's own process, where it would cost memory and could crash it; a
 child process, ``python -m puna.engine.info``, looks.
@@ -9,19 +9,21 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from puna.engine.devices import devices
 from puna.engine.native import instructions_of, used_instructions, version_of
 
 
 @dataclass(frozen=True, slots=True)
 class EngineInfo:
-    """An engine: its name, its version, and the instruction sets that it uses on this processor."""
+    """An engine: its name, its version, and the instruction sets and graphics cards that it uses on this machine."""
 
     name: str
     version: str
     instructions: tuple[str, ...]
+    cards: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        used = ", ".join(self.instructions) or "no special instructions"
+        used = ", ".join([*self.cards, *self.instructions]) or "no special instructions"
         return f"llama.cpp ({self.name} {self.version}, {used})"
 
 
@@ -44,18 +46,20 @@ class EngineInfoProcess:
             seen = json.loads(output)
         except ValueError:
             return EngineInfo(self._name, "unknown", ())
-        return EngineInfo(self._name, seen["version"], tuple(seen["instructions"]))
+        return EngineInfo(self._name, seen["version"], tuple(seen["instructions"]), tuple(seen["cards"]))
 
 
 def _look(program: str) -> dict[str, object]:
     if program:
         version = version_of(program).partition(", built with ")[0]
-        return {"version": version or "unknown", "instructions": instructions_of(program)}
+        cards = [str(device) for device in devices(program) or ()]
+        return {"version": version or "unknown", "instructions": instructions_of(program), "cards": cards}
     from importlib.metadata import version as installed
 
     import xllamacpp
 
-    return {"version": installed("xllamacpp"), "instructions": used_instructions(xllamacpp.get_system_info())}
+    used = used_instructions(xllamacpp.get_system_info())
+    return {"version": installed("xllamacpp"), "instructions": used, "cards": ()}
 
 
 if __name__ == "__main__":

@@ -20,10 +20,10 @@ from puna.engine.errors import ModelLoadError
 _ERRORS_AND_WARNINGS, _EVERYTHING = "2", "4"
 _HELP_SECONDS = 20
 _USED = re.compile(r"\b([A-Z][A-Z0-9_]*) = 1\b")
+_PROCESSOR = " CPU : "
 _UNINTERESTING = {"SSE3", "SSSE3", "LLAMAFILE", "OPENMP", "REPACK"}
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]+")
 _NEEDED = ("--host", "--slots", "--slot-save-path", "--cache-ram", "--context-shift", "--jinja", "--reasoning-format")
-_DEVICE = re.compile(r"^\s+\S+: ", re.MULTILINE)
 _DRAFT_SIZES = ("--spec-draft-n-max", "--spec-ngram-mod-n-max")
 _NGRAM_SIZES = ("--spec-ngram-simple-size-m", "--spec-ngram-map-k-size-m", "--spec-ngram-map-k4v-size-m")
 _MATCH_SIZES = (
@@ -51,7 +51,7 @@ def known_options(program: str) -> frozenset[str]:
 
 @lru_cache(maxsize=16)
 def _options(program: str, _size: int, _changed: int) -> frozenset[str]:
-    options = frozenset(_OPTION.findall(_output(program, "--help")))
+    options = frozenset(_OPTION.findall(output_of(program, "--help")))
     missing = [option for option in _NEEDED if option not in options]
     if missing:
         what = "is not a llama-server" if len(missing) == len(_NEEDED) else f"is too old: it lacks {missing[0]}"
@@ -59,24 +59,9 @@ def _options(program: str, _size: int, _changed: int) -> frozenset[str]:
     return options
 
 
-def on_processor(program: str) -> bool:
-    """Return whether a llama-server computes on the processor alone: whether it says that it finds no other device."""
-    try:
-        stat = Path(program).stat()
-    except OSError:
-        return False
-    return _on_processor(program, stat.st_size, stat.st_mtime_ns)
-
-
-@lru_cache(maxsize=16)
-def _on_processor(program: str, _size: int, _changed: int) -> bool:
-    _, found, devices = _output(program, "--list-devices").partition("Available devices:")
-    return bool(found) and not _DEVICE.search(devices)
-
-
 def version_of(program: str) -> str:
     """Return what a llama-server says of its version and compiler, "" if it says nothing."""
-    lines = _output(program, "--version").splitlines()
+    lines = output_of(program, "--version").splitlines()
     return ", ".join(line.removeprefix("version: ") for line in lines if line.startswith(("version:", "built with")))
 
 
@@ -84,17 +69,17 @@ def instructions_of(program: str) -> tuple[str, ...]:
     """Return the instruction sets that a llama-server uses here, () if it does not say."""
     with tempfile.TemporaryDirectory(prefix="puna-") as directory:  # it listens for the moment until it finds no model
         missing = ("--model", f"{directory}/none", "--host", f"{directory}/engine.sock", "--verbosity", _EVERYTHING)
-        lines = _output(program, *missing).splitlines()
+        lines = output_of(program, *missing).splitlines()
     return next((used_instructions(line) for line in lines if "system_info" in line), ())
 
 
 def used_instructions(text: str) -> tuple[str, ...]:
-    """Return the instruction sets out of llama.cpp's line about its system."""
-    return tuple(name for name in _USED.findall(text) if name not in _UNINTERESTING)
+    """Return the instruction sets out of llama.cpp's line about its system, in which cards may come first."""
+    return tuple(name for name in _USED.findall(text.rpartition(_PROCESSOR)[2]) if name not in _UNINTERESTING)
 
 
-def _output(program: str, *arguments: str) -> str:
-    """Return all that a program writes, "" if it does not run."""
+def output_of(program: str, *arguments: str) -> str:
+    """Return all that a llama-server writes when it is asked something, "" if it does not run."""
     try:
         shown = subprocess.run(
             [program, *arguments],
@@ -128,11 +113,11 @@ def command(config: RunnerConfig, socket: str, *, debug: bool = False) -> list[s
             *("--model", config.model_path, "--host", socket),
             *("--verbosity", _EVERYTHING if debug else _ERRORS_AND_WARNINGS),
             *("--slots", "--no-warmup", "--context-shift", "--jinja", "--reasoning-format", "deepseek"),
-            *(("--fit", "off") if "--fit" in known else ()),
+            *(("--fit", "on" if config.fit else "off") if "--fit" in known else ()),
             *(("--no-ui",) if "--no-ui" in known else ("--no-webui",)),
             *("--parallel", str(config.parallel), "--ctx-size", str(config.context * config.parallel)),
             *_cache(config, known),
-            *_computing(config),
+            *_computing(config, known),
             *_layout(config, known),
             *_files(config, known),
             *_embedding(config),
@@ -163,7 +148,7 @@ def _cache(config: RunnerConfig, known: frozenset[str]) -> list[str]:
     return arguments
 
 
-def _computing(config: RunnerConfig) -> list[str]:
+def _computing(config: RunnerConfig, known: frozenset[str]) -> list[str]:
     arguments = ["--batch-size", str(config.batch), "--ubatch-size", str(config.step)]
     if config.threads > 0:
         arguments += ["--threads", str(config.threads)]
@@ -171,6 +156,8 @@ def _computing(config: RunnerConfig) -> list[str]:
         arguments += ["--threads-batch", str(config.threads_batch or config.threads)]
     if config.gpu_layers >= 0:
         arguments += ["--n-gpu-layers", str(config.gpu_layers)]
+    if config.gpu_layers == 0 and "--device" in known:
+        arguments += ["--device", "none"]  # else a card reads prompts all the same, and has the buffers for that
     if config.main_gpu:
         arguments += ["--main-gpu", str(config.main_gpu)]
     if config.flash_attention is not None:

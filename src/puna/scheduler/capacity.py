@@ -1,9 +1,11 @@
-"""How many bytes the machine has for models: what is free, and what the models in memory would give back."""
+"""How many bytes the machine and its cards have for models: what is free, and what those in memory would give back."""
 
+import asyncio
 from collections.abc import Callable
 
 import psutil
 
+from puna.engine.devices import devices, forget_devices
 from puna.engine.runner import Runner
 from puna.scheduler.cgroup import MemoryGroups
 
@@ -11,8 +13,11 @@ from puna.scheduler.cgroup import MemoryGroups
 class Capacity:
     """Measures while nothing is on its way in or out (``steady``); in between, what was last measured stands."""
 
-    def __init__(self, steady: Callable[[], bool]) -> None:
+    def __init__(self, steady: Callable[[], bool], held: Callable[[], int] = lambda: 0) -> None:
+        """``held`` tells how many bytes of graphics cards the models in memory are estimated to take."""
         self._steady = steady
+        self._held = held
+        self._cards: dict[str, int] = {}
         self._groups = MemoryGroups()
         self._runners: set[Runner] = set()
         self._bytes = 0
@@ -22,8 +27,11 @@ class Capacity:
         self._runners.add(runner)
 
     def remove(self, runner: Runner) -> None:
-        """Count ``runner`` no more: its process has ended."""
+        """Count ``runner`` no more: its process has ended. Without the last one, cards have to be looked at again."""
         self._runners.discard(runner)
+        if not self._runners and self._cards:
+            forget_devices()
+            self._cards.clear()
 
     def bytes(self) -> int:
         """Return the bytes that there would be without any model.
@@ -33,6 +41,23 @@ class Capacity:
         if self._steady() or not self._bytes:
             self._bytes = self._available() + sum(runner.private_memory() for runner in self._runners)
         return self._bytes
+
+    async def look(self, engine: str) -> None:
+        """Find out what ``cards`` returns for an engine, without holding anybody up while the engine is asked."""
+        if engine and engine not in self._cards:
+            await asyncio.to_thread(devices, engine)
+
+    def cards(self, engine: str) -> int:
+        """Return the bytes of graphics cards that an engine would have without any model, 0 if it has none.
+
+        They are those of a time when no model was loaded, or this engine was new.
+        """
+        if engine and engine not in self._cards:
+            free = sum(device.free for device in devices(engine) or ())
+            if not free:
+                return 0  # it is not remembered here: a build may take the place of another one
+            self._cards[engine] = free + self._held()
+        return self._cards.get(engine, 0)
 
     def _available(self) -> int:
         machine = int(psutil.virtual_memory().available)

@@ -15,6 +15,8 @@ class Demand:
     runner that is started for the request guesses tokens ahead, ``plain`` that the request needs one that does not.
     ``embeds`` tells that it asks for vectors: a runner that gives some also generates, but not the other way round.
     ``saved_context`` is that of the model's saved conversations, which is kept if it can be; 0 if there are none.
+    ``cards`` are the bytes that the graphics cards of its engine have for models, 0 if it computes on none;
+    ``cards_share`` is the part of the model that is wanted there.
     """
 
     footprint: Footprint
@@ -25,6 +27,8 @@ class Demand:
     plain: bool = False
     embeds: bool = False
     saved_context: int = 0
+    cards: int = 0
+    cards_share: float = 1.0
 
     @property
     def least_context(self) -> int:

@@ -11,6 +11,7 @@ from typing import Any
 
 from puna.engine import native
 from puna.engine.config import RunnerConfig
+from puna.engine.devices import on_processor
 from puna.engine.engines import Engines
 from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
 from puna.models.library import Model
@@ -89,10 +90,13 @@ def footprint(model: Model, settings: Settings, tuned: Tuned = UNTUNED) -> Footp
     )
 
 
-def demand_of(model: Model, options: RunnerOptions, settings: Settings, engine: str, tuned: Tuned = UNTUNED) -> Demand:
+def demand_of(
+    model: Model, options: RunnerOptions, settings: Settings, engine: str, tuned: Tuned = UNTUNED, cards: int = 0
+) -> Demand:
     """Return what a request for ``model`` with these options needs of a runner.
 
-    ``engine`` is that of a ``RunnerConfig``, and ``tuned`` what was measured with it.
+    ``engine`` is that of a ``RunnerConfig``, ``tuned`` what was measured with it, and ``cards`` the bytes that its
+    graphics cards have for models.
     """
     tuned = decided(tuned, model, options, settings, engine)
     return Demand(
@@ -103,7 +107,15 @@ def demand_of(model: Model, options: RunnerOptions, settings: Settings, engine: 
         guesses=bool(tuned.speculation),
         plain=options.logprobs,
         embeds=embeds(model, options),
+        cards=cards if options.num_gpu else 0,
+        cards_share=_cards_share(model.gguf, options.num_gpu),
     )
+
+
+def _cards_share(gguf: GGUFFile, layers: int) -> float:
+    """Return the part of a model that so many layers are, its output being one; all of it for -1."""
+    blocks = gguf.block_count or 0
+    return 1.0 if layers < 0 else min(1.0, layers / (blocks + 1))
 
 
 def runner_config(
@@ -130,6 +142,7 @@ def runner_config(
         threads=options.num_thread or tuned.threads or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
         threads_batch=tuned.threads_batch,
         gpu_layers=options.num_gpu,
+        fit=plan.split and options.num_gpu < 0,
         main_gpu=options.main_gpu,
         use_mmap=options.use_mmap,
         use_mlock=options.use_mlock,
@@ -209,7 +222,7 @@ def _on_processor(options: RunnerOptions, engine: str) -> bool:
     """Return whether all is computed on the processor."""
     if options.num_gpu == 0:
         return True
-    return native.on_processor(engine) if engine else sys.platform != "darwin"  # the wheels for it use Metal
+    return on_processor(engine) if engine else sys.platform != "darwin"  # the wheels for it use Metal
 
 
 def _kv_type(settings: Settings, tuned: Tuned) -> str:

@@ -70,8 +70,17 @@ class LoadedModel:
 
     @property
     def size(self) -> int:
-        """Return the bytes that it takes, estimated or measured, whichever is more."""
-        return self.resident.size
+        """Return the bytes that it takes, estimated or measured, whichever is more.
+
+        What the process of a model that lies whole on cards holds elsewhere is not its own.
+        """
+        plan = self.resident.plan
+        return plan.size if plan.on_cards == plan.size else self.resident.size
+
+    @property
+    def size_on_cards(self) -> int:
+        """Return how many of these bytes are estimated to lie on graphics cards."""
+        return self.resident.plan.on_cards
 
     @property
     def users(self) -> int:

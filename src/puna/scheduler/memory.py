@@ -1,7 +1,9 @@
 """How much memory a model needs, and the context and parallelism that follow. Plain arithmetic, no machinery."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Self
 
 from puna.errors import PunaError
 
@@ -13,6 +15,8 @@ _SLOTS = ((8, 0.125), (4, 0.25), (2, 0.5), (1, 1.0))
 """Numbers of slots to choose from, and the part of the budget that the caches of so many may take."""
 _OVERHEAD = 64 << 20
 """What a process with an empty model holds: interpreter, engine, buffers."""
+_CARD_OVERHEAD = 512 << 20
+"""What a process holds on a graphics card besides its model: the driver's context, the libraries' workspaces."""
 _PROMPT_CACHE = 1 << 30
 _USABLE = 0.85
 """The part of the available memory that a model may plan with; the rest is for everybody else."""
@@ -48,12 +52,50 @@ class Footprint:
         """Return how many tokens of a prompt are computed in one step."""
         return max(_BATCH, min(context, self.batch_limit or context))
 
+    def layers(self, context: int, parallel: int) -> int:
+        """Return the bytes of weights and caches for ``parallel`` slots of ``context`` tokens."""
+        return self.weights + self.cache_per_token * context * parallel
+
     def total(self, context: int, parallel: int) -> int:
         """Return the estimated bytes of a runner with ``parallel`` slots of ``context`` tokens."""
         step = self.micro_batch or self.batch(context)
         scratch = self.scratch_per_token * (step + self.guesses * parallel)
         scratch += self.scores_per_pair * step * context * parallel
-        return _OVERHEAD + self.weights + self.cache_per_token * context * parallel + scratch
+        return _OVERHEAD + self.layers(context, parallel) + scratch
+
+
+def _usable(available: int) -> int:
+    return int(available * _USABLE)
+
+
+class Room(NamedTuple):
+    """Bytes of the machine's memory, and of that of its graphics cards."""
+
+    memory: int
+    cards: int = 0
+
+    @property
+    def usable(self) -> "Room":
+        """Return what of all this models may plan with."""
+        return Room(_usable(self.memory), _usable(self.cards))
+
+    def holds(self, other: Self) -> bool:
+        """Return whether ``other`` fits in here."""
+        return other.memory <= self.memory and other.cards <= self.cards
+
+    def relieves(self, free: Self, wanted: Self) -> bool:
+        """Return whether ``free`` would hold more of what it lacks for ``wanted`` if this were free as well."""
+        return bool(
+            (wanted.memory > free.memory and self.memory) or (wanted.cards > free.cards and self.cards),
+        )
+
+    def plus(self, other: Self) -> "Room":
+        """Return both together."""
+        return Room(self.memory + other.memory, self.cards + other.cards)
+
+    def minus(self, other: Self) -> "Room":
+        """Return what is left without ``other``."""
+        return Room(self.memory - other.memory, self.cards - other.cards)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +107,31 @@ class Plan:
     size: int
     prompt_cache: int = 0
     """Bytes for prompts that have left their slot: what is left of the budget, within bounds; counted when used."""
+    on_cards: int = 0
+    """How many bytes of ``size`` lie on graphics cards."""
+    split: bool = False
+    """Whether the cards hold only a part of the layers, and the engine has to find out how many."""
+
+    @property
+    def room(self) -> Room:
+        """Return what it takes of both kinds of memory."""
+        return Room(self.size - self.on_cards, self.on_cards)
 
 
-def usable(available: int) -> int:
-    """Return how many of the bytes that are available models may plan with."""
-    return int(available * _USABLE)
+def plan(
+    footprint: Footprint,
+    *,
+    context: int,
+    parallel: int,
+    available: int,
+    cards: int = 0,
+    cards_share: float = 1.0,
+    saved_context: int = 0,
+) -> Plan:
+    """Choose what was not asked for (``context`` or ``parallel`` 0) so that the model fits.
 
-
-def plan(footprint: Footprint, *, context: int, parallel: int, available: int, saved_context: int = 0) -> Plan:
-    """Choose what was not asked for (``context`` or ``parallel`` 0) so that the model fits into ``available`` bytes.
+    ``available`` are the bytes of the machine's memory, ``cards`` those of its graphics cards, where a model goes whole
+    if it can. If it cannot, or only ``cards_share`` of its layers are wanted there, both hold it together.
 
     The context asked for is kept up to what the model was trained for; the one not asked for is the model's own,
     halved while its caches would take too much. The more slots the better, as long as each has a comfortable context.
@@ -81,7 +139,29 @@ def plan(footprint: Footprint, *, context: int, parallel: int, available: int, s
     free varies from load to load, and a conversation that was saved with one context cannot go on with another.
     Raises ``OutOfMemoryError`` when the smallest choice does not fit.
     """
-    budget = usable(available)
+    if not cards:
+        return _planned(footprint, context, parallel, available, saved_context)
+    besides = replace(footprint, weights=footprint.weights + _CARD_OVERHEAD)
+    if cards_share == 1:
+        with suppress(OutOfMemoryError):
+            whole = _planned(besides, context, parallel, cards, saved_context)
+            return _on_cards(whole, whole.size, footprint, available)
+    both = _planned(besides, context, parallel, available + cards, saved_context)
+    # What a step needs lies on the cards, however few layers do.
+    elsewhere = int((1 - cards_share) * footprint.layers(both.context, both.parallel))
+    on_cards = min(both.size - elsewhere, _usable(cards))
+    return replace(_on_cards(both, on_cards, footprint, available), split=True)
+
+
+def _on_cards(made: Plan, on_cards: int, footprint: Footprint, available: int) -> Plan:
+    """Return a plan with so many bytes on cards. Prompts that have left their slot lie in the machine's memory."""
+    cache = footprint.cache_per_token * made.context * made.parallel
+    left = _usable(available) - (made.size - on_cards)
+    return replace(made, on_cards=on_cards, prompt_cache=max(0, min(_PROMPT_CACHE, cache, left)))
+
+
+def _planned(footprint: Footprint, context: int, parallel: int, available: int, saved_context: int) -> Plan:
+    budget = _usable(available)
     own = footprint.trained_context or _MINIMUM_CONTEXT
     contexts = [min(context, own)] if context else _halvings(own)
     slots = [(parallel, 1.0)] if parallel else list(_SLOTS)

@@ -7,10 +7,11 @@ after every change, carries out the actions and reports back with the other meth
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import islice
 
 from puna.scheduler.demand import Demand
-from puna.scheduler.memory import OutOfMemoryError, Plan, plan, usable
+from puna.scheduler.memory import OutOfMemoryError, Plan, Room, plan
 from puna.scheduler.queue import FairQueue, Ticket
 
 _LOADS_PER_TURN = 4
@@ -40,6 +41,11 @@ class Resident:
     def ready(self) -> bool:
         """Return whether it is loaded and stays."""
         return not self.stopping and self.loaded_at < math.inf
+
+    @property
+    def room(self) -> Room:
+        """Return what it takes of the machine's memory and of that of its cards."""
+        return Room(self.size - self.plan.on_cards, self.plan.on_cards)
 
     def serves(self, demand: Demand) -> bool:
         """Return whether a request with this demand can use the runner as it is: a larger context will do."""
@@ -93,7 +99,8 @@ class Policy:
     """The books of one machine: the queue, the models in memory, and what to do next.
 
     ``max_models`` 0 means as many as fit. ``turn`` is how many seconds a model may answer its own requests before it
-    has to make room for one that others wait for. ``capacity`` tells how many bytes there would be if none were loaded.
+    has to make room for one that others wait for. ``capacity`` tells how many bytes of the machine's memory there would
+    be if none were loaded; those of graphics cards are in each request's demand.
     """
 
     def __init__(self, *, capacity: Callable[[], int], max_queue: int, max_models: int = 0, turn: float = 10.0) -> None:
@@ -133,29 +140,38 @@ class Policy:
         """Return whether no model is on its way in or out."""
         return all(resident.ready for resident in self.residents.values())
 
+    @property
+    def on_cards(self) -> int:
+        """Return how many bytes of graphics cards the models in memory are estimated to take."""
+        return sum(resident.plan.on_cards for resident in self.residents.values())
+
     def loaded(self, resident: Resident, size: int, now: float, seconds: float) -> None:
-        """Note that a load has ended well: the bytes that it holds and how long it took."""
-        resident.size = max(resident.plan.size, size)
+        """Note that a load has ended well: the bytes of the machine's memory that it holds and how long it took."""
+        self.measured(resident, size)
         resident.loaded_at = resident.last_used = now
         resident.load_seconds = seconds
 
     def squeeze(self, resident: Resident, *, shrink: bool) -> list[Resident]:
         """Return who has to leave because there was less memory for a load than planned: all that are idle.
 
-        If there are none, ``shrink`` makes the plan one of one slot, unless the number of slots was asked for.
+        If there are none, ``shrink`` makes the plan one of one slot, unless the number of slots was asked for, and lets
+        the engine find out what its cards hold.
         """
         victims = [other for other in self.residents.values() if other is not resident and self.idle(other)]
         for victim in victims:
             victim.stopping = True
-        if shrink and not victims and not resident.demand.parallel:
-            size = resident.demand.footprint.total(resident.plan.context, 1)
-            resident.plan = replace(resident.plan, parallel=1, size=size, prompt_cache=0)
-            resident.size = size
+        if shrink and not victims:
+            made = resident.plan
+            if not resident.demand.parallel:
+                size = resident.demand.footprint.total(made.context, 1)
+                made = replace(made, parallel=1, size=size, prompt_cache=0, on_cards=min(made.on_cards, size))
+            resident.plan = replace(made, split=bool(made.on_cards))
+            resident.size = made.size
         return victims
 
     def measured(self, resident: Resident, size: int) -> None:
-        """Note how many bytes a model holds now: caches grow while it answers."""
-        resident.size = max(resident.plan.size, size)
+        """Note how many bytes of the machine's memory a model holds now: caches grow while it answers."""
+        resident.size = max(resident.plan.size, resident.plan.on_cards + size)
 
     def stop(self, resident: Resident) -> None:
         """Note that a model is on its way out by somebody else's decision."""
@@ -256,25 +272,34 @@ class Policy:
         others = [resident for resident in self.residents.values() if resident is not same]
         idle = sorted(filter(self.idle, others), key=lambda resident: resident.last_used)
         busy = sorted(set(others) - set(idle), key=lambda resident: (resident.loaded_at, resident.key))
-        free = usable(self._capacity()) - sum(resident.size for resident in self.residents.values())
+        room = Room(self._capacity(), ticket.demand.cards).usable
+        free = reduce(Room.minus, (resident.room for resident in self.residents.values()), room)
         count = len(self.residents)
         victims: list[Resident] = []
         staying = False
+
+        def crowded() -> bool:
+            return 0 < self._max_models <= count
+
+        def enough() -> bool:
+            return free.holds(wanted.room) and not crowded()
+
         for resident in [*([same] if same else []), *idle, *busy]:
-            enough = wanted.size <= free and (not self._max_models or count < self._max_models)
-            if enough and resident is not same:
-                return victims
+            if resident is not same:
+                if enough():
+                    return victims
+                if not crowded() and not resident.room.relieves(free, wanted.room):
+                    continue
             if self.idle(resident) or resident.turn_ends(self._turn) <= now:
                 victims.append(resident)
-                free += resident.size
+                free = free.plus(resident.room)
                 count -= 1
             else:
                 self._wake = min(self._wake, resident.turn_ends(self._turn))
                 staying = True
                 if resident is same:
                     return None
-        enough = wanted.size <= free and (not self._max_models or count < self._max_models)
-        return victims if enough or not staying else None
+        return victims if enough() or not staying else None
 
     def _plan(self, demand: Demand) -> Plan:
         return plan(
@@ -282,5 +307,7 @@ class Policy:
             context=demand.context,
             parallel=demand.parallel,
             available=self._capacity(),
+            cards=demand.cards,
+            cards_share=demand.cards_share,
             saved_context=demand.saved_context,
         )

@@ -20,6 +20,7 @@ from puna.errors import BadRequestError, NotFoundError, PunaError, UnavailableEr
 from puna.models.gguf import kv_cache_bytes_per_token
 from puna.models.library import Model
 from puna.scheduler.capacity import Capacity
+from puna.scheduler.demand import Demand
 from puna.scheduler.launch import (
     can_save_slots,
     demand_of,
@@ -94,7 +95,7 @@ class Scheduler:
         self._closed = False
         self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
         self._tuning = TuningStore(settings.home / "tuning")
-        self._capacity = Capacity(lambda: self._policy.steady)
+        self._capacity = Capacity(lambda: self._policy.steady, lambda: self._policy.on_cards)
         self._watchdog = Watchdog(settings.stall_timeout, self._lost)
         self._policy = Policy(
             capacity=self._capacity.bytes, max_queue=max(1, settings.max_queue), max_models=settings.max_loaded_models
@@ -111,7 +112,11 @@ class Scheduler:
         ``RequestCanceledError``, and ``RunnerCrashedError`` when the runner is lost meanwhile.
         """
         started = time.perf_counter_ns()
-        request = self._submit(model, options, caller or Caller())
+        chosen = None
+        if model.digest not in self._loaded:
+            chosen = self._chosen(model)
+            await self._capacity.look(chosen[0])
+        request = self._submit(model, options, caller or Caller(), chosen)
         try:
             entry = await request.granted
             if request.ended_by:
@@ -225,7 +230,9 @@ class Scheduler:
             estimated_wait=None if running else self._policy.estimate(ticket),
         )
 
-    def _submit(self, model: Model, options: RunnerOptions, caller: Caller) -> _Request:
+    def _submit(
+        self, model: Model, options: RunnerOptions, caller: Caller, chosen: tuple[str, Tuned] | None
+    ) -> _Request:
         if self._closed:
             raise UnavailableError("the server is shutting down")
         if caller.id in self._requests:
@@ -233,12 +240,12 @@ class Scheduler:
         if not caller.again:  # whoever asks has just found the model in the store
             self._gone.discard(model.digest)
         entry = self._loaded.get(model.digest)
-        engine, tuned = (entry.config.engine, entry.tuned) if entry else self._chosen(model)
-        demand = demand_of(model, options, self._settings, engine, tuned)
+        engine, tuned = (entry.config.engine, entry.tuned) if entry else chosen or self._chosen(model)
+        demand = self._demand(model, options, engine, tuned)
         if entry is None or not entry.resident.serves(demand):
             if entry:  # another load: it takes what has been chosen and measured since
                 engine, tuned = self._chosen(model)
-                demand = demand_of(model, options, self._settings, engine, tuned)
+                demand = self._demand(model, options, engine, tuned)
             demand = replace(demand, saved_context=self.sessions.context_of(model.digest))
             self._policy.check(demand)
         ticket = Ticket(
@@ -341,6 +348,9 @@ class Scheduler:
         engine = engine_of(model, self._settings)
         return engine, self._tuning.get(model, engine_identity(engine))
 
+    def _demand(self, model: Model, options: RunnerOptions, engine: str, tuned: Tuned) -> Demand:
+        return demand_of(model, options, self._settings, engine, tuned, self._capacity.cards(engine))
+
     async def _load(self, resident: Resident, request: _Request) -> None:
         model = request.model
         try:
@@ -431,6 +441,8 @@ class Scheduler:
                     await entry.warm.save(entry.runner.client)
                 await entry.runner.stop()
                 self._capacity.remove(entry.runner)
+                if not self._closed:
+                    _in_background(self._capacity.look(entry.config.engine), self._unloads)
         finally:
             self._policy.gone(resident)
             self._pump()

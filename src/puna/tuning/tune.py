@@ -21,7 +21,7 @@ from puna.scheduler.launch import (
     is_embedding_model,
     runner_config,
 )
-from puna.scheduler.memory import plan, usable
+from puna.scheduler.memory import Room, plan
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.tuned import UNTUNED, Tuned
 from puna.scheduler.tuning_store import Measured, TuningKey, usable_cores
@@ -59,10 +59,11 @@ async def tune(asked: Tuning, settings: Settings, report: Callable[[Finding], No
     draft = _draft_digest(model, asked.draft) if asked.draft else ""
     context = min(_CONTEXT, model.gguf.context_length or _CONTEXT)
     largest = Tuned(micro_batch=min(context, 2048), flash_attention=False, draft=draft, draft_tokens=1 if draft else 0)
-    available = Capacity(lambda: True).bytes()
-    needed = plan(footprint(model, settings, largest), context=context, parallel=1, available=available)
-
     engine = engine_of(model, settings)
+    capacity = Capacity(lambda: True)
+    room = Room(capacity.bytes(), capacity.cards(engine))
+    largest_footprint = footprint(model, settings, largest)
+    needed = plan(largest_footprint, context=context, parallel=1, available=room.memory, cards=room.cards)
 
     def configure(how: Tuned) -> RunnerConfig:
         config = runner_config(model, RunnerOptions(), needed, settings, engine, how)
@@ -74,7 +75,7 @@ async def tune(asked: Tuning, settings: Settings, report: Callable[[Finding], No
     async with RunnerBench(
         model,
         configure,
-        most=2 if 2 * needed.size <= usable(available) else 1,
+        most=2 if room.usable.holds(needed.room.plus(needed.room)) else 1,
         sample_seconds=sample,
         load_timeout=settings.load_timeout,
     ) as bench:

@@ -72,7 +72,7 @@ def running(entry: LoadedModel) -> dict[str, Any]:
         "digest": entry.model.digest,
         "details": details(entry.model),
         "expires_at": timestamp(expires),
-        "size_vram": 0,
+        "size_vram": entry.size_on_cards,
         "context_length": entry.config.context,
     }
 

@@ -1,0 +1,54 @@
+"""The graphics cards that a llama-server computes on, as it lists them itself."""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from puna.engine.native import output_of
+
+_HEAD = "Available devices:"
+_DEVICE = re.compile(r"^\s+\S+: (.+?)(?: \((\d+) MiB, (\d+) MiB free\))?$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A card, or what else is no processor. ``total`` and ``free`` are in bytes, as they were at the look."""
+
+    name: str
+    total: int
+    free: int
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.total / (1 << 30):.1f} GiB)"
+
+
+def devices(program: str) -> tuple[Device, ...] | None:
+    """Return the cards that a llama-server finds, () for none, ``None`` if it does not say.
+
+    It is asked once, which may take a second, and again after ``forget_devices`` or when the program has changed.
+    """
+    try:
+        stat = Path(program).stat()
+    except OSError:
+        return None
+    return _devices(program, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _devices(program: str, _size: int, _changed: int) -> tuple[Device, ...] | None:
+    _, found, listed = output_of(program, "--list-devices").partition(_HEAD)
+    if not found:
+        return None
+    lines = _DEVICE.findall(listed)
+    return tuple(Device(name, int(total or 0) << 20, int(free or 0) << 20) for name, total, free in lines)
+
+
+def forget_devices() -> None:
+    """Have the cards looked at again: others may use more or less of their memory now."""
+    _devices.cache_clear()
+
+
+def on_processor(program: str) -> bool:
+    """Return whether a llama-server computes on the processor alone: whether it says that it finds no card."""
+    return devices(program) == ()
