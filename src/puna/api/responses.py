@@ -12,6 +12,9 @@ from puna.api.errors import error_body
 from puna.errors import PunaError
 
 _CLIENT_CLOSED_REQUEST = 499
+_OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
+"""A ``datetime`` becomes what Ollama writes, RFC 3339 with "Z" for UTC. ``isoformat`` takes several times as long."""
+_LINE = _OPTIONS | orjson.OPT_APPEND_NEWLINE
 T = TypeVar("T")
 
 
@@ -24,10 +27,14 @@ class ClientGoneError(PunaError):
         super().__init__("request canceled")
 
 
+def json_bytes(body: Any) -> bytes:
+    """Return ``body`` as JSON."""
+    return orjson.dumps(body, option=_OPTIONS)
+
+
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return ``body`` as JSON, in the media type that Ollama answers with."""
-    content = orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
-    return Response(content, status, dict(headers or {}), "application/json; charset=utf-8")
+    return Response(json_bytes(body), status, dict(headers or {}), "application/json; charset=utf-8")
 
 
 def raw_json_response(content: bytes) -> Response:
@@ -43,9 +50,9 @@ def ndjson_response(lines: AsyncGenerator[list[dict[str, Any]], None]) -> Respon
 async def _encode(batches: AsyncGenerator[list[dict[str, Any]], None]) -> AsyncIterator[bytes]:
     try:
         async for batch in batches:
-            yield b"".join([orjson.dumps(item, option=orjson.OPT_APPEND_NEWLINE) for item in batch])
+            yield b"".join([orjson.dumps(item, option=_LINE) for item in batch])
     except Exception as error:  # noqa: BLE001 - the response has begun: any error must reach the client as a line
-        yield orjson.dumps(error_body(error), option=orjson.OPT_APPEND_NEWLINE)
+        yield orjson.dumps(error_body(error), option=_LINE)
     finally:
         await batches.aclose()
 

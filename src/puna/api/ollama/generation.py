@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -18,7 +19,6 @@ from puna.api.ollama.translate import (
     generate_request,
     logprobs_body,
     options_of,
-    timestamp,
     tool_call_body,
 )
 from puna.api.responses import json_response, ndjson_response, until_gone
@@ -92,7 +92,7 @@ class _Shape:
 
     def piece(self, answer: _Answer, end: dict[str, Any]) -> dict[str, Any]:
         """Return one object: the fields that all have, the answer's, then ``end``."""
-        body = {"model": self._body.model, "created_at": timestamp()} | self._fields(answer)
+        body = {"model": self._body.model, "created_at": datetime.now(UTC)} | self._fields(answer)
         if answer.logprobs:
             body["logprobs"] = logprobs_body(answer.logprobs, self._body.top_logprobs)
         return body | end
@@ -127,7 +127,7 @@ async def _answer(
         return json_response(
             {
                 "model": body.model,
-                "created_at": timestamp(),
+                "created_at": datetime.now(UTC),
                 "_debug_info": info | ({"image_count": rendered.images} if rendered.images else {}),
             }
         )
@@ -198,5 +198,5 @@ async def _load_or_unload(
         await load(services.scheduler, model, options.runner, keep_alive, caller_of(request, body.priority))
         reason = "load"
     return json_response(
-        {"model": body.model, "created_at": timestamp()} | empty | {"done": True, "done_reason": reason}
+        {"model": body.model, "created_at": datetime.now(UTC)} | empty | {"done": True, "done_reason": reason}
     )

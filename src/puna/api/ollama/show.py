@@ -5,9 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
-import orjson
-
-from puna.api.ollama.translate import timestamp
+from puna.api.responses import json_bytes
 from puna.inference.capabilities import capabilities
 from puna.models.gguf import GGUFArray
 from puna.models.library import Model
@@ -39,7 +37,7 @@ def listed(model: Model) -> dict[str, Any]:
     return {
         "name": str(model.name),
         "model": str(model.name),
-        "modified_at": timestamp(model.modified_at),
+        "modified_at": model.modified_at,
         "size": model.size,
         "digest": model.digest,
         "details": details(model),
@@ -53,7 +51,7 @@ def list_body(listing: Listing) -> bytes:
     """Return the body of ``/api/tags``, which is the same for as long as the listing is."""
     body = _list_bodies.get(listing)
     if body is None:
-        body = _list_bodies[listing] = orjson.dumps({"models": [listed(model) for model in listing.models]})
+        body = _list_bodies[listing] = json_bytes({"models": [listed(model) for model in listing.models]})
     return body
 
 
@@ -71,7 +69,7 @@ def running(entry: LoadedModel) -> dict[str, Any]:
         "size": entry.size,
         "digest": entry.model.digest,
         "details": details(entry.model),
-        "expires_at": timestamp(expires),
+        "expires_at": expires,
         "size_vram": entry.size_on_cards,
         "context_length": entry.config.context,
     }
@@ -90,7 +88,7 @@ def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
         "messages": [dict(message) for message in model.messages],
         "model_info": _metadata(model, verbose=verbose),
         "capabilities": list(capabilities(model)),
-        "modified_at": timestamp(model.modified_at),
+        "modified_at": model.modified_at,
     }
     if model.config.requires:
         body["requires"] = model.config.requires

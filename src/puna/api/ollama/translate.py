@@ -3,7 +3,6 @@
 import base64
 import binascii
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from puna.api.ollama.schemas import ChatBody, GenerateBody, GenerationBody, MessageBody
@@ -24,11 +23,6 @@ from puna.models.library import Model
 _THINK_LEVELS = ("low", "medium", "high", "max")
 _MAX_TOP_LOGPROBS = 20
 _ROLES = ("system", "user", "assistant", "tool")
-
-
-def timestamp(moment: datetime | None = None) -> str:
-    """Return a moment (now by default) as Ollama writes it: RFC 3339 in UTC."""
-    return (moment or datetime.now(UTC)).isoformat().replace("+00:00", "Z")
 
 
 def options_of(defaults: Mapping[str, Any], model: Model, body: GenerationBody) -> Options:

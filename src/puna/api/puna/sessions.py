@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from puna.api.ollama.translate import timestamp
 from puna.api.responses import json_response
 from puna.api.services import ServicesDep
 
@@ -25,7 +24,7 @@ async def sessions_route(services: ServicesDep) -> Response:
                     "model": info.model,
                     "tokens": info.tokens,
                     "size": info.size,
-                    "used_at": timestamp(datetime.fromtimestamp(info.used_at, UTC)),
+                    "used_at": datetime.fromtimestamp(info.used_at, UTC),
                 }
                 for info in await asyncio.to_thread(sessions.list)
             ],
