@@ -1,9 +1,8 @@
 """``/api/generate`` and ``/api/chat``."""
 
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -23,12 +22,13 @@ from puna.api.ollama.translate import (
 )
 from puna.api.responses import json_response, ndjson_response, until_gone
 from puna.api.services import Services, ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
-from puna.inference.events import Delta, Event, Finished, Logprob
+from puna.inference.events import Delta, Event, Finished
 from puna.inference.generate import Started, generate, load, render
 from puna.inference.requests import GenerationRequest, ToolCall
 from puna.models.library import Model
 
 router = APIRouter()
+_NOTHING, _GOING_ON = Delta(), {"done": False}
 
 
 @router.post("/api/generate", tags=["generate"], openapi_extra=request_body(GenerateBody))
@@ -56,54 +56,48 @@ async def chat_route(
     return await _answer(request, services, asked, body, _Shape(body, _chat_fields))
 
 
-@dataclass(slots=True)
-class _Answer:
-    """An answer, or a piece of one."""
-
-    content: str = ""
-    thinking: str = ""
-    tool_calls: list[dict[str, Any]] = field(default_factory=list)
-    logprobs: tuple[Logprob, ...] = ()
-
-
-def _generate_fields(answer: _Answer) -> dict[str, Any]:
+def _generate_fields(answer: Delta, _calls: list[dict[str, Any]]) -> dict[str, Any]:
     body: dict[str, Any] = {"response": answer.content}
-    return body | {"thinking": answer.thinking} if answer.thinking else body
+    if answer.thinking:
+        body["thinking"] = answer.thinking
+    return body
 
 
-def _chat_fields(answer: _Answer) -> dict[str, Any]:
+def _chat_fields(answer: Delta, calls: list[dict[str, Any]]) -> dict[str, Any]:
     message: dict[str, Any] = {"role": "assistant", "content": answer.content}
     if answer.thinking:
         message["thinking"] = answer.thinking
-    if answer.tool_calls:
-        message["tool_calls"] = answer.tool_calls
+    if calls:
+        message["tool_calls"] = calls
     return {"message": message}
+
+
+_Fields = Callable[[Delta, list[dict[str, Any]]], dict[str, Any]]
+"""Makes the fields of an answer, or of a piece of one, from it and its calls as Ollama writes them."""
 
 
 class _Shape:
     """Makes the objects of one response. The fields of the answer itself are what the two routes differ in."""
 
-    def __init__(self, body: GenerationBody, fields: Callable[[_Answer], dict[str, Any]]) -> None:
+    def __init__(self, body: GenerationBody, fields: _Fields) -> None:
         self._body = body
         self._fields = fields
         self._started = time.perf_counter_ns()
         self._load_duration = 0
         self._calls = 0
 
-    def piece(self, answer: _Answer, end: dict[str, Any]) -> dict[str, Any]:
+    def piece(self, answer: Delta, end: Mapping[str, Any]) -> dict[str, Any]:
         """Return one object: the fields that all have, the answer's, then ``end``."""
-        body = {"model": self._body.model, "created_at": datetime.now(UTC)} | self._fields(answer)
+        calls = self._numbered(answer.tool_calls) if answer.tool_calls else []
+        body = {"model": self._body.model, "created_at": datetime.now(UTC), **self._fields(answer, calls)}
         if answer.logprobs:
             body["logprobs"] = logprobs_body(answer.logprobs, self._body.top_logprobs)
-        return body | end
+        body.update(end)
+        return body
 
     def started(self, event: Started) -> None:
         """Note how long loading took."""
         self._load_duration = event.load_duration
-
-    def delta(self, event: Delta) -> _Answer:
-        """Return a delta with its calls numbered."""
-        return _Answer(event.content, event.thinking, self._numbered(event.tool_calls), event.logprobs)
 
     def end(self, event: Finished) -> dict[str, Any]:
         """Return the fields that only the last object has."""
@@ -144,23 +138,23 @@ async def _answer(
 
 
 async def _collect(events: AsyncGenerator[list[Event | Started], None], shape: _Shape) -> dict[str, Any]:
-    whole = _Answer()
-    content, thinking = [], []
+    pieces: list[Delta] = []
     end: dict[str, Any] = {}
     async with aclosing(events):
         async for batch in events:
             for event in batch:
                 if isinstance(event, Delta):
-                    piece = shape.delta(event)
-                    content.append(piece.content)
-                    thinking.append(piece.thinking)
-                    whole.tool_calls += piece.tool_calls
-                    whole.logprobs += piece.logprobs
+                    pieces.append(event)
                 elif isinstance(event, Started):
                     shape.started(event)
                 else:
                     end = shape.end(event)
-    whole.content, whole.thinking = "".join(content), "".join(thinking)
+    whole = Delta(
+        content="".join(piece.content for piece in pieces),
+        thinking="".join(piece.thinking for piece in pieces),
+        tool_calls=tuple(call for piece in pieces for call in piece.tool_calls),
+        logprobs=tuple(entry for piece in pieces for entry in piece.logprobs),
+    )
     return shape.piece(whole, end)
 
 
@@ -171,11 +165,11 @@ async def _stream(
         result = []
         for event in batch:
             if isinstance(event, Delta):
-                result.append(shape.piece(shape.delta(event), {"done": False}))
+                result.append(shape.piece(event, _GOING_ON))
             elif isinstance(event, Started):
                 shape.started(event)
             else:
-                result.append(shape.piece(_Answer(), shape.end(event)))
+                result.append(shape.piece(_NOTHING, shape.end(event)))
         return result
 
     async with aclosing(events):
