@@ -1,7 +1,7 @@
 """Responses: JSON in one piece, NDJSON as it comes, and what becomes of a client that goes away."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -42,19 +42,33 @@ def raw_json_response(content: bytes) -> Response:
     return Response(content, media_type="application/json; charset=utf-8")
 
 
-def ndjson_response(lines: AsyncGenerator[list[dict[str, Any]], None]) -> Response:
-    """Return a stream of one JSON object per line; an error on the way becomes the last line."""
-    return StreamingResponse(_encode(lines), media_type="application/x-ndjson")
+def ndjson_response(
+    first: Sequence[T], rest: AsyncGenerator[T, None], objects: Callable[[T], Sequence[Mapping[str, Any]]]
+) -> Response:
+    """Return a stream of one JSON object per line, those of one batch sent together.
+
+    ``first`` are batches that were waited for already; ``objects`` makes the objects of one. An error on the way
+    becomes the last line.
+    """
+    return StreamingResponse(_encode(first, rest, objects), media_type="application/x-ndjson")
 
 
-async def _encode(batches: AsyncGenerator[list[dict[str, Any]], None]) -> AsyncIterator[bytes]:
+async def _encode(
+    first: Sequence[T], rest: AsyncGenerator[T, None], objects: Callable[[T], Sequence[Mapping[str, Any]]]
+) -> AsyncIterator[bytes]:
     try:
-        async for batch in batches:
-            yield b"".join([orjson.dumps(item, option=_LINE) for item in batch])
+        for batch in first:
+            yield _lines(objects(batch))
+        async for batch in rest:
+            yield _lines(objects(batch))
     except Exception as error:  # noqa: BLE001 - the response has begun: any error must reach the client as a line
-        yield orjson.dumps(error_body(error), option=_LINE)
+        yield _lines([error_body(error)])
     finally:
-        await batches.aclose()
+        await rest.aclose()
+
+
+def _lines(objects: Sequence[Mapping[str, Any]]) -> bytes:
+    return b"".join([orjson.dumps(item, option=_LINE) for item in objects])
 
 
 async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

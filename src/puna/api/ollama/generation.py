@@ -95,6 +95,18 @@ class _Shape:
         body.update(end)
         return body
 
+    def objects(self, batch: list[Event | Started]) -> list[dict[str, Any]]:
+        """Return the objects of a stream that say what happened."""
+        objects = []
+        for event in batch:
+            if isinstance(event, Delta):
+                objects.append(self.piece(event, _GOING_ON))
+            elif isinstance(event, Started):
+                self.started(event)
+            else:
+                objects.append(self.piece(_NOTHING, self.end(event)))
+        return objects
+
     def started(self, event: Started) -> None:
         """Note how long loading took."""
         self._load_duration = event.load_duration
@@ -134,7 +146,7 @@ async def _answer(
     except BaseException:
         await events.aclose()
         raise
-    return ndjson_response(_stream(first, events, shape))
+    return ndjson_response(first, events, shape.objects)
 
 
 async def _collect(events: AsyncGenerator[list[Event | Started], None], shape: _Shape) -> dict[str, Any]:
@@ -156,27 +168,6 @@ async def _collect(events: AsyncGenerator[list[Event | Started], None], shape: _
         logprobs=tuple(entry for piece in pieces for entry in piece.logprobs),
     )
     return shape.piece(whole, end)
-
-
-async def _stream(
-    first: list[list[Event | Started]], events: AsyncGenerator[list[Event | Started], None], shape: _Shape
-) -> AsyncGenerator[list[dict[str, Any]], None]:
-    def objects(batch: list[Event | Started]) -> list[dict[str, Any]]:
-        result = []
-        for event in batch:
-            if isinstance(event, Delta):
-                result.append(shape.piece(event, _GOING_ON))
-            elif isinstance(event, Started):
-                shape.started(event)
-            else:
-                result.append(shape.piece(_NOTHING, shape.end(event)))
-        return result
-
-    async with aclosing(events):
-        for batch in first:
-            yield objects(batch)
-        async for batch in events:
-            yield objects(batch)
 
 
 async def _load_or_unload(

@@ -28,7 +28,7 @@ async def batches_response(request: Request, batches: Batches, *, stream: bool) 
     """
     if stream:
         first = await until_gone(request, anext(batches))
-        return ndjson_response(_chain(first, batches))
+        return ndjson_response([first], batches, lambda batch: batch)
     last = await until_gone(request, _last(batches))
     return json_response(last)
 
@@ -39,13 +39,6 @@ async def _last(batches: Batches) -> dict[str, Any]:
         async for batch in batches:
             last = batch[-1]
     return last
-
-
-async def _chain(first: list[dict[str, Any]], rest: Batches) -> Batches:
-    async with contextlib.aclosing(rest):
-        yield first
-        async for batch in rest:
-            yield batch
 
 
 async def run_in_thread(work: Work) -> Batches:
