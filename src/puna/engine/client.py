@@ -15,7 +15,7 @@ from puna.engine.errors import ContextExceededError, EngineError, EngineRequestE
 _BASE = "http://runner"
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
-_DONE = b"[DONE]"
+_OBJECT = _DATA + b"{"
 _ABORTED = "the call was aborted"
 _READ_BUFFER = 1 << 20
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
@@ -104,10 +104,13 @@ class EngineClient:
                 if response.status != 200:
                     _decode(response.status, await response.read())
                 pending = b""
-                async for chunk in response.content.iter_any():
+                while chunk := await response.content.readany():
                     self._last_byte = time.monotonic()
                     *events, pending = (pending + chunk).split(_EVENT_END)
-                    decoded = [_decode_event(event) for event in events if event.startswith(_DATA + b"{")]
+                    decoded = []
+                    for event in events:
+                        if event.startswith(_OBJECT):
+                            decoded.append(_decode_event(event))
                     if decoded:
                         yield decoded
                 if pending.startswith(b"error: "):
