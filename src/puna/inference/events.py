@@ -1,6 +1,7 @@
 """What a generation yields, in no dialect's words: deltas of the answer, then one ``Finished``."""
 
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from puna.inference.requests import ToolCall
 
@@ -22,9 +23,11 @@ class Logprob:
     top: tuple[TokenLogprob, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
-    """The next piece of an answer. At least one field is not empty."""
+class Delta(NamedTuple):
+    """The next piece of an answer. At least one field is not empty.
+
+    There is one for each token, and a tuple is made in a fraction of the time that a frozen dataclass takes.
+    """
 
     content: str = ""
     thinking: str = ""
