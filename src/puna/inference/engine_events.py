@@ -13,15 +13,17 @@ from puna.inference.requests import ToolCall
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
-def decode_completion(event: Mapping[str, Any]) -> Iterator[Delta | Finished]:
-    """Yield what one event of ``/completion`` or ``/infill`` says."""
+def decode_completion(event: Mapping[str, Any]) -> list[Delta | Finished]:
+    """Return what one event of ``/completion`` or ``/infill`` says."""
+    items: list[Delta | Finished] = []
     text = event.get("content", "")
     logprobs = _logprobs(event.get("completion_probabilities"))
     if text or logprobs:
-        yield Delta(content=text, logprobs=logprobs)
+        items.append(Delta(content=text, logprobs=logprobs))
     if event.get("stop"):
         reason = "length" if event.get("stop_type") == "limit" else "stop"
-        yield _finished(reason, event.get("timings", {}))
+        items.append(_finished(reason, event.get("timings", {})))
+    return items
 
 
 def new_call_id() -> str:
@@ -41,22 +43,25 @@ class ChatDecoder:
         self._names: dict[int, tuple[str, str]] = {}
         self._arguments: dict[int, str] = {}
 
-    def decode(self, event: Mapping[str, Any]) -> Iterator[Delta | Finished]:
-        """Yield what one event says; the event with the timings is the last."""
+    def decode(self, event: Mapping[str, Any]) -> list[Delta | Finished]:
+        """Return what one event says; the event with the timings is the last."""
+        items: list[Delta | Finished] = []
         for choice in event.get("choices", ()):
             delta = choice.get("delta", {})
+            calls, logprobs = delta.get("tool_calls"), choice.get("logprobs")
             piece = Delta(
                 content=delta.get("content") or "",
                 thinking=self._thinking(delta.get("reasoning_content") or ""),
-                tool_calls=tuple(self._calls(delta.get("tool_calls") or ())),
-                logprobs=_logprobs((choice.get("logprobs") or {}).get("content")),
+                tool_calls=tuple(self._calls(calls)) if calls else (),
+                logprobs=_logprobs(logprobs.get("content")) if logprobs else (),
             )
-            if piece.content or piece.thinking or piece.tool_calls or piece.logprobs:
-                yield piece
+            if any(piece):
+                items.append(piece)
             if choice.get("finish_reason"):
                 self._reason = "length" if choice["finish_reason"] == "length" else "stop"
         if "timings" in event:
-            yield _finished(self._reason, event["timings"])
+            items.append(_finished(self._reason, event["timings"]))
+        return items
 
     def _thinking(self, text: str) -> str:
         text = self._thinking_space + text
@@ -104,9 +109,10 @@ def _finished(reason: str, timings: Mapping[str, Any]) -> Finished:
 
 
 def _logprobs(entries: Any) -> tuple[Logprob, ...]:
+    if not entries:
+        return ()
     return tuple(
-        Logprob(_token(entry), tuple(_token(other) for other in entry.get("top_logprobs", ())))
-        for entry in entries or ()
+        Logprob(_token(entry), tuple(_token(other) for other in entry.get("top_logprobs", ()))) for entry in entries
     )
 
 
