@@ -1,6 +1,6 @@
 """One generation: a runner is borrowed, the prompt prepared, the engine's stream turned into events."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -112,8 +112,7 @@ def _prompt(prepared: Prepared) -> list[int] | Mapping[str, Any]:
 async def _answer(
     request: GenerationRequest, prepared: Prepared, lease: Lease
 ) -> AsyncGenerator[list[Event | Started], None]:
-    client = lease.client
-    stream = think_then_format(client, prepared) if prepared.closing else _one_call(client, prepared)
+    stream, decode = _call(lease.client, prepared)
     said: list[str] = []
     plain, begun = True, False
     try:
@@ -121,13 +120,14 @@ async def _answer(
             async for batch in batches:
                 begun = True
                 events: list[Event | Started] = []
-                for event in batch:
-                    if isinstance(event, Delta):
-                        said.append(event.content)
-                        plain = plain and not (event.thinking or event.tool_calls)
-                        events.append(event)
-                    else:
-                        events.append(await _finish(request, prepared, lease, event, "".join(said)))
+                for item in batch:
+                    for event in decode(item):
+                        if isinstance(event, Delta):
+                            said.append(event.content)
+                            plain = plain and not (event.thinking or event.tool_calls)
+                            events.append(event)
+                        else:
+                            events.append(await _finish(request, prepared, lease, event, "".join(said)))
                 if events:
                     yield events
     finally:
@@ -135,10 +135,13 @@ async def _answer(
             lease.warm.note(Exchange(_prompt(prepared), "".join(said) if plain else ""))
 
 
-async def _one_call(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Event], None]:
-    async with aclosing(client.stream(prepared.route, prepared.body)) as stream:
-        async for engine_events in stream:
-            yield [event for engine_event in engine_events for event in prepared.decode(engine_event)]
+def _call(
+    client: EngineClient, prepared: Prepared
+) -> tuple[AsyncGenerator[list[Any], None], Callable[[Any], Iterable[Event]]]:
+    """Return what the engine answers, and what makes events of each item of it."""
+    if prepared.closing:
+        return think_then_format(client, prepared), lambda event: (event,)
+    return client.stream(prepared.route, prepared.body), prepared.decode
 
 
 async def render(
