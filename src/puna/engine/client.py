@@ -106,7 +106,8 @@ class EngineClient:
                 pending = b""
                 while chunk := await response.content.readany():
                     self._last_byte = time.monotonic()
-                    *events, pending = (pending + chunk).split(_EVENT_END)
+                    events = (pending + chunk).split(_EVENT_END)
+                    pending = events.pop()
                     decoded = []
                     for event in events:
                         if event.startswith(_OBJECT):

@@ -64,6 +64,8 @@ class ChatDecoder:
         return items
 
     def _thinking(self, text: str) -> str:
+        if not text:
+            return ""
         text = self._thinking_space + text
         kept = text.rstrip()
         self._thinking_space = text[len(kept) :]

@@ -80,7 +80,8 @@ class _Shape:
     """Makes the objects of one response. The fields of the answer itself are what the two routes differ in."""
 
     def __init__(self, body: GenerationBody, fields: _Fields) -> None:
-        self._body = body
+        self._model = body.model
+        self._top_logprobs = body.top_logprobs
         self._fields = fields
         self._started = time.perf_counter_ns()
         self._load_duration = 0
@@ -89,9 +90,9 @@ class _Shape:
     def piece(self, answer: Delta, end: Mapping[str, Any]) -> dict[str, Any]:
         """Return one object: the fields that all have, the answer's, then ``end``."""
         calls = self._numbered(answer.tool_calls) if answer.tool_calls else []
-        body = {"model": self._body.model, "created_at": datetime.now(UTC), **self._fields(answer, calls)}
+        body = {"model": self._model, "created_at": datetime.now(UTC), **self._fields(answer, calls)}
         if answer.logprobs:
-            body["logprobs"] = logprobs_body(answer.logprobs, self._body.top_logprobs)
+            body["logprobs"] = logprobs_body(answer.logprobs, self._top_logprobs)
         body.update(end)
         return body
 
