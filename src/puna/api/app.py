@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from puna import __version__
 from puna.api.crowd import Crowd
+from puna.api.direct import Direct
 from puna.api.errors import install_error_handlers
 from puna.api.ollama import create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
@@ -60,6 +61,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     app.add_middleware(Guard, settings=settings)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(RequestIds)
+    app.add_middleware(Direct)
     return app
 
 

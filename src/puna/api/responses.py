@@ -7,7 +7,9 @@ from typing import Any, TypeVar
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Send
 
+from puna.api.direct import DIRECT
 from puna.api.errors import error_body
 from puna.errors import PunaError
 
@@ -42,15 +44,33 @@ def raw_json_response(content: bytes) -> Response:
     return Response(content, media_type="application/json; charset=utf-8")
 
 
+class _DirectResponse(StreamingResponse):
+    """A stream of which only the start goes through the middleware."""
+
+    def __init__(self, request: Request, content: AsyncIterator[bytes], media_type: str) -> None:
+        super().__init__(content, media_type=media_type)
+        self._direct: Send = request.scope[DIRECT]
+
+    async def stream_response(self, send: Send) -> None:
+        """Send the start and each piece as it comes."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for piece in self.body_iterator:
+            await self._direct({"type": "http.response.body", "body": piece, "more_body": True})
+        await self._direct({"type": "http.response.body", "body": b"", "more_body": False})
+
+
 def ndjson_response(
-    first: Sequence[T], rest: AsyncGenerator[T, None], objects: Callable[[T], Sequence[Mapping[str, Any]]]
+    request: Request,
+    first: Sequence[T],
+    rest: AsyncGenerator[T, None],
+    objects: Callable[[T], Sequence[Mapping[str, Any]]],
 ) -> Response:
     """Return a stream of one JSON object per line, those of one batch sent together.
 
     ``first`` are batches that were waited for already; ``objects`` makes the objects of one. An error on the way
     becomes the last line.
     """
-    return StreamingResponse(_encode(first, rest, objects), media_type="application/x-ndjson")
+    return _DirectResponse(request, _encode(first, rest, objects), "application/x-ndjson")
 
 
 async def _encode(

@@ -147,7 +147,7 @@ async def _answer(
     except BaseException:
         await events.aclose()
         raise
-    return ndjson_response(first, events, shape.objects)
+    return ndjson_response(request, first, events, shape.objects)
 
 
 async def _collect(events: AsyncGenerator[list[Event | Started], None], shape: _Shape) -> dict[str, Any]:

@@ -28,7 +28,7 @@ async def batches_response(request: Request, batches: Batches, *, stream: bool) 
     """
     if stream:
         first = await until_gone(request, anext(batches))
-        return ndjson_response([first], batches, lambda batch: batch)
+        return ndjson_response(request, [first], batches, lambda batch: batch)
     last = await until_gone(request, _last(batches))
     return json_response(last)
 
