@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from tests.engine.test_native import script
 
-from puna.engine.devices import Device, devices, forget_devices, on_processor
+from puna.engine.devices import Device, devices, devices_now, free_memory, on_processor
 
 GIB = 1 << 30
 TWO_CARDS = """ggml_cuda_init: found 2 CUDA devices (Total VRAM: 26 GiB):
@@ -44,14 +44,14 @@ def test_no_program_has_no_cards(tmp_path: Path) -> None:
     assert devices(str(tmp_path / "none")) is None
 
 
-def test_cards_are_looked_at_once_until_they_are_forgotten(tmp_path: Path) -> None:
+def test_cards_are_looked_at_once_unless_what_is_free_now_matters(tmp_path: Path) -> None:
+    free = tmp_path / "free"
     server = tmp_path / "llama-server"
-    server.write_text(
-        f"#!/bin/sh\necho x >> {tmp_path}/looks\necho 'Available devices:'; echo '  A: B (9 MiB, 5 MiB free)'"
-    )
+    server.write_text(f"#!/bin/sh\necho 'Available devices:'; echo \"  A: B (9 MiB, $(cat {free}) MiB free)\"\n")
     server.chmod(0o755)
-    assert devices(str(server)) == devices(str(server)) == (Device("B", 9 << 20, 5 << 20),)
-    assert (tmp_path / "looks").read_text() == "x\n"
-    forget_devices()
-    assert devices(str(server))
-    assert (tmp_path / "looks").read_text() == "x\nx\n"
+    free.write_text("5")
+    assert devices(str(server)) == (Device("B", 9 << 20, 5 << 20),)
+    free.write_text("3")
+    assert free_memory(devices(str(server))) == 5 << 20
+    assert free_memory(devices_now(str(server))) == 3 << 20
+    assert free_memory(None) == 0

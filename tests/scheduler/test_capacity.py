@@ -1,12 +1,10 @@
 """Memory limits of control groups, on files like the kernel's."""
 
 from pathlib import Path
-from typing import cast
 
 import psutil
 import pytest
 
-from puna.engine.runner import Runner
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.cgroup import MemoryGroups
 
@@ -130,7 +128,6 @@ async def test_cards_are_looked_at_while_no_model_is_loaded(tmp_path: Path) -> N
     engine.chmod(0o755)
     held = 0
     capacity = Capacity(lambda: True, lambda: held)
-    runner = cast("Runner", object())
 
     async def cards() -> int:
         await capacity.look(str(engine))
@@ -138,10 +135,13 @@ async def test_cards_are_looked_at_while_no_model_is_loaded(tmp_path: Path) -> N
 
     free.write_text("8000")
     assert await cards() == 8000
-    capacity.add(runner)
+    held = 2000 << 20
     free.write_text("3000")
+    await capacity.look_again()
     assert await cards() == 8000, "what is free now is what a model has left"
-    capacity.remove(runner)
+    assert await capacity.free_on_cards(str(engine)) == 3000 << 20
+    held = 0
+    await capacity.look_again()
     assert await cards() == 3000, "somebody else takes some"
     held = 2000 << 20
     other = engine.rename(tmp_path / "other")

@@ -320,9 +320,20 @@ def test_a_load_that_ran_out_of_a_cards_memory_is_split() -> None:
     world.ask("a", "x", cards=10)
     resident = world.policy.residents["x"]
     assert not resident.plan.split
-    assert world.policy.squeeze(resident, shrink=True) == []
-    assert resident.plan.split
+    assert world.policy.squeeze(resident, shrink=True, cards=GIB) == []
+    assert (resident.plan.split, resident.plan.on_cards) == (True, int(0.85 * GIB))
     assert resident.plan.parallel == 2, "the number that was asked for"
+
+
+def test_a_load_that_ran_out_of_a_cards_memory_first_sends_others_away() -> None:
+    world = World()
+    world.ask("a", "x", cards=10)
+    world.end("a")
+    world.ask("b", "y", cards=10)
+    loading = world.policy.residents["y"]
+    size = loading.plan.on_cards
+    assert world.policy.squeeze(loading, shrink=True, cards=GIB) == [world.policy.residents["x"]]
+    assert (loading.plan.split, loading.plan.on_cards) == (True, size), "there will be more room"
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ class Device:
 def devices(program: str) -> tuple[Device, ...] | None:
     """Return the cards that a llama-server finds, () for none, ``None`` if it does not say.
 
-    It is asked once, which may take a second, and again after ``forget_devices`` or when the program has changed.
+    It is asked once, which may take a second, and again only when the program has changed.
     """
     try:
         stat = Path(program).stat()
@@ -37,6 +37,11 @@ def devices(program: str) -> tuple[Device, ...] | None:
 
 @lru_cache(maxsize=16)
 def _devices(program: str, _size: int, _changed: int) -> tuple[Device, ...] | None:
+    return devices_now(program)
+
+
+def devices_now(program: str) -> tuple[Device, ...] | None:
+    """Return the same, with the memory that is free on them at this moment."""
     _, found, listed = output_of(program, "--list-devices").partition(_HEAD)
     if not found:
         return None
@@ -44,9 +49,9 @@ def _devices(program: str, _size: int, _changed: int) -> tuple[Device, ...] | No
     return tuple(Device(name, int(total or 0) << 20, int(free or 0) << 20) for name, total, free in lines)
 
 
-def forget_devices() -> None:
-    """Have the cards looked at again: others may use more or less of their memory now."""
-    _devices.cache_clear()
+def free_memory(found: tuple[Device, ...] | None) -> int:
+    """Return the bytes that are free on all of these cards."""
+    return sum(device.free for device in found or ())
 
 
 def on_processor(program: str) -> bool:

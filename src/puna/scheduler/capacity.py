@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import psutil
 
-from puna.engine.devices import devices, forget_devices
+from puna.engine.devices import devices, devices_now, free_memory
 from puna.engine.runner import Runner
 from puna.scheduler.cgroup import MemoryGroups
 
@@ -27,11 +27,8 @@ class Capacity:
         self._runners.add(runner)
 
     def remove(self, runner: Runner) -> None:
-        """Count ``runner`` no more: its process has ended. Without the last one, cards have to be looked at again."""
+        """Count ``runner`` no more: its process has ended."""
         self._runners.discard(runner)
-        if not self._runners and self._cards:
-            forget_devices()
-            self._cards.clear()
 
     def bytes(self) -> int:
         """Return the bytes that there would be without any model.
@@ -47,13 +44,25 @@ class Capacity:
         if engine and engine not in self._cards:
             await asyncio.to_thread(devices, engine)
 
+    async def look_again(self) -> None:
+        """Find out what others leave of the cards now; nothing changes if a model comes in meanwhile."""
+        for engine in list(self._cards):
+            if not self._held():
+                free = await self.free_on_cards(engine)
+                if free and not self._held():
+                    self._cards[engine] = free
+
+    async def free_on_cards(self, engine: str) -> int:
+        """Return the bytes that are free on the graphics cards of an engine at this moment."""
+        return free_memory(await asyncio.to_thread(devices_now, engine)) if engine else 0
+
     def cards(self, engine: str) -> int:
         """Return the bytes of graphics cards that an engine would have without any model, 0 if it has none.
 
         They are those of a time when no model was loaded, or this engine was new.
         """
         if engine and engine not in self._cards:
-            free = sum(device.free for device in devices(engine) or ())
+            free = free_memory(devices(engine))
             if not free:
                 return 0  # it is not remembered here: a build may take the place of another one
             self._cards[engine] = free + self._held()

@@ -151,22 +151,24 @@ class Policy:
         resident.loaded_at = resident.last_used = now
         resident.load_seconds = seconds
 
-    def squeeze(self, resident: Resident, *, shrink: bool) -> list[Resident]:
+    def squeeze(self, resident: Resident, *, shrink: bool, cards: int = 0) -> list[Resident]:
         """Return who has to leave because there was less memory for a load than planned: all that are idle.
 
-        If there are none, ``shrink`` makes the plan one of one slot, unless the number of slots was asked for, and lets
-        the engine find out what its cards hold.
+        If there are none, ``shrink`` makes the plan one of one slot, unless the number of slots was asked for, with no
+        more on the graphics cards than the ``cards`` bytes that are free there. In any case the engine is to find out
+        what they hold.
         """
         victims = [other for other in self.residents.values() if other is not resident and self.idle(other)]
         for victim in victims:
             victim.stopping = True
+        made = resident.plan
         if shrink and not victims:
-            made = resident.plan
             if not resident.demand.parallel:
-                size = resident.demand.footprint.total(made.context, 1)
-                made = replace(made, parallel=1, size=size, prompt_cache=0, on_cards=min(made.on_cards, size))
-            resident.plan = replace(made, split=bool(made.on_cards))
-            resident.size = made.size
+                made = replace(made, parallel=1, prompt_cache=0)
+                made = replace(made, size=resident.demand.footprint.total(made.context, 1))
+            made = replace(made, on_cards=min(made.on_cards, made.size, Room(0, cards).usable.cards))
+        resident.plan = replace(made, split=made.split or resident.plan.on_cards > 0)
+        resident.size = made.size
         return victims
 
     def measured(self, resident: Resident, size: int) -> None:

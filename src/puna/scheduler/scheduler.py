@@ -385,7 +385,8 @@ class Scheduler:
             _log.warning("%s; trying once more", error)
             request.tuned = UNTUNED  # what was measured once may not be possible any more
             # The system kills without a word whoever takes more memory than there is.
-            victims = self._policy.squeeze(resident, shrink=error.out_of_memory)
+            free = await self._capacity.free_on_cards(request.engine) if resident.plan.on_cards else 0
+            victims = self._policy.squeeze(resident, shrink=error.out_of_memory, cards=free)
         await asyncio.gather(*(self._unload(victim) for victim in victims))
         return await self._start(resident, request)
 
@@ -441,11 +442,11 @@ class Scheduler:
                     await entry.warm.save(entry.runner.client)
                 await entry.runner.stop()
                 self._capacity.remove(entry.runner)
-                if not self._closed:
-                    _in_background(self._capacity.look(entry.config.engine), self._unloads)
         finally:
             self._policy.gone(resident)
             self._pump()
+        if not self._closed:
+            _in_background(self._capacity.look_again(), self._unloads)
         if resident.key in self._gone:
             await asyncio.to_thread(self.sessions.forget, resident.key)
 
