@@ -1,4 +1,4 @@
-"""What the figures were measured on: the processor, its instruction sets, the memory. Never a name or a path."""
+"""What the figures were measured on: processor, instruction sets, cards, memory. Never a name or a path."""
 
 import os
 import platform
@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+
+from puna.engine.devices import devices
 
 _INSTRUCTIONS = {
     "avx2": "AVX2",
@@ -22,14 +24,15 @@ _INSTRUCTIONS = {
 }
 
 
-def describe() -> dict[str, Any]:
-    """Return a description of this machine."""
+def describe(engine: Path | None = None) -> dict[str, Any]:
+    """Return a description of this machine, and of the cards that a llama-server finds on it."""
     lines = _cpuinfo()
     flags = set(" ".join(lines.get("flags", lines.get("Features", ()))).split())
     return {
         "processor": next(iter(lines.get("model name", ())), platform.processor() or platform.machine()),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "instructions": [name for flag, name in _INSTRUCTIONS.items() if flag in flags],
+        "cards": [str(device) for device in devices(str(engine)) or ()] if engine else [],
         "memory_gib": round(psutil.virtual_memory().total / (1 << 30), 1),
         "system": f"{platform.system()} {platform.machine()}",
         "python": ".".join(map(str, sys.version_info[:3])),

@@ -62,6 +62,7 @@ def page(record: Record, plots: dict[str, str]) -> str:
 def _machine(record: Record) -> Iterator[str]:
     machine = record.machine
     instructions = ", ".join(machine.get("instructions", ()))
+    cards = "".join(f"{card}, " for card in machine.get("cards", ()))
     yield (
         "Made by `python -m bench` with the engine of `puna engine build`; `--peer NAME=URL` measures another server "
         "with Ollama's API beside it, by the same requests. Rounds alternate between what is compared. Figures are the "
@@ -69,7 +70,7 @@ def _machine(record: Record) -> Iterator[str]:
     )
     yield ""
     yield (
-        f"Machine: {machine.get('processor')}, {machine.get('cores')} cores ({instructions}), "
+        f"Machine: {machine.get('processor')}, {machine.get('cores')} cores ({instructions}), {cards}"
         f"{machine.get('memory_gib')} GiB of memory, {machine.get('system')}; Python {machine.get('python')}, "
         f"xllamacpp {machine.get('xllamacpp')}. Models: the built-in `cria`, and models with random weights in the "
         "shapes of Qwen 2.5 0.5B (`0.5b`) and Llama 3.2 1B (`1b`), Q4_K_M."
