@@ -11,7 +11,7 @@ from bench.vocabulary import text
 from puna.engine.engines import repacks
 
 PART = "speed"
-_ROUNDS = 3
+_ROUNDS = 5
 _PROMPT, _ANSWER = 512, 64
 _BENCH = "llama-bench"
 

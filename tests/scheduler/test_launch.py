@@ -85,7 +85,10 @@ def test_what_the_settings_say_goes_before_what_was_measured(cria: Model) -> Non
 
 def test_on_a_processor_attention_is_plain_and_prompts_are_read_in_small_steps(cria: Model) -> None:
     config = started(cria, tuned=UNTUNED)
-    assert (config.flash_attention, config.step, config.batch) == (False, 128, 2048)
+    assert (config.flash_attention, config.step, config.batch) == (False, 256, 2048)
+    large = replace(PLAN, context=1 << 20)
+    config = runner_config(cria, NOTHING_ASKED, large, Settings.from_env({}), "")
+    assert config.step == 128, "their scores take memory"
 
 
 @pytest.mark.parametrize("settings", [{"OLLAMA_FLASH_ATTENTION": "1"}, {"OLLAMA_KV_CACHE_TYPE": "q8_0"}])
@@ -177,7 +180,8 @@ def test_memory_is_planned_for_what_was_measured(cria: Model) -> None:
 
 
 def test_a_saved_session_is_not_used_by_a_runner_with_another_cache(cria: Model) -> None:
-    keys = [session_key(cria, started(cria, tuned=tuned)) for tuned in (UNTUNED, TUNED, replace(TUNED, kv_type=""))]
+    plain = replace(TUNED, kv_type="", micro_batch=64)
+    keys = [session_key(cria, started(cria, tuned=tuned)) for tuned in (UNTUNED, TUNED, plain)]
     assert len({str(key) for key in keys}) == 3
     threads = [session_key(cria, started(cria, tuned=Tuned(threads=count))) for count in (1, 2)]
     assert threads[0] == threads[1]

@@ -63,6 +63,16 @@ def test_scores_against_the_whole_cache_are_counted_for_one_step() -> None:
     assert chosen.size == scored.total(chosen.context, chosen.parallel)
 
 
+@pytest.mark.parametrize(
+    ("cells", "step"), [((8192, 4), 256), ((8192, 8), 256), ((8192, 10), 204), ((16384, 8), 128), ((1 << 20, 1), 128)]
+)
+def test_steps_are_smaller_where_their_scores_would_take_much_memory(cells: tuple[int, int], step: int) -> None:
+    scored = replace(SMALL, scores_per_pair=128, micro_batch=256)
+    assert scored.step(*cells) == step
+    assert replace(scored, scores_per_pair=0).step(*cells) == 256
+    assert replace(scored, micro_batch=0).step(*cells) == cells[0], "a text to embed is not cut"
+
+
 def test_what_cannot_fit_is_told_with_numbers() -> None:
     with pytest.raises(
         OutOfMemoryError, match=r"requires more system memory \(9\.1 GiB\) than is available \(6\.0 GiB\)"

@@ -9,8 +9,8 @@ from puna.settings import Settings
 
 PLAIN_KV_TYPES = ("f16", "f32", "bf16")
 """Formats of the cache that do without flash attention."""
-SCORED_STEP = 128
-"""Tokens of a step without it: memory is reserved for their scores against the whole cache."""
+SCORED_STEP = 256
+"""Tokens of a step without it, at most: memory is reserved for their scores against the whole cache."""
 
 
 def flash_attention(

@@ -126,7 +126,8 @@ def runner_config(
     ``tuned`` is what was measured.
     """
     tuned = decided(tuned, model, options, settings, engine)
-    batch = options.num_batch or footprint(model, settings).batch(plan.context)
+    size = footprint(model, settings, tuned)
+    step = size.step(plan.context, plan.parallel) if tuned.micro_batch else 0
     return RunnerConfig(
         engine=engine,
         model_path=str(model.path),
@@ -134,8 +135,8 @@ def runner_config(
         projector_path=str(model.projectors[0]) if model.projectors else "",
         context=plan.context,
         parallel=plan.parallel,
-        batch=max(batch, tuned.micro_batch),
-        micro_batch=tuned.micro_batch,
+        batch=max(options.num_batch or size.batch(plan.context), step),
+        micro_batch=step,
         prompt_cache=plan.prompt_cache >> 20,
         kv_type=_kv_type(settings, tuned),
         flash_attention=tuned.flash_attention,

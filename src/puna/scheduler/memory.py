@@ -13,6 +13,9 @@ _COMFORTABLE_CONTEXT = 8192
 """A context below this is not traded for more slots."""
 _SLOTS = ((8, 0.125), (4, 0.25), (2, 0.5), (1, 1.0))
 """Numbers of slots to choose from, and the part of the budget that the caches of so many may take."""
+_SCORES = 2 << 30
+"""Bytes for the scores of a step against the whole cache, unless so few tokens as ``_LEAST_STEP`` take more."""
+_LEAST_STEP = 128
 _OVERHEAD = 64 << 20
 """What a process with an empty model holds: interpreter, engine, buffers."""
 _CARD_OVERHEAD = 512 << 20
@@ -34,9 +37,9 @@ class Footprint:
     """What a model file says about its size: bytes of weights, bytes of cache per token, and its longest context.
 
     ``scratch_per_token`` are the bytes that each token of a step needs while it is computed. A step is a whole batch,
-    or ``micro_batch`` tokens unless that is 0. ``batch_limit`` is the largest batch; 0 means the context. ``guesses``
-    tokens are computed beside each slot's own. ``scores_per_pair`` are the bytes for each pair of a token in a step
-    and one in the cache, where flash attention does not make do without.
+    or up to ``micro_batch`` tokens unless that is 0, see ``step``. ``batch_limit`` is the largest batch; 0 means the
+    context. ``guesses`` tokens are computed beside each slot's own. ``scores_per_pair`` are the bytes for each pair of
+    a token in a step and one in the cache, where flash attention does not make do without.
     """
 
     weights: int
@@ -52,13 +55,21 @@ class Footprint:
         """Return how many tokens of a prompt are computed in one step."""
         return max(_BATCH, min(context, self.batch_limit or context))
 
+    def step(self, context: int, parallel: int) -> int:
+        """Return how many tokens are evaluated at once: fewer where scores against the whole cache take much memory."""
+        if not self.micro_batch:
+            return self.batch(context)
+        if not self.scores_per_pair:
+            return self.micro_batch
+        return min(self.micro_batch, max(_LEAST_STEP, _SCORES // (self.scores_per_pair * context * parallel)))
+
     def layers(self, context: int, parallel: int) -> int:
         """Return the bytes of weights and caches for ``parallel`` slots of ``context`` tokens."""
         return self.weights + self.cache_per_token * context * parallel
 
     def total(self, context: int, parallel: int) -> int:
         """Return the estimated bytes of a runner with ``parallel`` slots of ``context`` tokens."""
-        step = self.micro_batch or self.batch(context)
+        step = self.step(context, parallel)
         scratch = self.scratch_per_token * (step + self.guesses * parallel)
         scratch += self.scores_per_pair * step * context * parallel
         return _OVERHEAD + self.layers(context, parallel) + scratch
