@@ -110,5 +110,9 @@ def test_a_part_of_the_layers_may_be_wanted_on_the_cards() -> None:
 def test_room_is_counted_for_both_kinds_of_memory() -> None:
     room = Room(10, 5)
     assert [room.holds(Room(*other)) for other in ((10, 5), (11, 0), (0, 6))] == [True, False, False]
+    assert Room(10, -5).holds(Room(10)), "no card is needed"
+    full = Room(1, -1)
+    assert [Room(1, 1).relieves(full, Room(*wanted)) for wanted in ((2, 0), (0, 1), (1, 0))] == [True, True, False]
+    assert [Room(*own).relieves(full, Room(2, 0)) for own in ((1, 0), (0, 1))] == [True, False]
     assert room.minus(Room(3, 4)).plus(Room(1, 1)) == (8, 2)
     assert Room(100, 20).usable == (85, 17)

@@ -304,6 +304,14 @@ def test_models_on_cards_make_room_on_cards_for_each_other_alone() -> None:
     assert world.log == ["+processor", "a", "+x", "b", "+y", "c", "-x", "+z", "d"]
 
 
+def test_a_model_on_the_processor_leaves_those_on_cards_alone() -> None:
+    world = World(gib=5)
+    world.ask("a", "x", cards=5)
+    world.end("a")
+    world.ask("b", "processor", cards=0)
+    assert world.log == ["+x", "a", "+processor", "b"]
+
+
 def test_what_a_model_holds_beside_its_card_is_measured() -> None:
     world = World(gib=5)
     world.ask("a", "x", cards=10)

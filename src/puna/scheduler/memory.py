@@ -90,15 +90,13 @@ class Room(NamedTuple):
         """Return what of all this models may plan with."""
         return Room(_usable(self.memory), _usable(self.cards))
 
-    def holds(self, other: Self) -> bool:
-        """Return whether ``other`` fits in here."""
-        return other.memory <= self.memory and other.cards <= self.cards
+    def holds(self, wanted: Self) -> bool:
+        """Return whether ``wanted`` fits in here; of what it does not need any amount will do."""
+        return not any(want and want > have for have, want in zip(self, wanted, strict=True))
 
     def relieves(self, free: Self, wanted: Self) -> bool:
         """Return whether ``free`` would hold more of what it lacks for ``wanted`` if this were free as well."""
-        return bool(
-            (wanted.memory > free.memory and self.memory) or (wanted.cards > free.cards and self.cards),
-        )
+        return any(own and want and want > have for own, have, want in zip(self, free, wanted, strict=True))
 
     def plus(self, other: Self) -> "Room":
         """Return both together."""
