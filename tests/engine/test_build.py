@@ -5,6 +5,7 @@ import fcntl
 import hashlib
 import io
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tests.system import require
 
@@ -195,6 +197,17 @@ def test_disk_that_fills_is_told(work: Work) -> None:
     elsewhere = OSError(errno.ENOSPC, "No space left", "/elsewhere/file")
     assert "that holds /elsewhere is full" in str(build_error(elsewhere, work.place))
     assert "Permission" in str(build_error(PermissionError(errno.EACCES, "Permission denied"), work.place))
+
+
+def test_disk_that_fills_under_numpy_is_told(work: Work) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
+    try:
+        with pytest.raises(OSError, match="requested") as caught, (work.place / "model").open("wb") as file:
+            np.zeros(1000).tofile(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert f"that holds {work.place} is full" in str(build_error(caught.value, work.place))
 
 
 def test_programs_speak_english_and_keep_to_the_disk_of_the_build(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,6 +11,8 @@ from puna.engine import bound
 from puna.engine.build.errors import BuildError
 
 _SHOWN_LINES = 15
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+"""What NumPy says, without a number, when a file takes no more."""
 _DISK_FULL = ("No space left on device", "Disk quota exceeded")
 Line = Callable[[str], None]
 
@@ -77,6 +80,6 @@ def disk_full(place: Path) -> str:
 
 def build_error(error: OSError, place: Path) -> BuildError:
     """Return the error of a build in ``place`` that the system refused something."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if error.errno in (errno.ENOSPC, errno.EDQUOT) or _SHORT_WRITE.search(str(error)):
         return BuildError(disk_full(Path(error.filename).parent if isinstance(error.filename, str) else place))
     return BuildError(f"the engine could not be built: {error}")
