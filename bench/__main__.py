@@ -14,7 +14,7 @@ from bench.parts import control, embeddings, first_token, loading, queueing, spe
 from bench.record import Record
 from bench.subjects import CRIA, Bench, Rounds
 from puna import __version__
-from puna.engine.engines import SERVER, Engines
+from puna.engine.engines import Engines
 from puna.models.library import Library
 from puna.settings import Settings
 
@@ -36,7 +36,7 @@ def main() -> None:
             peers=dict(asked.peer),
             quick=asked.quick,
         )
-        record.machine = machine.describe(bench.native / SERVER if bench.native else None)
+        record.machine = machine.describe(bench.server)
         for part in asked.only or _PARTS:
             print(f"{part} …", file=sys.stderr, flush=True)
             load = os.getloadavg()[0]

@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.client import Answer, Client, client, complete
 from bench.record import Series
 from bench.servers import PunaServer, as_puna, llama_server, portable_engine, puna
+from puna.engine.engines import SERVER
 
 Ask = Callable[[str, int], Awaitable[Answer]]
 """Asks one subject for an answer of so many tokens to a prompt."""
@@ -36,7 +37,12 @@ class Bench:
     @property
     def engine(self) -> dict[str, str]:
         """Return the settings that make Puna use the engine under measurement."""
-        return {"PUNA_ENGINE": str(self.native / "llama-server")} if self.native else {}
+        return {"PUNA_ENGINE": str(self.server)} if self.server else {}
+
+    @property
+    def server(self) -> Path | None:
+        """Return the llama-server to compare with."""
+        return self.native / SERVER if self.native else None
 
 
 class Rounds:
@@ -101,15 +107,14 @@ async def engine_alone(bench: Bench, model: str) -> AsyncIterator[dict[str, Ask]
     A llama-server runs once with its own defaults and once as Puna starts it.
     """
     path = bench.models[model]
-    if bench.native is None:
+    if bench.server is None:
         async with portable_engine(path) as engine:
             yield {"engine alone": lambda prompt, tokens: complete(engine, prompt, tokens)}
         return
-    binary = bench.native / "llama-server"
     async with AsyncExitStack() as stack:
         askers: dict[str, Ask] = {}
-        for name, options in (("llama-server", ()), (AS_PUNA, as_puna(binary))):
-            url = stack.enter_context(llama_server(binary, path, *options))
+        for name, options in (("llama-server", ()), (AS_PUNA, as_puna(bench.server))):
+            url = stack.enter_context(llama_server(bench.server, path, *options))
             askers[name] = (await stack.enter_async_context(client(url))).complete
         yield askers
 

@@ -24,9 +24,9 @@ async def measure(bench: Bench, rounds: Rounds) -> None:
             _, asker = await stack.enter_async_context(own(bench, model))
             others = await stack.enter_async_context(peers(bench, model))
             subjects = {name: _embeds(subject, model) for name, subject in {"puna": asker, **others}.items()}
-            if bench.native:
+            if bench.server:
                 options = ("--embeddings", "--pooling", "mean")
-                url = stack.enter_context(llama_server(bench.native / "llama-server", bench.models[model], *options))
+                url = stack.enter_context(llama_server(bench.server, bench.models[model], *options))
                 subjects["llama-server"] = _embeds_alone(await stack.enter_async_context(client(url)))
             for embed in subjects.values():
                 await embed([text(_TOKENS, "warm up")])

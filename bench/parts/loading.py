@@ -22,8 +22,8 @@ async def measure(bench: Bench, rounds: Rounds) -> None:
                     await subject.unload(model)
                     rounds.add("load", name, "s", await _first(subject, model, f"{name} {number}"), model=model)
                     await subject.unload(model)
-                if bench.native:
-                    rounds.add("load", "llama-server", "s", await _alone(bench.native, path), model=model)
+                if bench.server:
+                    rounds.add("load", "llama-server", "s", await _alone(bench.server, path), model=model)
     pair = list(bench.models)[-2:]
     async with own(bench, *pair, OLLAMA_MAX_LOADED_MODELS="1") as (_, asker):
         await _first(asker, pair[-1], "first")
@@ -37,9 +37,9 @@ async def _first(asker: Client, model: str, seed: str) -> float:
     return (await asker.generate(model, text(_PROMPT, seed), 1)).first
 
 
-async def _alone(native: Path, path: Path) -> float:
+async def _alone(binary: Path, path: Path) -> float:
     began = time.perf_counter()
-    with llama_server(native / "llama-server", path) as url:
+    with llama_server(binary, path) as url:
         async with client(url) as asker:
             await asker.complete(text(_PROMPT, "alone"), 1)
             return time.perf_counter() - began

@@ -26,8 +26,8 @@ async def measure(bench: Bench, rounds: Rounds) -> None:
         _, asker = await stack.enter_async_context(own(bench, model))
         others = await stack.enter_async_context(peers(bench, model))
         subjects = {name: asks(one, model) for name, one in {"puna": asker, **others}.items()}
-        if bench.native:
-            subjects |= await stack.enter_async_context(_engine(bench.native / "llama-server", bench.models[model]))
+        if bench.server:
+            subjects |= await stack.enter_async_context(_engine(bench.server, bench.models[model]))
         for ask in subjects.values():
             await ask(text(_PROMPT, "warm up"), 1)
         for number in bench.rounds(_ROUNDS):
