@@ -3,9 +3,8 @@
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 
-from puna.engine.native import output_of
+from puna.engine.native import identity, output_of
 
 _HEAD = "Available devices:"
 _DEVICE = re.compile(r"^\s+\S+: (.+?)(?: \((\d+) MiB, (\d+) MiB free\))?$", re.MULTILINE)
@@ -28,15 +27,11 @@ def devices(program: str) -> tuple[Device, ...] | None:
 
     It is asked once, which may take a second, and again only when the program has changed.
     """
-    try:
-        stat = Path(program).stat()
-    except OSError:
-        return None
-    return _devices(program, stat.st_size, stat.st_mtime_ns)
+    return _devices(program, identity(program))
 
 
 @lru_cache(maxsize=16)
-def _devices(program: str, _size: int, _changed: int) -> tuple[Device, ...] | None:
+def _devices(program: str, _identity: str) -> tuple[Device, ...] | None:
     return devices_now(program)
 
 

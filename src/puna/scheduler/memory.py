@@ -63,9 +63,13 @@ class Footprint:
             return self.micro_batch
         return min(self.micro_batch, max(_LEAST_STEP, _SCORES // (self.scores_per_pair * context * parallel)))
 
+    def cache(self, context: int, parallel: int) -> int:
+        """Return the bytes of the caches of ``parallel`` slots of ``context`` tokens."""
+        return self.cache_per_token * context * parallel
+
     def layers(self, context: int, parallel: int) -> int:
-        """Return the bytes of weights and caches for ``parallel`` slots of ``context`` tokens."""
-        return self.weights + self.cache_per_token * context * parallel
+        """Return the bytes of weights and caches."""
+        return self.weights + self.cache(context, parallel)
 
     def total(self, context: int, parallel: int) -> int:
         """Return the estimated bytes of a runner with ``parallel`` slots of ``context`` tokens."""
@@ -149,24 +153,24 @@ def plan(
     Raises ``OutOfMemoryError`` when the smallest choice does not fit.
     """
     if not cards:
-        return _planned(footprint, context, parallel, available, saved_context)
+        return _placed(_planned(footprint, context, parallel, available, saved_context), 0, footprint, available)
     besides = replace(footprint, weights=footprint.weights + _CARD_OVERHEAD)
     if cards_share == 1:
         with suppress(OutOfMemoryError):
             whole = _planned(besides, context, parallel, cards, saved_context)
-            return _on_cards(whole, whole.size, footprint, available)
+            return _placed(whole, whole.size, footprint, available)
     both = _planned(besides, context, parallel, available + cards, saved_context)
     # What a step needs lies on the cards, however few layers do.
     elsewhere = int((1 - cards_share) * footprint.layers(both.context, both.parallel))
     on_cards = min(both.size - elsewhere, _usable(cards))
-    return replace(_on_cards(both, on_cards, footprint, available), split=True)
+    return replace(_placed(both, on_cards, footprint, available), split=True)
 
 
-def _on_cards(made: Plan, on_cards: int, footprint: Footprint, available: int) -> Plan:
-    """Return a plan with so many bytes on cards. Prompts that have left their slot lie in the machine's memory."""
-    cache = footprint.cache_per_token * made.context * made.parallel
+def _placed(made: Plan, on_cards: int, footprint: Footprint, available: int) -> Plan:
+    """Return a plan with so many bytes on cards, and room for prompts in what is left of the machine's memory."""
     left = _usable(available) - (made.size - on_cards)
-    return replace(made, on_cards=on_cards, prompt_cache=max(0, min(_PROMPT_CACHE, cache, left)))
+    prompt_cache = max(0, min(_PROMPT_CACHE, footprint.cache(made.context, made.parallel), left))
+    return replace(made, on_cards=on_cards, prompt_cache=prompt_cache)
 
 
 def _planned(footprint: Footprint, context: int, parallel: int, available: int, saved_context: int) -> Plan:
@@ -188,10 +192,9 @@ def _planned(footprint: Footprint, context: int, parallel: int, available: int, 
 def _first_that_fits(footprint: Footprint, choices: Iterable[tuple[int, int, float]], budget: int) -> Plan | None:
     """Return the first choice (context, slots, part of the budget for their caches) that fits."""
     for tokens, count, part in choices:
-        cache = footprint.cache_per_token * tokens * count
         size = footprint.total(tokens, count)
-        if size <= budget and cache <= part * budget:
-            return Plan(tokens, count, size, min(_PROMPT_CACHE, cache, budget - size))
+        if size <= budget and footprint.cache(tokens, count) <= part * budget:
+            return Plan(tokens, count, size)
     return None
 
 

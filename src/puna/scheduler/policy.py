@@ -164,8 +164,8 @@ class Policy:
         made = resident.plan
         if shrink and not victims:
             if not resident.demand.parallel:
-                made = replace(made, parallel=1, prompt_cache=0)
-                made = replace(made, size=resident.demand.footprint.total(made.context, 1))
+                size = resident.demand.footprint.total(made.context, 1)
+                made = replace(made, parallel=1, size=size, prompt_cache=0)
             made = replace(made, on_cards=min(made.on_cards, made.size, Room(0, cards).usable.cards))
         resident.plan = replace(made, split=made.split or resident.plan.on_cards > 0)
         resident.size = made.size
