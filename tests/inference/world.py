@@ -11,7 +11,8 @@ from puna.inference.options import Options
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, Message
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
-from puna.models.library import Library, Model
+from puna.models.library import Library
+from puna.models.model import Model
 from puna.names import parse_name
 
 JINJA = "{% for m in messages %}{{ m.content }}{% endfor %}{% if tools %}{{ tools }}{% endif %}"

@@ -15,7 +15,8 @@ from puna.inference.options import Options
 from puna.inference.requests import Completion, GenerationRequest
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
-from puna.models.library import Library, Model
+from puna.models.library import Library
+from puna.models.model import Model
 from puna.names import parse_name
 from puna.scheduler.lease import Caller
 from puna.scheduler.scheduler import Scheduler

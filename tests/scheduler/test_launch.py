@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from puna.engine.config import RunnerConfig
-from puna.models.library import Library, Model
+from puna.models.library import Library
 from puna.models.manifests import MODEL
+from puna.models.model import Model
 from puna.scheduler.launch import (
     _batch_limit,
     can_save_slots,

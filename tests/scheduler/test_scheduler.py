@@ -21,7 +21,7 @@ from puna.engine.runner import Runner
 from puna.errors import NotFoundError, UnavailableError
 from puna.inference.events import Finished
 from puna.inference.generate import generate
-from puna.models.library import Model
+from puna.models.model import Model
 from puna.scheduler.lease import Caller, RequestCanceledError
 from puna.scheduler.memory import OutOfMemoryError
 from puna.scheduler.watchdog import Watched

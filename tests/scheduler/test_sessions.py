@@ -18,7 +18,7 @@ from puna.inference.generate import generate
 from puna.inference.requests import Completion, Conversation, Message
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
-from puna.models.library import Model
+from puna.models.model import Model
 from puna.names import parse_name
 from puna.scheduler.exchanges import Exchange
 from puna.scheduler.sessions import BadSessionError, SessionStore, read_tokens, shared

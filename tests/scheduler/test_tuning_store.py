@@ -11,7 +11,8 @@ import pytest
 
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
-from puna.models.library import Library, Model
+from puna.models.library import Library
+from puna.models.model import Model
 from puna.names import parse_name
 from puna.scheduler import tuning_store
 from puna.scheduler.tuned import UNTUNED, BadTuningError, Tuned

@@ -13,15 +13,15 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
 from puna import __version__
-from puna.api.crowd import Crowd
-from puna.api.direct import Direct
+from puna.api.access.security import BasicAuth, Guard, origin_pattern
 from puna.api.errors import install_error_handlers
+from puna.api.http.crowd import Crowd
+from puna.api.http.direct import Direct
+from puna.api.http.request_id import RequestIds
+from puna.api.http.responses import json_response
 from puna.api.ollama import create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.puna import queue, sessions
-from puna.api.request_id import RequestIds
-from puna.api.responses import json_response
-from puna.api.security import BasicAuth, Guard, origin_pattern
 from puna.api.services import Services
 from puna.engine.place import remove_abandoned
 from puna.models.library import Library

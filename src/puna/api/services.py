@@ -8,11 +8,12 @@ from typing import Annotated, Any
 from fastapi import Depends
 from starlette.requests import Request
 
-from puna.api.request_id import REQUEST_ID
+from puna.api.http.request_id import REQUEST_ID
 from puna.durations import parse_duration
 from puna.errors import BadRequestError
 from puna.inference.options import Options
-from puna.models.library import Library, Model
+from puna.models.library import Library
+from puna.models.model import Model
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lease import Caller
 from puna.scheduler.scheduler import Scheduler

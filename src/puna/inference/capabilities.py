@@ -6,7 +6,7 @@ from functools import lru_cache
 from puna.errors import BadRequestError
 from puna.inference.prompt.ollama_template import OllamaTemplate, thinking_tags
 from puna.models.gguf import GGUFFile
-from puna.models.library import Model
+from puna.models.model import Model
 from puna.scheduler.launch import is_embedding_model
 
 _JINJA_TOOLS = re.compile(r"\{[{%][^}]*\btools\b")

@@ -8,7 +8,7 @@ from puna.engine.client import EngineClient
 from puna.engine.errors import ContextExceededError
 from puna.errors import BadRequestError, PunaError
 from puna.inference.options import Options
-from puna.models.library import Model
+from puna.models.model import Model
 from puna.scheduler.lease import Caller, Lease
 from puna.scheduler.scheduler import Scheduler
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import orjson
 
+from puna.inference.format.schema import engine_schema
 from puna.inference.prompt.ollama_values import tools_in_order
-from puna.inference.prompt.schema import engine_schema
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think
 
 _ENDLESS_CONTEXTS = 10

@@ -9,11 +9,11 @@ from puna.engine.client import EngineClient
 from puna.engine.errors import RunnerCrashedError
 from puna.inference.capabilities import capabilities, require
 from puna.inference.events import Delta, Event, Finished
+from puna.inference.format.native_schema import native_schema
 from puna.inference.prepare import Prepared, prepare
-from puna.inference.prompt.native_schema import native_schema
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
-from puna.models.library import Model
+from puna.models.model import Model
 from puna.scheduler.exchanges import Exchange
 from puna.scheduler.lease import Caller, Lease
 from puna.scheduler.options import RunnerOptions

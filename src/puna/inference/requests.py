@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from puna.inference.options import Options
-from puna.models.library import Model
+from puna.models.model import Model
 
 Think = bool | str | None
 """Whether to think: yes, no, a level ("low", "medium", "high", "max"), or as the model does by default."""

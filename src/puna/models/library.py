@@ -1,142 +1,19 @@
 """The models that this machine has: list, resolve, copy, delete."""
 
-import json
 import threading
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
-from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from puna import builtin
 from puna.errors import BadRequestError, ModelNotFoundError, PunaError
-from puna.models import manifests
 from puna.models.atomic import remove_leftovers, remove_scratch
-from puna.models.config import ModelConfig
-from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.listing import Listing, Snapshot
-from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
-from puna.models.split import linked_parts, remove_stale_links
+from puna.models.manifests import BadManifestError, Manifest, ManifestStore
+from puna.models.model import Model
+from puna.models.split import remove_stale_links
 from puna.models.store import BlobStore
 from puna.names import ModelName, parse_name
-
-
-@dataclass(frozen=True)
-class Model:
-    """One model with everything that its layers say. Big files are paths; small layers are read when first used."""
-
-    name: ModelName
-    manifest: Manifest
-    modified_at: datetime
-    blobs: BlobStore
-    is_builtin: bool = False
-
-    @property
-    def digest(self) -> str:
-        """Return what identifies the model: its manifest's digest in hex."""
-        return self.manifest.digest
-
-    @property
-    def size(self) -> int:
-        """Return the bytes of its blobs."""
-        return self.manifest.size
-
-    @cached_property
-    def config(self) -> ModelConfig:
-        """Return the details that its configuration blob holds."""
-        return ModelConfig.parse(self.blobs.read(self.manifest.config.digest))
-
-    @property
-    def path(self) -> Path:
-        """Return the GGUF file that an engine loads; the first part of a split one, with the others beside it."""
-        return self.paths[0] if len(self.paths) == 1 else linked_parts(self.paths, self.blobs.directory.parent)
-
-    @cached_property
-    def paths(self) -> tuple[Path, ...]:
-        """Return its GGUF files: one, or the parts of a split one in order."""
-        paths = self._paths(manifests.MODEL)
-        if not paths:
-            raise BadManifestError(f"model {self.name} has no model layer")
-        return paths
-
-    @cached_property
-    def drafts(self) -> tuple[Path, ...]:
-        """Return the files of the draft model that it has with it."""
-        return self._paths(manifests.DRAFT)
-
-    @cached_property
-    def ggufs(self) -> tuple[GGUFFile, ...]:
-        """Return the headers of its files, in order."""
-        return tuple(read_gguf(path) for path in self.paths)
-
-    @property
-    def gguf(self) -> GGUFFile:
-        """Return the header of its file; of a split one the first, which has the metadata."""
-        return self.ggufs[0]
-
-    @cached_property
-    def adapters(self) -> tuple[Path, ...]:
-        """Return its adapters' files."""
-        return self._paths(manifests.ADAPTER)
-
-    @cached_property
-    def projectors(self) -> tuple[Path, ...]:
-        """Return its multimodal projectors' files."""
-        return self._paths(manifests.PROJECTOR)
-
-    @cached_property
-    def template(self) -> str:
-        """Return its Go template, or "" if it has none of its own."""
-        return self._text(manifests.TEMPLATE)
-
-    @cached_property
-    def system(self) -> str:
-        """Return its system message, or ""."""
-        return self._text(manifests.SYSTEM)
-
-    @cached_property
-    def licenses(self) -> tuple[str, ...]:
-        """Return the texts of its licences."""
-        return tuple(self._decode(layer) for layer in self.manifest.of_type(manifests.LICENSE))
-
-    @cached_property
-    def parameters(self) -> Mapping[str, Any]:
-        """Return the options that it sets for every request."""
-        merged: dict[str, Any] = {}
-        for layer in self.manifest.of_type(manifests.PARAMS):
-            merged |= self._json(layer, dict)
-        return merged
-
-    @cached_property
-    def messages(self) -> tuple[Mapping[str, Any], ...]:
-        """Return the messages that every conversation with it begins with."""
-        layers = self.manifest.of_type(manifests.MESSAGES)
-        return tuple(message for layer in layers for message in self._json(layer, list))
-
-    def files_are_there(self) -> bool:
-        """Return whether its files are where they were found. If not, another store may have them."""
-        known = (self.__dict__.get(kind, ()) for kind in ("paths", "adapters", "projectors", "drafts"))
-        return all(path.is_file() for paths in known for path in paths)
-
-    def _paths(self, media_type: str) -> tuple[Path, ...]:
-        return tuple(self.blobs.path(layer.digest) for layer in self.manifest.of_type(media_type))
-
-    def _text(self, media_type: str) -> str:
-        layers = self.manifest.of_type(media_type)
-        return self._decode(layers[-1]) if layers else ""
-
-    def _decode(self, layer: Layer) -> str:
-        return self.blobs.read(layer.digest).decode(errors="replace")
-
-    def _json(self, layer: Layer, kind: type) -> Any:
-        try:
-            value = json.loads(self.blobs.read(layer.digest))
-        except (ValueError, RecursionError) as error:
-            raise BadManifestError(f"model {self.name}: layer {layer.digest} is not JSON") from error
-        if not isinstance(value, kind):
-            raise BadManifestError(f"model {self.name}: layer {layer.digest} is not of the form that it must have")
-        return value
 
 
 class Library:

@@ -5,12 +5,9 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from puna.models.model import Model
 from puna.names import ModelName
-
-if TYPE_CHECKING:
-    from puna.models.library import Model
 
 _DEPTH = 4
 """Levels of directories under ``manifests``: itself, host, namespace and model."""
@@ -25,7 +22,7 @@ _State = tuple[int, int, int]
 class Listing:
     """Every model, the most recently changed first, and the names that cannot be read with the reason."""
 
-    models: "tuple[Model, ...]"
+    models: tuple[Model, ...]
     broken: tuple[tuple[ModelName, str], ...]
 
 

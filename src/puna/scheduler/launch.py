@@ -14,7 +14,7 @@ from puna.engine.config import RunnerConfig
 from puna.engine.devices import on_processor
 from puna.engine.engines import Engines
 from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
-from puna.models.library import Model
+from puna.models.model import Model
 from puna.scheduler.attention import PLAIN_KV_TYPES, SCORED_STEP, flash_attention
 from puna.scheduler.demand import Demand
 from puna.scheduler.memory import Footprint, Plan

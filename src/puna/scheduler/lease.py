@@ -11,7 +11,7 @@ from puna.engine.config import RunnerConfig
 from puna.engine.errors import RunnerCrashedError
 from puna.engine.runner import Runner
 from puna.errors import PunaError
-from puna.models.library import Model
+from puna.models.model import Model
 from puna.scheduler.policy import Resident
 from puna.scheduler.tuned import UNTUNED, Tuned
 from puna.scheduler.warm import WarmSlots

@@ -18,7 +18,7 @@ from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.runner import Runner
 from puna.errors import BadRequestError, NotFoundError, PunaError, UnavailableError
 from puna.models.gguf import kv_cache_bytes_per_token
-from puna.models.library import Model
+from puna.models.model import Model
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.demand import Demand
 from puna.scheduler.launch import (

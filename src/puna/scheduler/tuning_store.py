@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Self
 
 from puna.models.atomic import AtomicFile, remove_leftovers
-from puna.models.library import Model
 from puna.models.manifests import ADAPTER, MODEL, PROJECTOR
+from puna.models.model import Model
 from puna.scheduler.tuned import UNTUNED, BadTuningError, Tuned
 
 _log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ from puna.inference.generate import check
 from puna.inference.options import Options
 from puna.inference.prepare import prepare
 from puna.inference.requests import Conversation, GenerationRequest, Message
-from puna.models.library import Model
+from puna.models.model import Model
 from puna.scheduler.tuned import Tuned
 from puna.tuning.search import Answer
 from puna.tuning.texts import CODE, PROSE, TASKS

@@ -10,8 +10,8 @@ import psutil
 from puna.engine.config import RunnerConfig
 from puna.errors import BadRequestError
 from puna.models.gguf import GGUFFile
-from puna.models.library import Model
 from puna.models.manifests import MODEL
+from puna.models.model import Model
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.launch import (
     applicable,

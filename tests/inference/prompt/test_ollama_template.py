@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from puna.inference.prompt.gotemplate import TemplateExecutionError, TemplateSyntaxError
+from puna.gotemplate import TemplateExecutionError, TemplateSyntaxError
 from puna.inference.prompt.ollama_template import (
     OllamaTemplate,
     TemplateMessage,

@@ -13,7 +13,8 @@ from puna.models.create.build import create
 from puna.models.create.progress import CreateCancelledError
 from puna.models.create.recipe import Recipe
 from puna.models.gguf import GGUFError, read_gguf
-from puna.models.library import Library, Model
+from puna.models.library import Library
+from puna.models.model import Model
 from puna.models.modelfile.parse import Modelfile, parse_modelfile
 from puna.models.modelfile.write import modelfile_of
 from puna.models.store import BlobNotFoundError, parse_digest

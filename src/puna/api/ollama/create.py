@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puna.api.body import json_body, request_body
+from puna.api.http.body import json_body, request_body
 from puna.api.ollama.progress import Batches, batches_response, run_in_thread
 from puna.api.ollama.schemas import CreateBody
 from puna.api.ollama.transfers import is_remote

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puna.api.body import json_body, request_body
+from puna.api.http.body import json_body, request_body
+from puna.api.http.responses import json_response, until_gone
 from puna.api.ollama.schemas import EmbedBody, EmbeddingsBody
-from puna.api.responses import json_response, until_gone
 from puna.api.services import Services, ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
 from puna.inference.embed import Embedded, embed
 from puna.inference.options import Options

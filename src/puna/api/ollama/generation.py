@@ -10,7 +10,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puna.api.body import json_body, request_body
+from puna.api.http.body import json_body, request_body
+from puna.api.http.responses import json_response, ndjson_response, until_gone
 from puna.api.ollama.schemas import ChatBody, GenerateBody, GenerationBody
 from puna.api.ollama.translate import (
     chat_request,
@@ -20,12 +21,11 @@ from puna.api.ollama.translate import (
     options_of,
     tool_call_body,
 )
-from puna.api.responses import json_response, ndjson_response, until_gone
 from puna.api.services import Services, ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
 from puna.inference.events import Delta, Event, Finished
 from puna.inference.generate import Started, generate, load, render
 from puna.inference.requests import GenerationRequest, ToolCall
-from puna.models.library import Model
+from puna.models.model import Model
 
 router = APIRouter()
 _NOTHING, _GOING_ON = Delta(), {"done": False}

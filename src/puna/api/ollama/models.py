@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from puna.api.body import json_body, request_body
+from puna.api.http.body import json_body, request_body
+from puna.api.http.responses import ClientGoneError, json_response, raw_json_response
 from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
 from puna.api.ollama.show import list_body, running, shown
-from puna.api.responses import ClientGoneError, json_response, raw_json_response
 from puna.api.services import ServicesDep
 from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
 from puna.names import parse_name

@@ -10,7 +10,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puna.api.responses import json_response, ndjson_response, until_gone
+from puna.api.http.responses import json_response, ndjson_response, until_gone
 from puna.models.create.progress import CreateCancelledError
 
 _log = logging.getLogger(__name__)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from puna.api.body import Body
+from puna.api.http.body import Body
 
 _Token = Annotated[int, Field(ge=0, lt=2**31)]
 """The engine counts tokens in 32 bits, and would take what is larger for another token."""

@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from puna.api.responses import json_bytes
+from puna.api.http.responses import json_bytes
 from puna.inference.capabilities import capabilities
 from puna.models.gguf import GGUFArray
-from puna.models.library import Model
 from puna.models.listing import Listing
+from puna.models.model import Model
 from puna.models.modelfile.write import modelfile_of, parameter_lines
 from puna.scheduler.lease import LoadedModel
 

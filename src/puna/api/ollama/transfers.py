@@ -9,10 +9,10 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puna.api.body import json_body, request_body
+from puna.api.http.body import json_body, request_body
+from puna.api.http.responses import json_response, until_gone
 from puna.api.ollama.progress import Batches, batches_response
 from puna.api.ollama.schemas import PullBody, PushBody, RepairBody, VerifyBody
-from puna.api.responses import json_response, until_gone
 from puna.api.services import ServicesDep
 from puna.errors import BadRequestError
 from puna.models.registry.progress import Progress

@@ -18,7 +18,7 @@ from puna.inference.requests import (
     Think,
     ToolCall,
 )
-from puna.models.library import Model
+from puna.models.model import Model
 
 _THINK_LEVELS = ("low", "medium", "high", "max")
 _MAX_TOP_LOGPROBS = 20

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from puna.api.responses import json_response
+from puna.api.http.responses import json_response
 from puna.api.services import ServicesDep
 from puna.scheduler.scheduler import RequestState
 

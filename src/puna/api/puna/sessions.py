@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from puna.api.responses import json_response
+from puna.api.http.responses import json_response
 from puna.api.services import ServicesDep
 
 router = APIRouter()

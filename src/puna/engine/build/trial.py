@@ -18,7 +18,8 @@ from puna.engine.runner import Runner
 from puna.models.create.quantize.ggml import quantize_rows
 from puna.models.create.quantize.mixes import TYPES
 from puna.models.gguf_types import GGUFArray
-from puna.models.library import Library, Model
+from puna.models.library import Library
+from puna.models.model import Model
 
 _LAYERS, _WIDTH, _INNER, _HEADS, _CONTEXT = 8, 1024, 3072, 16, 1024
 _DEVIATION = 0.03

@@ -7,7 +7,7 @@ The heuristics are those of Ollama's ``template/template.go``, ``tools/template.
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-from puna.inference.prompt.gotemplate import nodes
+from puna.gotemplate import nodes
 
 _Operand = nodes.Operand | None
 

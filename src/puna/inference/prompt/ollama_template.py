@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from puna.inference.prompt.gotemplate import Template, TemplateSyntaxError, nodes
-from puna.inference.prompt.gotemplate.functions import Builtin
-from puna.inference.prompt.gotemplate.gojson import marshal
+from puna.gotemplate import Template, TemplateSyntaxError, nodes
+from puna.gotemplate.functions import Builtin
+from puna.gotemplate.gojson import marshal
 from puna.inference.prompt.ollama_nodes import cut_at_response, thinking_texts, tool_call_text, variables
 from puna.inference.prompt.ollama_values import (
     TemplateMessage,

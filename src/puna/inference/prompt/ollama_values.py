@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from puna.inference.prompt.gotemplate.gojson import JsonMap, JsonStruct, marshal
-from puna.inference.prompt.gotemplate.values import NamedList, Stringer, StringList, Struct
+from puna.gotemplate.gojson import JsonMap, JsonStruct, marshal
+from puna.gotemplate.values import NamedList, Stringer, StringList, Struct
 
 _EXACT_INTEGERS = 1 << 53
 _TYPESCRIPT = {

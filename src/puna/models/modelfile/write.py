@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from puna.models.library import Model
+from puna.models.model import Model
 from puna.models.modelfile.parse import ROLES, Command
 from puna.models.modelfile.values import CannotQuoteError, parameter_texts, quote
 

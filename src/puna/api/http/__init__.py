@@ -1,0 +1,1 @@
+"""HTTP as all dialects use it: bodies in, JSON and streams out."""

@@ -1,0 +1,127 @@
+"""Request bodies: bounded, JSON whatever the content type says, checked against a schema."""
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import orjson
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from starlette.requests import ClientDisconnect, Request
+
+from puna.api.http.responses import ClientGoneError
+from puna.errors import BadRequestError, PayloadTooLargeError
+from puna.settings import Settings
+
+_log = logging.getLogger(__name__)
+_TYPE_WORDS = {
+    "string_type": "a string",
+    "bool_type": "a boolean",
+    "int_type": "an integer",
+    "float_type": "a number",
+    "list_type": "an array",
+    "dict_type": "an object",
+    "model_type": "an object",
+    "model_attributes_type": "an object",
+}
+
+_MAX_DEPTH = 100
+"""What the encoders on the way to the engine take is deeper than this, but not by much."""
+
+
+class Body(BaseModel):
+    """The base of every request body. Types are not converted; fields that nobody knows are logged, not refused."""
+
+    model_config = ConfigDict(strict=True, extra="allow")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: Any) -> Any:
+        """Take ``null`` for a field that is not there, as Go's decoder does."""
+        return {name: item for name, item in value.items() if item is not None} if isinstance(value, dict) else value
+
+
+B = TypeVar("B", bound=Body)
+
+
+def json_body(model: type[B]) -> Callable[[Request], Coroutine[Any, Any, B]]:
+    """Return a dependency that reads the body of a request as ``model``.
+
+    Ollama reads JSON whatever ``Content-Type`` says (curl says it is a form), so this does too.
+    """
+
+    async def read(request: Request) -> B:
+        settings: Settings = request.app.state.settings
+        return _validate(model, await read_limited(request, settings.max_body), request.url.path)
+
+    return read
+
+
+def request_body(model: type[Body]) -> dict[str, Any]:
+    """Return the description of a body for the OpenAPI pages, which cannot see through ``json_body``."""
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": model.model_json_schema()}}}}
+
+
+async def read_limited(request: Request, limit: int) -> bytes:
+    """Return the whole body; raise ``PayloadTooLargeError`` as soon as it is known to be over ``limit`` bytes."""
+    declared = request.headers.get("content-length", "")
+    if declared.isascii() and declared.isdigit() and int(declared) > limit:
+        raise _too_large(limit)
+    parts, size = [], 0
+    try:
+        async for part in request.stream():
+            size += len(part)
+            if size > limit:
+                raise _too_large(limit)
+            parts.append(part)
+    except ClientDisconnect:
+        raise ClientGoneError from None
+    return b"".join(parts)
+
+
+def _too_large(limit: int) -> PayloadTooLargeError:
+    return PayloadTooLargeError(f"request body is larger than the limit of {limit} bytes (PUNA_MAX_BODY)")
+
+
+def _validate(model: type[B], data: bytes, path: str) -> B:
+    if not data.strip():
+        raise BadRequestError("missing request body")
+    try:
+        value = orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        raise BadRequestError(f"invalid JSON in the request body: {error}") from None
+    if not isinstance(value, dict):
+        raise BadRequestError("the request body must be a JSON object")
+    if _is_deeper(value, _MAX_DEPTH):
+        raise BadRequestError(f"the request body is nested more than {_MAX_DEPTH} levels deep")
+    try:
+        body = model.model_validate(value)
+    except ValidationError as error:
+        raise BadRequestError(_explain(error)) from None
+    if body.model_extra:
+        _log.warning("%s: unknown fields in the request: %s", path, ", ".join(sorted(body.model_extra)))
+    return body
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Return whether objects and arrays are nested more than ``levels`` deep."""
+    layer = [value]
+    for _ in range(levels):
+        inner = [item.values() if isinstance(item, dict) else item for item in layer if isinstance(item, dict | list)]
+        layer = [item for items in inner for item in items if isinstance(item, dict | list)]
+        if not layer:
+            return False
+    return True
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
+    word = _TYPE_WORDS.get(first["type"])
+    if first["type"] == "missing":
+        return f"{where} is required"
+    return f"{where} must be {word}" if word else f"{where}: {first['msg'].lower()}"
+
+
+def _is_union_branch(part: object) -> bool:
+    """Tell pydantic's words for the alternatives of a union, which no caller wrote, from names of fields."""
+    return isinstance(part, str) and (part in {"str", "bool", "int", "float"} or "[" in part)
