@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import secrets
 import signal
 import sys
@@ -21,17 +20,16 @@ from puna.engine import native
 from puna.engine.client import EngineClient, wait_until_healthy
 from puna.engine.config import STOP, RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.load_check import DEATHS, check_load
 from puna.engine.place import Place
 from puna.engine.progress import LoadProgress
+from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
+from puna.models.loadable import UnloadableError
 
 _STOP_SECONDS = 3.0
 _CRASH_SECONDS = 0.5
 _REMEMBERED_LINES = 40
-_OUT_OF_MEMORY = re.compile(
-    r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate", re.IGNORECASE
-)
 _LOOKS_PER_LIMIT, _LONGEST_PAUSE = 8, 5.0
-_ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
 
 class Runner:
@@ -110,11 +108,23 @@ class Runner:
             )
         if healthy not in done:
             await self._output
-            raise ModelLoadError(
-                f"model {self.name} failed to load: {self._reason()}",
-                out_of_memory=any(_OUT_OF_MEMORY.search(line) for line in self._lines),
-                killed=(self._process.returncode or 0) < 0,
-            )
+            raise await self._failure()
+
+    async def _failure(self) -> ModelLoadError:
+        """Return why the process has ended before the model was loaded."""
+        lines, code = list(self._lines), self._process.returncode or 0
+        at_fault, reason = is_fault_of_files(lines), reason_of(lines, code)
+        if -code in DEATHS and not is_memory(lines):  # a fault of the files, if they kill the engine every time
+            try:
+                await asyncio.to_thread(check_load, self.config.files)
+            except UnloadableError as error:
+                at_fault, reason = True, str(error)
+        return ModelLoadError(
+            f"model {self.name} failed to load: {reason}",
+            out_of_memory=is_memory(lines),
+            killed=code < 0 and not at_fault,
+            files_at_fault=at_fault,
+        )
 
     async def _stall(self, seconds: float) -> None:
         """Return when the load stands still for so long, or takes far too long in all."""
@@ -138,15 +148,6 @@ class Runner:
             text = line.decode(errors="replace").rstrip()
             self._lines.append(text)
             self._log.info("%s", text)
-
-    def _reason(self) -> str:
-        errors = [line.partition(_ERROR_LEVEL)[2] for line in self._lines if _ERROR_LEVEL in line]
-        if errors:
-            return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
-        code = self._process.returncode
-        if code is not None and code < 0:  # what it said last has nothing to do with it
-            return f"the process was ended by signal {-code}"
-        return self._lines[-1] if self._lines else f"the process ended with status {code}"
 
     @property
     def alive(self) -> bool:

@@ -1,0 +1,89 @@
+"""The process that loads a model for a moment: ``python -m puna.engine.load_probe {"model": …}``.
+
+It ends with 0 when the model has been loaded and a text tokenized, with 3 when the engine refuses; what else it ends
+with is the engine's death. Its parent may be gone by then, so the bounds are its own.
+"""
+
+import http.client
+import json
+import os
+import resource
+import signal
+import socket
+import sys
+from typing import Any
+
+import xllamacpp
+
+from puna.engine.config import RunnerConfig
+from puna.engine.embedded import parameters
+
+_CONTEXT, _BATCH = 512, 64
+_REFUSED = 3
+_TOKENIZED = "".join(map(chr, range(1, 256))) + " Zwölf Boxkämpfer 你好 🦙 \r\n\t 1234567890"
+"""Every byte, and what pre-tokenizers split in ways of their own."""
+
+
+class _Unix(http.client.HTTPConnection):
+    """A connection to a unix socket, which the host's name is the path of."""
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect(self.host)
+
+
+def _bound(memory: int, seconds: int, processor_seconds: int) -> None:
+    signal.alarm(seconds)
+    for kind, most in (
+        (resource.RLIMIT_DATA, memory),  # files that are mapped, as weights are, do not count
+        (resource.RLIMIT_CPU, processor_seconds),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        _, hard = resource.getrlimit(kind)
+        resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _config(asked: dict[str, Any]) -> RunnerConfig:
+    return RunnerConfig(
+        model_path=asked["model"],
+        adapter_paths=tuple(asked["adapters"]),
+        projector_path=asked["projector"],
+        context=_CONTEXT,
+        batch=_BATCH,
+        flash_attention=False,
+        threads=1,
+        gpu_layers=0,
+        repack=False,  # it would copy all of the weights
+    )
+
+
+def main() -> None:
+    """Load what the first argument names."""
+    asked = json.loads(sys.argv[1])
+    _bound(asked["memory"], asked["seconds"], asked["processor_seconds"])
+    params = parameters(_config(asked), asked["socket"], key="", debug=False)
+    params.n_threads_http = 2
+    params.chat_template = "{{ messages[0].content }}"  # templates are another question
+    try:
+        _server = xllamacpp.Server(params)
+    except RuntimeError as error:
+        print(error, file=sys.stderr, flush=True)  # noqa: T201 - standard error is this process's way to be heard
+        sys.exit(_REFUSED)  # in order: a thread of the engine is still writing the reason
+    _tokenize(asked["socket"])
+    sys.stderr.flush()
+    os._exit(0)
+
+
+def _tokenize(path: str) -> None:
+    """Let the engine tokenize a text, which it does with tables that a broken vocabulary has not filled."""
+    connection = _Unix(path)
+    connection.request("POST", "/tokenize", json.dumps({"content": _TOKENIZED, "add_special": True}))
+    response = connection.getresponse()
+    answer = response.read()
+    if response.status != http.client.OK:
+        print(f"0 E probe: error loading model: it cannot tokenize: {answer!r}", file=sys.stderr, flush=True)  # noqa: T201
+        os._exit(_REFUSED)
+
+
+if __name__ == "__main__":
+    main()
