@@ -6,10 +6,9 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from tests.mutants.parts import ARRAY, CODES, STRING, Entry, Parts, Tensor, put_together, take_apart
+from tests.mutants.parts import ARRAY, CODES, STRING, WHOLE, Entry, Parts, Tensor, put_together, take_apart
 
 Mutation = Callable[[random.Random, Parts], None]
-WHOLE = (0, 1, 2, 3, 4, 5, 10, 11)
 ODD_NUMBERS = (0, 1, 2, 3, 5, 7, 31, 63, 100, 255, 4096, 65536, 2**20, 2**24, 2**31 - 1, 2**31, 2**32 - 1, -1, -7)
 ODD_FLOATS = (0.0, -1.0, 1.0, 1e-30, 1e30, float("nan"), float("inf"), -0.0, 0.5)
 ODD_TEXTS = (

@@ -1,13 +1,17 @@
 """A GGUF file taken apart, so that anything in it can be changed, and put together again, right or wrong."""
 
+import math
 import struct
 from dataclasses import dataclass, field
 from typing import Any
 
-STRING, ARRAY = 8, 9
+FLOAT32, STRING, ARRAY = 6, 8, 9
+LARGEST_FLOAT32 = 3.4028234663852886e38
 CODES = {0: "B", 1: "b", 2: "H", 3: "h", 4: "I", 5: "i", 6: "f", 7: "?", 10: "Q", 11: "q", 12: "d"}
 LEAST_AND_MOST = {0: (0, 255), 1: (-128, 127), 2: (0, 65535), 3: (-32768, 32767), 4: (0, 2**32 - 1)}
 LEAST_AND_MOST |= {5: (-(2**31), 2**31 - 1), 10: (0, 2**64 - 1), 11: (-(2**63), 2**63 - 1)}
+
+WHOLE = tuple(LEAST_AND_MOST)
 
 
 @dataclass
@@ -111,12 +115,17 @@ def put_together(parts: Parts) -> bytes:
     def value(kind: int, item: Any) -> bytes:
         if kind == STRING:
             return text(item if isinstance(item, bytes) else str(item).encode())
-        code = CODES.get(kind, "I")
+        kind = kind if kind in CODES else 4
+        code = CODES[kind]
         if isinstance(item, bytes):
             return item[: struct.calcsize(code)].ljust(struct.calcsize(code), b"\0")
+        if not isinstance(item, int | float) or (kind in WHOLE and item != item):
+            item = 0
         if kind in LEAST_AND_MOST:
             least, most = LEAST_AND_MOST[kind]
-            item = min(max(int(item), least), most)
+            item = int(min(max(item, least), most))
+        elif kind == FLOAT32 and item == item and abs(item) > LARGEST_FLOAT32:
+            item = math.copysign(math.inf, item)
         return struct.pack(order + code, item)
 
     tensor_count = len(parts.tensors) if parts.tensor_count is None else parts.tensor_count
