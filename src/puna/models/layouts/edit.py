@@ -128,11 +128,10 @@ class Edit:
         """Call the architecture, and with it its own keys, by another name."""
         old = self.architecture + "."
         for table in (self._values, self._raw):
-            items = [
-                (name + "." + key[len(old) :] if key.startswith(old) else key, item) for key, item in table.items()
-            ]
+            items = list(table.items())
             table.clear()
-            table.update(items)
+            for key, item in items:
+                table[name + "." + key[len(old) :] if key.startswith(old) else key] = item
         self.set("general.architecture", name)
 
     def cut(self, name: str, length: int) -> None:

@@ -194,8 +194,8 @@ def patches_apart(source: str, target: str) -> Step:
             return
         width, height, _, packed = shape
         apart = (width, height, channels, packed // channels)
-        for frame, name in enumerate((target, f"{target}.1")):
-            edit.compute(name, (source,), apart, lambda arrays, frame=frame: arrays[0][:, frame])
+        edit.compute(target, (source,), apart, lambda arrays: arrays[0][:, 0])
+        edit.compute(f"{target}.1", (source,), apart, lambda arrays: arrays[0][:, 1])
         edit.hide(lambda name: name == source)
 
     return step

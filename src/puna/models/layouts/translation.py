@@ -108,7 +108,7 @@ def _laid_out(name: str, edit: Edit) -> Translation:
             at += part.nbytes
         offset += -(-tensor.nbytes // alignment) * alignment
     entries = [text(key) + edit.raw(key) for key in edit.keys]
-    header = _header(entries, infos, alignment, _congruence(edit, parts))
+    header = _header(entries, infos, alignment, _congruence(parts))
     start = len(header)
     placed = tuple(_merged([_Placed(start + piece.offset, piece.part) for piece in parts], alignment))
     gguf = GGUFFile(
@@ -140,13 +140,9 @@ def _header(entries: list[bytes], infos: list[bytes], alignment: int, congruent:
     return header + b"\0" * (-len(header) % alignment)
 
 
-def _congruence(edit: Edit, parts: list[_Placed]) -> int | None:
-    """Return where in a block the data must begin for the largest piece to lie in both files alike."""
-    slices = [piece for piece in parts if isinstance(piece.part, Slice)]
-    if not slices:
-        return None
-    first = slices[0]
-    return (first.part.offset - first.offset) % BLOCK if isinstance(first.part, Slice) else None
+def _congruence(parts: list[_Placed]) -> int | None:
+    """Return where in a block the data must begin for what is copied first to lie in both files alike."""
+    return next((piece.part.offset - piece.offset for piece in parts if isinstance(piece.part, Slice)), None)
 
 
 def _merged(pieces: list[_Placed], alignment: int) -> Iterator[_Placed]:

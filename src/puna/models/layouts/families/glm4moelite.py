@@ -1,4 +1,4 @@
-"""GLM 4.7 Flash, which llama.cpp reads as DeepSeek 2: attention over one compressed head, and its lengths so counted."""
+"""GLM 4.7 Flash, which llama.cpp reads as DeepSeek 2: one compressed head, and lengths that are counted for it."""
 
 from puna.models.layouts.edit import Edit
 from puna.models.layouts.layout import Layout

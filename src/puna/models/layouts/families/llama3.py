@@ -28,7 +28,7 @@ def _gap(gguf: GGUFFile) -> bool:
 
 
 def _ends(edit: Edit) -> None:
-    """End answers with the end of a turn; not where another model's own end has taken its place, as in distillations."""
+    """End answers with the end of a turn, but not those of distillations with an end of their own in its place."""
     if edit.array(_TOKENS)[_END_OF_TEXT] != "<|end_of_text|>":
         return
     for name in (_EOS, "tokenizer.ggml.eot_token_id"):

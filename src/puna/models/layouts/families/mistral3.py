@@ -23,15 +23,15 @@ def _line_break(edit: Edit) -> None:
 def _rotated(edit: Edit) -> None:
     """Order the rows of queries and keys in pairs, as the engine turns them, instead of in halves."""
     heads = edit.whole(".vision.attention.head_count") or 0
+
+    def in_pairs(matrix: Any) -> Any:
+        return matrix.reshape(heads, 2, -1, matrix.shape[-1]).swapaxes(1, 2).reshape(matrix.shape)
+
     for name, tensor in list(edit.tensors.items()):
         if name.startswith("v.blk.") and name.endswith((".attn_q.weight", ".attn_k.weight")):
             rows = tensor.shape[-1]
             if heads and rows % (2 * heads) == 0:
-                edit.reorder(name, lambda rows, heads=heads: _in_pairs(rows, heads))
-
-
-def _in_pairs(rows: Any, heads: int) -> Any:
-    return rows.reshape(heads, 2, -1, rows.shape[-1]).swapaxes(1, 2).reshape(rows.shape)
+                edit.reorder(name, in_pairs)
 
 
 LAYOUT = Layout(
