@@ -4,16 +4,15 @@ llama.cpp refuses a file with a gap in its data or with tensors that nobody clai
 the rest moves up. Data that lie side by side in both files are copied in one piece.
 """
 
-import contextlib
+import errno
 import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 from puna.models.gguf import GGUFFile
 from puna.models.gguf_checks import check_fields
-from puna.models.gguf_types import TensorInfo, ValueType
+from puna.models.gguf_types import GGUFError, TensorInfo, ValueType
 from puna.models.layouts.edit import Edit, Part, Slice, read_exactly
 from puna.models.layouts.families import ALL
 from puna.models.layouts.layout import Layout
@@ -163,19 +162,39 @@ def _merged(pieces: list[_Placed], alignment: int) -> Iterator[_Placed]:
 
 
 def _copy(source: int, part: Slice, target: int, offset: int) -> None:
-    done = 0
-    with contextlib.suppress(OSError, AttributeError):  # between some file systems the kernel cannot
-        while done < part.nbytes:
-            copied = os.copy_file_range(
-                source, target, min(part.nbytes - done, _COPY_BYTES), part.offset + done, offset + done
-            )
+    """Copy a piece, in the kernel if it can: some file systems then share whole blocks instead of copying them."""
+    position, end = part.offset, part.offset + part.nbytes
+    shift = offset - part.offset
+    for copy in (_within_file_system, _in_kernel, _by_hand):
+        while position < end:
+            # First up to where a block begins: only whole ones can be shared.
+            count = min(-position % BLOCK or _COPY_BYTES, end - position)
+            try:
+                copied = copy(source, position, target, position + shift, count)
+            except (OSError, AttributeError) as error:
+                if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT):
+                    raise
+                break  # between these files the kernel cannot
             if not copied:
                 break
-            done += copied
-    while done < part.nbytes:
-        data = read_exactly(source, part.offset + done, min(part.nbytes - done, _COPY_BYTES))
-        _write_all(target, data, offset + done)
-        done += len(data)
+            position += copied
+    if position < end:
+        raise GGUFError("the file ends inside its data")
+
+
+def _within_file_system(source: int, position: int, target: int, offset: int, count: int) -> int:
+    return os.copy_file_range(source, target, count, position, offset)
+
+
+def _in_kernel(source: int, position: int, target: int, offset: int, count: int) -> int:
+    os.lseek(target, offset, os.SEEK_SET)
+    return os.sendfile(target, source, position, count)
+
+
+def _by_hand(source: int, position: int, target: int, offset: int, count: int) -> int:
+    data = os.pread(source, count, position)
+    _write_all(target, data, offset)
+    return len(data)
 
 
 def _write_all(target: int, data: bytes, offset: int) -> None:
@@ -183,9 +202,3 @@ def _write_all(target: int, data: bytes, offset: int) -> None:
     while view:
         written = os.pwrite(target, view, offset)
         view, offset = view[written:], offset + written
-
-
-def write_file(translation: Translation, path: Path) -> None:
-    """Write a translation to a file of this name."""
-    with path.open("wb") as file:
-        translation.write(file.fileno())
