@@ -1,9 +1,12 @@
 """Cohere's Command A and North."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, Turn, compact, ends_run, spaced, split_system, starts_run, thinks
+from puna.inference.families.parsing import Asked, StateParser
+from puna.inference.output.calls import ObjectScanner, lenient_object
+from puna.inference.output.events import ThinkingText
 
 BOS = "<BOS_TOKEN>"
 _START, _END = "<|START_OF_TURN_TOKEN|>", "<|END_OF_TURN_TOKEN|>"
@@ -78,3 +81,70 @@ def _result(number: str, content: str) -> str:
         f'\n    {{\n        "tool_call_id": "{number}",\n        "results": {{\n\n            \n            '
         f'"0": {wrapped}\n\n        }},\n        "is_error": null\n    }}'
     )
+
+
+_RESPONSE, _RESPONSE_END = "<|START_RESPONSE|>", "<|END_RESPONSE|>"
+_ACTION, _ACTION_END = "<|START_ACTION|>", "<|END_ACTION|>"
+MARKS = (_THINKING, _THINKING_END, _TEXT, _TEXT_END, _ACTION, _ACTION_END, _RESPONSE, _RESPONSE_END)
+
+
+class _Parser(StateParser):
+    """Blocks of text and of calls, and thoughts before them."""
+
+    def __init__(self, asked: Asked) -> None:
+        begins = self._content if asked.prefill else self._thoughts if asked.thinks(True) else self._between
+        super().__init__(begins)
+
+    def _thoughts(self) -> bool:
+        return bool(self._up_to([_THINKING_END], ThinkingText)) and self._go(self._between)
+
+    def _between(self) -> bool:
+        self._text = self._text.lstrip()
+        # The tag that ends thoughts may come again where none were asked for.
+        for mark, following in (
+            (_TEXT, self._content),
+            (_RESPONSE, self._content),
+            (_ACTION, self._calls),
+            (_END, self._between),
+            (_THINKING_END, self._between),
+        ):
+            if self._text.startswith(mark):
+                self._text = self._text[len(mark) :]
+                return self._go(following)
+            if mark.startswith(self._text) and not self._ended:
+                return False
+        return bool(self._text) and self._go(self._content)
+
+    def _content(self) -> bool:
+        return bool(self._up_to([_TEXT_END, _RESPONSE_END, _END], trim=False)) and self._go(self._between)
+
+    def _calls(self) -> bool:
+        raw, end, rest = self._text.partition(_ACTION_END)
+        if not end and not self._ended:
+            return False
+        self._text = rest
+        found = False
+        for text in _objects(raw):
+            call = lenient_object(text) or {}
+            name, arguments = call.get("tool_name"), call.get("parameters") or {}
+            if isinstance(name, str) and isinstance(arguments, dict):
+                self._call(name, arguments)
+                found = True
+        if not found and raw.strip(" \n\t[]"):
+            self._keep(_ACTION + raw + end)
+        return self._go(self._between)
+
+
+def _objects(text: str) -> Iterator[str]:
+    """Yield the JSON objects in a text, whatever stands between them."""
+    while (start := text.find("{")) >= 0:
+        end = ObjectScanner().end(text[start:])
+        if end is None:
+            return
+        yield text[start : start + end]
+        text = text[start + end :]
+
+
+def parser(asked: Asked) -> StateParser:
+    """Return a parser of its answers."""
+    return _Parser(asked)

@@ -1,6 +1,13 @@
 """DeepSeek 3.1, and Cogito, which was trained on it."""
 
+import re
+from collections.abc import Callable
+from typing import Any
+
 from puna.inference.families.dialogue import Dialogue, compact, ends_run, indented, split_system, starts_run, thinks
+from puna.inference.families.parsing import Asked, StateParser
+from puna.inference.output.calls import lenient_object
+from puna.inference.output.events import ThinkingText
 
 BOS = "<｜begin▁of▁sentence｜>"
 _EOS = "<｜end▁of▁sentence｜>"
@@ -92,3 +99,86 @@ def cogito(dialogue: Dialogue) -> str:
     if think:
         parts.append(f"{_OPEN}\n")
     return "".join(parts)
+
+
+MARKS = (_CALLS, _CALLS_END, _CALL, _CALL_END, _SEPARATOR, _OUTPUT, _OUTPUT_END)
+OUTPUTS = (_OUTPUTS, _OUTPUTS_END)
+_FENCED = re.compile(r".*?\n```json\n(.*?)\n```", re.DOTALL)
+
+
+class _Parser(StateParser):
+    """Thoughts up to a tag, then text, lists of calls, and results that the model has made up itself."""
+
+    def __init__(
+        self, *, thinking: bool, read: Callable[[str], tuple[str, dict[str, Any]] | None], outputs: tuple[str, str]
+    ) -> None:
+        super().__init__(self._thoughts if thinking else self._content)
+        self._read = read
+        self._outputs, self._outputs_end = outputs
+
+    def _thoughts(self) -> bool:
+        return bool(self._up_to([_CLOSE], ThinkingText)) and self._then_space(self._content)
+
+    def _content(self) -> bool:
+        """Report text; white space is left out before calls only, so it is held back as long as these may come."""
+        kept = len(self._text.rstrip())
+        mark = self._up_to([_CALLS, self._outputs], trim_end=False)
+        if mark == _CALLS:
+            return self._go(self._calls)
+        if mark and kept:
+            return self._go(self._output)
+        return bool(mark) and self._go(self._output)
+
+    def _calls(self) -> bool:
+        begin, end = self._text.find(_CALL), self._text.find(_CALLS_END)
+        if end >= 0 and (begin < 0 or end < begin):
+            self._text = self._text[end + len(_CALLS_END) :]
+            return self._then_space(self._content)
+        close = self._text.find(_CALL_END, begin)
+        if begin < 0 or close < 0:
+            if self._ended and self._text.strip():
+                self._keep(self._text)
+                self._text = ""
+            return False
+        raw, self._text = self._text[begin + len(_CALL) : close], self._text[close + len(_CALL_END) :].lstrip()
+        call = self._read(raw)
+        if call:
+            self._call(*call)
+        else:
+            self._keep(f"{_CALL}{raw}{_CALL_END}")
+        return True
+
+    def _output(self) -> bool:
+        before, end, after = self._text.partition(self._outputs_end)
+        if not end and not self._ended:
+            return False
+        self._say(before)
+        self._text = after
+        return self._go(self._content)
+
+
+def _read_deepseek(raw: str) -> tuple[str, dict[str, Any]] | None:
+    name, separator, arguments = raw.partition(_SEPARATOR)
+    value = lenient_object(arguments.strip()) if separator else None
+    return None if value is None else (name.strip(), value)
+
+
+def _read_cogito(raw: str) -> tuple[str, dict[str, Any]] | None:
+    _, separator, call = raw.partition(_SEPARATOR)
+    match = _FENCED.match(call) if separator else None
+    value = lenient_object(match[1]) if match else None
+    return None if value is None else (call.partition("\n```json\n")[0].strip(), value)
+
+
+def deepseek_parser(asked: Asked) -> StateParser:
+    """Return a parser of DeepSeek 3.1's answers."""
+    return _Parser(thinking=asked.thinks() and not asked.prefill, read=_read_deepseek, outputs=(_OUTPUT, _OUTPUT_END))
+
+
+def cogito_parser(asked: Asked) -> StateParser:
+    """Return a parser of Cogito's answers; with functions at hand it does not think."""
+    return _Parser(
+        thinking=asked.thinks() and not asked.prefill and not asked.tools,
+        read=_read_cogito,
+        outputs=(_OUTPUTS, _OUTPUTS_END),
+    )

@@ -1,10 +1,12 @@
 """FunctionGemma."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, Turn, split_system
-from puna.inference.families.gemma_text import call_text, value_text
+from puna.inference.families.gemma_text import call_text, read_arguments, value_text
+from puna.inference.families.parsing import Asked, TagParser
 
 BOS = "<bos>"
 _QUOTE = "<escape>"
@@ -81,3 +83,24 @@ def _property(name: str, schema: Mapping[str, Any]) -> str:
     kind = kind[0] if isinstance(kind, list) and kind else kind
     typed = f",type:{_QUOTE}{kind.upper()}{_QUOTE}" if kind else ""
     return f"{name}:{{description:{_QUOTE}{schema.get('description', '')}{_QUOTE}{typed}}}"
+
+
+_CALL = re.compile(r"call:([^{]+)(\{.*\})", re.DOTALL)
+
+
+def _read(raw: str) -> list[tuple[str, dict[str, Any]]] | None:
+    match = _CALL.search(raw)
+    arguments = read_arguments(match[2], _QUOTE) if match else None
+    return None if match is None or arguments is None else [(match[1], arguments)]
+
+
+def parser(_: Asked) -> TagParser:
+    """Return a parser of its answers."""
+    return TagParser(
+        thinking=False,
+        call="<start_function_call>",
+        call_end="<end_function_call>",
+        read=_read,
+        trim=False,
+        skip_after_call=False,
+    )

@@ -6,7 +6,9 @@ from functools import partial
 from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, Turn, contents, split_system, thinks
-from puna.inference.families.gemma_text import call_text, value_text
+from puna.inference.families.gemma_text import call_text, read_arguments, value_text
+from puna.inference.families.parsing import Asked, StateParser
+from puna.inference.output.events import ThinkingText
 
 BOS = "<bos>"
 _QUOTE = '<|"|>'
@@ -178,3 +180,77 @@ def _plain(value: Any) -> str:
 
 small = partial(_render, says_it_does_not_think=False)
 large = partial(_render, says_it_does_not_think=True)
+
+
+_CHANNEL, _NAME = "<|channel>", "thought\n"
+_CALL, _CALL_END, _RESPONSE = "<|tool_call>", "<tool_call|>", "<|tool_response>"
+MARKS = (_CHANNEL, _THOUGHT_END, _CALL, _CALL_END, _RESPONSE, _QUOTE)
+
+
+class _Parser(StateParser):
+    """Text with thoughts and calls in it; thoughts that nobody asked for are left out."""
+
+    def __init__(self, *, thinking: bool, begins_thinking: bool) -> None:
+        super().__init__(self._thoughts if begins_thinking else self._content)
+        self._thinking = thinking
+
+    def _content(self) -> bool:
+        mark = self._up_to([_CHANNEL, _CALL], trim_end=False)
+        return bool(mark) and self._go(self._channel if mark == _CHANNEL else self._inside)
+
+    def _channel(self) -> bool:
+        if _NAME.startswith(self._text) and self._text != _NAME and not self._ended:
+            return False
+        self._text = self._text.removeprefix(_NAME)
+        return self._go(self._thoughts)
+
+    def _thoughts(self) -> bool:
+        mark = self._up_to([_THOUGHT_END], ThinkingText)
+        if not self._thinking:
+            self._events = [event for event in self._events if not isinstance(event, ThinkingText)]
+        return bool(mark) and self._then_space(self._content)
+
+    def _inside(self) -> bool:
+        raw, end, rest = self._text.partition(_CALL_END)
+        if not end and not self._ended:
+            return False
+        self._text = rest
+        call = _read(raw)
+        if call:
+            self._call(*call)
+        elif raw.strip():
+            self._keep(_CALL + raw + end)
+        return self._then_space(self._after_call)
+
+    def _after_call(self) -> bool:
+        """Leave out the marks that stand between calls."""
+        for mark in (_CALL_END, _RESPONSE):
+            if self._text.startswith(mark):
+                self._text = self._text[len(mark) :]
+                return self._then_space(self._after_call)
+            if mark.startswith(self._text) and not self._ended:
+                return False
+        return self._go(self._content)
+
+
+def _read(raw: str) -> tuple[str, dict[str, Any]] | None:
+    name, brace, arguments = raw.removeprefix("call:").partition("{")
+    if not brace or not raw.startswith("call:"):
+        return None
+    if arguments.count(_QUOTE) % 2:  # models forget the end of the last text, or of the object
+        end = len(arguments.rstrip().rstrip("}"))
+        arguments = arguments[:end] + _QUOTE + arguments[end:]
+    if not arguments.rstrip().endswith("}"):
+        arguments += "}"
+    value = read_arguments(brace + arguments, _QUOTE)
+    return None if value is None else (name.strip(), value)
+
+
+def parser(asked: Asked) -> StateParser:
+    """Return a parser of its answers."""
+    return _Parser(thinking=asked.thinks(), begins_thinking=asked.thinks() and asked.after_result)
+
+
+def no_thinking_parser(_: Asked) -> StateParser:
+    """Return a parser that tells of no thoughts."""
+    return _Parser(thinking=False, begins_thinking=False)

@@ -6,6 +6,8 @@ from datetime import date
 from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, Think, Turn, argument_text, contents, spaced_plain
+from puna.inference.families.parsing import Asked, StateParser, typed_value
+from puna.inference.output.events import ContentText, ThinkingText
 from puna.inference.prompt.ollama_values import TemplateToolCall
 
 BOS = "<|begin_of_text|>"
@@ -131,3 +133,125 @@ def _call(call: TemplateToolCall) -> str:
         for name, value in call.arguments.items()
     )
     return f'<atem:function_calls>\n<atem:invoke name="{call.name}">\n{values}</atem:invoke>\n</atem:function_calls>'
+
+
+MARKS = (_START, _MESSAGE, _END_MESSAGE, _END_TURN)
+_HEADER = f"{_START}assistant"
+_CALLS, _CALLS_END = "<atem:function_calls>", "</atem:function_calls>"
+_INVOKE = re.compile(r"\s*<atem:invoke name=\"(.*?)(?:\">|(?=<atem:parameter))(.*)</atem:invoke>\s*", re.DOTALL)
+_PARAMETER = re.compile(r"\s*<atem:parameter name=\"(.*?)\">(.*?)</atem:parameter>", re.DOTALL)
+_NEW_HEADER = re.compile(f"{re.escape(_HEADER)}(?: to=([^\\s<]+))?{re.escape(_MESSAGE)}")
+_MAY_BE_HEADER = re.compile(f"{re.escape(_HEADER)}(?: (?:t(?:o(?:=(?:[^\\s<]*(?:<[|a-z>]*)?)?)?)?)?|<[|a-z>]*)?")
+_ENDS = (_END_MESSAGE, _END_TURN)
+
+
+class _Parser(StateParser):
+    """Messages with a header that says to whom: to itself (thoughts), to the user, or to a function."""
+
+    def __init__(self, asked: Asked) -> None:
+        super().__init__(self._header)
+        self._asked = asked
+        self._tells = asked.thinks(True)
+        self._recipient = ""
+
+    def _header(self) -> bool:
+        if self._text.startswith(_HEADER):
+            self._text = self._text[len(_HEADER) :]
+        elif _HEADER.startswith(self._text) and self._text[:1] == "<" and not self._ended:
+            return False
+        header, mark, rest = self._text.partition(_MESSAGE)
+        if not mark:
+            if self._ended:
+                self._say(self._text)
+                self._text = ""
+            return False
+        self._text = rest
+        self._recipient = header.strip().removeprefix("to=").strip()
+        if self._recipient == "self":
+            return self._go(self._thoughts)
+        return self._go(self._arguments if self._known(self._recipient) else self._start)
+
+    def _thoughts(self) -> bool:
+        ended = self._message(ThinkingText)
+        if not self._tells:
+            self._events = [event for event in self._events if not isinstance(event, ThinkingText)]
+        return ended
+
+    def _start(self) -> bool:
+        """Tell a call that is addressed to the user from text."""
+        text = self._text.lstrip()
+        may_be_call = bool(self._asked.tools) and (text.startswith(_CALLS) or _CALLS.startswith(text))
+        if not may_be_call or (self._ended and not text.startswith(_CALLS)):
+            return self._go(self._content)
+        return text.startswith(_CALLS) and self._go(self._arguments)
+
+    def _content(self) -> bool:
+        return self._message()
+
+    def _message(self, kind: type[ContentText | ThinkingText] = ContentText) -> bool:
+        """Report text up to the end of the message: a mark, or the header of the next."""
+        header = next((match for match in _NEW_HEADER.finditer(self._text) if self._is_recipient(match[1])), None)
+        ends = [at for mark in _ENDS if (at := self._text.find(mark)) >= 0]
+        if header and all(header.start() < at for at in ends):
+            self._say(self._text[: header.start()], kind)
+            self._text = self._text[header.start() :]
+            return self._go(self._header)
+        if not ends and not self._ended:
+            start = self._text.find(_START)
+            while start >= 0 and not _MAY_BE_HEADER.fullmatch(self._text, start):
+                start = self._text.find(_START, start + 1)
+            if start >= 0:
+                self._say(self._text[:start], kind)
+                self._text = self._text[start:]
+                return False
+        return bool(self._up_to([*_ENDS, *([] if ends else [_HEADER])], kind, trim=False)) and self._go(self._header)
+
+    def _is_recipient(self, name: str | None) -> bool:
+        return name in (None, "self", "user") or name in self._asked.tools
+
+    def _arguments(self) -> bool:
+        close = self._text.find(_CALLS_END)
+        after = self._text[close + len(_CALLS_END) :] if close >= 0 else ""
+        ends = [(at, mark) for mark in (*_ENDS, _START) if (at := after.find(mark)) >= 0]
+        if (close < 0 or not ends) and not self._ended:
+            return False
+        raw = self._text if close < 0 else self._text[: close + len(_CALLS_END)]
+        self._text = after
+        if ends:
+            at, mark = min(ends)
+            self._text = after[at if mark == _START else at + len(mark) :]
+        elif close >= 0:
+            self._text = ""
+        else:
+            self._text = ""
+        call = self._read(raw.strip())
+        if call:
+            self._call(*call)
+        elif raw.strip():
+            self._keep(raw)
+        return self._go(self._header)
+
+    def _read(self, raw: str) -> tuple[str, dict[str, Any]] | None:
+        if not raw.startswith(_CALLS) or not raw.endswith(_CALLS_END):
+            return None
+        match = _INVOKE.fullmatch(raw[len(_CALLS) : -len(_CALLS_END)])
+        name = self._known(match[1].replace(_MESSAGE, "")) if match else ""
+        if match is None or not name:
+            return None
+        arguments = {
+            parameter: typed_value(value, self._asked.types_of(name, parameter))
+            for parameter, value in _PARAMETER.findall(match[2])
+        }
+        return name, arguments
+
+    def _known(self, name: str) -> str:
+        """Return the function that is called so, "" if there is none; its namespace may stand twice."""
+        if name in self._asked.tools:
+            return name
+        namespace, _, function = name.partition(".")
+        return function if function in self._asked.tools and function.partition(".")[0] == namespace else ""
+
+
+def parser(asked: Asked) -> StateParser:
+    """Return a parser of its answers."""
+    return _Parser(asked)

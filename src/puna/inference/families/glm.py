@@ -1,8 +1,12 @@
 """GLM 4.7 and GLM-OCR."""
 
+import re
 from collections.abc import Callable
+from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, argument_text, compact, contents, spaced, starts_run, thinks
+from puna.inference.families.parsing import Asked, TagParser, typed_value
+from puna.inference.families.qwen_text import one_line_break_less
 from puna.inference.prompt.ollama_values import TemplateToolCall
 
 _HEAD = "[gMASK]<sop>"
@@ -75,3 +79,44 @@ def arguments_text(call: TemplateToolCall, write: Callable[[object], str] = comp
         f"<arg_key>{name}</arg_key><arg_value>{argument_text(value, write)}</arg_value>"
         for name, value in call.arguments.items()
     )
+
+
+_CALL = re.compile(r"\s*(.*?)\s*(?=<arg_key>|\Z)(.*)", re.DOTALL)
+PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
+_OPEN_PAIR = re.compile(r"<arg_key>(.*?)(?:</arg_key>)?\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL)
+
+
+def read_pairs(asked: Asked, raw: str) -> list[tuple[str, dict[str, Any]]] | None:
+    """Return the call whose name stands before pairs of tags, ``None`` if it is none.
+
+    Tags that models forget to close are closed where the next one begins.
+    """
+    match = _CALL.fullmatch(raw)
+    name = match[1] if match else ""
+    if match is None or not name or re.search(r"[<>\s]", name):
+        return None
+    arguments = {
+        key.strip(): typed_value(one_line_break_less(value), asked.types_of(name, key.strip()))
+        for key, value in _OPEN_PAIR.findall(match[2])
+    }
+    return [(name, arguments)]
+
+
+def _parser(asked: Asked, *, thinking: bool) -> TagParser:
+    return TagParser(
+        thinking=thinking,
+        open_tag="<think>",
+        call="<tool_call>",
+        call_end="</tool_call>",
+        read=lambda raw: read_pairs(asked, raw),
+    )
+
+
+def glm47_parser(asked: Asked) -> TagParser:
+    """Return a parser of GLM 4.7's answers."""
+    return _parser(asked, thinking=asked.thinks(True))
+
+
+def glm_ocr_parser(asked: Asked) -> TagParser:
+    """Return a parser of GLM-OCR's answers, whose thoughts are none to tell apart."""
+    return _parser(asked, thinking=False)

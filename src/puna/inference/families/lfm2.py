@@ -5,7 +5,10 @@ from functools import partial
 from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, Turn, contents, spaced_plain, split_system, thinks
+from puna.inference.families.parsing import Asked, TagParser
+from puna.inference.families.python_calls import NotACallError, read_calls
 from puna.inference.families.qwen_text import END, START
+from puna.inference.output.events import ContentText, OutputEvent
 
 BOS = "<|startoftext|>"
 _OPEN, _CLOSE = "<think>", "</think>"
@@ -57,3 +60,69 @@ def _arguments(arguments: Mapping[str, Any]) -> str:
 
 plain = partial(_render, thinking=False)
 thinking = partial(_render, thinking=True)
+
+
+def _read(raw: str) -> list[tuple[str, dict[str, Any]]] | None:
+    try:
+        return read_calls(raw)
+    except NotACallError:
+        return None
+
+
+class _Parser(TagParser):
+    """Also reads an answer that is nothing but calls, without the tags around them."""
+
+    def __init__(self, asked: Asked, *, thinking: bool) -> None:
+        super().__init__(
+            thinking=thinking,
+            open_tag=_OPEN,
+            must_open=True,
+            call=_CALL,
+            call_end=_CALL_END,
+            read=_read,
+            trim_end=False,
+        )
+        self._asked = asked
+        self._held = ""
+        self._may_be_bare = bool(asked.tools)
+
+    def feed(self, text: str) -> list[OutputEvent]:
+        return self._without_bare(super().feed(text))
+
+    def finish(self) -> list[OutputEvent]:
+        events = self._without_bare(super().finish())
+        held, self._held = self._held, ""
+        calls = _read(held) if self._may_be_bare and held else None
+        if not calls or any(name not in self._asked.tools for name, _ in calls):
+            return ([ContentText(held)] if held else []) + events
+        for name, arguments in calls:
+            self._call(name, arguments)
+        found, self._events = self._events, []
+        return events + found
+
+    def _without_bare(self, events: list[OutputEvent]) -> list[OutputEvent]:
+        """Hold back content as long as it may be the beginning of calls without tags."""
+        passed: list[OutputEvent] = []
+        for event in events:
+            if not self._may_be_bare or not isinstance(event, ContentText):
+                passed.append(event)
+                continue
+            self._held += event.text
+            said = self._held.lstrip().lstrip("[")
+            name = said.partition("(")[0].strip()
+            if said and not any(
+                tool == name or ("(" not in said and tool.startswith(name)) for tool in self._asked.tools
+            ):
+                passed.append(ContentText(self._held))
+                self._held, self._may_be_bare = "", False
+        return passed
+
+
+def parser(asked: Asked) -> TagParser:
+    """Return a parser of the answers of the model that does not think."""
+    return _Parser(asked, thinking=False)
+
+
+def thinking_parser(asked: Asked) -> TagParser:
+    """Return a parser of the answers of the model that thinks if it is told to."""
+    return _Parser(asked, thinking=asked.thinks() and not asked.prefill)

@@ -15,7 +15,8 @@ from puna.inference.families.dialogue import (
     starts_run,
     thinks,
 )
-from puna.inference.families.qwen_text import END, HOW_TO_CALL, START
+from puna.inference.families.parsing import Asked, TagParser
+from puna.inference.families.qwen_text import END, HOW_TO_CALL, START, tagged_parser
 from puna.inference.prompt.ollama_values import TemplateToolCall, to_go
 
 _OPEN, _CLOSE = "<think>", "</think>"
@@ -137,3 +138,8 @@ def _schema(schema: Mapping[str, Any]) -> str:
 
 nano3 = partial(_render, v35=False)
 nano35 = partial(_render, v35=True)
+
+
+def parser(asked: Asked) -> TagParser:
+    """Return a parser of its answers."""
+    return tagged_parser(asked, thinking=asked.thinks(True) and not asked.prefill)

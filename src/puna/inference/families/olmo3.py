@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, compact, spaced
+from puna.inference.families.parsing import Asked, TagParser
+from puna.inference.families.python_calls import NotACallError, read_calls
 from puna.inference.families.qwen_text import END, START
 
 _OLMO = (
@@ -64,3 +66,30 @@ olmo3 = partial(_render, introduction=_CALLS_FUNCTIONS)
 olmo31 = partial(_render, introduction=f"{_OLMO} ")
 thinking = partial(_thinking, introduction=_OLMO)
 thinking_32b = partial(_thinking, introduction="You are a helpful AI assistant.")
+
+
+def _read(raw: str) -> list[tuple[str, dict[str, Any]]] | None:
+    calls = []
+    try:
+        for line in filter(str.strip, raw.splitlines()):
+            calls += read_calls(line)
+    except NotACallError:
+        return None
+    return calls
+
+
+def parser(_: Asked) -> TagParser:
+    """Return a parser of the answers of the model that calls functions."""
+    return TagParser(
+        thinking=False,
+        call="<function_calls>",
+        call_end="</function_calls>",
+        read=_read,
+        trim=False,
+        skip_after_call=False,
+    )
+
+
+def thinking_parser(asked: Asked) -> TagParser:
+    """Return a parser of the answers of the model that always thinks."""
+    return TagParser(thinking=not asked.prefill)

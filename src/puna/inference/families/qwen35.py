@@ -14,7 +14,8 @@ from puna.inference.families.dialogue import (
     starts_run,
     thinks,
 )
-from puna.inference.families.qwen_text import END, HOW_TO_CALL, START, call_text, last_question
+from puna.inference.families.parsing import Asked, TagParser
+from puna.inference.families.qwen_text import END, HOW_TO_CALL, START, call_text, last_question, tagged_parser
 
 _OPEN, _CLOSE = "<think>", "</think>"
 _THOROUGH = (
@@ -113,3 +114,8 @@ def _head(dialogue: Dialogue, turns: Sequence[Turn], texts: Sequence[str], effor
 qwen35 = _render
 qwen38 = partial(_render, keeps_thoughts=True, one_system=True)
 ornith = partial(_render, keeps_thoughts=True)
+
+
+def parser(asked: Asked) -> TagParser:
+    """Return a parser of its answers."""
+    return tagged_parser(asked, thinking=asked.thinks(True) and not asked.prefill)

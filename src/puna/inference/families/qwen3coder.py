@@ -1,7 +1,8 @@
 """Qwen 3 Coder."""
 
 from puna.inference.families.dialogue import Dialogue, ends_run, starts_run
-from puna.inference.families.qwen_text import END, HOW_TO_CALL, START, call_text, function_text
+from puna.inference.families.parsing import Asked, TagParser
+from puna.inference.families.qwen_text import END, HOW_TO_CALL, START, call_text, function_text, tagged_parser
 
 _DEFAULT_SYSTEM = "You are Qwen, a helpful AI assistant that can interact with a computer to solve tasks."
 
@@ -39,3 +40,8 @@ def render(dialogue: Dialogue) -> str:
         if last and not prefill:
             parts.append(f"{START}assistant\n")
     return "".join(parts)
+
+
+def parser(asked: Asked) -> TagParser:
+    """Return a parser of its answers."""
+    return tagged_parser(asked, thinking=False)

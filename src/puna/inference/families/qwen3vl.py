@@ -3,7 +3,8 @@
 from functools import partial
 
 from puna.inference.families.dialogue import Dialogue, contents, ends_run, spaced, starts_run, thinks
-from puna.inference.families.qwen_text import END, START, last_question
+from puna.inference.families.parsing import Asked, TagParser
+from puna.inference.families.qwen_text import END, START, json_parser, last_question
 
 _TOOLS = (
     "# Tools\n\nYou may call one or more functions to assist with the user query.\n\n"
@@ -57,3 +58,13 @@ def _render(dialogue: Dialogue, *, thinking: bool) -> str:
 
 instruct = partial(_render, thinking=False)
 thinking = partial(_render, thinking=True)
+
+
+def instruct_parser(_: Asked) -> TagParser:
+    """Return a parser of the answers of the model that does not think."""
+    return json_parser(thinking=False, opens=False)
+
+
+def thinking_parser(asked: Asked) -> TagParser:
+    """Return a parser of the answers of the model that always thinks."""
+    return json_parser(thinking=not asked.prefill, opens=False)

@@ -1,9 +1,11 @@
 """What Qwen's models, and those that were trained on their words, have in common."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.inference.families.dialogue import Turn, argument_text
+from puna.inference.families.parsing import Asked, TagParser, json_call, typed_value
 from puna.inference.prompt.ollama_values import TemplateToolCall
 
 START, END = "<|im_start|>", "<|im_end|>"
@@ -65,3 +67,51 @@ def last_question(turns: Sequence[Turn], texts: Sequence[str]) -> int:
         if turns[index].role == "user" and not is_result:
             return index
     return len(turns) - 1
+
+
+CALL, CALL_END = "<tool_call>", "</tool_call>"
+OPEN, CLOSE = "<think>", "</think>"
+_FUNCTION = re.compile(r"<function=([^>]+)>(.*)", re.DOTALL)
+_PARAMETER = re.compile(r"<parameter=([^>]+)>(.*?)(?:</parameter>|(?=<parameter=)|(?=</function>\s*\Z)|\Z)", re.DOTALL)
+
+
+def one_line_break_less(text: str) -> str:
+    """Return a text without the line breaks that stand beside the tags around it."""
+    return text.removeprefix("\n").removesuffix("\n")
+
+
+def read_tagged(asked: Asked, raw: str) -> list[tuple[str, Mapping[str, Any]]] | None:
+    """Return the call in tags, its arguments of the types that its function declares; ``None`` if it is none."""
+    function = _FUNCTION.search(raw)
+    if not function:
+        return None
+    name = function[1]
+    arguments = {
+        parameter: typed_value(one_line_break_less(value), asked.types_of(name, parameter))
+        for parameter, value in _PARAMETER.findall(function[2])
+    }
+    return [(name, arguments)]
+
+
+def json_parser(*, thinking: bool, opens: bool) -> TagParser:
+    """Return a parser for calls in JSON; ``opens``: a tag may stand before the thoughts."""
+    return TagParser(
+        thinking=thinking,
+        open_tag=OPEN if opens else "",
+        call=CALL,
+        call_end=CALL_END,
+        read=json_call,
+        call_while_thinking=True,
+    )
+
+
+def tagged_parser(asked: Asked, *, thinking: bool) -> TagParser:
+    """Return a parser for calls in tags."""
+    return TagParser(
+        thinking=thinking,
+        open_tag=OPEN,
+        call=CALL,
+        call_end=CALL_END,
+        read=lambda raw: read_tagged(asked, raw),
+        call_while_thinking=True,
+    )
