@@ -16,7 +16,8 @@ import threading
 from functools import lru_cache
 from pathlib import Path
 
-from puna.engine.reasons import is_memory, is_unknown_architecture, reason_of
+from puna.engine.reasons import has_said_why, is_memory, is_unknown_architecture, reason_of
+from puna.models.gguf import GGUFError, read_gguf
 from puna.models.loadable import ModelFiles, UnknownArchitectureError, UnloadableError
 
 _SECONDS = 120
@@ -30,6 +31,7 @@ _FAILED = 3  # the status with which load_probe.py tells that the engine refused
 _PRIVATE = ("OLLAMA_", "PUNA_", "LLAMA_", "GGML_")
 DEATHS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGFPE, signal.SIGBUS, signal.SIGILL)
 """The signals by which an engine dies of what it has read."""
+_NO_THREADS = "Resource temporarily unavailable"
 _AT_A_TIME = threading.BoundedSemaphore(2)
 _log = logging.getLogger(__name__)
 
@@ -41,7 +43,9 @@ def check_load(files: ModelFiles) -> None:
     cannot be made, or does not come to an end in time, says nothing: the load itself will tell.
     """
     try:
-        reason = _reason(files, _state(files))
+        reason = _reason(files, read_gguf(files.model).embeds, _state(files))
+    except GGUFError as error:
+        raise UnloadableError(str(error)) from None
     except OSError as error:
         _log.warning("cannot check whether %s loads: %s", files.model.name, error)
         return
@@ -55,14 +59,15 @@ def _state(files: ModelFiles) -> tuple[tuple[int, int], ...]:
 
 
 @lru_cache(maxsize=256)
-def _reason(files: ModelFiles, state: tuple[tuple[int, int], ...]) -> str:
-    """Return why files cannot be loaded, "" if they can; ``state`` changes with them."""
+def _reason(files: ModelFiles, embeds: bool, state: tuple[tuple[int, int], ...]) -> str:
+    """Return why files cannot be loaded, to embed or to generate, "" if they can; ``state`` changes with them."""
     beside = sum(size for size, _ in state[1:])  # adapters and projectors are copied, models mapped
     with _AT_A_TIME, tempfile.TemporaryDirectory(prefix="puna-") as directory:
         asked = {
             "model": str(files.model),
             "adapters": [str(path) for path in files.adapters],
             "projector": str(files.projector or ""),
+            "embeds": embeds,
             "socket": f"{directory}/engine.sock",
             "memory": _MARGIN + 2 * beside,
             "seconds": _SECONDS,
@@ -90,10 +95,13 @@ def _verdict(code: int, lines: list[str]) -> str:
         return ""
     if code == -signal.SIGXCPU:
         return f"it computes for more than {_PROCESSOR_SECONDS} seconds before it could answer"
+    if any(_NO_THREADS in line for line in lines):  # the machine is short of something
+        raise OSError(_NO_THREADS)
     if is_memory(lines):
         return f"it takes more than {_MARGIN >> 30} GiB of memory besides its weights"
-    if code == _FAILED or -code in DEATHS:
-        return reason_of(lines, code)
+    if (code == _FAILED and has_said_why(lines)) or -code in DEATHS:
+        reason = reason_of(lines, code)
+        return reason if f"signal {-code}" not in reason else f"the engine crashes on what it says ({reason})"
     raise OSError(lines[-1] if lines else f"the check ended with status {code}")
 
 

@@ -8,7 +8,7 @@ _LOADER = re.compile(
     r"error loading model(?: hyperparameters| vocabulary| architecture)?: "
     r"|(?:clip_init|mtmd_init_from_file|load_hparams|llama_adapter_lora_init_impl|gguf_init_from_\w+)[^:]*: "
 )
-_PART = re.compile(r"^(?:\S+ +)?\w+: +")  # the part of the program, and the function of the engine that speaks
+_PART = re.compile(r"^\w+_\w+: +")  # the function of the engine that speaks
 _MEMORY = re.compile(
     r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate|unable to allocate", re.IGNORECASE
 )
@@ -16,6 +16,10 @@ _MEMORY = re.compile(
 _CPLUSPLUS = re.compile(r"\w*map\w*::at|_M_\w+|basic_string|vector::|std::|\bsto\w+$|cannot create", re.IGNORECASE)
 _ABORT = re.compile(r"GGML_ASSERT\((?P<what>.*)\) failed|GGML_ABORT|fatal error")
 _CONTRADICTION = "what its header says does not fit together"
+_ASSERTED = {
+    "id_to_token.size() == token_to_id.size()": "two tokens of its vocabulary are the same",
+    '(uintptr_t)ptr % TENSOR_ALIGNMENT == 0 && "buffer pointer must be aligned"': "too small an alignment of its data",
+}
 
 
 def is_memory(lines: Sequence[str]) -> bool:
@@ -33,6 +37,11 @@ def is_unknown_architecture(reason: str) -> bool:
     return "unknown model architecture" in reason
 
 
+def has_said_why(lines: Sequence[str]) -> bool:
+    """Return whether the engine's lines tell of an error at all."""
+    return any(_ERROR_LEVEL in line for line in lines)
+
+
 def reason_of(lines: Sequence[str], code: int | None) -> str:
     """Return the reason for which a process ended with ``code`` (negative: a signal) after it wrote ``lines``."""
     loader = [line for line in lines if _LOADER.search(line)]
@@ -41,7 +50,7 @@ def reason_of(lines: Sequence[str], code: int | None) -> str:
     if code is not None and code < 0:
         aborted = next((match for line in lines if (match := _ABORT.search(line))), None)
         if aborted and aborted["what"]:
-            return f"{_CONTRADICTION} (the engine asserts {aborted['what']})"
+            return _ASSERTED.get(aborted["what"]) or f"{_CONTRADICTION} (the engine asserts {aborted['what']})"
         return f"the process was ended by signal {-code}"
     errors = [line.partition(_ERROR_LEVEL)[2] for line in lines if _ERROR_LEVEL in line]
     if errors:

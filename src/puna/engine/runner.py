@@ -20,7 +20,7 @@ from puna.engine import native
 from puna.engine.client import EngineClient, wait_until_healthy
 from puna.engine.config import STOP, RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
-from puna.engine.load_check import DEATHS, check_load
+from puna.engine.load_check import check_load
 from puna.engine.place import Place
 from puna.engine.progress import LoadProgress
 from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
@@ -114,7 +114,7 @@ class Runner:
         """Return why the process has ended before the model was loaded."""
         lines, code = list(self._lines), self._process.returncode or 0
         at_fault, reason = is_fault_of_files(lines), reason_of(lines, code)
-        if -code in DEATHS and not is_memory(lines):  # a fault of the files, if they kill the engine every time
+        if not (at_fault or is_memory(lines) or code == -signal.SIGKILL):  # a fault of the files, if it is one always
             try:
                 await asyncio.to_thread(check_load, self.config.files)
             except UnloadableError as error:

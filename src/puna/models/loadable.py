@@ -1,14 +1,19 @@
-"""Whether an engine can load what a model is made of: the question, its answers, and who may be asked.
+"""Whether an engine can load what a model is made of: the question, its answers, and who is asked.
 
 The engine itself is the only list of what each architecture needs that is never out of date. It runs in a process of
 its own (``engine/load_check.py``), so what is here is only the shape of the question.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from puna.errors import BadRequestError
+from puna.models import manifests
+from puna.models.gguf import read_gguf
+from puna.models.manifests import Layer
+from puna.models.split import linked_parts
+from puna.models.store import BlobStore
 
 
 class UnloadableError(BadRequestError):
@@ -34,3 +39,31 @@ LoadCheck = Callable[[ModelFiles], None]
 
 def anything(_: ModelFiles) -> None:
     """Ask nobody: for stores without an engine beside them."""
+
+
+def try_to_load(layers: Iterable[Layer], blobs: BlobStore, load_check: LoadCheck) -> None:
+    """Have the files of a model tried that are among ``layers``.
+
+    Raises ``UnknownArchitectureError``, ``UnloadableError`` with the engine's reason, and ``GGUFError`` for a file that
+    is in a layout of its publisher's and cannot be made llama.cpp's.
+    """
+    kinds: dict[str, list[Path]] = {manifests.MODEL: [], manifests.ADAPTER: [], manifests.PROJECTOR: []}
+    for layer in layers:
+        if layer.media_type in kinds:
+            kinds[layer.media_type].append(blobs.path(layer.digest))
+    paths, adapters, projectors = kinds.values()
+    if not paths:
+        return
+    model = paths[0] if len(paths) == 1 else linked_parts(paths, blobs.directory.parent)
+    try:
+        load_check(ModelFiles(model, tuple(adapters), projectors[0] if projectors else None))
+    except UnloadableError as error:
+        if not _is_translated(paths[0]):
+            raise type(error)(f"the engine cannot load this model: {error}") from None
+
+
+def _is_translated(path: Path) -> bool:
+    """Return whether the engine is given a translation of a file, which as it lies it need not know."""
+    from puna.models.layouts.translation import language_model  # some forty modules, which few models need
+
+    return language_model(read_gguf(path)) is not None

@@ -20,7 +20,7 @@ from puna.models.create.sources import (
 )
 from puna.models.gguf import GGUFFile
 from puna.models.library import Library
-from puna.models.loadable import LoadCheck, anything
+from puna.models.loadable import LoadCheck, UnknownArchitectureError, anything, try_to_load
 from puna.models.manifests import Layer, make_manifest
 from puna.names import ModelName
 
@@ -96,11 +96,15 @@ def _try_to_load(job: Job, recipe: Recipe, weights: Weights, adapters: list[Laye
         return
     adapters = adapters or list(weights.of_type(manifests.ADAPTER))
     models = weights.of_type(manifests.MODEL)
-    doubt = job.doubt(models, adapters, weights.of_type(manifests.PROJECTOR))
+    warning = ""
+    try:
+        try_to_load([*models, *adapters, *weights.of_type(manifests.PROJECTOR)], job.library.blobs, job.load_check)
+    except UnknownArchitectureError as error:
+        warning = str(error)
     if {layer.digest for layer in models} <= set(recipe.files.values()):
         job.say("parsing GGUF")
-    if doubt:
-        job.say(f"warning: the engine cannot run this model: {doubt}")
+    if warning:
+        job.say(f"warning: {warning}")
 
 
 def _with_own(job: Job, layers: list[Layer], recipe: Recipe) -> list[Layer]:

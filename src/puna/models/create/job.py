@@ -3,7 +3,7 @@
 import contextlib
 import hashlib
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,9 +14,8 @@ from puna.models.create.progress import CancelledCheck, CreateCancelledError, Me
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.gguf_types import GGUFError
 from puna.models.library import Library
-from puna.models.loadable import LoadCheck, ModelFiles, UnknownArchitectureError, anything
+from puna.models.loadable import LoadCheck, anything
 from puna.models.manifests import Layer
-from puna.models.split import linked_parts
 from puna.models.store import digest_bytes
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -103,22 +102,6 @@ class Job:
             return read_gguf(path)
         except GGUFError as error:
             raise GGUFError(str(error).replace(path.name, name)) from None
-
-    def doubt(self, models: Sequence[Layer], adapters: Sequence[Layer], projectors: Sequence[Layer]) -> str:
-        """Return why the engine of today cannot load these files together, "" if it can.
-
-        Raises ``UnloadableError`` if no engine can.
-        """
-        blobs = self.library.blobs
-        paths, beside, seeing = (
-            [blobs.path(layer.digest) for layer in kind] for kind in (models, adapters, projectors)
-        )
-        model = paths[0] if len(paths) == 1 else linked_parts(paths, self.library.root)
-        try:
-            self.load_check(ModelFiles(model, tuple(beside), seeing[0] if seeing else None))
-        except UnknownArchitectureError as error:
-            return str(error)
-        return ""
 
     @contextlib.contextmanager
     def scratch(self, needed: int) -> Iterator[Path]:
