@@ -1,5 +1,6 @@
 """What is done to a GGUF file so that it is not what it says any more: one function for each kind of lie."""
 
+import contextlib
 import random
 import struct
 from collections.abc import Callable
@@ -43,8 +44,14 @@ TOKENIZER = b"tokenizer.ggml."
 TOKENS, MERGES = "tokenizer.ggml.tokens", "tokenizer.ggml.merges"
 
 
+class NothingToChangeError(Exception):
+    """The file has nothing of the kind that a mutation changes."""
+
+
 def pick(rng: random.Random, items: list[Any]) -> Any:
-    """Return one of the items."""
+    """Return one of the items; raise ``NothingToChangeError`` if there are none."""
+    if not items:
+        raise NothingToChangeError
     return items[rng.randrange(len(items))]
 
 
@@ -236,7 +243,7 @@ def exchanged_tensors(rng: random.Random, parts: Parts) -> None:
 def shape(rng: random.Random, parts: Parts) -> None:
     """Give a tensor another shape, with the bytes for it or without."""
     tensor = pick(rng, parts.tensors)
-    at = rng.randrange(len(tensor.shape))
+    at = rng.randrange(max(1, len(tensor.shape)))
     way = rng.randrange(6)
     if way == 0:
         tensor.shape = tensor.shape[::-1]
@@ -388,6 +395,7 @@ def mutant(seed: int, data: bytes) -> tuple[str, bytes]:
         if rng.random() < 0.05:
             return " ".join([*names, "raw_bytes"]), raw_bytes(rng, put_together(parts))
         mutation = MUTATIONS[rng.randrange(len(MUTATIONS))]
-        mutation(rng, parts)
-        names.append(mutation.__name__)
+        with contextlib.suppress(NothingToChangeError):
+            mutation(rng, parts)
+            names.append(mutation.__name__)
     return " ".join(names), put_together(parts)
