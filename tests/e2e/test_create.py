@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import requests
 from tests.conftest import Serve
+from tests.models.create.tiny import write_gguf
+from tests.mutants.parts import put_together, take_apart
 from tests.server import Server
 
 from puna import builtin
@@ -170,6 +172,24 @@ def test_model_that_the_engine_refuses_says_why(server: Server, made: str, tmp_p
             f"model {made}:latest failed to load: key not found in model: tokenizer.ggml.model"
         )
     assert f"{made}:latest" not in server.loaded()
+
+
+def test_file_at_which_the_engine_aborts_is_the_files_fault(server: Server, made: str, tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "twice.gguf")[0]
+    parts = take_apart(path.read_bytes())
+    tokens = parts.entry("tokenizer.ggml.tokens")
+    assert tokens
+    tokens.value[7] = tokens.value[8]
+    path.write_bytes(put_together(parts))
+    reason = "two tokens of its vocabulary are the same"
+    digest = upload(server, path)
+    response = server.post("/api/create", {"model": made, "files": {"twice.gguf": digest}, "stream": False})
+    assert (response.status_code, response.json()["error"]) == (400, f"the engine cannot load this model: {reason}")
+    put_unchecked(Library(server.world.models), parse_name(made), Recipe(files={"x.gguf": digest}), print, bool)
+    for _ in range(2):
+        response = server.post("/api/generate", {"model": made, "prompt": "x", "stream": False})
+        assert response.status_code == 400
+        assert response.json()["error"] == f"model {made}:latest failed to load: {reason}"
 
 
 def test_architecture_that_the_engine_does_not_know_yet_is_kept_with_a_warning(
