@@ -124,6 +124,7 @@ def _laid_out(name: str, edit: Edit) -> Translation:
             parts.append(_Placed(at, part))
             at += part.nbytes
         offset += -(-tensor.nbytes // alignment) * alignment
+    edit.drop(_FILLER)  # of a file that was made so
     entries = [text(key) + edit.raw(key) for key in edit.keys]
     header = _header(entries, infos, alignment, _congruence(parts))
     start = len(header)
