@@ -8,7 +8,7 @@ import errno
 import os
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from puna.models.gguf import GGUFFile
 from puna.models.gguf_checks import check_fields
@@ -66,12 +66,30 @@ def layout_of(gguf: GGUFFile) -> Layout | None:
 def language_model(gguf: GGUFFile) -> Translation | None:
     """Return the model itself in llama.cpp's layout, ``None`` if it has that; raise ``GGUFError`` if it cannot be."""
     layout = layout_of(gguf)
+    return None if layout is None else _laid_out(layout.name, _edited(gguf, layout))
+
+
+def as_engine_sees(gguf: GGUFFile) -> GGUFFile:
+    """Return the header of a model's file as the engine gets it; the tensors are where they are in the original."""
+    layout = layout_of(gguf)
     if layout is None:
-        return None
+        return gguf
+    edit = _edited(gguf, layout)
+    tensors = tuple(TensorInfo(name, item.shape, item.type, 0, item.nbytes) for name, item in edit.tensors.items())
+    return replace(gguf, metadata=dict(edit.keys), spans={}, tensors=tensors)
+
+
+def has_projector(gguf: GGUFFile) -> bool:
+    """Return whether what sees or hears lies in the model's own file."""
+    layout = layout_of(gguf)
+    return layout is not None and layout.has_projector(gguf)
+
+
+def _edited(gguf: GGUFFile, layout: Layout) -> Edit:
     edit = Edit(gguf)
     for step in layout.text:
         step(edit)
-    return _laid_out(layout.name, edit)
+    return edit
 
 
 def projector(gguf: GGUFFile) -> Translation | None:
@@ -106,6 +124,7 @@ def _laid_out(name: str, edit: Edit) -> Translation:
             parts.append(_Placed(at, part))
             at += part.nbytes
         offset += -(-tensor.nbytes // alignment) * alignment
+    edit.drop(_FILLER)  # of a file that was made so
     entries = [text(key) + edit.raw(key) for key in edit.keys]
     header = _header(entries, infos, alignment, _congruence(parts))
     start = len(header)
