@@ -13,18 +13,26 @@ import subprocess
 import sys
 import tempfile
 import threading
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
+from puna.engine.config import RunnerConfig
+from puna.engine.engine_files import EngineFiles
 from puna.engine.reasons import has_said_why, is_memory, is_unknown_architecture, reason_of
 from puna.models.gguf import GGUFError, read_gguf
+from puna.models.layouts.stored import NoRoomError
+from puna.models.layouts.translation import has_projector, layout_of
 from puna.models.loadable import ModelFiles, UnknownArchitectureError, UnloadableError
 
+_CONTEXT, _BATCH = 512, 64
 _SECONDS = 120
 _PROCESSOR_SECONDS = 30
 """What a load computes is the vocabulary; a quarter of a million tokens take a second."""
 _MARGIN = 4 << 30
 """Bytes that a load may take besides the files: the vocabulary, and a cache and buffers for a few hundred tokens."""
+_LARGEST_TRANSLATION = 2 << 30
+"""Bytes of a file that is copied into the engine's layout for a check. A larger one is not checked before its load."""
 _REMEMBERED_LINES = 40
 _LONGEST_LINE = 400
 _FAILED = 3  # the status with which load_probe.py tells that the engine refused in order
@@ -43,10 +51,10 @@ def check_load(files: ModelFiles) -> None:
     cannot be made, or does not come to an end in time, says nothing: the load itself will tell.
     """
     try:
-        reason = _reason(files, read_gguf(files.model).embeds, _state(files))
+        reason = _reason(files, _state(files))
     except GGUFError as error:
         raise UnloadableError(str(error)) from None
-    except OSError as error:
+    except (OSError, NoRoomError) as error:
         _log.warning("cannot check whether %s loads: %s", files.model.name, error)
         return
     if reason:
@@ -59,35 +67,55 @@ def _state(files: ModelFiles) -> tuple[tuple[int, int], ...]:
 
 
 @lru_cache(maxsize=256)
-def _reason(files: ModelFiles, embeds: bool, state: tuple[tuple[int, int], ...]) -> str:
-    """Return why files cannot be loaded, to embed or to generate, "" if they can; ``state`` changes with them."""
-    beside = sum(size for size, _ in state[1:])  # adapters and projectors are copied, models mapped
+def _reason(files: ModelFiles, state: tuple[tuple[int, int], ...]) -> str:
+    """Return why files cannot be loaded, "" if they can; ``state`` changes with them."""
+    model = read_gguf(files.model)
+    if layout_of(model) and state[0][0] > _LARGEST_TRANSLATION:
+        return ""
+    if files.projector is None and has_projector(model):
+        files = replace(files, projector=files.model)
+    made = EngineFiles.of(_config(files))
+    try:
+        header = read_gguf(Path(made.config.model_path))
+        beside = sum(size for size, _ in state[1:])  # adapters and projectors are copied, models mapped
+        return _try(replace(made.config, embedding=header.embeds), made.descriptors, _MARGIN + 2 * beside)
+    finally:
+        made.close()
+
+
+def _config(files: ModelFiles) -> RunnerConfig:
+    return RunnerConfig(
+        model_path=str(files.model),
+        adapter_paths=tuple(map(str, files.adapters)),
+        projector_path=str(files.projector or ""),
+        context=_CONTEXT,
+        batch=_BATCH,
+        flash_attention=False,
+        threads=1,
+        gpu_layers=0,
+        repack=False,  # it would copy all of the weights
+    )
+
+
+def _try(config: RunnerConfig, descriptors: tuple[int, ...], memory: int) -> str:
     with _AT_A_TIME, tempfile.TemporaryDirectory(prefix="puna-") as directory:
-        asked = {
-            "model": str(files.model),
-            "adapters": [str(path) for path in files.adapters],
-            "projector": str(files.projector or ""),
-            "embeds": embeds,
-            "socket": f"{directory}/engine.sock",
-            "memory": _MARGIN + 2 * beside,
-            "seconds": _SECONDS,
-            "processor_seconds": _PROCESSOR_SECONDS,
-        }
+        bounds = {"memory": memory, "seconds": _SECONDS, "processor_seconds": _PROCESSOR_SECONDS}
+        start = json.dumps({"socket": f"{directory}/engine.sock", **bounds})
         with (Path(directory) / "log").open("w+b") as log:
             try:
                 code = subprocess.run(
-                    [sys.executable, "-m", "puna.engine.load_probe", json.dumps(asked)],
+                    [sys.executable, "-m", "puna.engine.load_probe", start, config.to_json()],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
                     env=_environment(),
+                    pass_fds=descriptors,
                     timeout=_SECONDS,
                     check=False,
                 ).returncode
             except subprocess.TimeoutExpired:
                 raise OSError(f"it took more than {_SECONDS} seconds") from None
-            lines = _last_lines(log.fileno())
-    return _verdict(code, lines)
+            return _verdict(code, _last_lines(log.fileno()))
 
 
 def _verdict(code: int, lines: list[str]) -> str:

@@ -1,4 +1,4 @@
-"""The process that loads a model for a moment: ``python -m puna.engine.load_probe {"model": …}``.
+"""The process that loads a model for a moment: ``python -m puna.engine.load_probe BOUNDS CONFIG``.
 
 It ends with 0 when the model has been loaded and a text tokenized, with 3 when the engine refuses; what else it ends
 with is the engine's death. Its parent may be gone by then, so the bounds are its own.
@@ -11,14 +11,12 @@ import resource
 import signal
 import socket
 import sys
-from typing import Any
 
 import xllamacpp
 
 from puna.engine.config import RunnerConfig
 from puna.engine.embedded import parameters
 
-_CONTEXT, _BATCH = 512, 64
 _REFUSED = 3
 _TOKENIZED = "".join(map(chr, range(1, 256))) + " Zwölf Boxkämpfer 你好 🦙 \r\n\t 1234567890"
 """Every byte, and what pre-tokenizers split in ways of their own."""
@@ -43,26 +41,11 @@ def _bound(memory: int, seconds: int, processor_seconds: int) -> None:
         resource.setrlimit(kind, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def _config(asked: dict[str, Any]) -> RunnerConfig:
-    return RunnerConfig(
-        model_path=asked["model"],
-        adapter_paths=tuple(asked["adapters"]),
-        projector_path=asked["projector"],
-        context=_CONTEXT,
-        batch=_BATCH,
-        embedding=asked["embeds"],
-        flash_attention=False,
-        threads=1,
-        gpu_layers=0,
-        repack=False,  # it would copy all of the weights
-    )
-
-
 def main() -> None:
-    """Load what the first argument names."""
-    asked = json.loads(sys.argv[1])
+    """Load what the second argument says, with the socket and the bounds of the first."""
+    asked, config = json.loads(sys.argv[1]), RunnerConfig.from_json(sys.argv[2])
     _bound(asked["memory"], asked["seconds"], asked["processor_seconds"])
-    params = parameters(_config(asked), asked["socket"], key="", debug=False)
+    params = parameters(config, asked["socket"], key="", debug=False)
     params.n_threads_http = 2
     params.chat_template = "{{ messages[0].content }}"  # templates are another question
     try:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 from puna.errors import BadRequestError
 from puna.models import manifests
-from puna.models.gguf import read_gguf
 from puna.models.manifests import Layer
 from puna.models.split import linked_parts
 from puna.models.store import BlobStore
@@ -44,8 +43,7 @@ def anything(_: ModelFiles) -> None:
 def try_to_load(layers: Iterable[Layer], blobs: BlobStore, load_check: LoadCheck) -> None:
     """Have the files of a model tried that are among ``layers``.
 
-    Raises ``UnknownArchitectureError``, ``UnloadableError`` with the engine's reason, and ``GGUFError`` for a file that
-    is in a layout of its publisher's and cannot be made llama.cpp's.
+    Raises ``UnknownArchitectureError`` and ``UnloadableError`` with the reason.
     """
     kinds: dict[str, list[Path]] = {manifests.MODEL: [], manifests.ADAPTER: [], manifests.PROJECTOR: []}
     for layer in layers:
@@ -58,12 +56,4 @@ def try_to_load(layers: Iterable[Layer], blobs: BlobStore, load_check: LoadCheck
     try:
         load_check(ModelFiles(model, tuple(adapters), projectors[0] if projectors else None))
     except UnloadableError as error:
-        if not _is_translated(paths[0]):
-            raise type(error)(f"the engine cannot load this model: {error}") from None
-
-
-def _is_translated(path: Path) -> bool:
-    """Return whether the engine is given a translation of a file, which as it lies it need not know."""
-    from puna.models.layouts.translation import language_model  # some forty modules, which few models need
-
-    return language_model(read_gguf(path)) is not None
+        raise type(error)(f"the engine cannot load this model: {error}") from None

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from puna.errors import ModelNotFoundError, PunaError
-from puna.models.gguf import GGUFError
 from puna.models.loadable import LoadCheck, UnloadableError, anything, try_to_load
 from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
 from puna.models.registry.api import RegistryApi
@@ -194,7 +193,7 @@ class Puller:
         """Return why the engine cannot load what was fetched, "" if it can. A later engine may, so the model stays."""
         try:
             try_to_load(manifest.layers, self._library.blobs, self._load_check)
-        except (UnloadableError, GGUFError, BlobNotFoundError) as error:
+        except (UnloadableError, BlobNotFoundError) as error:
             return str(error)
         return ""
 
