@@ -4,16 +4,16 @@ A file of another layout is translated into one that has no name; the runner inh
 is. Which way was taken, and why, stands in the log.
 """
 
+import asyncio
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Self
 
 import psutil
 
 from puna.engine.config import RunnerConfig
 from puna.models.gguf import GGUFFile, read_gguf
-from puna.models.layouts.stored import Stored, store
+from puna.models.layouts.stored import Stored, place_for
 from puna.models.layouts.translation import Translation, language_model, projector
 
 _log = logging.getLogger(__name__)
@@ -32,28 +32,35 @@ class EngineFiles:
     stored: tuple[Stored, ...] = ()
 
     @classmethod
-    def of(cls, config: RunnerConfig) -> Self:
-        """Return the files of a configuration. Takes as long as copying what must be copied: call it in a thread.
+    async def open(cls, config: RunnerConfig) -> "EngineFiles":
+        """Return the files of a configuration, of which those that are translated are still empty (``fill``).
 
-        Raises ``GGUFError`` for a file that cannot be translated and ``NoRoomError`` for one that has room nowhere.
+        Raises ``GGUFError`` for a file that cannot be translated.
         """
-        model = Path(config.model_path)
-        gguf = _header(model)
-        if gguf is None:
-            return cls(config)
-        stored: list[Stored] = []
+        opening = asyncio.ensure_future(asyncio.to_thread(_places, config))
         try:
-            if seen := _projector(config, gguf):
-                stored.append(_stored(seen, model))
-                config = replace(config, projector_path=stored[-1].path)
-            if read := language_model(gguf):
-                stored.append(_stored(read, model))
-                config = replace(config, model_path=stored[-1].path)
-        except BaseException:
-            for item in stored:
-                item.close()
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait({opening})
+            if not opening.cancelled() and not opening.exception():
+                opening.result().close()
             raise
-        return cls(config, tuple(stored))
+
+    async def fill(self) -> None:
+        """Write what is translated, which takes as long as copying what must be copied.
+
+        Raises ``NoRoomError`` for what has room nowhere, and ``GGUFError`` for a file that has changed meanwhile.
+        """
+        writing = asyncio.ensure_future(asyncio.to_thread(self._write))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait({writing})  # what it writes to must not be closed under it
+            raise
+
+    def _write(self) -> None:
+        for item in self.stored:
+            item.fill()
 
     @property
     def descriptors(self) -> tuple[int, ...]:
@@ -71,6 +78,26 @@ class EngineFiles:
             item.close()
 
 
+def _places(config: RunnerConfig) -> EngineFiles:
+    model = Path(config.model_path)
+    gguf = _header(model)
+    if gguf is None:
+        return EngineFiles(config)
+    stored: list[Stored] = []
+    try:
+        if seen := _projector(config, gguf):
+            stored.append(_stored(seen, model))
+            config = replace(config, projector_path=stored[-1].path)
+        if read := language_model(gguf):
+            stored.append(_stored(read, model))
+            config = replace(config, model_path=stored[-1].path)
+    except BaseException:
+        for item in stored:
+            item.close()
+        raise
+    return EngineFiles(config, tuple(stored))
+
+
 def _header(path: Path) -> GGUFFile | None:
     """Return the header of a file, ``None`` of a part of a split model, which the engine finds by its name."""
     gguf = read_gguf(path)
@@ -86,7 +113,7 @@ def _projector(config: RunnerConfig, model: GGUFFile) -> Translation | None:
 
 
 def _stored(translation: Translation, original: Path) -> Stored:
-    stored = store(translation, original.parent, int(psutil.virtual_memory().available))
+    stored = place_for(translation, original.parent, int(psutil.virtual_memory().available))
     _log.info(
         "%s has the layout %s; translated, %s: %s (%d MiB)",
         original.name,

@@ -67,19 +67,25 @@ class Runner:
         ``load_timeout`` is how many seconds the load may stand still. Raises ``ModelLoadError`` with the engine's
         reason; nothing is left then.
         """
-        files = await asyncio.to_thread(EngineFiles.of, config)
+        files = await EngineFiles.open(config)
         place = Place(directory)
         key = secrets.token_urlsafe(24)
         try:
+            if config.engine:
+                await files.fill()
             process = await _start_process(files, place, key, debug)
         except BaseException:
+            files.close()
             place.remove()
             raise
-        finally:
-            files.close()  # the process has them open
         runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
         runner._files = files
         try:
+            try:
+                if not config.engine:
+                    await files.fill()  # while it starts, before it is told what to load
+            finally:
+                files.close()  # the process has them open
             await runner._load({"socket": str(place.socket), "key": key, "debug": debug}, load_timeout)
         except BaseException:
             if runner.alive:

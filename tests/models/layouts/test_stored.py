@@ -11,10 +11,17 @@ from tests.models.layouts.files import arrays, content, random, write
 from tests.system import require
 
 from puna.models.gguf import GGUFError, read_gguf
-from puna.models.layouts.stored import store
+from puna.models.layouts.stored import Stored, place_for
 from puna.models.layouts.translation import BLOCK, Translation, language_model
 
 ROOM = 1 << 40
+
+
+def store(translation: Translation, directory: Path, free_memory: int) -> Stored:
+    """Return a translation that is written."""
+    stored = place_for(translation, directory, free_memory)
+    stored.fill()
+    return stored
 
 
 def translation_of(directory: Path, rows: int = 4) -> Translation:

@@ -31,11 +31,16 @@ class NoRoomError(PunaError):
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A translated file that is open: ``path`` is how a process that inherits ``descriptor`` opens it."""
+    """A place for a translated file: ``path`` is how a process that inherits ``descriptor`` opens it."""
 
     descriptor: int
     way: str
-    size: int
+    translation: Translation
+
+    @property
+    def size(self) -> int:
+        """Return the bytes of the file."""
+        return self.translation.size
 
     @property
     def path(self) -> str:
@@ -47,38 +52,32 @@ class Stored:
         """Return whether its bytes count as memory that is used."""
         return self.way == "memory"
 
+    def fill(self) -> None:
+        """Write the file. Raises ``NoRoomError``, and ``GGUFError`` if the original is not what it was."""
+        try:
+            self.translation.write(self.descriptor)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT):
+                raise
+            where = "in memory" if self.in_memory else "on the disk of the models"
+            raise NoRoomError(f"no room {where} for {self.size} bytes of a translated model") from error
+
     def close(self) -> None:
         """Let it go; it is gone when the runner has closed it as well."""
         os.close(self.descriptor)
 
 
-def store(translation: Translation, directory: Path, free_memory: int) -> Stored:
-    """Write a translation somewhere: on the disk of ``directory`` without copying, else in memory, else copied.
+def place_for(translation: Translation, directory: Path, free_memory: int) -> Stored:
+    """Return an empty place for a translation: on the disk of ``directory`` if nothing need be copied there, else in
+    memory, else on the disk all the same.
 
-    ``free_memory`` are the bytes that are free for it. Raises ``NoRoomError``, and ``GGUFError`` if the original is
-    not what it was.
+    ``free_memory`` are the bytes that are free for it. No process inherits it but the one for which it is meant.
     """
     if _can_share(translation.gguf.path, directory):
-        return _filled(_unnamed(directory), "shared", translation)
+        return Stored(_unnamed(directory), "shared", translation)
     if hasattr(os, "memfd_create") and translation.size * _LEAST_ROOM <= free_memory:
-        return _filled(os.memfd_create(f"puna-{translation.layout}", 0), "memory", translation)
-    return _filled(_unnamed(directory), "copied", translation)
-
-
-def _filled(descriptor: int, way: str, translation: Translation) -> Stored:
-    try:
-        os.set_inheritable(descriptor, False)  # but by the process for which it is meant
-        translation.write(descriptor)
-    except OSError as error:
-        os.close(descriptor)
-        if error.errno in (errno.ENOSPC, errno.ENOMEM, errno.EDQUOT):
-            where = "in memory" if way == "memory" else "on the disk of the models"
-            raise NoRoomError(f"no room {where} for {translation.size} bytes of a translated model") from error
-        raise
-    except BaseException:
-        os.close(descriptor)
-        raise
-    return Stored(descriptor, way, translation.size)
+        return Stored(os.memfd_create(f"puna-{translation.layout}"), "memory", translation)
+    return Stored(_unnamed(directory), "copied", translation)
 
 
 def _unnamed(directory: Path) -> int:
