@@ -205,6 +205,7 @@ E_ = "0.00.017.945 E "
         ([f"{E_}llama_model_load: error loading model: missing tensor 'x'"], 3, "missing tensor 'x'", True),
         ([f"{E_}llama_model_load: error loading model: unable to allocate CPU buffer"], 3, None, False),
         (["x.cpp:7: GGML_ASSERT(a == b) failed"], -6, "the engine asserts a == b", False),
+        ([f"{E_}llama_model_load: error loading model: unknown x: '\x1b{'y' * 999}'"], 3, "unknown x: '�yy", True),
         ([], -9, "the process was ended by signal 9", False),
         ([f"{E_}srv start: couldn't bind"], 1, "srv start: couldn't bind", False),
         (["Traceback", "ImportError: no"], 1, "ImportError: no", False),
@@ -214,6 +215,7 @@ def test_reasons(lines: list[str], code: int, reason: str | None, at_fault: bool
     assert is_fault_of_files(lines) is at_fault
     if reason is not None:
         assert reason in reason_of(lines, code)
+    assert len(reason_of(lines, code)) < 310
 
 
 def test_parts_put_together_are_the_file() -> None:

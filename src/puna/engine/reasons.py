@@ -15,6 +15,7 @@ _MEMORY = re.compile(
 # What a container of C++ says when something is not in it, or is asked to be too large.
 _CPLUSPLUS = re.compile(r"\w*map\w*::at|_M_\w+|basic_string|vector::|std::|\bsto\w+$|cannot create", re.IGNORECASE)
 _ABORT = re.compile(r"GGML_ASSERT\((?P<what>.*)\) failed|GGML_ABORT|fatal error")
+_LONGEST = 300
 _CONTRADICTION = "what its header says does not fit together"
 _ASSERTED = {
     "id_to_token.size() == token_to_id.size()": "two tokens of its vocabulary are the same",
@@ -43,7 +44,15 @@ def has_said_why(lines: Sequence[str]) -> bool:
 
 
 def reason_of(lines: Sequence[str], code: int | None) -> str:
-    """Return the reason for which a process ended with ``code`` (negative: a signal) after it wrote ``lines``."""
+    """Return the reason for which a process ended with ``code`` (negative: a signal) after it wrote ``lines``.
+
+    What it quotes of a file is bounded, and has no control characters.
+    """
+    text = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in _reason(lines, code))
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def _reason(lines: Sequence[str], code: int | None) -> str:
     loader = [line for line in lines if _LOADER.search(line)]
     if loader and not is_memory(lines):
         return _plain(loader[0])
