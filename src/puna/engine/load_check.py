@@ -1,8 +1,8 @@
 """Asks the portable engine whether it can load files, in a child process with bounds on memory and time.
 
 llama.cpp knows some 150 architectures, each with its own keys, tensors and shapes, and refuses or aborts on what is
-not as it must be. So what says whether a file is a model is that: it loads the file as it lies, reading none of the
-weights, with a small context (``load_probe.py``). For ``cria`` that takes a tenth of a second.
+not as it must be. So what says whether a file is a model is that: it loads the file as it lies, reading the weights of
+small ones only, with a small context (``load_probe.py``). For ``cria`` that takes a tenth of a second.
 """
 
 import json
@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -33,6 +34,8 @@ _MARGIN = 4 << 30
 """Bytes that a load may take besides the files: the vocabulary, and a cache and buffers for a few hundred tokens."""
 _LARGEST_TRANSLATION = 2 << 30
 """Bytes of a file that is copied into the engine's layout for a check. A larger one is not checked before its load."""
+_LARGEST_COMPUTED = 512 << 20
+"""Bytes of a file of which a token is computed, for which all of its weights are read."""
 _REMEMBERED_LINES = 40
 _LONGEST_LINE = 400
 _FAILED = 3  # the status with which load_probe.py tells that the engine refused in order
@@ -78,7 +81,8 @@ def _reason(files: ModelFiles, state: tuple[tuple[int, int], ...]) -> str:
     try:
         header = read_gguf(Path(made.config.model_path))
         beside = sum(size for size, _ in state[1:])  # adapters and projectors are copied, models mapped
-        return _try(replace(made.config, embedding=header.embeds), made.descriptors, _MARGIN + 2 * beside)
+        asked = {"memory": _MARGIN + 2 * beside, "compute": header.file_size <= _LARGEST_COMPUTED}
+        return _try(replace(made.config, embedding=header.embeds), made.descriptors, asked)
     finally:
         made.close()
 
@@ -97,10 +101,10 @@ def _config(files: ModelFiles) -> RunnerConfig:
     )
 
 
-def _try(config: RunnerConfig, descriptors: tuple[int, ...], memory: int) -> str:
+def _try(config: RunnerConfig, descriptors: tuple[int, ...], asked: Mapping[str, int]) -> str:
     with _AT_A_TIME, tempfile.TemporaryDirectory(prefix="puna-") as directory:
-        bounds = {"memory": memory, "seconds": _SECONDS, "processor_seconds": _PROCESSOR_SECONDS}
-        start = json.dumps({"socket": f"{directory}/engine.sock", **bounds})
+        times = {"seconds": _SECONDS, "processor_seconds": _PROCESSOR_SECONDS}
+        start = json.dumps({"socket": f"{directory}/engine.sock", **times, **asked})
         with (Path(directory) / "log").open("w+b") as log:
             try:
                 code = subprocess.run(

@@ -1,7 +1,7 @@
 """The process that loads a model for a moment: ``python -m puna.engine.load_probe BOUNDS CONFIG``.
 
-It ends with 0 when the model has been loaded and a text tokenized, with 3 when the engine refuses; what else it ends
-with is the engine's death. Its parent may be gone by then, so the bounds are its own.
+It ends with 0 when the model has been loaded, a text tokenized and, if asked for, a token computed; with 3 when the
+engine refuses; what else it ends with is the engine's death. Its parent may be gone by then, so the bounds are its own.
 """
 
 import http.client
@@ -20,6 +20,8 @@ from puna.engine.embedded import parameters
 _REFUSED = 3
 _TOKENIZED = "".join(map(chr, range(1, 256))) + " Zwölf Boxkämpfer 你好 🦙 \r\n\t 1234567890"
 """Every byte, and what pre-tokenizers split in ways of their own."""
+
+_TOKEN = 1
 
 
 class _Unix(http.client.HTTPConnection):
@@ -53,18 +55,23 @@ def main() -> None:
     except RuntimeError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 - standard error is this process's way to be heard
         sys.exit(_REFUSED)  # in order: a thread of the engine is still writing the reason
-    _tokenize(asked["socket"])
+    _post(asked["socket"], "/tokenize", {"content": _TOKENIZED, "add_special": True})
+    if asked["compute"]:
+        if config.embedding:
+            _post(asked["socket"], "/embedding", {"content": [_TOKEN]})
+        else:
+            _post(asked["socket"], "/completion", {"prompt": [_TOKEN], "n_predict": 1})
     sys.stderr.flush()
     os._exit(0)
 
 
-def _tokenize(path: str) -> None:
-    """Let the engine tokenize a text, at which one whose tables are broken dies.
+def _post(path: str, route: str, body: dict[str, object]) -> None:
+    """Let the engine do something at which one whose tables or weights are broken dies. Any answer will do.
 
-    That a vocabulary has no token for some of it is an error of the requests that have such a text.
+    That a vocabulary has no token for some text, say, is an error of the requests that have such a text.
     """
     connection = _Unix(path)
-    connection.request("POST", "/tokenize", json.dumps({"content": _TOKENIZED, "add_special": True}))
+    connection.request("POST", route, json.dumps(body))
     connection.getresponse().read()
 
 
