@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from tests.conftest import Serve
-from tests.models.create.tiny import write_checkpoint, write_gguf
+from tests.models.create.tiny import write_bert, write_checkpoint, write_gguf
 from tests.mutants.run import LOADED, REFUSED, try_mutants
 
 from puna.models.create.convert import convert
@@ -17,7 +17,7 @@ def files(tmp_path: Path) -> list[Path]:
     converted = tmp_path / "converted.gguf"
     checkpoint = write_checkpoint(tmp_path / "checkpoint")
     convert(checkpoint, converted, outtype="auto", progress=lambda _: None, cancelled=bool)
-    return [*write_gguf(tmp_path / "spm.gguf"), converted]
+    return [*write_gguf(tmp_path / "spm.gguf"), converted, write_bert(tmp_path / "bert.gguf")]
 
 
 def test_what_is_accepted_loads_or_is_refused_with_a_reason(serve: Serve, files: list[Path]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.models.create.tiny import write_gguf, write_lora, write_projector
+from tests.models.create.tiny import write_bert, write_gguf, write_lora, write_projector
 from tests.mutants.parts import ARRAY, STRING, Parts, put_together, take_apart
 
 from puna import builtin
@@ -136,6 +136,17 @@ def test_what_is_wrong_is_said_in_plain_words(model: Path, lie: Lie, reason: str
     assert caught.value.status == 400
     assert not isinstance(caught.value, UnknownArchitectureError)
     assert "error loading" not in str(caught.value) and "::" not in str(caught.value)
+
+
+def test_weights_that_the_engine_dies_of_only_when_it_computes(tmp_path: Path) -> None:
+    model = write_bert(tmp_path / "bert.gguf")
+    check_load(ModelFiles(model))
+    parts = take_apart(model.read_bytes())
+    kinds = next(tensor for tensor in parts.tensors if tensor.name == b"token_types.weight")
+    kinds.kind = 26  # whole numbers of as many bytes
+    model.write_bytes(put_together(parts))
+    with pytest.raises(UnloadableError, match="the engine crashes on what it says"):
+        check_load(ModelFiles(model))
 
 
 def test_an_architecture_that_is_not_known_is_told_apart(model: Path) -> None:
