@@ -192,6 +192,13 @@ def test_file_at_which_the_engine_aborts_is_the_files_fault(server: Server, made
         assert response.json()["error"] == f"model {made}:latest failed to load: {reason}"
 
 
+def test_text_that_a_vocabulary_has_no_tokens_for_is_named_as_that(server: Server, made: str, tmp_path: Path) -> None:
+    create(server, made, files={"tiny.gguf": upload(server, write_gguf(tmp_path / "tiny.gguf")[0])})
+    response = server.post("/api/generate", {"model": made, "prompt": "É", "raw": True, "stream": False})
+    assert response.status_code == 400
+    assert response.json()["error"] == "the model's vocabulary has no token for some of the text"
+
+
 def test_architecture_that_the_engine_does_not_know_yet_is_kept_with_a_warning(
     server: Server, made: str, tmp_path: Path
 ) -> None:

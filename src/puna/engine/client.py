@@ -16,8 +16,8 @@ _BASE = "http://runner"
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
 _OBJECT = _DATA + b"{"
-_NOT_FOUND = "map_base::at"
-"""What the engine says of a text when its tokenizer looks for the token of a byte, and there is none."""
+_NOT_FOUND = ("map_base::at", "map::at")
+"""What C++ says, in lower case, when a tokenizer looks for the token of a byte, and there is none."""
 _ABORTED = "the call was aborted"
 _READ_BUFFER = 1 << 20
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
