@@ -26,7 +26,7 @@ from puna.api.services import Services
 from puna.engine.place import remove_abandoned
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
-from puna.scheduler.scheduler import Scheduler
+from puna.scheduler.lender import Lender
 from puna.settings import Settings
 
 OLLAMA_VERSION = "0.33.0"
@@ -70,7 +70,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     loop = asyncio.get_running_loop()
     temporary = Path(tempfile.gettempdir())
-    scheduler = Scheduler(settings, temporary)
+    scheduler = Lender(settings, temporary)
     library = Library(
         settings.models,
         hide_builtin=settings.hide_builtin,

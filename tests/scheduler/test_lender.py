@@ -92,6 +92,7 @@ async def test_requests_that_are_cancelled_do_not_pile_up_in_memory(make: Make) 
         world.scheduler.cancel(name)
         with pytest.raises(RequestCanceledError):
             await anext(events)
+        await until(lambda: not world.scheduler.requests())
 
     world = make()
     await cancel_one("first")
@@ -419,3 +420,66 @@ async def test_a_load_without_enough_memory_sends_idle_models_away(
     with pytest.raises(ModelLoadError, match="failed to allocate"):
         await world.say(world.another("one"))
     assert not world.scheduler.loaded()
+
+
+class Hostile:
+    """Ways to keep an engine busy: ``compile`` holds its loop, ``template`` a thread that reads requests."""
+
+    schema: dict[str, Any] = {"type": "object", "properties": {"n": {"type": "integer", "multipleOf": 12345678}}}
+
+    @classmethod
+    async def compile(cls, world: World) -> None:
+        """Have the engine compile what it does not come to an end with; Puna's own routes would refuse it."""
+        async with world.scheduler.acquire(world.cria, request(world.cria, 1).options.runner) as lease:
+            schema = cls.schema | {"required": ["n"]}
+            await lease.client.post("/completion", {"prompt": [1], "json_schema": schema, "n_predict": 20})
+
+
+async def gone(work: Any, world: World) -> None:
+    """Let work begin, and its client go away."""
+    task = asyncio.create_task(work)
+    await asyncio.sleep(0.5)
+    assert [state.state for state in world.scheduler.requests()] == ["running"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_slot_that_goes_on_for_a_client_that_has_gone_takes_the_model_from_nobody(make: Make) -> None:
+    world = make()
+    expected = await world.say()
+    (pid,) = pids(world)
+    await gone(Hostile.compile(world), world)
+    assert [state.state for state in world.scheduler.requests()] == ["ending"]
+    began = time.monotonic()
+    another = asyncio.create_task(world.say(world.another("one")))
+    assert await asyncio.gather(*(world.say() for _ in range(3))) == [expected] * 3
+    assert time.monotonic() - began < 12
+    await another
+    assert pid not in pids(world)
+    assert not world.scheduler.requests()
+
+
+async def test_a_slot_that_goes_on_is_noticed_when_nobody_asks_any_more(make: Make) -> None:
+    world = make()
+    await world.say()
+    (process,) = world.processes()
+    await gone(Hostile.compile(world), world)
+    await until(lambda: not process.is_running() and not world.scheduler.requests())
+
+
+async def test_a_client_that_goes_away_costs_nobody_the_runner(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="2")
+    await world.say()
+    before = pids(world)
+    long = asyncio.create_task(world.say(tokens=400))
+    for _ in range(3):
+        events = generate(world.scheduler, request(world.cria, 400))
+        await anext(events)
+        await anext(events)
+        await events.aclose()
+    await until(lambda: [state.state for state in world.scheduler.requests()] == ["running"], 3)
+    long.cancel()
+    await asyncio.gather(long, return_exceptions=True)
+    await until(lambda: not world.scheduler.requests(), 3)
+    await asyncio.sleep(4)
+    assert pids(world) == before
