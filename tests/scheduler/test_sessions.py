@@ -420,3 +420,16 @@ def test_sessions_of_models_that_somebody_else_deleted_go_at_the_start(serve: Se
     again = serve(world=server.world)
     assert saved(again) == []
     assert not list(server.world.models.rglob("*.session"))
+
+
+async def test_sessions_that_go_while_others_are_read_fail_nobody(store: SessionStore) -> None:
+    store.directory({"digest": "kept", "context": 1})
+    for _ in range(300):
+        places = [store.directory({"digest": str(number), "context": 1}) for number in range(4)]
+        for place in places:
+            written(store, place, [1]).rename(place / "one.session")
+        forgetting = asyncio.gather(*(asyncio.to_thread(store.forget, str(number)) for number in range(4)))
+        while not forgetting.done():
+            store.context_of("kept"), store.digests(), store.list(), store.clear()  # none may fail
+            await asyncio.sleep(0)
+        await forgetting
