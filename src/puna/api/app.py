@@ -27,7 +27,7 @@ from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
-from puna.scheduler.scheduler import Scheduler
+from puna.scheduler.lender import Lender
 from puna.settings import Settings
 
 OLLAMA_VERSION = "0.33.0"
@@ -71,7 +71,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     loop = asyncio.get_running_loop()
     temporary = Path(tempfile.gettempdir())
-    scheduler = Scheduler(settings, temporary)
+    scheduler = Lender(settings, temporary)
     library = Library(
         settings.models,
         hide_builtin=settings.hide_builtin,

@@ -22,6 +22,7 @@ from puna.engine.config import STOP, RunnerConfig
 from puna.engine.engine_files import EngineFiles
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.load_check import check_load
+from puna.engine.memory_limit import limit_memory
 from puna.engine.place import Place
 from puna.engine.progress import LoadProgress
 from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
@@ -60,11 +61,19 @@ class Runner:
 
     @classmethod
     async def start(
-        cls, name: str, config: RunnerConfig, directory: Path, *, load_timeout: float, debug: bool = False
+        cls,
+        name: str,
+        config: RunnerConfig,
+        directory: Path,
+        *,
+        load_timeout: float,
+        memory: int = 0,
+        debug: bool = False,
     ) -> Self:
         """Load a model in a new process and return when it answers; its socket is somewhere under ``directory``.
 
-        ``load_timeout`` is how many seconds the load may stand still. Raises ``ModelLoadError`` with the engine's
+        ``load_timeout`` is how many seconds the load may stand still, ``memory`` how many bytes of its own the process
+        may ask for (0: any number), where the system can hold it to that. Raises ``ModelLoadError`` with the engine's
         reason; nothing is left then.
         """
         files = await EngineFiles.open(config)
@@ -78,6 +87,7 @@ class Runner:
             files.close()
             place.remove()
             raise
+        limit_memory(process.pid, memory)
         runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
         runner._files = files
         try:
@@ -206,7 +216,9 @@ class Runner:
             await asyncio.wait_for(self._process.wait(), _CRASH_SECONDS)
         code = self._process.returncode
         how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
-        return RunnerCrashedError(f"the runner of model {self.name} ended unexpectedly ({how})")
+        error = RunnerCrashedError(f"the runner of model {self.name} ended unexpectedly ({how})")
+        error.signal = max(0, -code) if code is not None else 0
+        return error
 
     def on_exit(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once when the process has ended, however it ended."""

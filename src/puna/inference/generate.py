@@ -16,8 +16,8 @@ from puna.inference.think_then_format import think_then_format
 from puna.models.model import Model
 from puna.scheduler.exchanges import Exchange
 from puna.scheduler.lease import Caller, Lease
+from puna.scheduler.lender import Lender
 from puna.scheduler.options import RunnerOptions
-from puna.scheduler.scheduler import Scheduler
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Rendered:
 
 
 async def generate(
-    scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
+    scheduler: Lender, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
 ) -> AsyncGenerator[list[Event | Started], None]:
     """Yield the events of one generation, those that arrived together as one list; ``Finished`` is the last.
 
@@ -63,10 +63,10 @@ async def generate(
                         if isinstance(events[-1], Finished):
                             return  # what the engine meets with now is of no interest to anybody
             return
-        except RunnerCrashedError:
-            if answering or caller.again:
+        except RunnerCrashedError as error:
+            if answering:
                 raise
-            caller = caller.once_more()
+            caller = caller.after(error)
 
 
 def _for_engine(request: GenerationRequest, prepared: Prepared, lease: Lease) -> Prepared:
@@ -145,7 +145,7 @@ def _call(
 
 
 async def render(
-    scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
+    scheduler: Lender, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Rendered:
     """Return the prompt that ``generate`` would send, without generating."""
     request = check(request)
@@ -159,7 +159,7 @@ async def render(
 
 
 async def load(
-    scheduler: Scheduler,
+    scheduler: Lender,
     model: Model,
     options: RunnerOptions,
     keep_alive: float | None = None,
