@@ -83,15 +83,19 @@ async def bind(asked: str | Mapping[str, Any] | Constraint, own_grammar: str = "
 async def _made(key: bytes, make: Callable[[], tuple[Constraint, int]]) -> Constraint:
     known = _cache.get(key)
     if known is None:
-        size = 0
-        try:
-            known, size = await asyncio.get_running_loop().run_in_executor(_worker, make)
-        except BadRequestError as error:
-            known = error
-        _cache.put(key, size + _ENTRY, known)
+        made, size = await asyncio.get_running_loop().run_in_executor(_worker, _tried, make)
+        _cache.put(key, size + _ENTRY, made)
+        known = made
     if isinstance(known, BadRequestError):
         raise known.with_traceback(None)
     return known
+
+
+def _tried(make: Callable[[], tuple[Constraint, int]]) -> tuple[Constraint | BadRequestError, int]:
+    try:
+        return make()
+    except BadRequestError as error:
+        return error.with_traceback(None), 0
 
 
 def _compile(schema: Mapping[str, Any], size: int) -> tuple[Constraint, int]:
