@@ -10,7 +10,8 @@ from tests.models.registry.test_transfers import run, statuses
 from yarl import URL
 
 from puna.models.registry.errors import PrivateAddressError, RegistryError, TransientError
-from puna.models.registry.policy import AccessPolicy, GuardedResolver
+from puna.models.registry.policy import AccessPolicy
+from puna.net.guard import GuardedResolver
 from puna.settings import SettingError, Settings
 
 
