@@ -91,6 +91,11 @@ def test_foundation_imports_no_layer(foundation: str) -> None:
     assert wrong == []
 
 
+def test_the_guard_of_addresses_stands_alone() -> None:
+    used = {other for name, others in GRAPH.items() if part(name) == "net" for other in others if part(other) != "net"}
+    assert used <= {"puna", "puna.errors", "puna.settings"}
+
+
 def test_dialects_do_not_import_each_other() -> None:
     dialects = {"ollama", "openai", "anthropic"}
 

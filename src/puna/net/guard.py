@@ -18,8 +18,8 @@ from puna.net.addresses import is_literal
 class AddressRule(Protocol):
     """Says which addresses may be reached."""
 
-    def check_address(self, host: str, address: str) -> None:
-        """Raise a ``PunaError`` if ``address``, which ``host`` resolves to, may not be reached."""
+    def check_address(self, host: str, port: int, address: str) -> None:
+        """Raise a ``PunaError`` if ``port`` of ``address``, which ``host`` resolves to, may not be reached."""
 
 
 class GuardedResolver(AbstractResolver):
@@ -34,9 +34,9 @@ class GuardedResolver(AbstractResolver):
     ) -> list[ResolveResult]:
         """Return the addresses of ``host``; raise what the rule raises if one of them may not be reached."""
         found = await self._resolver.resolve(host, port, family)
-        if host not in proxy_hosts():
+        if (host, port) not in _proxies():
             for entry in found:
-                self._rule.check_address(host, entry["host"])
+                self._rule.check_address(host, port, entry["host"])
         return found
 
     async def close(self) -> None:
@@ -45,24 +45,33 @@ class GuardedResolver(AbstractResolver):
 
 
 async def check_url(url: URL, rule: AddressRule, resolver: AbstractResolver) -> None:
-    """Check what the resolver of the connection will not see: a literal address, and a host behind a proxy."""
-    host = url.host or ""
+    """Check what the resolver of the connection will not see: a literal address, and a host behind a proxy.
+
+    ``resolver`` is one that refuses nothing.
+    """
+    host, port = url.host or "", url.port or 0
     if is_literal(host):
-        rule.check_address(host, host)
-    elif host in proxy_hosts() or uses_proxy(url):
+        rule.check_address(host, port, host)
+    elif _is_numeric(host) or (host, port) in _proxies() or _uses_proxy(url):
         try:
-            found = await resolver.resolve(host, url.port or 0, socket.AF_UNSPEC)
+            found = await resolver.resolve(host, port, socket.AF_UNSPEC)
         except OSError:
             return  # only the proxy can resolve it
         for entry in found:
-            rule.check_address(host, entry["host"])
+            rule.check_address(host, port, entry["host"])
 
 
-def uses_proxy(url: URL) -> bool:
+def _is_numeric(host: str) -> bool:
+    """Return whether the system may take ``host`` for an address in an old spelling, such as 127.1."""
+    return host.replace(".", "").isdigit()
+
+
+def _uses_proxy(url: URL) -> bool:
     """Return whether the environment sends requests for ``url`` through a proxy."""
     return url.scheme in getproxies() and not proxy_bypass(url.host or "")
 
 
-def proxy_hosts() -> set[str]:
-    """Return the hosts of the environment's proxies."""
-    return {host for proxy in getproxies().values() if (host := URL(proxy).host)}
+def _proxies() -> set[tuple[str, int]]:
+    """Return host and port of the environment's proxies."""
+    urls = (URL(proxy) for proxy in getproxies().values())
+    return {(url.host, url.port) for url in urls if url.host and url.port}

@@ -1,11 +1,11 @@
 """What the settings say about registries: which ones models may come from, and whose addresses may be private."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from yarl import URL
 
 from puna.models.registry.errors import PrivateAddressError, RegistryNotAllowedError
-from puna.net.addresses import is_public
+from puna.net.addresses import is_public as _is_public
 from puna.settings import Settings
 
 
@@ -18,8 +18,8 @@ class AccessPolicy:
         self._allowed = {host.lower() for host in allowed}
         self._mirrors = {host.lower(): url for host, url in (mirrors or {}).items()}
         self._allow_private = allow_private
-        named = {URL(f"//{host}").host for host in self._allowed} | {url.host for url in self._mirrors.values()}
-        self._named = {host for host in named if host}
+        self._named = {place for host in self._allowed for place in _places(host)}
+        self._named |= {(url.host, url.port) for url in self._mirrors.values()}
 
     @classmethod
     def from_settings(cls, settings: Settings) -> "AccessPolicy":
@@ -39,10 +39,20 @@ class AccessPolicy:
         """Return the base address of the mirror that stands in for a registry."""
         return self._mirrors.get(host.lower())
 
-    def check_address(self, host: str, address: str) -> None:
-        """Raise ``PrivateAddressError`` if ``address``, which ``host`` resolves to, is not on the internet."""
-        if not (self._allow_private or host.lower() in self._named or is_public(address)):
-            raise PrivateAddressError(host)
+    def check_address(self, host: str, port: int, address: str) -> None:
+        """Raise ``PrivateAddressError`` if ``address``, which ``host`` resolves to, is not on the internet.
+
+        A host that the settings name may be private on the port that they name, and on no other.
+        """
+        if not (self._allow_private or (host.lower(), port) in self._named or _is_public(address)):
+            raise PrivateAddressError(f"{host}:{port}")
+
+
+def _places(host: str) -> Iterator[tuple[str | None, int | None]]:
+    """Yield the host and the ports that an allowed registry has: its own, else those of https and http."""
+    for scheme in ("https", "http"):
+        url = URL(f"{scheme}://{host}")
+        yield url.host, url.port
 
 
 def host_of(url: URL) -> str:
