@@ -21,11 +21,11 @@ from puna.models.registry.errors import (
     BlobMissingError,
     ManifestNotFoundError,
     RegistryError,
-    StorageError,
     TransientError,
     UnverifiableBlobError,
 )
 from puna.models.registry.remote_manifest import check_manifest
+from puna.models.storage import StorageError
 from puna.models.store import digest_bytes
 from puna.names import parse_name
 

@@ -6,7 +6,7 @@ import orjson
 
 from puna.models import manifests
 from puna.models.config import ModelConfig, encode_parameters
-from puna.models.create.job import Job, Report, StorageError
+from puna.models.create.job import Job, Report
 from puna.models.create.progress import CancelledCheck
 from puna.models.create.recipe import Recipe
 from puna.models.create.sources import (
@@ -21,6 +21,7 @@ from puna.models.create.sources import (
 from puna.models.gguf import GGUFFile
 from puna.models.library import Library
 from puna.models.manifests import Layer, make_manifest
+from puna.models.storage import storage_errors
 from puna.names import ModelName
 
 _ORDER = (
@@ -47,11 +48,9 @@ def create(library: Library, name: ModelName, recipe: Recipe, report: Report, ca
     added: list[str] = []
     done = False
     try:
-        with library.blobs.holding() as hold:
+        with storage_errors(library.root / "model"), library.blobs.holding() as hold:
             _create(Job(library, report, cancelled, hold, added), name, recipe)
             done = True
-    except OSError as error:
-        raise StorageError(f"the model could not be written: {error.strerror or error}") from error
     finally:
         if not done:
             library.discard(added)

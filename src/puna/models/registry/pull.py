@@ -133,7 +133,7 @@ class Puller:
                 except PunaError as error:
                     return FailedPlan(name, isinstance(error, ManifestNotFoundError), str(error))
 
-        names = await in_thread(lambda: sorted(self._library.manifests.names(), key=str))
+        names = await in_thread(lambda: sorted(self._library.manifests.names(lambda _, __: None), key=str))
         return list(await asyncio.gather(*(plan(name) for name in names)))
 
     async def close(self) -> None:

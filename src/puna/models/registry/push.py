@@ -1,6 +1,7 @@
 """Pushes models: the blobs that the registry does not have, then the manifest."""
 
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 
 from puna.errors import ModelNotFoundError
 from puna.models.manifests import BadManifestError, Layer, Manifest
@@ -79,7 +80,9 @@ class Pusher:
         except InvalidNameError:
             source = None
         candidates = [source] if source else []
-        candidates += [other for other in self._library.manifests.names() if self._has(other, layer.digest, name)]
+        candidates += [
+            other for other in self._library.manifests.names(_pass_over) if self._has(other, layer.digest, name)
+        ]
         for other in candidates:
             if other.host == name.host and (other.namespace, other.model) != (name.namespace, name.model):
                 return f"{other.namespace}/{other.model}"
@@ -93,6 +96,10 @@ class Pusher:
         except (ModelNotFoundError, BadManifestError):
             return False
         return any(layer.digest == digest for layer in manifest.layers)
+
+
+def _pass_over(_: Path, __: OSError) -> None:
+    """Leave out a directory of models that cannot be read."""
 
 
 def _reporter(layer: Layer, report: Report) -> Callable[[int], None]:
