@@ -8,6 +8,7 @@ from aiohttp.abc import AbstractResolver
 from aiohttp.resolver import ThreadedResolver
 from tests.models.registry.fake import FakeRegistry, serve
 from tests.models.registry.test_transfers import run, statuses
+from tests.models.registry.weights import weights
 from yarl import URL
 
 from puna.models.registry.errors import PrivateAddressError, RegistryError, TransientError
@@ -78,7 +79,7 @@ async def test_guarded_pull_is_not_redirected_inside(library, make_transfers) ->
     inside = FakeRegistry()
     async with serve(inside) as inside_address:
         fake = FakeRegistry()
-        fake.add(b"model")
+        fake.add(weights(b"model"))
 
         async def handler(request: web.Request) -> web.Response:
             if "/blobs/" in request.path:
@@ -112,7 +113,7 @@ async def test_guarded_pull_does_not_ask_a_token_server_inside(library, make_tra
 
 async def test_guarded_pull_from_a_private_registry_that_is_allowed(library, make_transfers) -> None:
     fake = FakeRegistry()
-    fake.add(b"model")
+    fake.add(weights(b"model"))
     async with serve(fake) as address:
         transfers = make_transfers(library, PUNA_ALLOW_PRIVATE_REGISTRIES="1")
         events = await run(transfers.puller.pull(f"{address}/a/b", insecure=True, guarded=True))
@@ -121,7 +122,7 @@ async def test_guarded_pull_from_a_private_registry_that_is_allowed(library, mak
 
 async def test_proxy_of_the_environment_is_used(library, make_transfers, monkeypatch) -> None:
     fake = FakeRegistry()
-    fake.add(b"model")
+    fake.add(weights(b"model"))
     async with serve(fake) as address:
         monkeypatch.setenv("http_proxy", f"http://{address}")
         monkeypatch.setenv("no_proxy", "direct.invalid")

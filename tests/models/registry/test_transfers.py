@@ -2,12 +2,12 @@
 
 import asyncio
 import json
-import random
 import urllib.request
 
 import pytest
 from tests.models.registry.conftest import add_model
 from tests.models.registry.servers import Faults, faulty_proxy
+from tests.models.registry.weights import random_weights, weights
 
 from puna.errors import BadRequestError, ModelNotFoundError
 from puna.models.registry.errors import (
@@ -19,7 +19,7 @@ from puna.models.registry.errors import (
 from puna.models.store import digest_bytes
 from puna.names import parse_name
 
-BLOB = random.Random(1).randbytes(300_000)
+BLOB = random_weights(1, 300_000)
 
 
 async def run(events) -> list[dict]:
@@ -187,7 +187,7 @@ async def test_push_skips_what_the_registry_has(registry, origin, make_transfers
 
 async def test_push_mounts_a_blob_of_another_repository(registry, origin, make_transfers) -> None:
     first, second = f"{registry}/ana/source", f"{registry}/ana/mounted"
-    blob = random.Random(2).randbytes(200_000)
+    blob = random_weights(2, 200_000)
     add_model(origin, first, blob)
     pusher = make_transfers(origin).pusher
     await run(pusher.push(first, insecure=True))
@@ -238,7 +238,7 @@ async def test_plan_says_what_would_be_fetched(registry, origin, library, make_t
     await run(puller.pull(name, insecure=True))
     plan = await puller.plan(name, insecure=True)
     assert (plan.is_new, plan.is_current, plan.fetched) == (False, True, 0)
-    add_model(origin, name, BLOB, b"more" * 1000)
+    add_model(origin, name, BLOB, weights(b"more" * 1000))
     await run(make_transfers(origin).pusher.push(name, insecure=True))
     plan = await puller.plan(name, insecure=True)
     assert (plan.is_new, plan.is_current, plan.fetched) == (False, False, 4000)
@@ -259,7 +259,7 @@ class TestCredentials:
     @pytest.mark.parametrize("way", ["reference", "setting", "docker"])
     async def test_round_trip(self, way, private_registry, origin, library, make_transfers, home) -> None:
         name = f"{private_registry}/ana/secret"
-        add_model(origin, name, BLOB, way.encode())
+        add_model(origin, name, BLOB, weights(way.encode()))
         env, text = {}, name
         if way == "reference":
             text = f"http://ana:se:cret@{name}"

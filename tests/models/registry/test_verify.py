@@ -2,7 +2,6 @@
 
 import errno
 import os
-import random
 import time
 from pathlib import Path
 
@@ -10,11 +9,12 @@ import pytest
 from tests.models.registry.conftest import add_model
 from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.test_transfers import run
+from tests.models.registry.weights import random_weights
 
 from puna.errors import ModelNotFoundError
 from puna.models.store import digest_bytes
 
-BLOB = random.Random(21).randbytes(300_000)
+BLOB = random_weights(21, 300_000)
 
 
 async def report_of(running) -> dict:

@@ -1,12 +1,13 @@
 """Pulls models: the manifest, the blobs that are missing or damaged, then the name."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from puna.errors import ModelNotFoundError, PunaError
-from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
+from puna.models.gguf import GGUFError, read_gguf
+from puna.models.manifests import MODEL, PROJECTOR, BadManifestError, Layer, Manifest, ManifestStore
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.blobs import BlobKeeper
 from puna.models.registry.download import BlobSource
@@ -38,6 +39,9 @@ class ModelStore(Protocol):
 
     def put(self, name: ModelName, manifest: Manifest) -> None:
         """Give a name to a manifest whose blobs are in the store, and remove what only the old one used."""
+
+    def discard(self, digests: Iterable[str]) -> None:
+        """Remove those of the blobs that no model uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +162,7 @@ class Puller:
         for attempt in range(_FINAL_ATTEMPTS):
             await self._fetch_blobs(target, remote, report)
             report(Progress("verifying sha256 digest"))
+            await in_thread(self._check_files, remote.manifest)
             report(Progress("writing manifest"))
             unused = await in_thread(self._is_replaced, target.name, remote.manifest)
             try:
@@ -169,6 +174,15 @@ class Puller:
         if unused:
             report(Progress("removing unused layers"))
         report(Progress("success"))
+
+    def _check_files(self, manifest: Manifest) -> None:
+        """Raise ``BadManifestError`` unless the model's files are GGUF; what only such a model has is removed."""
+        for layer in (*manifest.of_type(MODEL), *manifest.of_type(PROJECTOR)):
+            try:
+                read_gguf(self._library.blobs.path(layer.digest))
+            except GGUFError as error:
+                self._library.discard(other.digest for other in blobs_of(manifest))
+                raise BadManifestError(f"this is not a model that can be run here: {error}") from None
 
     def _is_replaced(self, name: ModelName, manifest: Manifest) -> bool:
         """Return whether the name has a manifest now with layers that the new one lacks."""
