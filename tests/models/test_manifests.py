@@ -12,6 +12,7 @@ from puna.models.config import ModelConfig
 from puna.models.library import Library
 from puna.models.manifests import (
     CONFIG_TYPE,
+    MODEL,
     PARAMS,
     SYSTEM,
     BadManifestError,
@@ -132,6 +133,14 @@ def test_broken_manifest_does_not_break_the_list(tmp_path: Path) -> None:
     listing = library(tmp_path).list()
     assert [str(model.name) for model in listing.models] == ["good:latest"]
     assert sorted(str(name) for name, _ in listing.broken) == ["bad:latest", "no-config:latest"]
+
+
+def test_a_model_of_too_many_files_is_refused_before_they_are_looked_for(tmp_path: Path) -> None:
+    one = add(tmp_path, "one")
+    layers = tuple(Layer(MODEL, f"sha256:{number:064x}", 1) for number in range(1025))
+    ManifestStore(tmp_path).write(parse_name("many"), make_manifest(one.config, layers))
+    with pytest.raises(BadManifestError, match="more than 1024 layers"):
+        _ = library(tmp_path).get("many").paths
 
 
 def test_change_on_disk_is_seen(tmp_path: Path) -> None:

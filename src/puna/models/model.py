@@ -12,7 +12,7 @@ from puna.models import manifests
 from puna.models.config import ModelConfig
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.manifests import BadManifestError, Layer, Manifest
-from puna.models.split import linked_parts
+from puna.models.split import MAX_PARTS, linked_parts
 from puna.models.store import BlobStore
 from puna.names import ModelName
 
@@ -115,7 +115,10 @@ class Model:
         return all(path.is_file() for paths in known for path in paths)
 
     def _paths(self, media_type: str) -> tuple[Path, ...]:
-        return tuple(self.blobs.path(layer.digest) for layer in self.manifest.of_type(media_type))
+        layers = self.manifest.of_type(media_type)
+        if len(layers) > MAX_PARTS:  # each is looked for on disk, again and again
+            raise BadManifestError(f"model {self.name} has more than {MAX_PARTS} layers of type {media_type}")
+        return tuple(self.blobs.path(layer.digest) for layer in layers)
 
     def _text(self, media_type: str) -> str:
         layers = self.manifest.of_type(media_type)

@@ -65,7 +65,5 @@ def _check_layers(manifest: Manifest) -> None:
         if layer.media_type == MODEL and layer.size == 0:
             raise BadManifestError(f"invalid manifest: the model layer {layer.digest} is empty")
     if not manifest.of_type(MODEL):
-        kinds = sorted({layer.media_type.removeprefix(_LAYER_PREFIX) for layer in manifest.layers})
-        raise BadManifestError(
-            f"it has no GGUF file that can be run here (its layers: {', '.join(kinds)[:100] or 'none'})"
-        )
+        kinds = ", ".join(sorted({layer.media_type.removeprefix(_LAYER_PREFIX) for layer in manifest.layers}))
+        raise BadManifestError(f"it has no GGUF file that can be run here (its layers: {kinds[:100] or 'none'})")
