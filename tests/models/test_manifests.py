@@ -228,3 +228,31 @@ def test_a_directory_that_cannot_be_read_hides_only_itself(tmp_path: Path) -> No
     assert [name for name, _ in listing.broken] == ["other.example"]
     with pytest.raises(OSError, match="symbolic"):
         list(ManifestStore(tmp_path).names())
+
+
+def test_what_was_made_here_is_known_until_it_is_not(tmp_path: Path) -> None:
+    add(tmp_path, "pulled")
+    models, mine = library(tmp_path), parse_name("mine")
+    models.copy(parse_name("pulled"), mine)
+    assert library(tmp_path).made_here.has(parse_name("MINE"))
+    assert not models.made_here.has(parse_name("pulled"))
+    add(tmp_path, "mine", system=b"another program pulled over it")
+    assert not models.made_here.has(mine)
+    models.copy(parse_name("pulled"), mine)
+    models.put(mine, models.get("pulled").manifest)
+    assert not models.made_here.has(mine)
+
+
+def test_names_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    add(tmp_path, "pulled")
+    models = library(tmp_path)
+    for name in ("one", "two", "three"):
+        models.copy(parse_name("pulled"), parse_name(name))
+    marks = tmp_path / "puna" / "made"
+    models.delete(models.get("one"))
+    assert len(list(marks.iterdir())) == 2
+    ManifestStore(tmp_path).delete(parse_name("two"))  # as another program does
+    (marks / "broken.json").write_text("{")
+    models.clean()
+    assert len(list(marks.iterdir())) == 1
+    assert models.made_here.has(parse_name("three"))

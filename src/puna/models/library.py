@@ -10,6 +10,7 @@ from puna import builtin
 from puna.errors import BadRequestError, ModelNotFoundError, PunaError
 from puna.models.atomic import remove_leftovers, remove_scratch
 from puna.models.listing import Listing, Snapshot
+from puna.models.made_here import MadeHere
 from puna.models.manifests import BadManifestError, Manifest, ManifestStore
 from puna.models.model import Model
 from puna.models.registry.record import RecordStore
@@ -33,6 +34,7 @@ class Library:
         self.manifests = ManifestStore(root)
         self._builtin = None if hide_builtin else ManifestStore(builtin.STORE)
         self.blobs = BlobStore(root, None if hide_builtin else BlobStore(builtin.STORE))
+        self.made_here = MadeHere(root, self.manifests)
         self._records = RecordStore(root)
         self._cache: dict[Path, tuple[tuple[int, int], Model]] = {}
         self._listed: tuple[Snapshot, Listing] | None = None
@@ -41,6 +43,7 @@ class Library:
     def clean(self) -> int:
         """Remove what processes that were killed left half-written; return how many files."""
         remove_stale_links(self.root)
+        self.made_here.clean()
         return remove_leftovers(self.blobs.directory) + remove_scratch(self.root)
 
     def get(self, name: ModelName | str) -> Model:
@@ -52,6 +55,13 @@ class Library:
             except ModelNotFoundError:
                 continue
         raise ModelNotFoundError(str(name))  # in the caller's spelling, as Ollama does
+
+    def is_builtin(self, name: ModelName) -> bool:
+        """Return whether the name means a model that is part of the package."""
+        try:
+            return self.get(name).is_builtin
+        except (ModelNotFoundError, BadManifestError):
+            return False
 
     def _read(self, source: ManifestStore, name: ModelName) -> Model:
         path, stat = source.locate(name)
@@ -98,10 +108,11 @@ class Library:
         models.sort(key=lambda model: model.modified_at, reverse=True)
         return Listing(tuple(models), tuple(broken))
 
-    def put(self, name: ModelName, manifest: Manifest) -> None:
+    def put(self, name: ModelName, manifest: Manifest, *, made_here: bool = False) -> None:
         """Give ``name`` to ``manifest``, whose blobs are in the store, and remove what only the old one used.
 
-        Raises ``BlobNotFoundError`` or ``StorageError``; then everything is as it was.
+        ``made_here`` is for what no registry gave it. Raises ``BlobNotFoundError`` or ``StorageError``; then everything
+        is as it was.
         """
         with self._change:
             old = self._manifest_or_none(name)
@@ -115,12 +126,16 @@ class Library:
                 with contextlib.suppress(StorageError):
                     self.discard(copied)
                 raise
+            if made_here:
+                self.made_here.add(name, manifest.digest)
+            else:
+                self.made_here.remove(name)
             if old is not None:
                 self._remove_unused(old)
 
     def copy(self, source: ModelName, destination: ModelName) -> None:
         """Give a model a second name; raise ``ModelNotFoundError`` or ``StorageError``."""
-        self.put(destination, self.get(source).manifest)
+        self.put(destination, self.get(source).manifest, made_here=True)
 
     def delete(self, model: Model) -> None:
         """Remove a model's name and the blobs that no other uses.
@@ -133,6 +148,7 @@ class Library:
             )
         with self._change:
             self.manifests.delete(model.name)
+            self.made_here.remove(model.name)
             self._remove_unused(model.manifest)
 
     def _manifest_or_none(self, name: ModelName) -> Manifest | None:

@@ -10,6 +10,7 @@ from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.weights import random_weights, weights
 
 from puna.errors import BadRequestError, ModelNotFoundError
+from puna.models.library import Library
 from puna.models.registry.errors import (
     AccessDeniedError,
     InsecureProtocolError,
@@ -243,6 +244,28 @@ async def test_plan_says_what_would_be_fetched(registry, origin, library, make_t
     plan = await puller.plan(name, insecure=True)
     assert (plan.is_new, plan.is_current, plan.fetched) == (False, False, 4000)
     json.dumps(plan.to_json())
+
+
+async def test_no_registry_is_asked_for_what_was_made_here(registry, origin, library, make_transfers) -> None:
+    pulled, copied, pushed = (f"{registry}/ana/{name}:latest" for name in ("pulled", "copied", "pushed"))
+    add_model(origin, pulled, BLOB)
+    await run(make_transfers(origin).pusher.push(pulled, insecure=True))
+    faults = Faults()
+    async with faulty_proxy(registry, faults) as proxy:
+        transfers = make_transfers(library, PUNA_MIRRORS=f"{registry}=http://{proxy}")
+        await run(transfers.puller.pull(pulled))
+        for name in (copied, pushed):
+            library.copy(parse_name(pulled), parse_name(name))
+        await run(transfers.pusher.push(pushed, insecure=True))
+        plans = {str(plan.name): plan.to_json() for plan in await transfers.puller.plan_all()}
+    assert plans[copied] == {"model": copied, "unknown": True, "error": "it was made here"}
+    assert [plans[name]["current"] for name in (pulled, pushed)] == [True, True]
+    assert not library.made_here.has(parse_name(pushed)), "it has a registry now"
+
+
+async def test_pushing_the_built_in_model(tmp_path, make_transfers) -> None:
+    with pytest.raises(BadRequestError, match="part of Puna; copy it to a name of your own"):
+        await run(make_transfers(Library(tmp_path / "models")).pusher.push("cria"))
 
 
 class TestCredentials:

@@ -75,7 +75,7 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     _mention_unused(job, config)
     job.say("writing manifest")
     job.check()
-    job.library.put(name, make_manifest(config_layer, tuple(layers)))
+    job.library.put(name, make_manifest(config_layer, tuple(layers)), made_here=True)
 
 
 def _with_own(job: Job, layers: list[Layer], recipe: Recipe) -> list[Layer]:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from puna.errors import ModelNotFoundError, PunaError
 from puna.models.gguf import GGUFError, read_gguf
+from puna.models.made_here import MadeHere
 from puna.models.manifests import MODEL, PROJECTOR, BadManifestError, Layer, Manifest, ManifestStore
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.blobs import BlobKeeper
@@ -36,6 +37,13 @@ class ModelStore(Protocol):
     @property
     def manifests(self) -> ManifestStore:
         """Return the manifests."""
+
+    @property
+    def made_here(self) -> MadeHere:
+        """Return which models were made on this machine."""
+
+    def is_builtin(self, name: ModelName) -> bool:
+        """Return whether the name means a model that is part of the package."""
 
     def put(self, name: ModelName, manifest: Manifest) -> None:
         """Give a name to a manifest whose blobs are in the store, and remove what only the old one used."""
@@ -87,7 +95,7 @@ class FailedPlan:
 
     name: ModelName
     is_unknown: bool
-    """Whether its registry does not have it, as is so with models that were made here."""
+    """Whether its registry does not have it, or is not asked since the model was made here."""
     reason: str
 
     def to_json(self) -> dict[str, Any]:
@@ -127,11 +135,16 @@ class Puller:
         return await in_thread(self._compare, target.name, remote.manifest)
 
     async def plan_all(self, *, insecure: bool = False, guarded: bool = False) -> list[PullPlan | FailedPlan]:
-        """Return what refreshing every model of the store would fetch; one that fails does not end the others."""
+        """Return what refreshing every model of the store would fetch; one that fails does not end the others.
+
+        No registry is asked for models that were made here.
+        """
         limit = asyncio.Semaphore(_MODELS_AT_A_TIME)
 
         async def plan(name: ModelName) -> PullPlan | FailedPlan:
             async with limit:
+                if await in_thread(self._library.made_here.has, name):
+                    return FailedPlan(name, is_unknown=True, reason="it was made here")
                 try:
                     return await self.plan(str(name), insecure=insecure, guarded=guarded)
                 except PunaError as error:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 
-from puna.errors import ModelNotFoundError
+from puna.errors import BadRequestError, ModelNotFoundError
 from puna.models.manifests import BadManifestError, Layer, Manifest
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.jobs import Jobs, stream
@@ -56,11 +56,19 @@ class Pusher:
 
     async def _push(self, target: Target, report: Report) -> None:
         report(Progress("retrieving manifest"))
-        manifest = await in_thread(self._library.manifests.read, target.name)
+        try:
+            manifest = await in_thread(self._library.manifests.read, target.name)
+        except ModelNotFoundError:
+            if not self._library.is_builtin(target.name):
+                raise
+            raise BadRequestError(
+                f"model '{target.name}' is part of Puna; copy it to a name of your own (puna cp) and push that"
+            ) from None
         for layer in blobs_of(manifest):
             await self._push_blob(target, layer, report)
         report(Progress("pushing manifest"))
         await self._api.put_manifest(target, manifest.raw)
+        await in_thread(self._library.made_here.remove, target.name)
         report(Progress("success"))
 
     async def _push_blob(self, target: Target, layer: Layer, report: Report) -> None:
