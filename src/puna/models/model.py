@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -108,6 +108,21 @@ class Model:
         """Return the messages that every conversation with it begins with."""
         layers = self.manifest.of_type(manifests.MESSAGES)
         return tuple(message for layer in layers for message in self._json(layer, list))
+
+    @property
+    def parent(self) -> str:
+        """Return the name of the model that its weights were taken from, or ""."""
+        return next((layer.source for layer in reversed(self.manifest.of_type(manifests.MODEL)) if layer.source), "")
+
+    def apart(self, same: "Model | None" = None) -> "Model":
+        """Return a copy that reads everything anew and keeps it for itself, for looking into many models once.
+
+        Headers that ``same``, a model of the same files, has read are taken from it.
+        """
+        copy = replace(self)
+        if same is not None and "ggufs" in vars(same):
+            vars(copy)["ggufs"] = same.ggufs
+        return copy
 
     def files_are_there(self) -> bool:
         """Return whether its files are where they were found. If not, another store may have them."""
