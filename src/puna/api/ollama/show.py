@@ -150,12 +150,14 @@ def _shortest(number: float) -> float:
 
     What 32 bits cannot hold (a number of 64, an infinity) is returned as it is.
     """
-    if number.is_integer():
-        return number
-    try:
-        if _FLOAT.unpack(_FLOAT.pack(number))[0] != number:
-            return number
-    except OverflowError:
+    if not _is_same_in_32_bits(number, number):
         return number
     tries = (float(f"{number:.{digits}g}") for digits in range(6, 10))
-    return next((short for short in tries if _FLOAT.unpack(_FLOAT.pack(short))[0] == number), number)
+    return next((short for short in tries if _is_same_in_32_bits(short, number)), number)
+
+
+def _is_same_in_32_bits(number: float, other: float) -> bool:
+    try:
+        return bool(_FLOAT.unpack(_FLOAT.pack(number))[0] == other)
+    except OverflowError:
+        return False
