@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from puna.errors import ModelNotFoundError, PunaError
 from puna.models.gguf import GGUFError, read_gguf
+from puna.models.loadable import LoadCheck, UnloadableError, anything, try_to_load
 from puna.models.made_here import MadeHere
 from puna.models.manifests import MODEL, PROJECTOR, BadManifestError, Layer, Manifest, ManifestStore
 from puna.models.registry.api import RegistryApi
@@ -106,8 +107,16 @@ class FailedPlan:
 class Puller:
     """Pulls into one library. Calls for one model share the work; it ends early when nobody waits for it any more."""
 
-    def __init__(self, library: ModelStore, api: RegistryApi, keeper: BlobKeeper, policy: AccessPolicy) -> None:
+    def __init__(
+        self,
+        library: ModelStore,
+        api: RegistryApi,
+        keeper: BlobKeeper,
+        policy: AccessPolicy,
+        load_check: LoadCheck = anything,
+    ) -> None:
         self._library = library
+        self._load_check = load_check
         self._api = api
         self._keeper = keeper
         self._policy = policy
@@ -177,6 +186,7 @@ class Puller:
             report(Progress("verifying sha256 digest"))
             await in_thread(self._check_files, remote.manifest)
             report(Progress("writing manifest"))
+            is_new = not await in_thread(self._is_current, target.name, remote.manifest)
             unused = await in_thread(self._is_replaced, target.name, remote.manifest)
             try:
                 await in_thread(self._library.put, target.name, remote.manifest)
@@ -186,6 +196,8 @@ class Puller:
                     raise
         if unused:
             report(Progress("removing unused layers"))
+        if is_new and (warning := await in_thread(self._warning, remote.manifest)):
+            report(Progress(f"warning: {warning}"))
         report(Progress("success"))
 
     def _check_files(self, manifest: Manifest) -> None:
@@ -196,6 +208,21 @@ class Puller:
             except GGUFError as error:
                 self._library.discard(other.digest for other in blobs_of(manifest))
                 raise BadManifestError(f"this is not a model that can be run here: {error}") from None
+
+    def _is_current(self, name: ModelName, manifest: Manifest) -> bool:
+        """Return whether the name has this manifest already."""
+        try:
+            return self._library.manifests.read(name).digest == manifest.digest
+        except (ModelNotFoundError, BadManifestError):
+            return False
+
+    def _warning(self, manifest: Manifest) -> str:
+        """Return why the engine cannot load what was fetched, "" if it can. A later engine may, so the model stays."""
+        try:
+            try_to_load(manifest.layers, self._library.blobs, self._load_check)
+        except (UnloadableError, BlobNotFoundError) as error:
+            return str(error)
+        return ""
 
     def _is_replaced(self, name: ModelName, manifest: Manifest) -> bool:
         """Return whether the name has a manifest now with layers that the new one lacks."""
