@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from puna.cli.models import print_table
+from puna.cli.tables import AsJson, print_json, print_table
 from puna.engine import processor
 from puna.engine.build.build import Order, Outcome, build_engine
 from puna.engine.engines import DEFAULT, PORTABLE, Build, Engines, Speed
@@ -40,7 +40,7 @@ def _engines() -> Engines:
 @app.callback()
 def show(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="write it as JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show which engine runs, which instruction sets and cards it uses, and the builds on this machine."""
     if context.invoked_subcommand:
@@ -53,7 +53,7 @@ def show(
     unused = [entry for entry in processor.instructions() if entry not in info.instructions]
     builds = engines.builds()
     if as_json:
-        typer.echo(json.dumps(_as_json(info, unused, builds, engines), indent=2))
+        print_json(_as_json(info, unused, builds, engines))
         return
     typer.echo(f"engine  {info.name}: llama.cpp {'' if program else 'of xllamacpp '}{info.version}")
     typer.echo(f"uses    {', '.join(info.instructions) or 'no special instructions'}")

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from datetime import datetime
 from typing import Annotated
 
 import httpx
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from puna.cli.errors import CommandError
-from puna.cli.models import human_time, print_table
+from puna.cli.tables import human_time, parse_time, print_table
 from puna.models.library import Library
 from puna.scheduler.tuning_store import Measured, TuningStore, usable_cores
 from puna.settings import Settings
@@ -102,7 +101,7 @@ def _show(stored: list[Measured], model: str) -> None:
         [
             (
                 entry.model,
-                human_time(datetime.fromisoformat(entry.measured_at)),
+                human_time(parse_time(entry.measured_at)),
                 _engine(entry.key.engine),
                 f"{entry.key.processor}, {entry.key.cores} cores",
                 str(entry.tuned),
