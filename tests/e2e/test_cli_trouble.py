@@ -49,8 +49,8 @@ for number, case in enumerate(cases):
     print(os.waitstatus_to_exitcode(os.wait()[1]), flush=True)
 """
 _ODD = [b"", b"cria", b"nosuch", b"caf\xe9", b"\xff\xfe", "骆驼".encode(), b"a/b/c/d/e", b"../x", b"-1", b"0", b"1e999",
-        b"{", b'{"type":"boolean"}', b"true", b"high", b"x" * 5000, b"\x1b[31m", b"a\nb", b"%s%n", b"/dev/null", b"/", b"=",
-        b"9" * 4400, b"[" * 3000]  # fmt: skip
+        b"{", b'{"type":"boolean"}', b"true", b"high", b"x" * 5000, b"\x1b[31m", b"a\nb", b"%s%n", b"/dev/null", b"/",
+        b"=", b"9" * 4400, b"[" * 3000]  # fmt: skip
 _NOT_FUZZED = (["serve"], ["start"], ["tune"], ["engine", "build"])
 """They run for long, or would; ``test_wrong_environments`` has them all the same."""
 
@@ -104,7 +104,12 @@ def test_odd_arguments_end_with_a_word(beside: World, tmp_path: Path) -> None:
     wrong = []
     for number, (line, status) in enumerate(zip(lines, done.stdout.split(), strict=True)):
         output = (tmp_path / str(number)).read_text(errors="replace")
-        if status not in (b"0", b"1", b"2") or "Traceback" in output or "should not happen" in output or (status == b"1" and "Error: " not in output):
+        if (
+            status not in (b"0", b"1", b"2")
+            or "Traceback" in output
+            or "should not happen" in output
+            or (status == b"1" and "Error: " not in output)
+        ):
             wrong.append((line, status, output[-300:]))
     assert wrong == []
 

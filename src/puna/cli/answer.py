@@ -51,6 +51,9 @@ class Display:
                     thoughts.close()
                     writer.write(content)
                     answer.append(content)
+        except BaseException:
+            writer.drop()
+            raise
         finally:
             if waiting:
                 waiting.stop()
@@ -88,6 +91,10 @@ class _Writer:
     def flush(self) -> None:
         """Write the word that waits."""
         self._put(self._placed())
+
+    def drop(self) -> None:
+        """Forget the word that waits: nobody wants the rest of an answer that they have stopped."""
+        self._word = ""
 
     def raw(self, text: str) -> None:
         """Write what is no text: colours."""

@@ -54,10 +54,10 @@ def serve(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    if said := prepare_models(settings):
-        _log.warning(said)
     connections = _connections(raise_limit())
     listener = _listen(address)
+    if said := prepare_models(settings):
+        _log.warning("%s", said)
     engines = Engines(settings.home, settings.engine)
     program = engines.program()
     look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)

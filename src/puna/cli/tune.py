@@ -38,8 +38,6 @@ def tune(
 ) -> None:
     """Measure how a model runs fastest on this machine, and store it for the server."""
     settings = Settings.from_env()
-    if said := prepare_models(settings):
-        typer.echo(said, err=True)
     if as_json and not show:
         raise CommandError("--json is for what --show lists")
     store = TuningStore(settings.home / "tuning")
@@ -51,6 +49,8 @@ def tune(
     elif not model:
         raise CommandError("which model? (puna tune MODEL, or puna tune --show)")
     else:
+        if said := prepare_models(settings):
+            typer.echo(said, err=True)
         asked = Tuning(library.get(model), library.get(draft) if draft else None, seconds)
         _warn_of_load()
         _warn_of_server(settings)
