@@ -12,7 +12,7 @@ _BEGIN, _END = "<!-- settings -->\n\n", "\n<!-- /settings -->"
 _CHINESE = {
     "OLLAMA_HOST": "监听的地址和端口；客户端命令也用它找到服务",
     "OLLAMA_MODELS": "模型目录，布局与 Ollama 相同",
-    "PUNA_HOME": "Puna 存放模型以外的东西（编译出的引擎、puna tune 的结果）的目录",
+    "PUNA_HOME": "Puna 存放模型以外的东西（编译出的引擎、puna tune 的结果、在 puna run 里输入过的内容）的目录",
     "PUNA_ENGINE": "所有模型用的引擎：portable、编译出的引擎的名字，或 llama-server 的路径；不设则按 puna engine use",
     "OLLAMA_KEEP_ALIVE": "最后一次请求之后，模型在内存里保留多久；负数表示一直保留",
     "OLLAMA_LOAD_TIMEOUT": "加载模型时允许没有进展的时间；负数表示不限",
@@ -24,7 +24,7 @@ _CHINESE = {
     "OLLAMA_FLASH_ATTENTION": "是否启用 flash attention；不设则 CPU 上关闭，否则由引擎决定，或按 puna tune 的结果",
     "OLLAMA_ORIGINS": "除本机外，还允许哪些来源的网页调用 API（逗号分隔，可用 *）",
     "OLLAMA_BASIC_AUTH": "每个请求都必须带上的用户名和密码（HTTP Basic），写作 user:password",
-    "OLLAMA_DEBUG": "输出更多日志",
+    "OLLAMA_DEBUG": "输出更多日志，并显示命令在哪里出错",
     "PUNA_ALLOW_OPEN": "明确同意：不设密码也监听别人能访问的地址",
     "PUNA_MAX_BODY": "请求体的大小上限（上传 blob 除外）；超过则返回 413",
     "PUNA_TRUNCATE": "提示超出上下文时丢弃最早的消息；设为 false 则返回 400",
@@ -35,6 +35,7 @@ _CHINESE = {
     "PUNA_STALL_TIMEOUT": "模型进程多久没有进展就换一个新的；负数表示不限",
     "PUNA_MEMORY_MARGIN": "模型进程可以比为它计划的内存多占多少，超过就换掉；0 表示不限",
     "PUNA_SESSIONS": "模型离开内存后，用多少磁盘保存各个对话的缓存；0 表示不保存",
+    "OLLAMA_NOHISTORY": "puna run 结束后不保留输入过的内容",
     "PUNA_HIDE_BUILTIN": "列表里不显示内置模型 cria",
 }
 

@@ -12,7 +12,7 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import PlainTextResponse, Response
 
-from puna import __version__
+from puna import OLLAMA_VERSION, __version__
 from puna.api.access.security import BasicAuth, Guard, origin_pattern
 from puna.api.errors import install_error_handlers
 from puna.api.http.crowd import Crowd
@@ -29,9 +29,6 @@ from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
 from puna.settings import Settings
-
-OLLAMA_VERSION = "0.33.0"
-"""The version of Ollama's API that this is; clients compare it with what they need."""
 
 _log = logging.getLogger(__name__)
 

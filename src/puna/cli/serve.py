@@ -1,5 +1,6 @@
 """``puna serve``."""
 
+import errno
 import gc
 import logging
 import os
@@ -8,11 +9,13 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Annotated
 
+import psutil
 import typer
 
 from puna import __version__
 from puna.cli.errors import CommandError
 from puna.cli.open_files import raise_limit
+from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Address, Settings
@@ -53,6 +56,8 @@ def serve(
     )
     connections = _connections(raise_limit())
     listener = _listen(address)
+    if said := prepare_models(settings):
+        _log.warning("%s", said)
     engines = Engines(settings.home, settings.engine)
     program = engines.program()
     look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
@@ -93,8 +98,21 @@ def _listen(address: Address) -> socket.socket:
             raise
     except OSError as error:
         reason = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            raise CommandError(f"port {address.port} is in use{_by_whom(address.port)} (OLLAMA_HOST)") from error
         raise CommandError(f"cannot listen on {address.host}:{address.port}: {reason} (OLLAMA_HOST)") from error
     return listener
+
+
+def _by_whom(port: int) -> str:
+    """Return the program that listens on a port, as far as this user may know, and its number."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except (psutil.Error, OSError):
+        pass
+    return ""
 
 
 def _printable(listener: socket.socket) -> str:
