@@ -16,6 +16,7 @@ from puna.durations import parse_duration
 from puna.errors import BadRequestError, PunaError
 
 DEFAULT_PORT = 11434
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
@@ -63,6 +64,8 @@ def parse_address(text: str) -> Address:
         scheme, rest = "", text.strip()
     default_port = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
     rest = rest.partition("/")[0]
+    if "@" in text:  # the text may hold a password, so it is not repeated
+        raise BadRequestError("an address has no user or password; OLLAMA_BASIC_AUTH=user:password is for them")
     host, port = _split_port(rest)
     if port is None:
         return Address(host or "127.0.0.1", default_port)
@@ -113,6 +116,18 @@ def _parse_path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def _parse_networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part, strict=False) for part in _parse_list(text))
+    except ValueError as error:
+        raise BadRequestError(f"{error}: it must be a list of IP addresses or networks") from None
+
+
+def _parse_debug(text: str) -> bool:
+    """Return whether to log more: a boolean, or a level other than 0 as Ollama takes it (2 is its "trace")."""
+    return int(text) != 0 if text.isascii() and text.isdigit() else _parse_bool(text)
+
+
 def _parse_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -132,7 +147,7 @@ def _parse_mirrors(text: str) -> dict[str, str]:
     for host, address in _parse_pairs(text).items():
         url = urlsplit(address if "://" in address else f"https://{address}")
         if url.scheme not in ("http", "https") or not url.hostname or url.username or url.query or url.fragment:
-            raise BadRequestError(f"{address!r} is not the address of a registry")
+            raise BadRequestError(f"what stands for {host!r} is not the address of a registry")
         mirrors[host] = url.geturl().rstrip("/")
     return mirrors
 
@@ -252,7 +267,7 @@ class Settings:
         _optional(_parse_credentials),
         "user:password that every request must present (HTTP Basic)",
     )
-    debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_bool, "log more")
+    debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_debug, "log more")
     allow_open: bool = _setting(
         "PUNA_ALLOW_OPEN",
         "false",
@@ -264,6 +279,18 @@ class Settings:
         "256M",
         _parse_bytes,
         "largest request body (blob uploads excepted); one over it is answered with 413",
+    )
+    client_timeout: float = _setting(
+        "PUNA_CLIENT_TIMEOUT",
+        "60s",
+        parse_duration,
+        "how long a client may take to send the head of a request, and be silent within its body; negative: no limit",
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "PUNA_TRUSTED_PROXIES",
+        "",
+        _parse_networks,
+        "proxies (addresses or networks, comma-separated) whose X-Forwarded-For is believed; empty: none",
     )
     truncate: bool = _setting(
         "PUNA_TRUNCATE",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from puna import __version__
+from puna import __version__, logs
 from puna.cli.errors import CommandError
 from puna.cli.open_files import raise_limit
 from puna.engine.engines import PORTABLE, Engines
@@ -46,11 +46,7 @@ def serve(
     address = settings.address
     if not (address.is_loopback or settings.basic_auth or settings.allow_open):
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
-    logging.basicConfig(
-        level=logging.DEBUG if settings.debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    logs.start(debug=settings.debug)
     connections = _connections(raise_limit())
     listener = _listen(address)
     engines = Engines(settings.home, settings.engine)
