@@ -3,9 +3,11 @@
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -61,6 +63,8 @@ def serve(
     from puna.api.server import Server  # most of the start, while the look at the engine is under way
 
     server = Server(settings, connections, tell)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, _stay)
     if exit_with_stdin:
         threading.Thread(target=_exit_with_stdin, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
@@ -96,6 +100,11 @@ def _listen(address: Address) -> socket.socket:
 def _printable(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _stay(_number: int, _frame: FrameType | None) -> None:
+    """Go on when a terminal closes, or a service manager asks for settings to be read again: they are variables."""
+    _log.info("SIGHUP: settings are read from the environment when the server starts; it goes on")
 
 
 def _exit_with_stdin(server: "Server") -> None:

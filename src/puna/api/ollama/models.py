@@ -9,12 +9,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from puna.api.http.body import json_body, request_body
-from puna.api.http.responses import ClientGoneError, json_response, raw_json_response
+from puna.api.http.responses import ClientGoneError, json_bytes, json_response, raw_json_response
 from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
 from puna.api.ollama.show import list_body, running, shown
 from puna.api.services import ServicesDep
+from puna.errors import BadRequestError
 from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
-from puna.names import parse_name
+from puna.names import InvalidNameError, ModelName, parse_name
 
 router = APIRouter()
 _log = logging.getLogger(__name__)
@@ -47,9 +48,16 @@ async def show_route(body: Annotated[ShowBody, Depends(json_body(ShowBody))], se
 @router.post("/api/copy", tags=["models"], openapi_extra=request_body(CopyBody))
 async def copy_route(body: Annotated[CopyBody, Depends(json_body(CopyBody))], services: ServicesDep) -> Response:
     """Give a model a second name."""
-    source, destination = services.model(body.source), parse_name(body.destination)
-    await asyncio.to_thread(services.library.copy, source.name, destination)
+    source, destination = _name_in("source", body.source), _name_in("destination", body.destination)
+    await asyncio.to_thread(services.library.copy, services.library.get(str(source)).name, destination)
     return Response()
+
+
+def _name_in(field: str, reference: str) -> ModelName:
+    try:
+        return parse_name(reference)
+    except InvalidNameError:
+        raise BadRequestError(f"{field} {json_bytes(reference).decode()} is invalid") from None
 
 
 @router.delete("/api/delete", tags=["models"], openapi_extra=request_body(NamedBody))
@@ -74,11 +82,27 @@ async def post_blob_route(request: Request, digest: str, services: ServicesDep) 
     """Store the body as the blob of this digest."""
     expected = parse_digest(digest)
     if services.library.blobs.has(expected):
-        return Response()
+        return await _without_body(request)
     with services.library.blobs.writer() as writer:
         await _receive(request, writer)
         await asyncio.to_thread(writer.commit, expected)
     return Response(status_code=201)
+
+
+async def _without_body(request: Request) -> Response:
+    """Return the answer that a body is not needed, when the client is ready to read it.
+
+    A client that asked first (``Expect``) is told at once. Most look for an answer only when they have sent all, and
+    would meet a closed connection.
+    """
+    if "expect" in request.headers:
+        return Response(headers={"Connection": "close"})
+    try:
+        async for _ in request.stream():
+            pass
+    except ClientDisconnect:
+        raise ClientGoneError from None
+    return Response()
 
 
 async def _receive(request: Request, writer: BlobWriter) -> None:
