@@ -1,6 +1,7 @@
 """The application: its parts, its routes, and their beginning and end."""
 
 import asyncio
+import functools
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable
@@ -18,6 +19,7 @@ from starlette.routing import Match, Mount
 from puna import __version__
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
+from puna.api.description import describe
 from puna.api.dialect import error_response
 from puna.api.http.crowd import Crowd
 from puna.api.http.direct import Direct
@@ -58,6 +60,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions):
         app.include_router(part.router)
     app.add_exception_handler(HTTPException, _refused)
+    app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
     app.add_middleware(Gate, settings=settings)
     app.add_middleware(Crowd, crowded=crowded)
