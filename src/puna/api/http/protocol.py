@@ -121,9 +121,9 @@ class Protocol(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Check the head, and let the application begin."""
-        self._in_head, self._unaccounted = False, 0
         check_host(self.headers, self.url, self.parser.get_http_version())
         super().on_headers_complete()
+        self._in_head, self._unaccounted = False, 0
         self.cycle.transport = _Closing(self)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
