@@ -19,6 +19,7 @@ from puna.errors import BadRequestError, PunaError
 
 _LONGEST_LINE = 8 << 10
 _LARGEST_HEAD = 32 << 10
+_LONGEST_REST = 1 << 20
 _LINGER_SECONDS = 30.0
 _LINGER_SILENCE = 5.0
 """How long the rest of a request is read and thrown away after its answer, and how long nothing of it may come. A
@@ -73,6 +74,9 @@ class Protocol(HttpToolsProtocol):
         """Read a part of a request."""
         self._heard_at = self.loop.time()
         if self._lingering:
+            self._unaccounted += len(data)
+            if self._in_head and self._unaccounted > _LONGEST_REST:  # nobody means such a head
+                self.transport.abort()
             return
         self._unset_keepalive_if_required()
         self._unaccounted += len(data)
