@@ -27,6 +27,8 @@ _CHINESE = {
     "OLLAMA_DEBUG": "输出更多日志，并显示命令在哪里出错",
     "PUNA_ALLOW_OPEN": "明确同意：不设密码也监听别人能访问的地址",
     "PUNA_MAX_BODY": "请求体的大小上限（上传 blob 除外）；超过则返回 413",
+    "PUNA_CLIENT_TIMEOUT": "客户端发完请求头最多可用多久，发送请求体时最多可停顿多久；负数表示不限",
+    "PUNA_TRUSTED_PROXIES": "可信的代理（地址或网段，逗号分隔），相信它们的 X-Forwarded-For；不设则都不信",
     "PUNA_TRUNCATE": "提示超出上下文时丢弃最早的消息；设为 false 则返回 400",
     "PUNA_MIRRORS": "从镜像拉取：仓库=地址，……（默认 https，除非写明 http://）",
     "PUNA_ALLOWED_REGISTRIES": "只允许与这些仓库往来；不设则不限",

@@ -1,6 +1,7 @@
 """Settings: types, defaults, and one clear sentence for a wrong value."""
 
 import math
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -105,6 +106,7 @@ def test_loopback(host: str, loopback: bool) -> None:
         ("OLLAMA_DEBUG", "2", True),
         ("OLLAMA_DEBUG", "0", False),
         ("OLLAMA_DEBUG", "false", False),
+        ("PUNA_TRUSTED_PROXIES", "10.0.0.1, fd00::/8", (ip_network("10.0.0.1"), ip_network("fd00::/8"))),
         ("OLLAMA_FLASH_ATTENTION", "false", False),
         ("OLLAMA_KV_CACHE_TYPE", "Q8_0", "q8_0"),
         ("OLLAMA_ORIGINS", " https://a.example , app://* ,", ("https://a.example", "app://*")),
@@ -136,11 +138,28 @@ def test_values(variable: str, text: str, value: Any) -> None:
         ("OLLAMA_DEBUG", "loud"),
         ("OLLAMA_KEEP_ALIVE", "5\udce9"),
         ("PUNA_MIRRORS", "a=http://[::1"),
+        ("PUNA_TRUSTED_PROXIES", "nginx"),
     ],
 )
 def test_wrong_value_names_its_variable(variable: str, text: str) -> None:
     with pytest.raises(SettingError, match=f"^{variable}: "):
         Settings.from_env({variable: text})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("OLLAMA_HOST", "http://bob:hunter2@host"),
+        ("OLLAMA_HOST", "bob:hunter2@host:1"),
+        ("PUNA_MIRRORS", "a=https://bob:hunter2@host?"),
+        ("OLLAMA_BASIC_AUTH", "hunter2"),
+        ("PUNA_REGISTRY_AUTH", "host=hunter2"),
+    ],
+)
+def test_password_in_a_wrong_value_is_not_repeated(variable: str, text: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings.from_env({variable: text})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_password_is_not_printed() -> None:

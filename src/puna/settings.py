@@ -17,6 +17,7 @@ from puna.durations import parse_duration
 from puna.errors import BadRequestError, PunaError
 
 DEFAULT_PORT = 11434
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _PORTS = {"http": 80, "https": 443}
 _LAST_PORT, _PORT_DIGITS = 65535, 5
@@ -150,6 +151,13 @@ def _parse_path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+def _parse_networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part, strict=False) for part in _parse_list(text))
+    except ValueError as error:
+        raise BadRequestError(f"{error}: it must be a list of IP addresses or networks") from None
+
+
 def _parse_list(text: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in text.split(",") if part.strip())
 
@@ -171,7 +179,7 @@ def _parse_mirrors(text: str) -> dict[str, str]:
             raise BadRequestError("a login does not belong into an address; PUNA_REGISTRY_AUTH holds them")
         url = urlsplit(address if "://" in address else f"https://{address}")
         if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-            raise BadRequestError(f"{address!r} is not the address of a registry")
+            raise BadRequestError(f"what stands for {host!r} is not the address of a registry")
         mirrors[host] = url.geturl().rstrip("/")
     return mirrors
 
@@ -309,6 +317,18 @@ class Settings:
         "256M",
         _parse_bytes,
         "largest request body (blob uploads excepted); one over it is answered with 413",
+    )
+    client_timeout: float = _setting(
+        "PUNA_CLIENT_TIMEOUT",
+        "60s",
+        parse_duration,
+        "how long a client may take to send the head of a request, and be silent within its body; negative: no limit",
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "PUNA_TRUSTED_PROXIES",
+        "",
+        _parse_networks,
+        "proxies (addresses or networks, comma-separated) whose X-Forwarded-For is believed; empty: none",
     )
     truncate: bool = _setting(
         "PUNA_TRUNCATE",

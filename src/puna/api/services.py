@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends
 from starlette.requests import Request
 
+from puna.api.access.identity import IDENTITY, Identity
 from puna.api.http.request_id import REQUEST_ID
 from puna.durations import parse_duration
 from puna.errors import BadRequestError
@@ -20,8 +21,6 @@ from puna.scheduler.lender import Lender
 from puna.settings import Settings
 
 _PRIORITIES = ("interactive", "batch")
-CLIENT_KEY = "puna.client"
-"""The entry of a request's scope that names whose key it was let in with, where clients have keys of their own."""
 _log = logging.getLogger(__name__)
 
 
@@ -62,9 +61,8 @@ def caller_of(request: Request, priority: str = "") -> Caller:
     chosen = priority or request.headers.get("x-priority", "") or "interactive"
     if chosen not in _PRIORITIES:
         raise BadRequestError(f'invalid priority: "{chosen}" (must be "interactive" or "batch")')
-    address = request.client.host if request.client else ""
-    client = request.scope.get(CLIENT_KEY) or address
-    return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
+    identity: Identity = request.scope[IDENTITY]
+    return Caller(client=identity.client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
 
 
 def keep_alive_seconds(value: float | str | None) -> float | None:

@@ -4,15 +4,17 @@ import errno
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import psutil
 import typer
 
-from puna import __version__
+from puna import __version__, logs
 from puna.cli.errors import CommandError
 from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
@@ -49,11 +51,7 @@ def serve(
     address = settings.address
     if not (address.is_loopback or settings.basic_auth or settings.allow_open):
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
-    logging.basicConfig(
-        level=logging.DEBUG if settings.debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    logs.start(debug=settings.debug)
     connections = _connections(raise_limit())
     listener = _listen(address)
     if said := prepare_models(settings):
@@ -70,6 +68,8 @@ def serve(
     from puna.api.server import Server  # most of the start, while the look at the engine is under way
 
     server = Server(settings, connections, tell)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, _stay)
     if exit_with_stdin:
         threading.Thread(target=_exit_with_stdin, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
@@ -118,6 +118,11 @@ def _by_whom(port: int) -> str:
 def _printable(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _stay(_number: int, _frame: FrameType | None) -> None:
+    """Go on when a terminal closes, or a service manager asks for settings to be read again: they are variables."""
+    _log.info("SIGHUP: settings are read from the environment when the server starts; it goes on")
 
 
 def _exit_with_stdin(server: "Server") -> None:

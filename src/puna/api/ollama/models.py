@@ -91,11 +91,27 @@ async def post_blob_route(request: Request, digest: str, services: ServicesDep) 
     """Store the body as the blob of this digest."""
     expected = parse_digest(digest)
     if services.library.blobs.has(expected):
-        return Response()
+        return await _without_body(request)
     with services.library.blobs.writer() as writer:
         await _receive(request, writer)
         await asyncio.to_thread(writer.commit, expected)
     return Response(status_code=201)
+
+
+async def _without_body(request: Request) -> Response:
+    """Return the answer that a body is not needed, when the client is ready to read it.
+
+    A client that asked first (``Expect``) is told at once. Most look for an answer only when they have sent all, and
+    would meet a closed connection.
+    """
+    if "expect" in request.headers:
+        return Response(headers={"Connection": "close"})
+    try:
+        async for _ in request.stream():
+            pass
+    except ClientDisconnect:
+        raise ClientGoneError from None
+    return Response()
 
 
 async def _receive(request: Request, writer: BlobWriter) -> None:
