@@ -82,9 +82,3 @@ class Conversation:
         for path in paths:
             typer.echo(f"Added image '{path}'", err=True)
         return {"role": "user", "content": content, **({"images": images} if images else {})}
-
-    def talk(self) -> None:
-        """Read messages and commands until the user leaves."""
-        from puna.cli.terminal import Terminal  # one answer needs no line editor
-
-        Terminal(self).run()

@@ -51,7 +51,9 @@ def run(
         if text:
             conversation.ask(text)
         elif can_talk:
-            conversation.talk()
+            from puna.cli.terminal import Terminal  # one answer needs no line editor
+
+            Terminal(conversation).run()
         elif prompt:
             conversation.load()  # an empty prompt is how scripts bring a model into memory
         else:
