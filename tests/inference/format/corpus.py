@@ -96,9 +96,11 @@ _TYPES: dict[str, Any] = {name: getattr(pydantic, name) for name in _NAMED} | {
     str(kind): kind
     for kind in (
         int, float, str, bool, None, bytes, Any, object, complex, decimal.Decimal, datetime.date, datetime.time,
-        datetime.datetime, datetime.timedelta, uuid.UUID, _Letter, _Number, Literal[1, "a", None], pathlib.Path, re.Pattern,
-        ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, list[int], tuple[int, str], tuple[int, ...],
-        set[int], frozenset[str], set[_Letter], dict[str, int], dict[_Letter, int], dict[int, str], int | None, int | str,
+        datetime.datetime, datetime.timedelta, uuid.UUID, _Letter, _Number, Literal[1, "a", None], pathlib.Path,
+        re.Pattern,
+        ipaddress.IPv4Address, ipaddress.IPv6Address, ipaddress.IPv4Network, list[int], tuple[int, str],
+        tuple[int, ...], set[int], frozenset[str], set[_Letter], dict[str, int], dict[_Letter, int], dict[int, str],
+        int | None, int | str,
         collections.deque[int], Sequence[int], Mapping[str, int], collections.Counter[str], _Cat | _Dog, _Pet, _Tree,
         list[_Tree], _Pair, pydantic.conint(ge=1, le=10), pydantic.conint(multiple_of=5), pydantic.confloat(gt=0, lt=1),
         pydantic.constr(min_length=2, max_length=5), pydantic.constr(pattern=r"^\d+$"), pydantic.Json[int],
