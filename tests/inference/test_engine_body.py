@@ -6,6 +6,7 @@ import pytest
 from tests.inference.world import model_of, request_of
 
 from puna.inference.engine_body import chat_body, chat_message, common_body, logprobs_for_completion
+from puna.inference.format.constraint import bind
 from puna.inference.options import Options
 from puna.inference.requests import Conversation, Message, Think, ToolCall
 
@@ -33,12 +34,16 @@ def test_options_go_under_the_engine_s_names(tmp_path: Path) -> None:
     assert (body["temperature"], body["n_keep"], body["stop"], body["mirostat"]) == (0.5, 9, ["end"], 1)
     assert body["top_p"] == Options().sampling["top_p"]
     assert body["stream"] is True
-    assert "json_schema" not in body
+    assert "grammar" not in body
 
 
 @pytest.mark.parametrize("asked", ["json", {}, {"type": "integer"}])
-def test_format_goes_as_a_schema(tmp_path: Path, asked: str | dict[str, str]) -> None:
-    assert "json_schema" in common_body(request_of(model_of(tmp_path), "x", format=asked), 100)
+async def test_format_goes_as_a_grammar(tmp_path: Path, asked: str | dict[str, str]) -> None:
+    options = {"ignore_eos": True}
+    request = request_of(model_of(tmp_path), "x", format=await bind(asked), options=options)
+    body = common_body(request, 100)
+    assert body["grammar"].startswith("root ::= ")
+    assert not body["ignore_eos"]
 
 
 @pytest.mark.parametrize(("top", "alternatives"), [(0, 1), (5, 5)])

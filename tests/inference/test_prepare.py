@@ -9,6 +9,7 @@ from tests.inference.world import BOS, JINJA, ScriptedEngine, gguf_file, model_o
 
 from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import UnsupportedError
+from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
 from puna.inference.prepare import prepare
 from puna.inference.requests import Completion, Conversation, Infill, Message
@@ -105,10 +106,10 @@ async def test_answer_that_must_not_shift_ends_with_the_context(tmp_path: Path, 
 
 async def test_format_takes_the_text_route(tmp_path: Path) -> None:
     model = model_of(tmp_path, CHAT)
-    prepared = await prepare(request_of(model, "hi", format="json"), ScriptedEngine(), 5000)
+    prepared = await prepare(request_of(model, "hi", format=Constraint("root ::= x")), ScriptedEngine(), 5000)
     assert prepared.route == "/completion"
     assert letters(prepared.body["prompt"]) == "^[user:hi]"
-    assert prepared.body["json_schema"]["type"] == "object"
+    assert prepared.body["grammar"] == "root ::= x"
 
 
 @pytest.mark.parametrize(

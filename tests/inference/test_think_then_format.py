@@ -8,6 +8,7 @@ import pytest
 from tests.inference.world import ScriptedEngine, model_of, request_of, said
 
 from puna.inference.events import Delta, Finished
+from puna.inference.format.constraint import Constraint
 from puna.inference.prepare import prepare
 from puna.inference.think_then_format import think_then_format
 
@@ -22,7 +23,8 @@ async def run(
     """Return the engine with what it was asked, the thinking, the content, and the end."""
     engine = ScriptedEngine(*answers)
     asked = replace(
-        request_of(model_of(folder, template=template), "hi", think=True, format="json", **more), can_think=True
+        request_of(model_of(folder, template=template), "hi", think=True, format=Constraint("root ::= x"), **more),
+        can_think=True,
     )
     prepared = await prepare(asked, engine, context)
     assert prepared.closing == "</think>"
@@ -43,8 +45,8 @@ async def test_format_binds_the_second_generation_only(tmp_path: Path) -> None:
     assert (thinking, content, end.reason) == ("I know", '{"a":1}', "stop")
     assert prompts(engine) == ["hi<think>", "hi<think>I know</think>\n\n"]
     first, second = (body for _, body in engine.asked)
-    assert "json_schema" not in first
-    assert second["json_schema"]["type"] == "object"
+    assert "grammar" not in first
+    assert second["grammar"] == "root ::= x"
     assert first["stop"] == ["</think>"]
     assert second["stop"] == []
 

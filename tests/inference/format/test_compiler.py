@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
+from jsonschema.validators import validator_for
 from tests.e2e.schemas import SchemaMaker
-from tests.inference.format.corpus import PYDANTIC, REFERENCES
+from tests.inference.format.corpus import PYDANTIC, REFERENCES, ZOD
 from tests.inference.format.walk import Walk
 
 from puna.inference.format.compiler import Compiler
@@ -14,6 +15,8 @@ from puna.inference.format.errors import FormatError
 from puna.inference.format.unique import UniqueItems
 
 TEXTS = 8
+DRAFTS = ("draft-7", "draft-2020-12")
+NOT_ENFORCED = {f"{name} {draft}" for name in ("emoji", "hostname", "never", "step") for draft in DRAFTS}
 RECURSIVE = {
     "$defs": {
         "node": {
@@ -62,6 +65,7 @@ SCHEMAS: list[dict[str, Any]] = [
     {"type": "string", "format": "nobody knows", "maxLength": 3},
     {"unknownKeyword": 1, "type": "null"},
     *PYDANTIC.values(),
+    *(schema for name, schema in ZOD.items() if name not in NOT_ENFORCED),
     *(SchemaMaker(seed, depth=seed % 6).make() for seed in range(150)),
 ]
 
@@ -72,8 +76,9 @@ def grammar(schema: dict[str, Any]) -> str:
 
 @pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: json.dumps(schema)[:60])
 def test_whatever_follows_the_grammar_is_valid(schema: dict[str, Any]) -> None:
-    Draft202012Validator.check_schema(schema)
-    validator = Draft202012Validator(schema, format_checker=Draft202012Validator.FORMAT_CHECKER)
+    kind = validator_for(schema, Draft202012Validator)
+    kind.check_schema(schema)
+    validator = kind(schema, format_checker=kind.FORMAT_CHECKER)
     walk = Walk(grammar(schema))
     for seed in range(TEXTS):
         once = UniqueItems(schema)
@@ -81,6 +86,12 @@ def test_whatever_follows_the_grammar_is_valid(schema: dict[str, Any]) -> None:
         errors = [error.message for error in validator.iter_errors(json.loads(text))]
         assert not errors, (text, errors)
         assert once.is_valid(), text
+
+
+@pytest.mark.parametrize("name", sorted(NOT_ENFORCED))
+def test_what_zod_writes_and_nobody_can_enforce_is_refused(name: str) -> None:
+    with pytest.raises(FormatError):
+        grammar(ZOD[name])
 
 
 @pytest.mark.parametrize(

@@ -102,7 +102,9 @@ class UniqueItems:
         frame = self._frames[-1]
         text = "".join(frame.held)
         frame.held.clear()
+        outer = next((one.held for one in reversed(self._frames[:-1]) if one.unique), self._out)
         if not frame.unique or not text.strip():
+            outer.append(text)
             return
         try:
             value = json.loads(text.lstrip().removeprefix(","))
@@ -111,7 +113,6 @@ class UniqueItems:
         if any(same(value, other) for other in frame.kept):
             return
         frame.kept.append(value)
-        outer = next((one.held for one in reversed(self._frames[:-1]) if one.unique), self._out)
         outer.append(text)
 
     def _frame(self, is_array: bool) -> _Frame:
