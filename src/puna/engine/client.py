@@ -1,6 +1,7 @@
 """The llama-server protocol over a runner's unix socket."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -11,7 +12,9 @@ import aiohttp
 import orjson
 
 from puna.engine.errors import ContextExceededError, EngineError, EngineRequestError, RunnerCrashedError
+from puna.engine.words import UNEXPLAINED, clean, told
 
+_log = logging.getLogger(__name__)
 _BASE = "http://runner"
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
@@ -195,7 +198,10 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
     error = answer.get("error", answer) if isinstance(answer, dict) else {}
     if error.get("type") == "exceed_context_size_error":
         return ContextExceededError(error["n_prompt_tokens"], error["n_ctx"])
-    message = error.get("message") or f"the engine answered with status {status}"
+    said = str(error.get("message") or f"the engine answered with status {status}")
+    message = told(said)
+    if message == UNEXPLAINED:
+        _log.warning("%s: %s", message, clean(said))
     return EngineRequestError(message) if 400 <= status < 500 else EngineError(message)
 
 

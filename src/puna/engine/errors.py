@@ -6,7 +6,7 @@ from puna.errors import BadRequestError, PunaError
 class ModelLoadError(PunaError):
     """The engine could not load a model; the text carries the engine's reason.
 
-    ``killed`` tells that a signal ended the process, which another try may escape.
+    ``killed`` tells that somebody ended the process, as a system without memory does: another try may escape that.
     """
 
     def __init__(self, message: str, *, out_of_memory: bool = False, killed: bool = False) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from puna.engine import bound
 from puna.engine.config import RunnerConfig
 from puna.engine.engines import repacks
+from puna.engine.environment import environment
 from puna.engine.errors import ModelLoadError
 
 _ERRORS_AND_WARNINGS, _EVERYTHING = "2", "4"
@@ -86,7 +87,7 @@ def output_of(program: str, *arguments: str) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=_environment(),
+            env=environment(),
             timeout=_HELP_SECONDS,
             check=False,
         )
@@ -124,16 +125,6 @@ def command(config: RunnerConfig, socket: str, *, debug: bool = False) -> list[s
             *(_speculation(config, known) if config.speculation else ()),
         ]
     )
-
-
-def environment(key: str) -> dict[str, str]:
-    """Return the environment of a runner that asks for ``key``."""
-    return {**_environment(), "LLAMA_API_KEY": key}
-
-
-def _environment() -> dict[str, str]:
-    # llama-server takes options from the environment; what stands there was not meant for Puna's runners.
-    return {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_")}
 
 
 def _cache(config: RunnerConfig, known: frozenset[str]) -> list[str]:

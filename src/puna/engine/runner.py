@@ -20,9 +20,11 @@ import psutil
 from puna.engine import native
 from puna.engine.client import EngineClient, wait_until_healthy
 from puna.engine.config import STOP, RunnerConfig
+from puna.engine.environment import environment
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.place import Place
 from puna.engine.progress import LoadProgress
+from puna.engine.words import clean, last_words, told
 
 _STOP_SECONDS = 3.0
 _CRASH_SECONDS = 0.5
@@ -113,7 +115,7 @@ class Runner:
             raise ModelLoadError(
                 f"model {self.name} failed to load: {self._reason()}",
                 out_of_memory=any(_OUT_OF_MEMORY.search(line) for line in self._lines),
-                killed=(self._process.returncode or 0) < 0,
+                killed=self._process.returncode == -signal.SIGKILL,
             )
 
     async def _stall(self, seconds: float) -> None:
@@ -135,18 +137,19 @@ class Runner:
                 continue
             if not line:
                 return
-            text = line.decode(errors="replace").rstrip()
+            text = clean(line.decode(errors="replace"))
             self._lines.append(text)
             self._log.info("%s", text)
 
     def _reason(self) -> str:
-        errors = [line.partition(_ERROR_LEVEL)[2] for line in self._lines if _ERROR_LEVEL in line]
-        if errors:
-            return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
         code = self._process.returncode
-        if code is not None and code < 0:  # what it said last has nothing to do with it
-            return f"the process was ended by signal {-code}"
-        return self._lines[-1] if self._lines else f"the process ended with status {code}"
+        if code is not None and code < 0:  # what it said before has nothing to do with it
+            words = last_words(self._lines)
+            return f"the process was ended by signal {-code}{words and f': {words}'}"
+        errors = [told(line.partition(_ERROR_LEVEL)[2]) for line in self._lines if _ERROR_LEVEL in line]
+        if errors:
+            return "; ".join(dict.fromkeys(errors[:3]))
+        return told(self._lines[-1]) if self._lines else f"the process ended with status {code}"
 
     @property
     def alive(self) -> bool:
@@ -191,8 +194,11 @@ class Runner:
         with contextlib.suppress(TimeoutError):  # its connections may end a moment before it does
             await asyncio.wait_for(self._process.wait(), _CRASH_SECONDS)
         code = self._process.returncode
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._output), _CRASH_SECONDS)
         how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
-        return RunnerCrashedError(f"the runner of model {self.name} ended unexpectedly ({how})")
+        words = last_words(self._lines)
+        return RunnerCrashedError(f"the runner of model {self.name} ended unexpectedly ({how}{words and f': {words}'})")
 
     def on_exit(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once when the process has ended, however it ended."""
@@ -220,17 +226,15 @@ class Runner:
 
 
 async def _start_process(config: RunnerConfig, place: Place, key: str, debug: bool) -> asyncio.subprocess.Process:
-    environment = None
     if config.engine:
         place.watch()
         place.make()
         command = await asyncio.to_thread(native.command, config, str(place.socket), debug=debug)
-        environment = native.environment(key)
     else:
         command = [sys.executable, "-m", "puna.engine.embedded"]  # which makes the directory once it is told of it
     return await asyncio.create_subprocess_exec(
         *command,
-        env=environment,
+        env=environment(key if config.engine else ""),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
