@@ -39,6 +39,8 @@ class RunnerConfig:
     use_mmap: bool = True
     use_mlock: bool = False
     numa: bool = False
+    image_min_tokens: int = 0
+    """The fewest tokens that a picture becomes; 0: as the projector says."""
     repack: bool | None = None
     """Whether weights are copied into the order that the processor's widest instructions want, which may cost as much
     as it gains; ``None``: as the engine was the faster when it was built."""

@@ -67,6 +67,8 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
         params.cpuparams_batch.n_threads = config.threads_batch
     if config.projector_path:
         params.mmproj.path = config.projector_path
+    if config.image_min_tokens:
+        params.image_min_tokens = config.image_min_tokens
     if config.use_mlock:
         params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_MMAP_MLOCK
     elif not config.use_mmap:

@@ -20,6 +20,7 @@ import psutil
 from puna.engine import native
 from puna.engine.client import EngineClient, wait_until_healthy
 from puna.engine.config import STOP, RunnerConfig
+from puna.engine.engine_files import EngineFiles
 from puna.engine.environment import environment
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.place import Place
@@ -56,6 +57,7 @@ class Runner:
         self.client = client
         self.started_at = time.monotonic()
         self._process = process
+        self._files = EngineFiles(config)
         self._lines: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_LINES)
         self._log = logging.getLogger(f"puna.runner.{name}")
         self._output = asyncio.create_task(self._read_output())
@@ -69,15 +71,25 @@ class Runner:
         ``load_timeout`` is how many seconds the load may stand still. Raises ``ModelLoadError`` with the engine's
         reason; nothing is left then.
         """
+        files = await EngineFiles.open(config)
         place = Place(directory)
         key = secrets.token_urlsafe(24)
         try:
-            process = await _start_process(config, place, key, debug)
+            if config.engine:
+                await files.fill()
+            process = await _start_process(files, place, key, debug)
         except BaseException:
+            files.close()
             place.remove()
             raise
         runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
+        runner._files = files
         try:
+            try:
+                if not config.engine:
+                    await files.fill()  # while it starts, before it is told what to load
+            finally:
+                files.close()  # the process has them open
             await runner._load({"socket": str(place.socket), "key": key, "debug": debug}, load_timeout)
         except BaseException:
             if runner.alive:
@@ -94,7 +106,7 @@ class Runner:
             # A process that died at once is reported below. RuntimeError is what uvloop raises for a pipe that is
             # closed.
             with contextlib.suppress(ConnectionError, RuntimeError):
-                stdin.write(f"{json.dumps(start)}\n{self.config.to_json()}\n".encode())
+                stdin.write(f"{json.dumps(start)}\n{self._files.config.to_json()}\n".encode())
                 await stdin.drain()
         healthy = asyncio.create_task(wait_until_healthy(self.client))
         exited = asyncio.create_task(self._process.wait())
@@ -174,7 +186,8 @@ class Runner:
             info = psutil.Process(self.pid).memory_info()
         except psutil.Error:
             return 0
-        return int(info.rss - getattr(info, "shared", 0))
+        # An anonymous file counts as shared, but nobody else has it.
+        return int(info.rss - getattr(info, "shared", 0)) + self._files.in_memory
 
     def processor_seconds(self) -> float:
         """Return how long the process has computed."""
@@ -225,7 +238,8 @@ class Runner:
         self._place.remove()
 
 
-async def _start_process(config: RunnerConfig, place: Place, key: str, debug: bool) -> asyncio.subprocess.Process:
+async def _start_process(files: EngineFiles, place: Place, key: str, debug: bool) -> asyncio.subprocess.Process:
+    config = files.config
     if config.engine:
         place.watch()
         place.make()
@@ -238,5 +252,6 @@ async def _start_process(config: RunnerConfig, place: Place, key: str, debug: bo
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        pass_fds=files.descriptors,
         start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
     )

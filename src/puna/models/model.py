@@ -11,6 +11,7 @@ from typing import Any
 from puna.models import manifests
 from puna.models.config import ModelConfig
 from puna.models.gguf import GGUFFile, read_gguf
+from puna.models.layouts.translation import as_engine_sees, has_projector
 from puna.models.manifests import BadManifestError, Layer, Manifest
 from puna.models.split import linked_parts
 from puna.models.store import BlobStore
@@ -76,9 +77,17 @@ class Model:
         return self._paths(manifests.ADAPTER)
 
     @cached_property
+    def engine_gguf(self) -> GGUFFile:
+        """Return the header of its file as the engine gets it: in llama.cpp's layout, whichever the file has."""
+        return self.gguf if len(self.paths) > 1 else as_engine_sees(self.gguf)
+
+    @cached_property
     def projectors(self) -> tuple[Path, ...]:
-        """Return its multimodal projectors' files."""
-        return self._paths(manifests.PROJECTOR)
+        """Return the files with what sees or hears: layers of their own, else the model's file if it lies in there."""
+        layers = self._paths(manifests.PROJECTOR)
+        if layers or len(self.paths) > 1 or not has_projector(self.gguf):
+            return layers
+        return self.paths
 
     @cached_property
     def template(self) -> str:
