@@ -11,11 +11,21 @@ from typing import Any
 import aiohttp
 import orjson
 
-from puna.engine.errors import ContextExceededError, EngineError, EngineRequestError, RunnerCrashedError
+from puna.engine.errors import (
+    ContextExceededError,
+    EngineError,
+    EngineRequestError,
+    RunnerCrashedError,
+    TemplateError,
+    TemplateTimeoutError,
+)
 from puna.engine.words import UNEXPLAINED, clean, told
 
 _log = logging.getLogger(__name__)
 _BASE = "http://runner"
+CHAT = "/v1/chat/completions"
+"""The route that renders the model's own chat template."""
+_TEMPLATE_SECONDS = 10.0
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
 _OBJECT = _DATA + b"{"
@@ -32,8 +42,10 @@ class EngineClient:
     Cancelling a call closes its connection, which ends the generation in the engine.
     """
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, template_fault: str = "") -> None:
         self._session = session
+        self.template_fault = template_fault
+        """Why the model's own chat template must not be used; "" where it can be."""
         self._opening: set[asyncio.Future[aiohttp.ClientResponse]] = set()
         self._responses: set[aiohttp.ClientResponse] = set()
         self._aborted = False
@@ -54,7 +66,7 @@ class EngineClient:
 
     def borrowed(self) -> "EngineClient":
         """Return a client of the same runner whose calls can be aborted apart from all others."""
-        return EngineClient(self._session)
+        return EngineClient(self._session, self.template_fault)
 
     def abort(self) -> None:
         """Make the calls under way, and all later ones, fail with ``RunnerCrashedError``."""
@@ -102,6 +114,8 @@ class EngineClient:
 
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Yield the server-sent events of ``POST path``, those that arrived together as one list."""
+        if self.template_fault and path == CHAT:
+            raise TemplateError(self.template_fault)
         try:
             async with self._call("POST", path, body) as response:
                 if response.status != 200:
@@ -163,8 +177,17 @@ class EngineClient:
         return text
 
     async def apply_template(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt that the model's own chat template makes of a chat request."""
-        prompt: str = (await self.post("/apply-template", body))["prompt"]
+        """Return the prompt that the model's own chat template makes of a chat request.
+
+        Raises ``TemplateError`` where it cannot be used.
+        """
+        if self.template_fault:
+            raise TemplateError(self.template_fault)
+        try:
+            async with asyncio.timeout(_TEMPLATE_SECONDS):
+                prompt: str = (await self.post("/apply-template", body))["prompt"]
+        except TimeoutError as error:
+            raise TemplateTimeoutError(_TEMPLATE_SECONDS) from error
         return prompt
 
 

@@ -27,6 +27,20 @@ class EngineRequestError(BadRequestError):
     """The engine refused what was asked (a bad grammar, an image it cannot read …)."""
 
 
+class TemplateError(EngineRequestError):
+    """The model's own chat template cannot be used."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the chat template inside the model cannot be used: {reason}")
+
+
+class TemplateTimeoutError(TemplateError):
+    """The model's own chat template did not come to an end; the runner goes on with it until it is ended."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"it did not come to an end within {seconds:g} seconds with these messages")
+
+
 class ContextExceededError(BadRequestError):
     """A prompt has more tokens than the context holds."""
 

@@ -122,6 +122,7 @@ def command(config: RunnerConfig, socket: str, *, debug: bool = False) -> list[s
             *_layout(config, known),
             *_files(config, known),
             *_embedding(config),
+            *_template(config, Path(socket).parent),
             *(_speculation(config, known) if config.speculation else ()),
         ]
     )
@@ -183,6 +184,14 @@ def _embedding(config: RunnerConfig) -> list[str]:
     if not config.embedding:
         return []
     return ["--embedding", *(("--pooling", config.pooling) if config.pooling else ())]
+
+
+def _template(config: RunnerConfig, place: Path) -> list[str]:
+    if not config.chat_template:
+        return []
+    file = place / "template.jinja"  # on a command line it might be too long
+    file.write_text(config.chat_template, encoding="utf-8", errors="replace")
+    return ["--chat-template-file", str(file)]
 
 
 def _speculation(config: RunnerConfig, known: frozenset[str]) -> list[str]:

@@ -7,11 +7,13 @@ import json
 import logging
 import os
 import re
+import resource
 import secrets
 import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -35,6 +37,23 @@ _OUT_OF_MEMORY = re.compile(
 )
 _LOOKS_PER_LIMIT, _LONGEST_PAUSE = 8, 5.0
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a process may take in all: seconds of the processor, and bytes of memory that is its own."""
+
+    processor_seconds: int
+    memory: int
+
+    def impose(self, pid: int) -> None:
+        """Bind a child process, where the system can (Linux). It is killed, or gets no memory, beyond."""
+        if sys.platform == "linux":
+            with contextlib.suppress(OSError):  # it has ended
+                seconds = self.processor_seconds
+                resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, seconds + 1))
+                resource.prlimit(pid, resource.RLIMIT_DATA, (self.memory, self.memory))
+                resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
 
 
 class Runner:
@@ -64,7 +83,14 @@ class Runner:
 
     @classmethod
     async def start(
-        cls, name: str, config: RunnerConfig, directory: Path, *, load_timeout: float, debug: bool = False
+        cls,
+        name: str,
+        config: RunnerConfig,
+        directory: Path,
+        *,
+        load_timeout: float,
+        debug: bool = False,
+        limits: Limits | None = None,
     ) -> Self:
         """Load a model in a new process and return when it answers; its socket is somewhere under ``directory``.
 
@@ -82,6 +108,8 @@ class Runner:
             files.close()
             place.remove()
             raise
+        if limits:
+            limits.impose(process.pid)
         runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
         runner._files = files
         try:
@@ -127,7 +155,7 @@ class Runner:
             raise ModelLoadError(
                 f"model {self.name} failed to load: {self._reason()}",
                 out_of_memory=any(_OUT_OF_MEMORY.search(line) for line in self._lines),
-                killed=self._process.returncode == -signal.SIGKILL,
+                killed=self._process.returncode == -signal.SIGKILL or self.exceeded_time,
             )
 
     async def _stall(self, seconds: float) -> None:
@@ -167,6 +195,11 @@ class Runner:
     def alive(self) -> bool:
         """Return whether the process runs."""
         return self._process.returncode is None
+
+    @property
+    def exceeded_time(self) -> bool:
+        """Return whether the process was ended because it computed longer than its limit."""
+        return self._process.returncode == -signal.SIGXCPU
 
     @property
     def pid(self) -> int:

@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from puna.engine.config import RunnerConfig
-from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.errors import ModelLoadError, RunnerCrashedError, TemplateTimeoutError
 from puna.engine.runner import Runner
+from puna.engine.template_trial import HARMLESS, TemplateTrials
 from puna.errors import BadRequestError, NotFoundError, PunaError, UnavailableError
 from puna.models.gguf import kv_cache_bytes_per_token
 from puna.models.model import Model
@@ -94,6 +95,7 @@ class Scheduler:
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
+        self._templates = TemplateTrials(settings.home / "templates", directory)
         self._tuning = TuningStore(settings.home / "tuning")
         self._capacity = Capacity(lambda: self._policy.steady, lambda: self._policy.on_cards)
         self._watchdog = Watchdog(settings.stall_timeout, self._lost)
@@ -116,6 +118,7 @@ class Scheduler:
         if model.digest not in self._loaded:
             chosen = self._chosen(model)
             await self._capacity.look(chosen[0])
+            await self._template_fault(model, chosen[0])  # so that nobody else's load has to wait for it
         request = self._submit(model, options, caller or Caller(), chosen)
         try:
             entry = await request.granted
@@ -129,6 +132,9 @@ class Scheduler:
             self._watchdog.watch(entry, request.lease)
             try:
                 yield request.lease
+            except TemplateTimeoutError:
+                self._lost(entry)  # it would compute for ever
+                raise
             except RunnerCrashedError as error:
                 failure = await request.lease.failure()
                 if request.lease.ended_by is None:
@@ -394,6 +400,9 @@ class Scheduler:
         model = request.model
         config = runner_config(model, request.options, resident.plan, self._settings, request.engine, request.tuned)
         _ = model.config  # read now, for the list of models in memory: the file may be gone before the model is
+        fault = await self._template_fault(model, request.engine)
+        if fault:
+            config = replace(config, chat_template=HARMLESS)
         warm = await asyncio.to_thread(self._warm_slots, model, config)
         runner = await Runner.start(
             str(model.name),
@@ -402,7 +411,14 @@ class Scheduler:
             load_timeout=self._settings.load_timeout,
             debug=self._settings.debug,
         )
+        runner.client.template_fault = fault
         return runner, warm
+
+    async def _template_fault(self, model: Model, engine: str) -> str:
+        """Return why the engine cannot use the model's own chat template, "" if it can, or need not."""
+        if model.is_builtin or model.template:
+            return ""
+        return await self._templates.fault(model.gguf, engine, engine_identity(engine))
 
     def _warm_slots(self, model: Model, config: RunnerConfig) -> WarmSlots | None:
         """Return the saved sessions of a model, ``None`` if there can be none."""
