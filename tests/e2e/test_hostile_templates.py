@@ -38,13 +38,13 @@ BOMBS = {
 }
 
 
-def make(server: Server, name: str, template: str, **more: Any) -> None:
+def make(server: Server, name: str, jinja: str, **more: Any) -> None:
     """Make a model of cria's weights with another Jinja template, padded so that the weights stay aligned."""
     data = Library(builtin.STORE).get(builtin.CRIA).path.read_bytes()
     key = b"tokenizer.chat_template" + struct.pack("<I", 8)
     at = data.index(key) + len(key)
     (size,) = struct.unpack_from("<Q", data, at)
-    text = template.encode()
+    text = jinja.encode()
     text += b"{#" + b"x" * ((size - len(text) - 4) % 32) + b"#}"
     data = data[:at] + struct.pack("<Q", len(text)) + text + data[at + 8 + size :]
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"

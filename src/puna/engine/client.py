@@ -19,6 +19,7 @@ from puna.engine.errors import (
     TemplateError,
     TemplateTimeoutError,
 )
+from puna.engine.prompt_gate import PromptGate, is_long
 from puna.engine.words import UNEXPLAINED, clean, told
 
 _log = logging.getLogger(__name__)
@@ -42,8 +43,12 @@ class EngineClient:
     Cancelling a call closes its connection, which ends the generation in the engine.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, template_fault: str = "") -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, template_fault: str = "", gate: PromptGate | None = None
+    ) -> None:
         self._session = session
+        self._gate = gate or PromptGate()
+        self._entering: set[asyncio.Future[None]] = set()
         self.template_fault = template_fault
         """Why the model's own chat template must not be used; "" where it can be."""
         self._opening: set[asyncio.Future[aiohttp.ClientResponse]] = set()
@@ -66,11 +71,13 @@ class EngineClient:
 
     def borrowed(self) -> "EngineClient":
         """Return a client of the same runner whose calls can be aborted apart from all others."""
-        return EngineClient(self._session, self.template_fault)
+        return EngineClient(self._session, self.template_fault, self._gate)
 
     def abort(self) -> None:
         """Make the calls under way, and all later ones, fail with ``RunnerCrashedError``."""
         self._aborted = True
+        for entering in self._entering:
+            entering.cancel()
         for opening in self._opening:
             opening.cancel()
         for response in self._responses:
@@ -116,7 +123,12 @@ class EngineClient:
         """Yield the server-sent events of ``POST path``, those that arrived together as one list."""
         if self.template_fault and path == CHAT:
             raise TemplateError(self.template_fault)
+        gated = is_long(body)
         try:
+            if gated:
+                gated = False
+                await self._enter()
+                gated = True
             async with self._call("POST", path, body) as response:
                 if response.status != 200:
                     _decode(response.status, await response.read())
@@ -130,11 +142,30 @@ class EngineClient:
                         if event.startswith(_OBJECT):
                             decoded.append(_decode_event(event))
                     if decoded:
+                        if gated and not decoded[-1].get("prompt_progress"):
+                            gated = False
+                            self._gate.leave()
                         yield decoded
                 if pending.startswith(b"error: "):
                     raise _error(500, _loads(pending.removeprefix(b"error: ")))
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+        finally:
+            if gated:
+                self._gate.leave()
+
+    async def _enter(self) -> None:
+        """Wait until the runner reads no other long prompt."""
+        entering = asyncio.ensure_future(self._gate.enter())
+        self._entering.add(entering)
+        try:
+            await entering
+        except asyncio.CancelledError:
+            if self._aborted and not _being_cancelled():
+                raise aiohttp.ClientConnectionError(_ABORTED) from None
+            raise
+        finally:
+            self._entering.discard(entering)
 
     @asynccontextmanager
     async def _call(
