@@ -222,6 +222,12 @@ class Settings:
         parse_duration,
         "how long a runner may make no progress before it is replaced; negative: no limit",
     )
+    memory_margin: int = _setting(
+        "PUNA_MEMORY_MARGIN",
+        "768M",
+        _parse_bytes,
+        "memory that a runner may take beyond what is planned for its model before it is ended; 0: no bound",
+    )
     sessions: int = _setting(
         "PUNA_SESSIONS",
         "2G",

@@ -125,9 +125,12 @@ def test_what_is_wrong_is_named(server: Server, body: dict[str, Any], message: s
     assert message in response.json()["error"]
 
 
-def test_embedding_and_answering_share_one_runner(server: Server) -> None:
+def test_embedding_and_answering_do_not_load_each_other_anew(server: Server) -> None:
     server.ask("/api/generate", {"model": "cria", "keep_alive": 0})
-    embed(server, input="x")
     body = {"model": "cria", "prompt": "x", "stream": False, "options": {"num_predict": 2}}
+    embed(server, input="x")
     assert server.ask("/api/generate", body)["eval_count"] >= 1
-    assert len(server.runners()) == len(server.loaded())
+    before = {runner.pid for runner in server.runners()}
+    embed(server, input="x")
+    server.ask("/api/generate", body)
+    assert {runner.pid for runner in server.runners()} == before

@@ -14,19 +14,8 @@ from puna.inference.requests import Completion, GenerationRequest
 from puna.models.library import Library
 
 CONTEXT = 256
-SAMPLERS = [
-    "adaptive_p",
-    "penalties",
-    "infill",
-    "xtc",
-    "temperature",
-    "min_p",
-    "top_n_sigma",
-    "top_p",
-    "typ_p",
-    "top_k",
-    "dry",
-]
+SAMPLERS = ["adaptive_p", "penalties", "infill", "xtc", "temperature", "min_p"]
+SAMPLERS += ["top_n_sigma", "top_p", "typ_p", "top_k", "dry"]
 TABLE: dict[str, tuple[Any, str, Any]] = {
     "seed": (12345, "seed", 12345),
     "temperature": (0.625, "temperature", 0.625),

@@ -21,7 +21,7 @@ from puna.models.create.recipe import Recipe
 from puna.models.model import Model
 from puna.names import parse_name
 from puna.scheduler.exchanges import Exchange
-from puna.scheduler.sessions import BadSessionError, SessionStore, read_tokens, shared
+from puna.scheduler.sessions import LEAST_TOKENS, BadSessionError, SessionStore, read_tokens, shared
 
 MAGIC = 0x67677371
 
@@ -420,3 +420,36 @@ def test_sessions_of_models_that_somebody_else_deleted_go_at_the_start(serve: Se
     again = serve(world=server.world)
     assert saved(again) == []
     assert not list(server.world.models.rglob("*.session"))
+
+
+async def test_sessions_that_go_while_others_are_read_fail_nobody(store: SessionStore) -> None:
+    store.directory({"digest": "kept", "context": 1})
+    for _ in range(300):
+        places = [store.directory({"digest": str(number), "context": 1}) for number in range(4)]
+        for place in places:
+            written(store, place, [1]).rename(place / "one.session")
+        forgetting = asyncio.gather(*(asyncio.to_thread(store.forget, str(number)) for number in range(4)))
+        while not forgetting.done():
+            store.context_of("kept"), store.digests(), store.list(), store.clear()  # none may fail
+            await asyncio.sleep(0)
+        await forgetting
+
+
+async def test_a_slot_that_waits_with_what_was_restored_is_given_to_nobody_else(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="2")
+    texts = [PROMPT, "Ships sail the sea by night and carry grain and salt to far harbours. " * 8, "Snow falls. " * 40]
+    for text in texts:
+        await answer(world, text)
+    await world.scheduler.unload(world.cria)
+    assert len(world.scheduler.sessions.list()) == 3
+
+    async with world.scheduler.acquire(world.cria, request(world.cria, 1).options.runner) as lease:
+        assert lease.warm
+        prompts = [Exchange(await lease.client.tokenize(text)) for text in texts]
+        slots = [await lease.warm.ready(lease.client, prompt) for prompt in prompts]
+        assert sorted(slots[:2]) == [0, 1]
+        assert slots[2] is None, "both wait for their requests"
+        body = {"prompt": prompts[0].prompt, "n_predict": 1, "cache_prompt": True, "id_slot": slots[0]}
+        said = await lease.client.post("/completion", body)
+        assert said["timings"]["cache_n"] > LEAST_TOKENS
+        assert await lease.warm.ready(lease.client, prompts[2]) == slots[0], "its request has begun"

@@ -16,7 +16,7 @@ from puna.models.library import Library
 from puna.models.model import Model
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lease import Caller
-from puna.scheduler.scheduler import Scheduler
+from puna.scheduler.lender import Lender
 from puna.settings import Settings
 
 _PRIORITIES = ("interactive", "batch")
@@ -31,7 +31,7 @@ class Services:
 
     settings: Settings
     library: Library
-    scheduler: Scheduler
+    scheduler: Lender
     transfers: Transfers
 
     @property

@@ -3,7 +3,10 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
+
+from puna.models.loadable import ModelFiles
 
 STOP = "stop"
 """The line that tells a runner to end."""
@@ -67,6 +70,12 @@ class RunnerConfig:
     def step(self) -> int:
         """Return how many tokens are evaluated in one step. A text to embed must fit into one."""
         return min(self.micro_batch, self.batch) if self.micro_batch and not self.embedding else self.batch
+
+    @property
+    def files(self) -> ModelFiles:
+        """Return the files that are loaded together."""
+        projector = Path(self.projector_path) if self.projector_path else None
+        return ModelFiles(Path(self.model_path), tuple(map(Path, self.adapter_paths)), projector)
 
     def to_json(self) -> str:
         """Return the configuration as one line of JSON."""

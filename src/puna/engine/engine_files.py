@@ -32,6 +32,17 @@ class EngineFiles:
     stored: tuple[Stored, ...] = ()
 
     @classmethod
+    def of(cls, config: RunnerConfig) -> "EngineFiles":
+        """Return the files of a configuration, all written: what ``open`` and ``fill`` do, for threads."""
+        made = _places(config)
+        try:
+            made._write()
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    @classmethod
     async def open(cls, config: RunnerConfig) -> "EngineFiles":
         """Return the files of a configuration, of which those that are translated are still empty (``fill``).
 

@@ -6,17 +6,29 @@ from puna.errors import BadRequestError, PunaError
 class ModelLoadError(PunaError):
     """The engine could not load a model; the text carries the engine's reason.
 
-    ``killed`` tells that somebody ended the process, as a system without memory does: another try may escape that.
+    ``killed`` tells that somebody ended the process, as a system without memory does, which another try may escape;
+    ``files_at_fault`` that no try can succeed because of what the model's files say, so that the status is 400.
     """
 
-    def __init__(self, message: str, *, out_of_memory: bool = False, killed: bool = False) -> None:
+    def __init__(
+        self, message: str, *, out_of_memory: bool = False, killed: bool = False, files_at_fault: bool = False
+    ) -> None:
         super().__init__(message)
+        self.status = BadRequestError.status if files_at_fault else PunaError.status
         self.out_of_memory = out_of_memory
         self.killed = killed
 
 
 class RunnerCrashedError(PunaError):
-    """The runner's process ended while a request needed it."""
+    """The runner's process ended while a request needed it.
+
+    ``signal`` is what ended it, 0 if none did or that is unknown. ``suspect`` tells that a request may have been the
+    cause, ``alone`` that no other can have been.
+    """
+
+    signal = 0
+    suspect = False
+    alone = False
 
 
 class EngineError(PunaError):

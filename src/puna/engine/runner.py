@@ -6,14 +6,11 @@ import contextlib
 import json
 import logging
 import os
-import re
-import resource
 import secrets
 import signal
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -25,35 +22,18 @@ from puna.engine.config import STOP, RunnerConfig
 from puna.engine.engine_files import EngineFiles
 from puna.engine.environment import environment
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.load_check import check_load
+from puna.engine.memory_limit import limit_memory, limit_processor
 from puna.engine.place import Place
 from puna.engine.progress import LoadProgress
-from puna.engine.words import clean, last_words, told
+from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
+from puna.engine.words import clean, last_words
+from puna.models.loadable import UnloadableError
 
 _STOP_SECONDS = 3.0
 _CRASH_SECONDS = 0.5
 _REMEMBERED_LINES = 40
-_OUT_OF_MEMORY = re.compile(
-    r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate", re.IGNORECASE
-)
 _LOOKS_PER_LIMIT, _LONGEST_PAUSE = 8, 5.0
-_ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """What a process may take in all: seconds of the processor, and bytes of memory that is its own."""
-
-    processor_seconds: int
-    memory: int
-
-    def impose(self, pid: int) -> None:
-        """Bind a child process, where the system can (Linux). It is killed, or gets no memory, beyond."""
-        if sys.platform == "linux":
-            with contextlib.suppress(OSError):  # it has ended
-                seconds = self.processor_seconds
-                resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, seconds + 1))
-                resource.prlimit(pid, resource.RLIMIT_DATA, (self.memory, self.memory))
-                resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
 
 
 class Runner:
@@ -89,12 +69,15 @@ class Runner:
         directory: Path,
         *,
         load_timeout: float,
+        memory: int = 0,
+        processor_seconds: int = 0,
         debug: bool = False,
-        limits: Limits | None = None,
     ) -> Self:
         """Load a model in a new process and return when it answers; its socket is somewhere under ``directory``.
 
-        ``load_timeout`` is how many seconds the load may stand still. Raises ``ModelLoadError`` with the engine's
+        ``load_timeout`` is how many seconds the load may stand still, ``memory`` how many bytes of its own the process
+        may ask for and ``processor_seconds`` how long it may compute (0: any number), where the system can hold it to
+        that. Raises ``ModelLoadError`` with the engine's
         reason; nothing is left then.
         """
         files = await EngineFiles.open(config)
@@ -108,8 +91,8 @@ class Runner:
             files.close()
             place.remove()
             raise
-        if limits:
-            limits.impose(process.pid)
+        limit_memory(process.pid, memory)
+        limit_processor(process.pid, processor_seconds)
         runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
         runner._files = files
         try:
@@ -152,11 +135,23 @@ class Runner:
             )
         if healthy not in done:
             await self._output
-            raise ModelLoadError(
-                f"model {self.name} failed to load: {self._reason()}",
-                out_of_memory=any(_OUT_OF_MEMORY.search(line) for line in self._lines),
-                killed=self._process.returncode == -signal.SIGKILL or self.exceeded_time,
-            )
+            raise await self._failure()
+
+    async def _failure(self) -> ModelLoadError:
+        """Return why the process has ended before the model was loaded."""
+        lines, code = list(self._lines), self._process.returncode or 0
+        at_fault, reason = is_fault_of_files(lines), reason_of(lines, code)
+        if not (at_fault or is_memory(lines) or code == -signal.SIGKILL):  # a fault of the files, if it is one always
+            try:
+                await asyncio.to_thread(check_load, self.config.files)
+            except UnloadableError as error:
+                at_fault, reason = True, str(error)
+        return ModelLoadError(
+            f"model {self.name} failed to load: {reason}",
+            out_of_memory=is_memory(lines),
+            killed=code in (-signal.SIGKILL, -signal.SIGXCPU) and not at_fault,
+            files_at_fault=at_fault,
+        )
 
     async def _stall(self, seconds: float) -> None:
         """Return when the load stands still for so long, or takes far too long in all."""
@@ -180,16 +175,6 @@ class Runner:
             text = clean(line.decode(errors="replace"))
             self._lines.append(text)
             self._log.info("%s", text)
-
-    def _reason(self) -> str:
-        code = self._process.returncode
-        if code is not None and code < 0:  # what it said before has nothing to do with it
-            words = last_words(self._lines)
-            return f"the process was ended by signal {-code}{words and f': {words}'}"
-        errors = [told(line.partition(_ERROR_LEVEL)[2]) for line in self._lines if _ERROR_LEVEL in line]
-        if errors:
-            return "; ".join(dict.fromkeys(errors[:3]))
-        return told(self._lines[-1]) if self._lines else f"the process ended with status {code}"
 
     @property
     def alive(self) -> bool:
@@ -244,7 +229,11 @@ class Runner:
             await asyncio.wait_for(asyncio.shield(self._output), _CRASH_SECONDS)
         how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
         words = last_words(self._lines)
-        return RunnerCrashedError(f"the runner of model {self.name} ended unexpectedly ({how}{words and f': {words}'})")
+        error = RunnerCrashedError(
+            f"the runner of model {self.name} ended unexpectedly ({how}{words and f': {words}'})"
+        )
+        error.signal = max(0, -code) if code is not None else 0
+        return error
 
     def on_exit(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once when the process has ended, however it ended."""

@@ -18,14 +18,15 @@ from typing import Any
 from puna import builtin
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import EngineError, EngineRequestError, ModelLoadError, RunnerCrashedError
-from puna.engine.runner import Limits, Runner
+from puna.engine.runner import Runner
 from puna.models.atomic import AtomicFile
 from puna.models.gguf import GGUFFile
 from puna.models.library import Library
 
 HARMLESS = "{% for message in messages %}{{ message.content }}{% endfor %}"
 """A template for runners whose own is of no use, or not used."""
-_LIMITS = Limits(processor_seconds=3, memory=2 << 30)
+_PROCESSOR_SECONDS = 3
+_MEMORY = 2 << 30
 _SECONDS = 30.0
 """More than the processor's time: other work may hold the trial up."""
 _LONGEST = 1 << 20
@@ -142,7 +143,14 @@ async def _try(text: str, engine: str, directory: Path) -> str:
     try:
         async with asyncio.timeout(_SECONDS):
             config = await asyncio.to_thread(_config, text, engine)
-            runner = await Runner.start(_NAME, config, directory, load_timeout=_SECONDS, limits=_LIMITS)
+            runner = await Runner.start(
+                _NAME,
+                config,
+                directory,
+                load_timeout=_SECONDS,
+                memory=_MEMORY,
+                processor_seconds=_PROCESSOR_SECONDS,
+            )
             try:
                 for conversation in _CONVERSATIONS:
                     # A template may refuse a role or tools; that is then the answer to whoever sends them.

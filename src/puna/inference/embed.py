@@ -10,7 +10,7 @@ from puna.errors import BadRequestError, PunaError
 from puna.inference.options import Options
 from puna.models.model import Model
 from puna.scheduler.lease import Caller, Lease
-from puna.scheduler.scheduler import Scheduler
+from puna.scheduler.lender import Lender
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,7 +34,7 @@ class Embedded:
 
 
 async def embed(
-    scheduler: Scheduler,
+    scheduler: Lender,
     model: Model,
     texts: list[str],
     options: Options,

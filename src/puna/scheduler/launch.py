@@ -233,7 +233,7 @@ def embeds(model: Model, options: RunnerOptions) -> bool:
 
 def is_embedding_model(gguf: GGUFFile) -> bool:
     """Return whether the model was made to embed text, and does not generate any."""
-    return f"{gguf.architecture}.pooling_type" in gguf.metadata
+    return gguf.embeds
 
 
 def _draft(model: Model, tuned: Tuned) -> GGUFFile | None:

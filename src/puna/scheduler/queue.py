@@ -36,7 +36,7 @@ class Ticket:
     """One request that waits: who asks (``client``), for which model (``lane``), in what form (``demand``).
 
     ``arrived`` is in seconds of whatever clock the queue is told. ``again`` marks a request that had its turn and lost
-    its runner: it goes first.
+    its runner: it goes first. ``alone`` lets it run with no other beside it.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Ticket:
     arrived: float
     batch: bool = False
     again: bool = False
+    alone: bool = False
 
 
 @dataclass(slots=True, frozen=True, order=True)

@@ -10,11 +10,14 @@ from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from tests.models.create.tiny import write_gguf
 from tests.models.registry.conftest import OPTIONS, add_model
 from tests.models.registry.fake import CONFIG, FakeRegistry, error, serve
 from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.test_transfers import run, statuses
+from tests.mutants.parts import put_together, take_apart
 
+from puna.engine.load_check import check_load
 from puna.models.manifests import MODEL, BadManifestError
 from puna.models.registry import partial
 from puna.models.registry.errors import (
@@ -408,3 +411,24 @@ async def test_push_resumes_in_another_process(origin, make_transfers) -> None:
         assert 0 < before < len(BLOB)
         await run(make_transfers(origin).pusher.push(name, insecure=True))
     assert fake.taken == len(BLOB)
+
+
+async def test_a_model_that_the_engine_cannot_load_is_kept_with_a_warning(library, make_transfers, tmp_path) -> None:
+    right = write_gguf(tmp_path / "right.gguf")[0].read_bytes()
+    parts = take_apart(right)
+    del parts.tensors[3]
+    wrong = put_together(parts)
+    for data in (right, wrong):
+        fake = FakeRegistry()
+        fake.add(data)
+        async with serve(fake) as address:
+            puller = make_transfers(library, load_check=check_load).puller
+            seen, again = [
+                statuses(await run(puller.pull(f"{address}/a/b", insecure=True))) for _ in ("new", "here already")
+            ]
+        warnings = [status for status in seen if status.startswith("warning: ")]
+        assert len(warnings) == (data == wrong)
+        assert not warnings or "the engine cannot load this model: tensor 'blk.0.attn_" in warnings[0]
+        assert not [status for status in again if status.startswith("warning: ")]
+        assert seen[-1] == again[-1] == "success"
+        assert library.blobs.has(digest_bytes(data))

@@ -13,6 +13,7 @@ from puna.api.ollama.progress import Batches, batches_response, run_in_thread
 from puna.api.ollama.schemas import CreateBody
 from puna.api.ollama.transfers import is_remote
 from puna.api.services import Services, ServicesDep
+from puna.engine.load_check import check_load
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError, PunaError
 from puna.inference.capabilities import parse_template
 from puna.inference.options import Options
@@ -32,7 +33,7 @@ async def create_route(
     if not body.reference:
         raise BadRequestError("model is required")
     name, recipe = parse_name(body.reference), recipe_of(body)
-    work = run_in_thread(functools.partial(create, services.library, name, recipe))
+    work = run_in_thread(functools.partial(create, services.library, name, recipe, load_check=check_load))
     if recipe.base and not _is_here(services, body.from_):
         work = _pulled_first(services, body.from_, work, guarded=is_remote(request))
     return await batches_response(request, work, stream=body.stream)

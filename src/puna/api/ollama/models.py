@@ -34,7 +34,7 @@ async def tags_route(services: ServicesDep) -> Response:
 @router.get("/api/ps", tags=["models"])
 async def ps_route(services: ServicesDep) -> Response:
     """List the models in memory."""
-    return json_response({"models": [running(entry) for entry in services.scheduler.loaded()]})
+    return json_response({"models": [running(state) for state in services.scheduler.models()]})
 
 
 @router.post("/api/show", tags=["models"], openapi_extra=request_body(ShowBody))

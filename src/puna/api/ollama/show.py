@@ -11,7 +11,7 @@ from puna.models.gguf import GGUFArray
 from puna.models.listing import Listing
 from puna.models.model import Model
 from puna.models.modelfile.write import modelfile_of, parameter_lines
-from puna.scheduler.lease import LoadedModel
+from puna.scheduler.residency import ModelState
 
 _SHORT_ARRAY = 5
 _LEFT_OUT = ("general.name", "tokenizer.chat_template")
@@ -55,23 +55,19 @@ def list_body(listing: Listing) -> bytes:
     return body
 
 
-def running(entry: LoadedModel) -> dict[str, Any]:
-    """Return a model's entry in ``/api/ps``. A model that answers right now expires ``keep_alive`` from now."""
-    if not math.isfinite(entry.keep_alive):
-        expires = datetime.now(UTC) + _NEVER
-    elif entry.users:
-        expires = datetime.now(UTC) + timedelta(seconds=entry.keep_alive)
-    else:
-        expires = datetime.fromtimestamp(entry.expires_at, UTC)
+def running(state: ModelState) -> dict[str, Any]:
+    """Return a model's entry in ``/api/ps``."""
+    stays = not math.isfinite(state.expires_at)
+    expires = datetime.now(UTC) + _NEVER if stays else datetime.fromtimestamp(state.expires_at, UTC)
     return {
-        "name": str(entry.model.name),
-        "model": str(entry.model.name),
-        "size": entry.size,
-        "digest": entry.model.digest,
-        "details": details(entry.model),
+        "name": str(state.model.name),
+        "model": str(state.model.name),
+        "size": state.size,
+        "digest": state.model.digest,
+        "details": details(state.model),
         "expires_at": expires,
-        "size_vram": entry.size_on_cards,
-        "context_length": entry.config.context,
+        "size_vram": state.size_on_cards,
+        "context_length": state.context,
     }
 
 

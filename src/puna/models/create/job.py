@@ -14,6 +14,7 @@ from puna.models.create.progress import CancelledCheck, CreateCancelledError, Me
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.gguf_types import GGUFError
 from puna.models.library import Library
+from puna.models.loadable import LoadCheck, anything
 from puna.models.manifests import Layer
 from puna.models.store import digest_bytes
 
@@ -37,6 +38,7 @@ class Job:
     hold: Callable[[str], None]
     added: list[str] = field(default_factory=list)
     """The digests of blobs that this creation put in the store."""
+    load_check: LoadCheck = anything
 
     def check(self) -> None:
         """Raise ``CreateCancelledError`` when nobody waits for the model any more."""

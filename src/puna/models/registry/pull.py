@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from puna.errors import ModelNotFoundError, PunaError
+from puna.models.loadable import LoadCheck, UnloadableError, anything, try_to_load
 from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.blobs import BlobKeeper
@@ -94,8 +95,16 @@ class FailedPlan:
 class Puller:
     """Pulls into one library. Calls for one model share the work; it ends early when nobody waits for it any more."""
 
-    def __init__(self, library: ModelStore, api: RegistryApi, keeper: BlobKeeper, policy: AccessPolicy) -> None:
+    def __init__(
+        self,
+        library: ModelStore,
+        api: RegistryApi,
+        keeper: BlobKeeper,
+        policy: AccessPolicy,
+        load_check: LoadCheck = anything,
+    ) -> None:
         self._library = library
+        self._load_check = load_check
         self._api = api
         self._keeper = keeper
         self._policy = policy
@@ -159,6 +168,7 @@ class Puller:
             await self._fetch_blobs(target, remote, report)
             report(Progress("verifying sha256 digest"))
             report(Progress("writing manifest"))
+            is_new = not await in_thread(self._is_current, target.name, remote.manifest)
             unused = await in_thread(self._is_replaced, target.name, remote.manifest)
             try:
                 await in_thread(self._library.put, target.name, remote.manifest)
@@ -168,7 +178,24 @@ class Puller:
                     raise
         if unused:
             report(Progress("removing unused layers"))
+        if is_new and (warning := await in_thread(self._warning, remote.manifest)):
+            report(Progress(f"warning: {warning}"))
         report(Progress("success"))
+
+    def _is_current(self, name: ModelName, manifest: Manifest) -> bool:
+        """Return whether the name has this manifest already."""
+        try:
+            return self._library.manifests.read(name).digest == manifest.digest
+        except (ModelNotFoundError, BadManifestError):
+            return False
+
+    def _warning(self, manifest: Manifest) -> str:
+        """Return why the engine cannot load what was fetched, "" if it can. A later engine may, so the model stays."""
+        try:
+            try_to_load(manifest.layers, self._library.blobs, self._load_check)
+        except (UnloadableError, BlobNotFoundError) as error:
+            return str(error)
+        return ""
 
     def _is_replaced(self, name: ModelName, manifest: Manifest) -> bool:
         """Return whether the name has a manifest now with layers that the new one lacks."""

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from puna.models.atomic import remove_leftovers
+from puna.models.loadable import LoadCheck, anything
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.auth import Authenticator
 from puna.models.registry.blobs import BlobKeeper
@@ -19,7 +20,10 @@ from puna.settings import Settings
 
 
 class Transfers:
-    """Pulls, pushes and repairs for one library. Make it and close it on the event loop that uses it."""
+    """Pulls, pushes and repairs for one library. Make it and close it on the event loop that uses it.
+
+    ``load_check`` says of a model that has been fetched whether it can be run.
+    """
 
     def __init__(
         self,
@@ -28,6 +32,7 @@ class Transfers:
         *,
         options: TransferOptions | None = None,
         identity: Identity | None = None,
+        load_check: LoadCheck = anything,
     ) -> None:
         options = options or TransferOptions()
         policy = AccessPolicy.from_settings(settings)
@@ -38,7 +43,7 @@ class Transfers:
         root: Path = library.blobs.directory.parent
         self.keeper = BlobKeeper(root, library.blobs, options)
         self._uploads = UploadStore(root)
-        self.puller = Puller(library, api, self.keeper, policy)
+        self.puller = Puller(library, api, self.keeper, policy, load_check)
         self.verifier = Verifier(library, api, self.keeper, policy)
         self.pusher = Pusher(library, api, self._uploads, policy, options)
 

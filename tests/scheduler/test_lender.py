@@ -17,12 +17,21 @@ from tests.scheduler.conftest import Make, World, request, until
 from puna.engine.client import EngineClient
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.memory_limit import allocated
 from puna.engine.runner import Runner
 from puna.errors import NotFoundError, UnavailableError
+from puna.inference.embed import embed
 from puna.inference.events import Finished
 from puna.inference.generate import generate
 from puna.models.model import Model
-from puna.scheduler.lease import Caller, RequestCanceledError
+from puna.scheduler.capacity import Capacity
+from puna.scheduler.lease import (
+    Caller,
+    RequestCanceledError,
+    RunnerHeldError,
+    RunnerStalledError,
+    RunnerTooLargeError,
+)
 from puna.scheduler.memory import OutOfMemoryError
 from puna.scheduler.watchdog import Watched
 
@@ -92,6 +101,7 @@ async def test_requests_that_are_cancelled_do_not_pile_up_in_memory(make: Make) 
         world.scheduler.cancel(name)
         with pytest.raises(RequestCanceledError):
             await anext(events)
+        await until(lambda: not world.scheduler.requests())
 
     world = make()
     await cancel_one("first")
@@ -419,3 +429,227 @@ async def test_a_load_without_enough_memory_sends_idle_models_away(
     with pytest.raises(ModelLoadError, match="failed to allocate"):
         await world.say(world.another("one"))
     assert not world.scheduler.loaded()
+
+
+async def compile_for_ever(world: World) -> None:
+    """Have the engine compile what it does not come to an end with; Puna's own routes would refuse it."""
+    schema = {"type": "object", "properties": {"n": {"type": "integer", "multipleOf": 12345678}}, "required": ["n"]}
+    async with world.scheduler.acquire(world.cria, request(world.cria, 1).options.runner) as lease:
+        await lease.client.post("/completion", {"prompt": [1], "json_schema": schema, "n_predict": 20})
+
+
+async def gone(work: Any, world: World) -> None:
+    """Let work begin, and its client go away."""
+    task = asyncio.create_task(work)
+    await asyncio.sleep(0.5)
+    assert [state.state for state in world.scheduler.requests()] == ["running"]
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_slot_that_goes_on_for_a_client_that_has_gone_takes_the_model_from_nobody(make: Make) -> None:
+    world = make()
+    expected = await world.say()
+    (pid,) = pids(world)
+    await gone(compile_for_ever(world), world)
+    assert [state.state for state in world.scheduler.requests()] == ["ending"]
+    began = time.monotonic()
+    another = asyncio.create_task(world.say(world.another("one")))
+    assert await asyncio.gather(*(world.say() for _ in range(3))) == [expected] * 3
+    assert time.monotonic() - began < 12
+    await another
+    assert pid not in pids(world)
+    assert not world.scheduler.requests()
+
+
+async def test_a_slot_that_goes_on_is_noticed_when_nobody_asks_any_more(make: Make) -> None:
+    world = make()
+    await world.say()
+    (process,) = world.processes()
+    await gone(compile_for_ever(world), world)
+    await until(lambda: not process.is_running() and not world.scheduler.requests())
+
+
+async def test_a_client_that_goes_away_costs_nobody_the_runner(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="2")
+    await world.say()
+    before = pids(world)
+    long = asyncio.create_task(world.say(tokens=100_000))
+    for _ in range(3):
+        events = generate(world.scheduler, request(world.cria, 400))
+        await anext(events)
+        await anext(events)
+        await events.aclose()
+    await until(lambda: [state.state for state in world.scheduler.requests()] == ["running"], 3)
+    long.cancel()
+    await asyncio.gather(long, return_exceptions=True)
+    await until(lambda: not world.scheduler.requests(), 3)
+    await asyncio.sleep(4)
+    assert pids(world) == before
+
+
+async def test_a_request_that_was_alone_on_a_runner_that_broke_does_not_run_again(make: Make) -> None:
+    world = make()
+    await world.say()
+    os.kill(pids(world)[0], signal.SIGSTOP)
+    asked = asyncio.create_task(world.say())
+    await asyncio.sleep(0.1)
+    os.kill(pids(world)[0], signal.SIGABRT)
+    os.kill(pids(world)[0], signal.SIGCONT)
+    with pytest.raises(RunnerCrashedError, match="by signal 6"):
+        await asked
+    assert not world.processes()
+
+
+async def test_of_requests_on_a_runner_that_broke_each_runs_again_by_itself(make: Make) -> None:
+    world = make()
+    expected = await world.say()
+    (pid,) = pids(world)
+    os.kill(pid, signal.SIGSTOP)
+    asked = [asyncio.create_task(world.say(tokens=tokens)) for tokens in (100_000, 8)]
+    await asyncio.sleep(0.1)
+    os.kill(pid, signal.SIGABRT)
+    os.kill(pid, signal.SIGCONT)
+    await until(lambda: pids(world) and pid not in pids(world))
+    await until(lambda: sorted(state.state for state in world.scheduler.requests()) == ["running", "waiting"])
+    os.kill(pids(world)[0], signal.SIGABRT)
+    with pytest.raises(RunnerCrashedError, match="by signal 6"):
+        await asked[0]
+    assert await asked[1] == expected
+
+
+@pytest.mark.parametrize(
+    ("error", "caller", "again"),
+    [
+        (RunnerCrashedError("killed"), Caller(), True),
+        (RunnerCrashedError("killed"), Caller(losses=1), False),
+        (RunnerHeldError("m", 4), Caller(losses=2), True),
+        (RunnerHeldError("m", 4), Caller(losses=3), False),
+        (RunnerHeldError("m", 4), Caller(losses=1, alone=True), False),
+        (RunnerStalledError("m", 4), Caller(), True),
+    ],
+)
+def test_how_often_a_request_runs(error: RunnerCrashedError, caller: Caller, again: bool) -> None:
+    if again:
+        following = caller.after(error)
+        assert (following.losses, following.alone) == (caller.losses + 1, error.suspect)
+    else:
+        with pytest.raises(type(error)):
+            caller.after(error)
+
+
+async def test_a_runner_that_takes_more_memory_than_planned_is_ended(make: Make) -> None:
+    world = make()
+    await world.say()
+    entry = world.scheduler.loaded()[0]
+    entry.most_memory = 1 << 20
+    asked = asyncio.create_task(world.say(tokens=100_000))
+    with pytest.raises(RunnerTooLargeError, match="took more memory than it may"):
+        await asked
+
+
+async def test_a_runner_cannot_ask_for_more_memory_than_planned_and_a_margin(make: Make) -> None:
+    world = make(PUNA_MEMORY_MARGIN="64M")
+    await world.say()
+    (process,) = world.processes()
+    bound, _ = resource.prlimit(process.pid, resource.RLIMIT_DATA)
+    plan = world.scheduler.loaded()[0].resident.plan
+    assert allocated(process.pid) <= bound <= allocated(process.pid) + (64 << 20) + plan.prompt_cache
+    unbound = make(PUNA_MEMORY_MARGIN="0")
+    await unbound.say()
+    bound, _ = resource.prlimit(unbound.scheduler.loaded()[0].runner.pid, resource.RLIMIT_DATA)
+    assert bound == resource.RLIM_INFINITY
+
+
+async def test_a_load_that_nobody_waits_for_any_more_ends(make: Make) -> None:
+    world = make()
+    asked = [asyncio.create_task(world.say()) for _ in range(2)]
+    await until(world.processes)
+    (process,) = world.processes()
+    process.suspend()
+    assert [load.model for load in world.scheduler.loading()] == ["cria:latest"]
+    asked[0].cancel()
+    await asyncio.sleep(0.2)
+    assert process.is_running()
+    asked[1].cancel()
+    await until(lambda: not (world.processes() or world.scheduler.loading()), 5)
+    assert await world.say()
+
+
+async def test_a_load_that_drags_on_holds_up_no_other_model(make: Make) -> None:
+    world = make()
+    one, two = world.another("one"), world.another("two")
+    asked = asyncio.create_task(world.say(one))
+    await until(world.processes)
+    world.processes()[0].suspend()
+    began = time.monotonic()
+    assert await world.say(two)
+    assert time.monotonic() - began < 6
+    asked.cancel()
+    await asyncio.gather(asked, return_exceptions=True)
+
+
+async def vectors(world: World) -> None:
+    await embed(world.scheduler, world.cria, ["a text"], request(world.cria, 1).options)
+
+
+async def test_texts_to_embed_wait_for_no_answer_and_nothing_is_loaded_twice(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="1", OLLAMA_MAX_LOADED_MODELS="1")
+    await world.say()
+    answer = asyncio.create_task(world.say(tokens=100_000))
+    await until(lambda: world.scheduler.requests())
+    async with asyncio.timeout(10):
+        await vectors(world)
+    assert not answer.done()
+    both = sorted(pids(world))
+    assert len(both) == 2
+    answer.cancel()
+    await asyncio.gather(answer, return_exceptions=True)
+    for _ in range(2):
+        await vectors(world)
+        await world.say()
+    assert sorted(pids(world)) == both
+    (state,) = world.scheduler.models()
+    assert state.size == sum(entry.size for entry in world.scheduler.loaded())
+    await world.scheduler.unload(world.cria)
+    assert not world.processes()
+
+
+async def test_where_memory_is_short_one_runner_does_both_from_then_on(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Capacity, "bytes", lambda _: 400 << 20)
+    world = make()
+    await world.say()
+    await vectors(world)
+    only = pids(world)
+    assert len(only) == 1
+    await world.say(num_ctx=256)
+    await vectors(world)
+    assert pids(world) == only
+    await world.scheduler.unload(world.cria)
+    await world.say()
+    only = pids(world)
+    await vectors(world)
+    assert pids(world) == only
+
+
+async def test_when_a_model_is_said_to_leave(make: Make) -> None:
+    def left() -> float:
+        (state,) = world.scheduler.models()
+        return state.expires_at - time.time()
+
+    world = make(OLLAMA_KEEP_ALIVE="100s")
+    first = generate(world.scheduler, request(world.cria, 100_000), keep_alive=50)
+    await anext(first)
+    assert left() == pytest.approx(50, abs=2), "it was never idle"
+    await first.aclose()
+    await world.say()
+    assert left() == pytest.approx(100, abs=2)
+    second = generate(world.scheduler, request(world.cria, 100_000), keep_alive=0)
+    await anext(second)
+    assert left() == pytest.approx(100, abs=2), "when it was to leave before this request, as in Ollama"
+    world.scheduler.loaded()[0].expires_at = 1.0
+    assert left() == pytest.approx(0, abs=2), "no time that has passed"
+    await second.aclose()
+    await until(lambda: not world.processes())
