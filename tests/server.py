@@ -21,8 +21,10 @@ import requests
 import puna
 
 SOURCE = Path(puna.__file__).parents[1]
-_MARK = "PUNA_TESTS_MARK"
-"""A variable in the environment of everything that tests start, by which its processes are found."""
+_MARK = "LC_PUNA_TESTS_MARK"
+"""A variable in the environment of everything that tests start, by which its processes are found.
+
+It looks like one of the language, which even runners inherit."""
 _KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "COVERAGE_PROCESS_START")
 _START_SECONDS = 60
 T = TypeVar("T")

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 import requests
+from tests.conftest import Serve
 from tests.server import Server
+from tests.system import require_native
 
 
 def embed(server: Server, **body: Any) -> dict[str, Any]:
@@ -49,6 +51,26 @@ def test_requests_at_the_same_time_do_not_mix(server: Server) -> None:
         )
     for index, answer in enumerate(beside):
         assert answer["embeddings"][0] == pytest.approx(alone[index % 4], abs=5e-3)
+
+
+@pytest.mark.parametrize("engine", ["portable", "native"])
+def test_any_number_of_slots_and_any_batch_will_do(serve: Serve, engine: str) -> None:
+    settings = {"OLLAMA_NUM_PARALLEL": "3"}
+    server = serve(settings if engine == "portable" else settings | {"PUNA_ENGINE": require_native()})
+    (vector,) = embed(server, input="a llama")["embeddings"]
+    for size in (1, 2, 64, 683):
+        (other,) = embed(server, input="a llama", options={"num_batch": size})["embeddings"]
+        assert other == pytest.approx(vector, abs=5e-3)
+        asked = {"model": "cria", "prompt": "hi", "stream": False, "options": {"num_batch": size, "num_predict": 2}}
+        assert server.ask("/api/generate", asked)["eval_count"] == 2
+
+
+def test_a_small_batch_cuts_no_text(server: Server) -> None:
+    text = "the high plain, where it is cold " * 60
+    (whole,) = (whole_answer := embed(server, input=text))["embeddings"]
+    (same,) = (answer := embed(server, input=text, options={"num_batch": 64}))["embeddings"]
+    assert answer["prompt_eval_count"] == whole_answer["prompt_eval_count"] > 300
+    assert same == pytest.approx(whole, abs=5e-3)
 
 
 def test_nothing_to_embed(server: Server) -> None:

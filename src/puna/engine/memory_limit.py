@@ -25,6 +25,16 @@ def limit_memory(pid: int, size: int) -> None:
                 resource.prlimit(pid, resource.RLIMIT_DATA, (size, most))
 
 
+def limit_processor(pid: int, seconds: int) -> None:
+    """End a process by SIGXCPU once it has computed for so many seconds, 0 for never. Linux only."""
+    if seconds and sys.platform == "linux":
+        import resource
+
+        with contextlib.suppress(OSError, ValueError):
+            resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, seconds + 1))
+            resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0))
+
+
 def allocated(pid: int) -> int:
     """Return how many bytes a process has that count against its bound, 0 if that is unknown."""
     with contextlib.suppress(OSError, ValueError):

@@ -13,7 +13,7 @@ _ENDLESS_CONTEXTS = 10
 """A generation without a limit of its own ends after this many contexts, as in Ollama: it may never stop by itself."""
 
 _LOOK_BACK = ("repeat_last_n", "dry_penalty_last_n")
-"""Options for which -1 means the whole context; the engine wants the number."""
+"""Options for which -1 means the whole context; the engine wants the number, and makes room for as many tokens."""
 
 
 def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
     bound: dict[str, Any] = {"grammar": request.format.grammar} if isinstance(request.format, Constraint) else {}
     if bound or options.sampling.get("grammar"):
         bound["ignore_eos"] = False  # at its end a grammar allows nothing else, and the engine fails
-    look_back = {name: context for name in _LOOK_BACK if options.sampling.get(name) == -1}
+    look_back = {name: context for name in _LOOK_BACK if not 0 <= options.sampling.get(name, 0) <= context}
     return {
         **options.sampling,
         **look_back,

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
-from puna.engine.errors import RunnerCrashedError
+from puna.engine.errors import RunnerCrashedError, TemplateTimeoutError
 from puna.errors import UnavailableError
 from puna.models.model import Model
 from puna.scheduler.admission import Admission, Request, RequestState, ending
@@ -67,6 +67,7 @@ class Lender:
         if not self._residency.of(model.digest):
             chosen = self._loader.chosen(model)
             await self._capacity.look(chosen[0])
+            await self._loader.template_fault(model, chosen[0])  # so that nobody else's load has to wait for it
         lane = self._lanes.of(model, options)
         request = self._submit(model, lane, caller or Caller(), chosen)
         try:
@@ -83,6 +84,9 @@ class Lender:
             try:
                 yield lease
                 broken_off = False
+            except TemplateTimeoutError:
+                self._lost(entry)  # it would compute for ever
+                raise
             except RunnerCrashedError as error:
                 if lease.ended_by is None:
                     self._lost(entry)

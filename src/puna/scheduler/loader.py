@@ -11,6 +11,7 @@ from puna.engine.config import RunnerConfig
 from puna.engine.errors import ModelLoadError
 from puna.engine.memory_limit import allocated, limit_memory, stacks
 from puna.engine.runner import Runner
+from puna.engine.template_trial import HARMLESS, TemplateTrials
 from puna.models.gguf import kv_cache_bytes_per_token
 from puna.models.model import Model
 from puna.scheduler.admission import Request
@@ -52,6 +53,7 @@ class Loader:
         self._policy = policy
         self._capacity = capacity
         self._make_room = make_room
+        self._templates = TemplateTrials(settings.home / "templates", directory)
         self._tuning = TuningStore(settings.home / "tuning")
         self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
 
@@ -63,6 +65,12 @@ class Loader:
     def demand(self, model: Model, options: RunnerOptions, engine: str, tuned: Tuned) -> Demand:
         """Return what a request needs of a runner."""
         return demand_of(model, options, self._settings, engine, tuned, self._capacity.cards(engine))
+
+    async def template_fault(self, model: Model, engine: str) -> str:
+        """Return why the engine cannot use the model's own chat template, "" if it can, or need not."""
+        if model.is_builtin or model.template:
+            return ""
+        return await self._templates.fault(model.gguf, engine, engine_identity(engine))
 
     async def load(self, resident: Resident, request: Request) -> LoadedModel:
         """Start a runner; once more, and smaller if need be, when memory may have been the reason that it failed.
@@ -86,6 +94,9 @@ class Loader:
         model = request.model
         config = runner_config(model, request.options, resident.plan, self._settings, request.engine, request.tuned)
         _ = model.config  # read now, for the list of models in memory: the file may be gone before the model is
+        fault = await self.template_fault(model, request.engine)
+        if fault:
+            config = replace(config, chat_template=HARMLESS)
         warm = await asyncio.to_thread(self._warm_slots, model, config)
         extra = self._extra(resident, model)
         runner = await Runner.start(
@@ -96,6 +107,7 @@ class Loader:
             memory=int(_LOADING * resident.plan.size) + stacks() + _PROCESS + extra if extra else 0,
             debug=self._settings.debug,
         )
+        runner.client.template_fault = fault
         has = allocated(runner.pid)
         if extra and has:
             limit_memory(runner.pid, has + extra)
