@@ -46,7 +46,10 @@ class Truncation:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of an answer. Times are in nanoseconds; ``reason`` is "stop" or "length"."""
+    """The end of an answer. Times are in nanoseconds; ``reason`` is "stop" or "length".
+
+    ``stop`` is the stop string that ended it, "" where none did.
+    """
 
     reason: str
     prompt_tokens: int
@@ -54,6 +57,7 @@ class Finished:
     generated_tokens: int
     generation_duration: int
     cached_tokens: int = 0
+    stop: str = ""
     truncation: Truncation | None = None
     context: tuple[int, ...] = field(default=())
 

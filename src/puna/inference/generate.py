@@ -6,9 +6,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from puna.engine.client import EngineClient
-from puna.engine.errors import RunnerCrashedError
+from puna.engine.errors import EngineError, RunnerCrashedError
 from puna.inference.capabilities import capabilities, require
-from puna.inference.events import Delta, Event, Finished
+from puna.inference.events import Event, Finished
 from puna.inference.format.native_schema import native_schema
 from puna.inference.prepare import Prepared, prepare
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
@@ -62,7 +62,6 @@ async def generate(
                         yield events
                         if isinstance(events[-1], Finished):
                             return  # what the engine meets with now is of no interest to anybody
-            return
         except RunnerCrashedError:
             if answering or caller.again:
                 raise
@@ -115,21 +114,30 @@ async def _answer(
     stream, decode = _call(lease.client, prepared)
     said: list[str] = []
     plain, begun = True, False
+    events: list[Event | Started] = []
+    end: Finished | None = None
     try:
         async with aclosing(stream) as batches:
             async for batch in batches:
                 begun = True
-                events: list[Event | Started] = []
+                events = []
                 for item in batch:
                     for event in decode(item):
-                        if isinstance(event, Delta):
-                            said.append(event.content)
-                            plain = plain and not (event.thinking or event.tool_calls)
-                            events.append(event)
-                        else:
-                            events.append(await _finish(request, prepared, lease, event, "".join(said)))
+                        if isinstance(event, Finished):
+                            end = event
+                            break
+                        said.append(event.content)
+                        plain = plain and not (event.thinking or event.tool_calls)
+                        events.append(event)
+                    if end:
+                        break
+                if end:
+                    break  # what the engine sends or meets with now is of no interest to anybody
                 if events:
                     yield events
+        if end is None:
+            raise EngineError("the engine's answer broke off")
+        yield [*events, await _finish(request, prepared, lease, end, "".join(said))]
     finally:
         if lease.warm and begun:  # a template leaves out thoughts of the past, and may write a call in another way
             lease.warm.note(Exchange(_prompt(prepared), "".join(said) if plain else ""))

@@ -2,7 +2,7 @@
 
 import base64
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -51,6 +51,7 @@ class Prepared:
     prompt: str | None = None
     chat: Mapping[str, Any] | None = None
     prefix: tuple[int, ...] = ()
+    stops: tuple[str, ...] = ()
     closing: str = ""
     context: int = 0
     truncation: Truncation | None = None
@@ -125,7 +126,7 @@ async def _chat(request: GenerationRequest, client: EngineClient, context: int, 
     return Prepared(
         route="/v1/chat/completions",
         body=body | common_body(request, context, tokens),
-        decode=ChatDecoder().decode,
+        decode=ChatDecoder(request.options.stop).decode,
         chat=body,
         truncation=truncation,
     )
@@ -190,7 +191,11 @@ def _parsed(
     if conversation.tools and template is not None:
         names = [str(tool["function"]["name"]) for tool in conversation.tools]
         parsers.append(ToolCallParser(tool_call_prefix(template), names))
-    return replace(prepared, decode=TextDecoder(parsers).decode if parsers else decode_completion, closing=closing)
+    return replace(prepared, decode=_decoder(parsers, request.options.stop), closing=closing)
+
+
+def _decoder(parsers: Sequence[OutputParser], stops: Sequence[str]) -> Decode:
+    return TextDecoder(parsers, stops).decode if parsers or stops else decode_completion
 
 
 _USUAL_TAGS = ("<think>", "</think>")
@@ -281,7 +286,8 @@ async def _infill(request: GenerationRequest, client: EngineClient, context: int
     tokens = [*beginning, *prefix, between, *suffix, end]
     body = {"prompt": tokens} | common_body(request, context, len(tokens)) | logprobs_for_completion(request)
     prompt = await client.detokenize(tokens)
-    return Prepared("/completion", body, decode_completion, prompt=prompt, truncation=truncation)
+    decode = _decoder([], request.options.stop)
+    return Prepared("/completion", body, decode, prompt=prompt, truncation=truncation)
 
 
 async def _from_text(
@@ -307,9 +313,10 @@ async def _from_text(
     return Prepared(
         route="/completion",
         body=body,
-        decode=decode_completion,
+        decode=_decoder([], request.options.stop),
         prompt=prompt,
         prefix=prefix,
+        stops=request.options.stop,
         context=context,
         truncation=truncation,
     )
