@@ -15,7 +15,7 @@ from puna.inference.requests import Conversation, Message, Think, ToolCall
     [
         ({}, True, 1000),
         ({"num_predict": -2}, True, 1000),
-        ({"num_predict": 0}, True, 0),
+        ({"num_predict": 0}, True, 1000),
         ({"num_predict": 7}, True, 7),
         ({}, False, 60),
         ({"num_predict": 7}, False, 7),

@@ -24,7 +24,7 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
     chat route does not say which it met. Each event then carries the counts, which the call is ended too early for.
     """
     options = request.options
-    limit = options.num_predict if options.num_predict >= 0 else _ENDLESS_CONTEXTS * context
+    limit = options.num_predict if options.num_predict > 0 else _ENDLESS_CONTEXTS * context
     if not request.shift:
         limit = min(limit, max(context - prompt_tokens, 1))
     look_back = {name: context for name in _LOOK_BACK if options.sampling.get(name) == -1}

@@ -28,6 +28,7 @@ from puna.inference.prompt.ollama_template import (
     thinking_tags,
     tool_call_prefix,
 )
+from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, Message, Think
 from puna.inference.text_decoder import TextDecoder
 
@@ -73,7 +74,7 @@ async def prepare(request: GenerationRequest, client: EngineClient, context: int
         case Conversation():
             if request.context:
                 return await _continuation(request, client, context, request.input)
-            template = go_template(request)
+            template = await beside_the_loop(lambda: go_template(request))
             if template is None:
                 return await _chat(request, client, context, request.input)
             return await _templated(request, client, context, request.input, template)
@@ -163,16 +164,17 @@ async def _templated(
     marker = await _media_marker(client, conversation.messages)
     pictures = ImageCounter(client)
 
-    def render(messages: tuple[Message, ...]) -> str:
+    async def render(messages: tuple[Message, ...]) -> str:
         turns = [_template_message(message, marker) for message in messages]
-        return template.render(TemplateValues(messages=turns, tools=conversation.tools, think=think))
+        values = TemplateValues(messages=turns, tools=conversation.tools, think=think)
+        return await beside_the_loop(lambda: template.render(values))
 
     async def count(messages: tuple[Message, ...]) -> int:
-        text = render(messages).replace(marker, "")
+        text = (await render(messages)).replace(marker, "")
         return len(await client.tokenize(text)) + await pictures.count(messages)
 
     messages, truncation = await fit(conversation.messages, count, context, truncate=request.truncate)
-    prompt = render(messages)
+    prompt = await render(messages)
     images = [image for message in messages for image in message.images]
     counted = await count(messages) if images and not request.shift else 0
     prepared = await _from_text(request, client, context, prompt, images, counted=counted)
@@ -232,13 +234,14 @@ async def _continuation(
     request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation
 ) -> Prepared:
     """Tokens of an earlier answer, then the new turn."""
-    template = go_template(request)
+    template = await beside_the_loop(lambda: go_template(request))
     marker = await _media_marker(client, conversation.messages)
     if template is None:
         prompt = await client.apply_template(chat_body(request, conversation, effective_think(request)))
     else:
         turns = [_template_message(message, marker) for message in conversation.messages]
-        prompt = template.render(TemplateValues(messages=turns, think=effective_think(request)))
+        values = TemplateValues(messages=turns, think=effective_think(request))
+        prompt = await beside_the_loop(lambda: template.render(values))
     images = [image for message in conversation.messages for image in message.images]
     if images:  # go with text only
         prompt = await client.detokenize(list(request.context)) + prompt
@@ -272,9 +275,9 @@ async def _fitting(client: EngineClient, context: int, text: str, images: list[b
 
 async def _infill(request: GenerationRequest, client: EngineClient, context: int, gap: Infill) -> Prepared:
     text = request.template or request.model.template
-    if text and "suffix" in parse_template(text).variables:
+    if text and "suffix" in (template := await beside_the_loop(lambda: parse_template(text))).variables:
         values = TemplateValues(prompt=gap.prefix, suffix=gap.suffix, think=effective_think(request))
-        return await _from_text(request, client, context, parse_template(text).render(values))
+        return await _from_text(request, client, context, await beside_the_loop(lambda: template.render(values)))
     require(request.model, request.name, "insert")
     # The engine has a route for this as well, but it cuts long texts without saying so.
     before, between, end = fim_tokens(request.model.gguf)

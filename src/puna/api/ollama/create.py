@@ -12,6 +12,7 @@ from puna.api.http.body import json_body, request_body
 from puna.api.ollama.progress import Batches, batches_response, run_in_thread
 from puna.api.ollama.schemas import CreateBody
 from puna.api.ollama.transfers import is_remote
+from puna.api.ollama.translate import role_of
 from puna.api.services import Services, ServicesDep
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError, PunaError
 from puna.inference.capabilities import parse_template
@@ -57,7 +58,7 @@ def recipe_of(body: CreateBody) -> Recipe:
         system=body.system,
         licenses=(body.license,) if isinstance(body.license, str) else tuple(body.license),
         parameters=body.parameters,
-        messages=tuple({"role": message.role, "content": message.content} for message in body.messages),
+        messages=tuple({"role": role_of(message.role), "content": message.content} for message in body.messages),
         requires=body.requires,
         renderer=body.renderer,
         parser=body.parser,

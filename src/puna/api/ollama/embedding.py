@@ -24,15 +24,19 @@ async def embed_route(
     """Return a vector of unit length for each text."""
     started = time.perf_counter_ns()
     texts = ([body.input] if body.input else []) if isinstance(body.input, str) else body.input
+    if not texts:
+        await _embed(request, services, body, texts)
+        return json_response({"model": body.model, "embeddings": []})
     result = await _embed(request, services, body, texts, truncate=body.truncate, dimensions=body.dimensions)
     return json_response(
         {
             "model": body.model,
-            "embeddings": result.vectors if texts else [],
+            "embeddings": result.vectors,
             "total_duration": time.perf_counter_ns() - started,
             "load_duration": result.load_duration,
             "prompt_eval_count": result.prompt_tokens,
         }
+        | _left_out(result)
     )
 
 
@@ -40,10 +44,17 @@ async def embed_route(
 async def embeddings_route(
     request: Request, body: Annotated[EmbeddingsBody, Depends(json_body(EmbeddingsBody))], services: ServicesDep
 ) -> Response:
-    """Return the vector of one text as the model makes it: the older form, without a length of one."""
+    """Return the vector of one text: the older form, for some models as long as they make it."""
     texts = [body.prompt] if body.prompt else []
-    result = await _embed(request, services, body, texts, normalize=False)
+    result = await _embed(request, services, body, texts, normalize=None)
     return json_response({"embedding": result.vectors[0] if texts else []})
+
+
+def _left_out(result: Embedded) -> dict[str, Any]:
+    """Return the fields that say what was cut, as the end of an answer has them."""
+    if not result.dropped_tokens:
+        return {}
+    return {"prompt_truncated": True, "dropped_tokens": result.dropped_tokens, "context_length": result.context}
 
 
 async def _embed(
@@ -54,5 +65,7 @@ async def _embed(
     warn_of_unknown(options, request.url.path)
     keep_alive = keep_alive_seconds(body.keep_alive)
     caller = caller_of(request, body.priority)
+    if not texts and keep_alive == 0:
+        await services.scheduler.unload(model)
     work = embed(services.scheduler, model, texts, options, keep_alive=keep_alive, caller=caller, **how)
     return await until_gone(request, work)

@@ -130,14 +130,9 @@ async def _answer(
     caller = caller_of(request, body.priority)
     if body.debug_render_only:
         rendered = await until_gone(request, render(services.scheduler, asked, keep_alive, caller))
-        info = {"rendered_template": rendered.prompt}
-        return json_response(
-            {
-                "model": body.model,
-                "created_at": datetime.now(UTC),
-                "_debug_info": info | ({"image_count": rendered.images} if rendered.images else {}),
-            }
-        )
+        info: dict[str, Any] = {"rendered_template": rendered.prompt}
+        info |= {"image_count": rendered.images} if rendered.images else {}
+        return json_response(shape.piece(_NOTHING, {"done": False, "_debug_info": info}))
     events = generate(services.scheduler, asked, keep_alive, caller)
     if not body.stream:
         return json_response(await until_gone(request, _collect(events, shape)))
