@@ -106,14 +106,3 @@ def test_model_that_cannot_think_refuses(server: Server) -> None:
     assert chat(server, QUESTION, model, think=False, options={"num_predict": 1})["done"] is True
     assert chat(server, QUESTION, model, options={"num_predict": 1})["done"] is True
     assert "thinking" not in server.ask("/api/show", {"model": model})["capabilities"]
-
-
-def test_model_that_can_think_does_unless_told_otherwise(server: Server) -> None:
-    body = {"model": "cria", "messages": [{"role": "user", "content": "What is 2+2?"}], "_debug_render_only": True}
-
-    def prompt(**more: Any) -> str:
-        text: str = server.ask("/api/chat", body | more)["_debug_info"]["rendered_template"]
-        return text
-
-    assert prompt() == prompt(think=True)
-    assert prompt() != prompt(think=False)
