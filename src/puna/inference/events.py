@@ -1,4 +1,4 @@
-"""What a generation yields, in no dialect's words: deltas of the answer, then one ``Finished``."""
+"""What a generation yields, in no dialect's words: ``Started``, deltas of the answer, then one ``Finished``."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,6 +21,13 @@ class Logprob:
 
     chosen: TokenLogprob
     top: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first event: the model is in memory. ``load_duration`` is in nanoseconds, waiting included."""
+
+    load_duration: int
 
 
 class Delta(NamedTuple):
@@ -62,4 +69,6 @@ class Finished:
     context: tuple[int, ...] = field(default=())
 
 
-Event = Delta | Finished
+Said = Delta | Finished
+"""What the engine's stream says."""
+Event = Started | Said

@@ -8,23 +8,17 @@ from typing import Any
 from puna.engine.client import EngineClient
 from puna.engine.errors import EngineError, RunnerCrashedError
 from puna.inference.capabilities import capabilities, require
-from puna.inference.events import Event, Finished
+from puna.inference.events import Event, Finished, Said, Started
 from puna.inference.format.native_schema import native_schema
 from puna.inference.prepare import Prepared, prepare
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.models.model import Model
 from puna.scheduler.exchanges import Exchange
-from puna.scheduler.lease import Caller, Lease
+from puna.scheduler.lease import Caller, Lease, RequestCanceledError
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.scheduler import Scheduler
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The first event: the model is in memory. ``load_duration`` is in nanoseconds."""
-
-    load_duration: int
+from puna.telemetry.record import DONE, FAILED, GONE, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +30,58 @@ class Rendered:
 
 
 async def generate(
-    scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
-) -> AsyncGenerator[list[Event | Started], None]:
+    scheduler: Scheduler,
+    request: GenerationRequest,
+    keep_alive: float | None = None,
+    caller: Caller | None = None,
+    record: Record | None = None,
+) -> AsyncGenerator[list[Event], None]:
     """Yield the events of one generation, those that arrived together as one list; ``Finished`` is the last.
 
     Closing the iterator ends the generation in the engine. Raises a ``PunaError`` before the first event for what
     cannot be done, and ``RunnerCrashedError`` at any time. A runner that is lost before anything of the answer has
-    arrived is replaced once, and nobody notices.
+    arrived is replaced once, and nobody notices. ``record`` is filled on the way, and published however it ends.
     """
-    request = check(request)
-    options = replace(request.options.runner, logprobs=request.logprobs)
     caller = caller or Caller()
+    record = record or Record(caller.id, str(request.model.name), "")
     started = answering = False
-    while True:
-        try:
-            async with scheduler.acquire(request.model, options, keep_alive, caller) as lease:
-                prepared = _for_engine(request, await prepare(request, lease.client, lease.context), lease)
-                prepared = await _warmed(prepared, lease)
-                if not started:
-                    started = True
-                    yield [Started(lease.load_duration)]
-                async with aclosing(_answer(request, prepared, lease)) as answer:
-                    async for events in answer:
-                        answering = True
-                        yield events
-                        if isinstance(events[-1], Finished):
-                            return  # what the engine meets with now is of no interest to anybody
-        except RunnerCrashedError:
-            if answering or caller.again:
-                raise
-            caller = caller.once_more()
+    try:
+        request = check(request)
+        options = replace(request.options.runner, logprobs=request.logprobs)
+        while True:
+            try:
+                async with scheduler.acquire(request.model, options, keep_alive, caller) as lease:
+                    record.ready = record.elapsed()
+                    prepared = _for_engine(request, await prepare(request, lease.client, lease.context), lease)
+                    prepared = await _warmed(prepared, lease)
+                    if not started:
+                        started = True
+                        yield [Started(lease.load_duration)]
+                    async with aclosing(_answer(request, prepared, lease)) as answer:
+                        async for events in answer:
+                            if not answering:
+                                answering, record.first = True, record.elapsed()
+                            if isinstance(events[-1], Finished):
+                                _note(record, events[-1])
+                                yield events
+                                return
+                            yield events
+            except RunnerCrashedError:
+                if answering or caller.again:
+                    raise
+                caller = caller.once_more()
+    except Exception as error:
+        record.end(GONE if isinstance(error, RequestCanceledError) else FAILED, type(error).__name__)
+        raise
+    finally:
+        record.end(GONE)  # it was closed or cancelled: nobody waits for it any more
+
+
+def _note(record: Record, end: Finished) -> None:
+    """Publish a request as answered."""
+    record.prompt, record.cached, record.generated = end.prompt_tokens, end.cached_tokens, end.generated_tokens
+    record.cut = end.truncation.dropped_tokens if end.truncation else 0
+    record.end(DONE)
 
 
 def _for_engine(request: GenerationRequest, prepared: Prepared, lease: Lease) -> Prepared:
@@ -108,13 +124,11 @@ def _prompt(prepared: Prepared) -> list[int] | Mapping[str, Any]:
     return tokens if prepared.chat is None else prepared.chat
 
 
-async def _answer(
-    request: GenerationRequest, prepared: Prepared, lease: Lease
-) -> AsyncGenerator[list[Event | Started], None]:
+async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) -> AsyncGenerator[list[Event], None]:
     stream, decode = _call(lease.client, prepared)
     said: list[str] = []
     plain, begun = True, False
-    events: list[Event | Started] = []
+    events: list[Event] = []
     end: Finished | None = None
     try:
         async with aclosing(stream) as batches:
@@ -145,7 +159,7 @@ async def _answer(
 
 def _call(
     client: EngineClient, prepared: Prepared
-) -> tuple[AsyncGenerator[list[Any], None], Callable[[Any], Iterable[Event]]]:
+) -> tuple[AsyncGenerator[list[Any], None], Callable[[Any], Iterable[Said]]]:
     """Return what the engine answers, and what makes events of each item of it."""
     if prepared.closing:
         return think_then_format(client, prepared), lambda event: (event,)

@@ -12,7 +12,7 @@ from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import fim_tokens, parse_template, require
 from puna.inference.engine_body import chat_body, common_body, logprobs_for_completion
 from puna.inference.engine_events import ChatDecoder, decode_completion
-from puna.inference.events import Event, Truncation
+from puna.inference.events import Said, Truncation
 from puna.inference.output.events import OutputParser
 from puna.inference.output.thinking import ThinkingParser
 from puna.inference.output.tools import ToolCallParser
@@ -34,7 +34,7 @@ from puna.inference.text_decoder import TextDecoder
 
 _log = logging.getLogger(__name__)
 
-Decode = Callable[[Mapping[str, Any]], Iterable[Event]]
+Decode = Callable[[Mapping[str, Any]], Iterable[Said]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from puna.engine.client import EngineClient
-from puna.inference.events import Delta, Event, Finished
+from puna.inference.events import Delta, Finished, Said
 from puna.inference.output.stop import StopParser, text_of
 from puna.inference.prepare import Prepared
 from puna.inference.text_decoder import TextDecoder
@@ -22,7 +22,7 @@ _LEAST_ANSWER = 16
 """Tokens of the context that are left for the answer and the tag before it."""
 
 
-async def think_then_format(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Event], None]:
+async def think_then_format(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Said], None]:
     """Yield the events of both generations as if they were one."""
     body = {name: value for name, value in prepared.body.items() if name not in _FORMAT_FIELDS}
     body["timings_per_token"] = True  # the call ends with the tag, before the engine would say how much it was
@@ -35,7 +35,7 @@ async def think_then_format(client: EngineClient, prepared: Prepared) -> AsyncGe
     complete = answering = False
     async with aclosing(client.stream(prepared.route, body)) as stream:
         async for engine_events in stream:
-            events: list[Event] = []
+            events: list[Said] = []
             for engine_event in engine_events:
                 event = _up_to(tag, engine_event)
                 raw.append(event["content"])
@@ -71,7 +71,7 @@ def _up_to(tag: StopParser, event: Mapping[str, Any]) -> dict[str, Any]:
 
 async def _formatted(
     client: EngineClient, prepared: Prepared, raw: str, thoughts: Finished | None
-) -> AsyncGenerator[list[Event], None]:
+) -> AsyncGenerator[list[Said], None]:
     said = raw + prepared.closing + _BEFORE_ANSWER if thoughts else ""
     body = dict(prepared.body)
     body["prompt"] = await _extended(client, body["prompt"], said)
@@ -90,7 +90,7 @@ async def _extended(client: EngineClient, prompt: Any, text: str) -> Any:
     return [*prompt, *(await client.tokenize(text, special=False) if text else [])]
 
 
-def _merged(events: Iterable[Event], thoughts: Finished | None) -> Iterable[Event]:
+def _merged(events: Iterable[Said], thoughts: Finished | None) -> Iterable[Said]:
     for event in events:
         if isinstance(event, Finished) and thoughts:
             yield replace(
