@@ -17,6 +17,7 @@ from puna.models.model import Model
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lease import Caller
 from puna.scheduler.scheduler import Scheduler
+from puna.service import LocalService, Service
 from puna.settings import Settings
 
 _PRIORITIES = ("interactive", "batch")
@@ -33,6 +34,11 @@ class Services:
     library: Library
     scheduler: Scheduler
     transfers: Transfers
+
+    @property
+    def service(self) -> Service:
+        """Return what answers requests; routes of a dialect go through it alone."""
+        return LocalService(self.scheduler)
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:

@@ -1,6 +1,7 @@
 """Texts to vectors."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,34 +46,37 @@ class _Inputs:
     dropped: int
 
 
-async def embed(
-    scheduler: Scheduler,
-    model: Model,
-    texts: list[str],
-    options: Options,
-    *,
-    truncate: bool | None = None,
-    dimensions: int = 0,
-    normalize: bool | None = True,
-    keep_alive: float | None = None,
-    caller: Caller | None = None,
-) -> Embedded:
-    """Return the vectors of ``texts``, all sent to the engine at once so that it evaluates them in batches.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedRequest:
+    """Texts to make vectors of, all sent to the engine at once so that it evaluates them in batches.
 
     A text longer than the context is cut, or an error (``ContextExceededError``) when ``truncate`` (by default the
     option of this name) is false. With ``dimensions`` only the first so many are kept. With ``normalize`` every row has
-    unit length; ``None`` leaves that to the model (see ``gives_unit_length``). Without texts nothing is loaded.
+    unit length; ``None`` leaves that to the model (see ``gives_unit_length``).
     """
+
+    model: Model
+    texts: tuple[str, ...]
+    options: Options
+    truncate: bool | None = None
+    dimensions: int = 0
+    normalize: bool | None = True
+
+
+async def embed(
+    scheduler: Scheduler, request: EmbedRequest, *, keep_alive: float | None = None, caller: Caller | None = None
+) -> Embedded:
+    """Return the vectors of texts, in their order. Without texts nothing is loaded."""
     import numpy as np  # a fifth of an idle server's memory, for those who embed only
 
+    model, texts, options, dimensions = request.model, request.texts, request.options, request.dimensions
     if dimensions < 0:
         raise BadDimensionsError("dimensions must not be negative")
 
     if not texts:
         return Embedded(np.empty((0, 0), np.float32), 0, 0)
-    if normalize is None:
-        normalize = gives_unit_length(model)
-    cut = options.truncate if truncate is None else truncate
+    normalize = gives_unit_length(model) if request.normalize is None else request.normalize
+    cut = options.truncate if request.truncate is None else request.truncate
     runner = replace(options.runner, embeds=True)
 
     async def work(lease: Lease) -> tuple[Any, _Inputs, Lease]:
@@ -122,7 +126,7 @@ def _batch_for(tokens: int) -> int:
 
 
 async def _inputs(
-    client: EngineClient, model: Model, texts: list[str], limit: int, step: int, *, truncate: bool
+    client: EngineClient, model: Model, texts: Sequence[str], limit: int, step: int, *, truncate: bool
 ) -> _Inputs:
     """Return ``texts`` cut to ``limit`` tokens; those that a ``step`` of the engine holds for sure are not counted."""
     inputs: list[str | list[int]] = []

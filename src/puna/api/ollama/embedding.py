@@ -9,9 +9,10 @@ from starlette.responses import Response
 
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
+from puna.api.ollama.encoder import DIALECT
 from puna.api.ollama.schemas import EmbedBody, EmbeddingsBody
 from puna.api.services import Services, ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
-from puna.inference.embed import Embedded, embed
+from puna.inference.embed import Embedded, EmbedRequest
 from puna.inference.options import Options
 
 router = APIRouter()
@@ -66,6 +67,6 @@ async def _embed(
     keep_alive = keep_alive_seconds(body.keep_alive)
     caller = caller_of(request, body.priority)
     if not texts and keep_alive == 0:
-        await services.scheduler.unload(model)
-    work = embed(services.scheduler, model, texts, options, keep_alive=keep_alive, caller=caller, **how)
-    return await until_gone(request, work)
+        await services.service.unload(model)
+    asked = EmbedRequest(model=model, texts=tuple(texts), options=options, **how)
+    return await until_gone(request, services.service.embed(asked, caller, keep_alive, DIALECT))

@@ -13,6 +13,7 @@ from puna.inference.requests import ToolCall
 
 Fields = Callable[[Delta, list[dict[str, Any]]], dict[str, Any]]
 """Makes the fields of an answer, or of a piece of one, from it and its calls as Ollama writes them."""
+DIALECT = "ollama"
 _NOTHING, _GOING_ON = Delta(), {"done": False}
 
 

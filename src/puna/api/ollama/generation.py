@@ -9,18 +9,14 @@ from starlette.responses import Response
 from puna.api.answering import answer
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
-from puna.api.ollama.encoder import OllamaEncoder, chat_fields, generate_fields
+from puna.api.ollama.encoder import DIALECT, OllamaEncoder, chat_fields, generate_fields
 from puna.api.ollama.schemas import ChatBody, GenerateBody, GenerationBody
 from puna.api.ollama.translate import chat_request, generate_request, options_of
 from puna.api.services import Services, ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
-from puna.inference.generate import generate, load, render
 from puna.inference.requests import GenerationRequest
 from puna.models.model import Model
-from puna.telemetry.log import log_record
-from puna.telemetry.record import Record
 
 router = APIRouter()
-_DIALECT = "ollama"
 
 
 @router.post("/api/generate", tags=["generate"], openapi_extra=request_body(GenerateBody))
@@ -54,10 +50,9 @@ async def _answer(
     keep_alive = keep_alive_seconds(body.keep_alive)
     caller = caller_of(request, body.priority)
     if body.debug_render_only:
-        rendered = await until_gone(request, render(services.scheduler, asked, keep_alive, caller))
+        rendered = await until_gone(request, services.service.render(asked, caller, keep_alive))
         return json_response(encoder.rendered(rendered.prompt, rendered.images))
-    record = Record(caller.id, str(asked.model.name), _DIALECT, (log_record,))
-    events = generate(services.scheduler, asked, keep_alive, caller, record)
+    events = services.service.generate(asked, caller, keep_alive, DIALECT)
     return await answer(request, events, encoder, stream=body.stream)
 
 
@@ -67,8 +62,8 @@ async def _load_or_unload(
     """Answer a request without a prompt: it loads the model, or unloads it with ``keep_alive`` 0."""
     keep_alive = keep_alive_seconds(body.keep_alive)
     if keep_alive == 0:
-        await services.scheduler.unload(model)
+        await services.service.unload(model)
         return json_response(encoder.without_prompt("unload"))
     options = options_of(services.option_defaults, model, body)
-    await load(services.scheduler, model, options.runner, keep_alive, caller_of(request, body.priority))
+    await services.service.load(model, options.runner, caller_of(request, body.priority), keep_alive)
     return json_response(encoder.without_prompt("load"))
