@@ -54,6 +54,11 @@ def is_runner(process: psutil.Process) -> bool:
     return "puna.engine.embedded" in command or any(part.endswith("/llama-server") for part in command)
 
 
+def is_end(item: Mapping[str, Any]) -> bool:
+    """Return whether an object of a stream is its last: the end of an answer, of a task, or an error."""
+    return bool(item.get("done") or item.get("status") == "success" or "error" in item)
+
+
 class World:
     """A home, a temporary directory and a store that nothing outside the test sees."""
 
@@ -198,8 +203,13 @@ class Server:
         ):
             assert response.status_code == 200, response.text
             assert response.headers["content-type"] == "application/x-ndjson"
+            ended = False
             for line in response.iter_lines():
-                yield json.loads(line)
+                assert not ended, f"something follows the end: {line!r}"
+                item = json.loads(line)
+                ended = is_end(item)
+                yield item
+            assert ended, "the stream broke off without an end"
 
     def loaded(self) -> dict[str, dict[str, Any]]:
         """Return what ``/api/ps`` lists, by name."""

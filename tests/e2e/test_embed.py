@@ -134,3 +134,35 @@ def test_embedding_and_answering_do_not_load_each_other_anew(server: Server) -> 
     embed(server, input="x")
     server.ask("/api/generate", body)
     assert {runner.pid for runner in server.runners()} == before
+    assert len(server.runners()) == len(server.loaded())
+
+
+def test_each_text_has_its_vector_an_empty_one_too(server: Server) -> None:
+    empty, a = embed(server, input=["", "a"])["embeddings"]
+    assert length(empty) == pytest.approx(1, abs=1e-5)
+    assert a == pytest.approx(embed(server, input="a")["embeddings"][0], abs=5e-3)
+
+
+def test_text_is_cut_to_the_context_never_to_the_batch(server: Server) -> None:
+    text = "word " * 700 + "end"
+    whole = embed(server, input=text)
+    assert whole["prompt_eval_count"] > 700
+    assert "prompt_truncated" not in whole
+    batched = embed(server, input=text, options={"num_batch": 64})
+    assert batched["prompt_eval_count"] == whole["prompt_eval_count"]
+    assert batched["embeddings"][0] == pytest.approx(whole["embeddings"][0], abs=5e-3)
+
+
+def test_what_was_cut_is_said(server: Server) -> None:
+    answer = embed(server, input="word " * 1000, options={"num_ctx": 256})
+    assert (answer["prompt_truncated"], answer["context_length"], answer["prompt_eval_count"]) == (True, 256, 256)
+    assert answer["dropped_tokens"] > 700
+
+
+def test_nothing_to_embed_loads_nothing(server: Server) -> None:
+    server.ask("/api/create", {"model": "embeds-nothing", "from": "cria", "stream": False})
+    for body in ({}, {"input": []}, {"input": ""}):
+        answer = server.ask("/api/embed", {"model": "embeds-nothing"} | body)
+        assert answer == {"model": "embeds-nothing", "embeddings": []}
+    assert server.ask("/api/embed", {"model": "cria", "keep_alive": 0})["embeddings"] == []
+    assert "cria:latest" not in server.loaded()

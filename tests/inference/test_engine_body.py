@@ -16,7 +16,7 @@ from puna.inference.requests import Conversation, Message, Think, ToolCall
     [
         ({}, True, 1000),
         ({"num_predict": -2}, True, 1000),
-        ({"num_predict": 0}, True, 0),
+        ({"num_predict": 0}, True, 1000),
         ({"num_predict": 7}, True, 7),
         ({}, False, 60),
         ({"num_predict": 7}, False, 7),
@@ -31,7 +31,9 @@ def test_limit(tmp_path: Path, options: dict[str, int], shift: bool, limit: int)
 def test_options_go_under_the_engine_s_names(tmp_path: Path) -> None:
     options = {"temperature": 0.5, "num_keep": 9, "stop": "end", "mirostat": 1}
     body = common_body(request_of(model_of(tmp_path), "x", options=options), 100)
-    assert (body["temperature"], body["n_keep"], body["stop"], body["mirostat"]) == (0.5, 9, ["end"], 1)
+    assert (body["temperature"], body["n_keep"], body["mirostat"]) == (0.5, 9, 1)
+    assert "stop" not in body, "the engine loses what it holds back for a stop string"
+    assert body["timings_per_token"] is True, "the call ends at the stop string, and with the counts of its event"
     assert body["top_p"] == Options().sampling["top_p"]
     assert body["stream"] is True
     assert "grammar" not in body

@@ -11,8 +11,8 @@ from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import UnsupportedError
 from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
-from puna.inference.prepare import prepare
-from puna.inference.requests import Completion, Conversation, Infill, Message
+from puna.inference.prepare import effective_think, prepare
+from puna.inference.requests import Completion, Conversation, Infill, Message, Think
 
 CHAT = {"tokenizer.chat_template": JINJA}
 BEGINS = {"tokenizer.ggml.bos_token_id": BOS}
@@ -137,3 +137,21 @@ async def test_model_without_a_template_gets_its_family_s(
 
 def test_files_are_what_they_are_thought_to_be(tmp_path: Path) -> None:
     assert gguf_file(tmp_path / "x.gguf", FIM).read_bytes()[:4] == b"GGUF"
+
+
+@pytest.mark.parametrize(
+    ("can_think", "asked", "parameters", "thinks"),
+    [
+        (True, None, {}, True),
+        (True, None, {"think": False}, False),
+        (True, True, {"think": False}, True),
+        (True, False, {}, False),
+        (True, "low", {}, "low"),
+        (False, None, {}, None),
+    ],
+)
+def test_model_that_can_think_does_unless_told_otherwise(
+    tmp_path: Path, can_think: bool, asked: Think, parameters: dict[str, Any], thinks: Think
+) -> None:
+    request = request_of(model_of(tmp_path), "x", think=asked, options=parameters, can_think=can_think)
+    assert effective_think(request) == thinks

@@ -18,6 +18,7 @@ from puna.models.model import Model
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
+from puna.service import LocalService, Service
 from puna.settings import Settings
 
 _PRIORITIES = ("interactive", "batch")
@@ -32,6 +33,11 @@ class Services:
     library: Library
     scheduler: Lender
     transfers: Transfers
+
+    @property
+    def service(self) -> Service:
+        """Return what answers requests; routes of a dialect go through it alone."""
+        return LocalService(self.scheduler)
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:

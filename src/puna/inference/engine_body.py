@@ -17,12 +17,14 @@ _LOOK_BACK = ("repeat_last_n", "dry_penalty_last_n")
 
 
 def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0) -> dict[str, Any]:
-    """Return what every kind of generation sends: sampling, limits and stop strings.
+    """Return what every kind of generation sends: sampling, limits and the format.
 
-    ``context`` is the slot's size and ``prompt_tokens`` the prompt's, both in tokens.
+    ``context`` is the slot's size and ``prompt_tokens`` the prompt's, both in tokens. Stop strings are found here
+    (``output/stop.py``): the engine loses the text that it holds back for one when its limit ends the answer, and its
+    chat route does not say which it met. Each event then carries the counts, which the call is ended too early for.
     """
     options = request.options
-    limit = options.num_predict if options.num_predict >= 0 else _ENDLESS_CONTEXTS * context
+    limit = options.num_predict if options.num_predict > 0 else _ENDLESS_CONTEXTS * context
     if not request.shift:
         limit = min(limit, max(context - prompt_tokens, 1))
     bound: dict[str, Any] = {"grammar": request.format.grammar} if isinstance(request.format, Constraint) else {}
@@ -34,9 +36,9 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
         **look_back,
         "n_predict": limit,
         "n_keep": options.num_keep,
-        "stop": list(options.stop),
         "stream": True,
         "cache_prompt": True,
+        "timings_per_token": bool(options.stop),
     } | bound
 
 
