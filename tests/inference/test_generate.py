@@ -28,8 +28,8 @@ class OneRunner:
         yield Lease(runner, self._engine, 1000, 7)
 
 
-def lend(engine: ScriptedEngine) -> Scheduler:
-    return cast(Scheduler, OneRunner(engine))
+def lend(engine: ScriptedEngine) -> Lender:
+    return cast(Lender, OneRunner(engine))
 
 
 @pytest.mark.parametrize("template", ["", "{{ .Prompt }}"])
