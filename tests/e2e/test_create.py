@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import gguf
+import numpy as np
 import pytest
 import requests
 from tests.conftest import Serve
+from tests.models.create.tiny import write_gguf
+from tests.mutants.parts import put_together, take_apart
 from tests.server import Server
 
 from puna import builtin
+from puna.models.create.build import create as put_unchecked
+from puna.models.create.recipe import Recipe
 from puna.models.library import Library
+from puna.names import parse_name
 
 SHORT = {"num_predict": 4, "seed": 1}
 MESSAGES = [{"role": "user", "content": "Who are you?"}, {"role": "assistant", "content": "A llama."}]
@@ -63,6 +69,21 @@ def test_everything_that_a_model_can_have(server: Server, made: str) -> None:
     rendered = server.ask("/api/chat", body)["_debug_info"]["rendered_template"]
     assert rendered.endswith("user=Who are you?;assistant=A llama.;user=Hi;")
     assert "You are a llama." in rendered
+
+
+def test_messages_are_kept_whole(server: Server, made: str) -> None:
+    call = {"function": {"name": "get_weather", "arguments": {"city": "Lhasa"}}}
+    messages = [
+        {"role": "User", "content": "How is the weather?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "sunny", "tool_name": "get_weather"},
+    ]
+    create(server, made, **{"from": "cria"}, messages=messages)
+    assert server.ask("/api/show", {"model": made})["messages"] == [messages[0] | {"role": "user"}, *messages[1:]]
+    body = {"model": made, "messages": [{"role": "user", "content": "Hi"}], "_debug_render_only": True}
+    rendered = server.ask("/api/chat", body)["_debug_info"]["rendered_template"]
+    assert "Lhasa" in rendered
+    assert "sunny" in rendered
 
 
 def test_from_a_file(server: Server, made: str) -> None:
@@ -116,6 +137,8 @@ def test_model_from_itself(server: Server, made: str) -> None:
         ({"from": "cria", "parameters": {"temperature": "hot"}}, 400, 'option "temperature"'),
         ({"from": "cria", "parameters": {"warmth": 1}}, 400, "unknown parameter: warmth"),
         ({"from": "cria", "messages": [{"content": "x"}]}, 400, "role is required"),
+        ({"from": "cria", "messages": [{"role": "wizard", "content": "x"}]}, 400, 'invalid role: "wizard"'),
+        ({"from": "cria", "messages": [{"role": "user", "images": ["?"]}]}, 400, "not valid base64"),
     ],
 )
 def test_what_cannot_be_made_leaves_nothing(server: Server, body: dict[str, Any], status: int, message: str) -> None:
@@ -150,14 +173,66 @@ def test_model_that_the_engine_refuses_says_why(server: Server, made: str, tmp_p
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-    create(server, made, files={"headless.gguf": upload(server, path)})
+    digest = upload(server, path)
+    for stream in (True, False):
+        response = server.post("/api/create", {"model": made, "files": {"headless.gguf": digest}, "stream": stream})
+        assert response.status_code == 400
+        assert response.json()["error"] == (
+            "the engine cannot load this model: key not found in model: tokenizer.ggml.model"
+        )
+    # One that came into the store by another way, as by Ollama's own create.
+    put_unchecked(Library(server.world.models), parse_name(made), Recipe(files={"x.gguf": digest}), print, bool)
     for stream in (True, False):
         response = server.post("/api/generate", {"model": made, "prompt": "x", "stream": stream})
-        assert response.status_code == 500
-        error = response.json()["error"]
-        assert error.startswith(f"model {made}:latest failed to load: ")
-        assert "tokenizer" in error or "vocab" in error, error
+        assert response.status_code == 400
+        assert response.json()["error"] == (
+            f"model {made}:latest failed to load: key not found in model: tokenizer.ggml.model"
+        )
     assert f"{made}:latest" not in server.loaded()
+
+
+def test_file_at_which_the_engine_aborts_is_the_files_fault(server: Server, made: str, tmp_path: Path) -> None:
+    path = write_gguf(tmp_path / "twice.gguf")[0]
+    parts = take_apart(path.read_bytes())
+    tokens = parts.entry("tokenizer.ggml.tokens")
+    assert tokens
+    tokens.value[7] = tokens.value[8]
+    path.write_bytes(put_together(parts))
+    reason = "two tokens of its vocabulary are the same"
+    digest = upload(server, path)
+    response = server.post("/api/create", {"model": made, "files": {"twice.gguf": digest}, "stream": False})
+    assert (response.status_code, response.json()["error"]) == (400, f"the engine cannot load this model: {reason}")
+    put_unchecked(Library(server.world.models), parse_name(made), Recipe(files={"x.gguf": digest}), print, bool)
+    for _ in range(2):
+        response = server.post("/api/generate", {"model": made, "prompt": "x", "stream": False})
+        assert response.status_code == 400
+        assert response.json()["error"] == f"model {made}:latest failed to load: {reason}"
+
+
+def test_text_that_a_vocabulary_has_no_tokens_for_is_named_as_that(server: Server, made: str, tmp_path: Path) -> None:
+    create(server, made, files={"tiny.gguf": upload(server, write_gguf(tmp_path / "tiny.gguf")[0])})
+    response = server.post("/api/generate", {"model": made, "prompt": "É", "raw": True, "stream": False})
+    assert response.status_code == 400
+    assert response.json()["error"] == "the model's vocabulary has no token for some of the text"
+
+
+def test_architecture_that_the_engine_does_not_know_yet_is_kept_with_a_warning(
+    server: Server, made: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "new.gguf"
+    writer = gguf.GGUFWriter(path, "of-tomorrow")
+    writer.add_tensor("token_embd.weight", np.zeros((8, 8), np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    lines = create(server, made, files={"new.gguf": upload(server, path)})
+    assert lines[-1] == {"status": "success"}
+    warnings = [line["status"] for line in lines if line["status"].startswith("warning: ")]
+    assert warnings == ["warning: the engine cannot load this model: unknown model architecture: 'of-tomorrow'"]
+    response = server.post("/api/generate", {"model": made, "prompt": "x"})
+    assert response.status_code == 400
+    assert "unknown model architecture: 'of-tomorrow'" in response.json()["error"]
 
 
 def test_server_killed_while_it_creates_leaves_no_partial_file(serve: Serve) -> None:

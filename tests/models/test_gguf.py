@@ -202,6 +202,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "outside": (build(tensors=[("x", (64,), 0, 4096)]), "ends at byte"),
     "truncated data": (build()[:-1], "ends at byte"),
     "no architecture": (build(LLAMA[1:]), "general.architecture is missing"),
+    "architecture of control characters": (build([("general.architecture", STRING, "\x1b[2J")]), "not a name"),
     "numeric architecture": (build([("general.architecture", U32, 1)]), "not a name"),
     "no heads": (build(with_field("llama.attention.head_count", U32, 0)), "head_count is 0"),
     "no kv heads": (build(with_field("llama.attention.head_count_kv", U32, 0)), "head_count_kv is 0"),

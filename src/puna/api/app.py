@@ -23,6 +23,7 @@ from puna.api.ollama import create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.puna import queue, sessions
 from puna.api.services import Services
+from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
@@ -76,7 +77,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         hide_builtin=settings.hide_builtin,
         on_gone=lambda digest: loop.call_soon_threadsafe(scheduler.forget, digest),
     )
-    transfers = Transfers(settings, library)
+    transfers = Transfers(settings, library, load_check=check_load)
     if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
     if abandoned := remove_abandoned(temporary):

@@ -113,6 +113,8 @@ def _look_after(path: str, body: Mapping[str, Any]) -> None:
         typer.echo(f"unreadable  {entry['model']}: {entry['reason']}")
     for finding in report["findings"]:
         typer.echo(_describe_finding(finding))
+    for text in report["warnings"]:
+        typer.echo(text, err=True)
     typer.echo(f"{report['checked']} files checked, {human_size(report['size'])}")
     if not report["ok"]:
         raise CommandError("the store has damaged or missing files")

@@ -16,6 +16,8 @@ _BASE = "http://runner"
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
 _OBJECT = _DATA + b"{"
+_NOT_FOUND = ("map_base::at", "map::at")
+"""What C++ says, in lower case, when a tokenizer looks for the token of a byte, and there is none."""
 _ABORTED = "the call was aborted"
 _READ_BUFFER = 1 << 20
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
@@ -196,6 +198,8 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
     if error.get("type") == "exceed_context_size_error":
         return ContextExceededError(error["n_prompt_tokens"], error["n_ctx"])
     message = error.get("message") or f"the engine answered with status {status}"
+    if message.lower().endswith(_NOT_FOUND):
+        return EngineRequestError("the model's vocabulary has no token for some of the text")
     return EngineRequestError(message) if 400 <= status < 500 else EngineError(message)
 
 

@@ -3,7 +3,10 @@
 import dataclasses
 import json
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
+
+from puna.models.loadable import ModelFiles
 
 STOP = "stop"
 """The line that tells a runner to end."""
@@ -39,6 +42,8 @@ class RunnerConfig:
     use_mmap: bool = True
     use_mlock: bool = False
     numa: bool = False
+    image_min_tokens: int = 0
+    """The fewest tokens that a picture becomes; 0: as the projector says."""
     repack: bool | None = None
     """Whether weights are copied into the order that the processor's widest instructions want, which may cost as much
     as it gains; ``None``: as the engine was the faster when it was built."""
@@ -63,6 +68,12 @@ class RunnerConfig:
     def step(self) -> int:
         """Return how many tokens are evaluated in one step. A text to embed must fit into one."""
         return min(self.micro_batch, self.batch) if self.micro_batch and not self.embedding else self.batch
+
+    @property
+    def files(self) -> ModelFiles:
+        """Return the files that are loaded together."""
+        projector = Path(self.projector_path) if self.projector_path else None
+        return ModelFiles(Path(self.model_path), tuple(map(Path, self.adapter_paths)), projector)
 
     def to_json(self) -> str:
         """Return the configuration as one line of JSON."""

@@ -24,11 +24,12 @@ _ERRORS_AND_WARNINGS, _EVERYTHING = 2, 4
 _FAILED_TO_LOAD = 3
 
 
-def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any:
+def parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any:
+    """Return what xllamacpp is to do for ``config``."""
     params = xllamacpp.CommonParams()
     params.model.path = config.model_path
     params.hostnames = [socket]
-    params.api_keys = [key]
+    params.api_keys = [key] if key else []
     params.ui = False
     params.verbosity = _EVERYTHING if debug else _ERRORS_AND_WARNINGS
     params.endpoint_slots = True
@@ -67,6 +68,8 @@ def _parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any
         params.cpuparams_batch.n_threads = config.threads_batch
     if config.projector_path:
         params.mmproj.path = config.projector_path
+    if config.image_min_tokens:
+        params.image_min_tokens = config.image_min_tokens
     if config.use_mlock:
         params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_MMAP_MLOCK
     elif not config.use_mmap:
@@ -115,7 +118,7 @@ def main() -> None:
     socket = Path(told["socket"])
     socket.parent.mkdir(mode=0o700)
     try:
-        _server = xllamacpp.Server(_parameters(RunnerConfig.from_json(config), str(socket), told["key"], told["debug"]))
+        _server = xllamacpp.Server(parameters(RunnerConfig.from_json(config), str(socket), told["key"], told["debug"]))
     except RuntimeError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 - standard error is this process's way to be heard
         sys.exit(_FAILED_TO_LOAD)  # in order: a thread of the engine is still writing the reason to its log

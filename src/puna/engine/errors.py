@@ -6,11 +6,15 @@ from puna.errors import BadRequestError, PunaError
 class ModelLoadError(PunaError):
     """The engine could not load a model; the text carries the engine's reason.
 
-    ``killed`` tells that a signal ended the process, which another try may escape.
+    ``killed`` tells that a signal ended the process, which another try may escape; ``files_at_fault`` that no try
+    can succeed because of what the model's files say, so that the status is 400.
     """
 
-    def __init__(self, message: str, *, out_of_memory: bool = False, killed: bool = False) -> None:
+    def __init__(
+        self, message: str, *, out_of_memory: bool = False, killed: bool = False, files_at_fault: bool = False
+    ) -> None:
         super().__init__(message)
+        self.status = BadRequestError.status if files_at_fault else PunaError.status
         self.out_of_memory = out_of_memory
         self.killed = killed
 

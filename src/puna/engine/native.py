@@ -174,6 +174,8 @@ def _layout(config: RunnerConfig, known: frozenset[str]) -> list[str]:
 
 def _files(config: RunnerConfig, known: frozenset[str]) -> list[str]:
     arguments = ["--mmproj", config.projector_path] if config.projector_path else []
+    if config.image_min_tokens and "--image-min-tokens" in known:
+        arguments += ["--image-min-tokens", str(config.image_min_tokens)]
     for path in config.adapter_paths:
         arguments += ["--lora", f'"{path}"' if "," in path else path]  # it is read as a row of CSV
     if "--load-mode" in known:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import re
 import secrets
 import signal
 import sys
@@ -20,19 +19,19 @@ import psutil
 from puna.engine import native
 from puna.engine.client import EngineClient, wait_until_healthy
 from puna.engine.config import STOP, RunnerConfig
+from puna.engine.engine_files import EngineFiles
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.load_check import check_load
 from puna.engine.memory_limit import limit_memory
 from puna.engine.place import Place
 from puna.engine.progress import LoadProgress
+from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
+from puna.models.loadable import UnloadableError
 
 _STOP_SECONDS = 3.0
 _CRASH_SECONDS = 0.5
 _REMEMBERED_LINES = 40
-_OUT_OF_MEMORY = re.compile(
-    r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate", re.IGNORECASE
-)
 _LOOKS_PER_LIMIT, _LONGEST_PAUSE = 8, 5.0
-_ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 
 
 class Runner:
@@ -55,6 +54,7 @@ class Runner:
         self.client = client
         self.started_at = time.monotonic()
         self._process = process
+        self._files = EngineFiles(config)
         self._lines: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_LINES)
         self._log = logging.getLogger(f"puna.runner.{name}")
         self._output = asyncio.create_task(self._read_output())
@@ -76,16 +76,26 @@ class Runner:
         may ask for (0: any number), where the system can hold it to that. Raises ``ModelLoadError`` with the engine's
         reason; nothing is left then.
         """
+        files = await EngineFiles.open(config)
         place = Place(directory)
         key = secrets.token_urlsafe(24)
         try:
-            process = await _start_process(config, place, key, debug)
+            if config.engine:
+                await files.fill()
+            process = await _start_process(files, place, key, debug)
         except BaseException:
+            files.close()
             place.remove()
             raise
         limit_memory(process.pid, memory)
         runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
+        runner._files = files
         try:
+            try:
+                if not config.engine:
+                    await files.fill()  # while it starts, before it is told what to load
+            finally:
+                files.close()  # the process has them open
             await runner._load({"socket": str(place.socket), "key": key, "debug": debug}, load_timeout)
         except BaseException:
             if runner.alive:
@@ -102,7 +112,7 @@ class Runner:
             # A process that died at once is reported below. RuntimeError is what uvloop raises for a pipe that is
             # closed.
             with contextlib.suppress(ConnectionError, RuntimeError):
-                stdin.write(f"{json.dumps(start)}\n{self.config.to_json()}\n".encode())
+                stdin.write(f"{json.dumps(start)}\n{self._files.config.to_json()}\n".encode())
                 await stdin.drain()
         healthy = asyncio.create_task(wait_until_healthy(self.client))
         exited = asyncio.create_task(self._process.wait())
@@ -120,11 +130,23 @@ class Runner:
             )
         if healthy not in done:
             await self._output
-            raise ModelLoadError(
-                f"model {self.name} failed to load: {self._reason()}",
-                out_of_memory=any(_OUT_OF_MEMORY.search(line) for line in self._lines),
-                killed=(self._process.returncode or 0) < 0,
-            )
+            raise await self._failure()
+
+    async def _failure(self) -> ModelLoadError:
+        """Return why the process has ended before the model was loaded."""
+        lines, code = list(self._lines), self._process.returncode or 0
+        at_fault, reason = is_fault_of_files(lines), reason_of(lines, code)
+        if not (at_fault or is_memory(lines) or code == -signal.SIGKILL):  # a fault of the files, if it is one always
+            try:
+                await asyncio.to_thread(check_load, self.config.files)
+            except UnloadableError as error:
+                at_fault, reason = True, str(error)
+        return ModelLoadError(
+            f"model {self.name} failed to load: {reason}",
+            out_of_memory=is_memory(lines),
+            killed=code < 0 and not at_fault,
+            files_at_fault=at_fault,
+        )
 
     async def _stall(self, seconds: float) -> None:
         """Return when the load stands still for so long, or takes far too long in all."""
@@ -149,15 +171,6 @@ class Runner:
             self._lines.append(text)
             self._log.info("%s", text)
 
-    def _reason(self) -> str:
-        errors = [line.partition(_ERROR_LEVEL)[2] for line in self._lines if _ERROR_LEVEL in line]
-        if errors:
-            return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
-        code = self._process.returncode
-        if code is not None and code < 0:  # what it said last has nothing to do with it
-            return f"the process was ended by signal {-code}"
-        return self._lines[-1] if self._lines else f"the process ended with status {code}"
-
     @property
     def alive(self) -> bool:
         """Return whether the process runs."""
@@ -181,7 +194,8 @@ class Runner:
             info = psutil.Process(self.pid).memory_info()
         except psutil.Error:
             return 0
-        return int(info.rss - getattr(info, "shared", 0))
+        # An anonymous file counts as shared, but nobody else has it.
+        return int(info.rss - getattr(info, "shared", 0)) + self._files.in_memory
 
     def processor_seconds(self) -> float:
         """Return how long the process has computed."""
@@ -231,8 +245,8 @@ class Runner:
         self._place.remove()
 
 
-async def _start_process(config: RunnerConfig, place: Place, key: str, debug: bool) -> asyncio.subprocess.Process:
-    environment = None
+async def _start_process(files: EngineFiles, place: Place, key: str, debug: bool) -> asyncio.subprocess.Process:
+    environment, config = None, files.config
     if config.engine:
         place.watch()
         place.make()
@@ -246,5 +260,6 @@ async def _start_process(config: RunnerConfig, place: Place, key: str, debug: bo
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
+        pass_fds=files.descriptors,
         start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
     )

@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from puna.inference.format.schema import engine_schema
+from puna.inference.format.constraint import Constraint
 from puna.inference.prompt.ollama_values import tools_in_order
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think
 
@@ -25,6 +25,9 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
     limit = options.num_predict if options.num_predict >= 0 else _ENDLESS_CONTEXTS * context
     if not request.shift:
         limit = min(limit, max(context - prompt_tokens, 1))
+    bound: dict[str, Any] = {"grammar": request.format.grammar} if isinstance(request.format, Constraint) else {}
+    if bound or options.sampling.get("grammar"):
+        bound["ignore_eos"] = False  # at its end a grammar allows nothing else, and the engine fails
     look_back = {name: context for name in _LOOK_BACK if options.sampling.get(name) == -1}
     return {
         **options.sampling,
@@ -34,7 +37,7 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
         "stop": list(options.stop),
         "stream": True,
         "cache_prompt": True,
-    } | ({"json_schema": engine_schema(request.format)} if request.has_format else {})
+    } | bound
 
 
 def logprobs_for_completion(request: GenerationRequest) -> dict[str, Any]:

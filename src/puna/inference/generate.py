@@ -9,7 +9,7 @@ from puna.engine.client import EngineClient
 from puna.engine.errors import RunnerCrashedError
 from puna.inference.capabilities import capabilities, require
 from puna.inference.events import Delta, Event, Finished
-from puna.inference.format.native_schema import native_schema
+from puna.inference.format.constraint import Constraint, bind
 from puna.inference.prepare import Prepared, prepare
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
@@ -44,7 +44,7 @@ async def generate(
     cannot be done, and ``RunnerCrashedError`` at any time. A runner that is lost before anything of the answer has
     arrived is replaced once, and nobody notices.
     """
-    request = check(request)
+    request = await _bound(check(request))
     options = replace(request.options.runner, logprobs=request.logprobs)
     caller = caller or Caller()
     started = answering = False
@@ -69,17 +69,16 @@ async def generate(
             caller = caller.after(error)
 
 
-def _for_engine(request: GenerationRequest, prepared: Prepared, lease: Lease) -> Prepared:
-    """Return the call in a form that a native engine answers as the portable one does.
+async def _bound(request: GenerationRequest) -> GenerationRequest:
+    """Return the request with what binds its answer made of its format, before anything is loaded for it."""
+    return replace(request, format=await bind(request.format, request.options.sampling.get("grammar", "")))
 
-    Its schema becomes one that the engine enforces as a whole; raises ``NativeSchemaError`` if there is none.
-    """
+
+def _for_engine(request: GenerationRequest, prepared: Prepared, lease: Lease) -> Prepared:
+    """Return the call in a form that a native engine answers as the portable one does."""
     if not lease.runner.config.engine:
         return prepared
     body = dict(prepared.body)
-    if "json_schema" in body:
-        body["json_schema"] = native_schema(body["json_schema"])
-        body.pop("ignore_eos", None)  # at its end the schema allows nothing else, and the engine fails
     if _has_images(request):
         # llama.cpp 0.5 refuses a prompt that parts between two images from the one that its slot holds.
         body["cache_prompt"] = False
@@ -115,6 +114,7 @@ async def _answer(
     stream, decode = _call(lease.client, prepared)
     said: list[str] = []
     plain, begun = True, False
+    only_once = request.format.filter() if isinstance(request.format, Constraint) else None
     try:
         async with aclosing(stream) as batches:
             async for batch in batches:
@@ -123,10 +123,16 @@ async def _answer(
                 for item in batch:
                     for event in decode(item):
                         if isinstance(event, Delta):
+                            if only_once:
+                                event = event._replace(content=only_once.feed(event.content))
+                            if not any(event):
+                                continue
                             said.append(event.content)
                             plain = plain and not (event.thinking or event.tool_calls)
                             events.append(event)
                         else:
+                            if only_once and event.reason == "stop" and not only_once.is_valid():
+                                event = replace(event, reason="length")
                             events.append(await _finish(request, prepared, lease, event, "".join(said)))
                 if events:
                     yield events
@@ -148,7 +154,7 @@ async def render(
     scheduler: Lender, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Rendered:
     """Return the prompt that ``generate`` would send, without generating."""
-    request = check(request)
+    request = await _bound(check(request))
 
     async def work(lease: Lease) -> Rendered:
         prepared = await prepare(request, lease.client, lease.context)

@@ -15,7 +15,6 @@ from puna.inference.engine_events import decode_completion
 from puna.inference.events import Delta, Event, Finished
 from puna.inference.prepare import Prepared
 
-_FORMAT_FIELDS = ("json_schema", "grammar")
 _BEFORE_ANSWER = "\n\n"
 _LEAST_ANSWER = 16
 """Tokens of the context that are left for the answer and the tag before it."""
@@ -23,7 +22,7 @@ _LEAST_ANSWER = 16
 
 async def think_then_format(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Event], None]:
     """Yield the events of both generations as if they were one."""
-    body = {name: value for name, value in prepared.body.items() if name not in _FORMAT_FIELDS}
+    body = {name: value for name, value in prepared.body.items() if name != "grammar"}
     body["stop"] = [*body["stop"], prepared.closing]
     if isinstance(body["prompt"], list):  # with images, only the engine knows how long it is
         room = prepared.context - len(body["prompt"]) - _LEAST_ANSWER

@@ -103,6 +103,11 @@ class GGUFFile:
         return self._per_block(f"{self.architecture}.attention.head_count_kv") or self.head_counts
 
     @property
+    def embeds(self) -> bool:
+        """Whether the model was made to embed text, and does not generate any."""
+        return f"{self.architecture}.pooling_type" in self.metadata
+
+    @property
     def chat_template(self) -> str | None:
         """The model's own Jinja chat template."""
         return self.text("tokenizer.chat_template")

@@ -5,11 +5,13 @@ ggml-org/llama.cpp. A field that is absent is the engine's business: it reports 
 """
 
 import math
+import re
 from collections.abc import Mapping
 
 from puna.models.gguf_header import MetadataValue
 from puna.models.gguf_types import GGUFArray, GGUFError, TensorInfo
 
+_NAME = re.compile(r"[\w.+-]{1,128}", re.ASCII)
 _MAX_FIELD = 2**31 - 1
 _MAX_BLOCKS = 4096
 _POSITIVE = ("block_count", "embedding_length", "context_length", "vocab_size")
@@ -37,7 +39,7 @@ def check_fields(metadata: Mapping[str, MetadataValue], tensors: tuple[TensorInf
         if not metadata.get("split.no"):  # later shards of a split model carry no metadata of their own
             raise GGUFError("general.architecture is missing")
         return
-    if not isinstance(architecture, str) or not architecture or len(architecture) > 128:
+    if not isinstance(architecture, str) or not _NAME.fullmatch(architecture):
         raise GGUFError("general.architecture is not a name")
     fields = _Fields(metadata, architecture)
     for name in (*_POSITIVE, *_POSITIVE_IF_RECURRENT):

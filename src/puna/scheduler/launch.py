@@ -30,6 +30,12 @@ _LOGITS_BYTES = 128 << 20
 _FLOAT_BYTES = 4
 _WIDTHS = 8
 """About how many vectors of the model's width are alive at once for each token of a batch, besides two of logits."""
+_MORE_FOR_IMAGES = ("qwen2vl", "qwen3vl", "qwen3vlmoe")
+_IMAGE_MIN_TOKENS = 1024
+"""These see little in fewer tokens; the engine warns of it, and Ollama starts it so."""
+_ROOM_FOR_IMAGES = 4
+"""How many pictures of that size a context must hold for it to be worth while."""
+_PATCH, _MERGED_PATCHES = 16, 2
 _ONE_THREAD_BYTES = 64 << 20
 """Smaller models are fastest on one thread: more of them spend their time waiting for each other."""
 
@@ -68,9 +74,10 @@ def decided(tuned: Tuned, model: Model, options: RunnerOptions, settings: Settin
 
 def footprint(model: Model, settings: Settings, tuned: Tuned = UNTUNED) -> Footprint:
     """Return what the model's files say about its size when its runner is started as ``tuned``, all decided, says."""
-    files = [*model.paths, *model.adapters, *model.projectors]
-    cache = kv_cache_bytes_per_token(model.gguf, _kv_type(settings, tuned))
-    heads = max(model.gguf.head_counts, default=0)
+    files = list(dict.fromkeys((*model.paths, *model.adapters, *model.projectors)))
+    gguf = model.engine_gguf
+    cache = kv_cache_bytes_per_token(gguf, _kv_type(settings, tuned))
+    heads = max(gguf.head_counts, default=0)
     draft = _draft(model, tuned) if tuned.draft else None
     if draft:
         files.append(draft.path)
@@ -148,6 +155,7 @@ def runner_config(
         use_mmap=options.use_mmap,
         use_mlock=options.use_mlock,
         numa=options.numa,
+        image_min_tokens=_image_min_tokens(model),
         embedding=embeds(model, options),
         pooling="mean" if options.embeds and not is_embedding_model(model.gguf) else "",
         speculation=tuned.speculation,
@@ -155,6 +163,18 @@ def runner_config(
         draft_tokens=tuned.draft_tokens,
         draft_match=tuned.draft_match,
     )
+
+
+def _image_min_tokens(model: Model) -> int:
+    """Return the fewest tokens that a picture becomes, 0 where the projector decides."""
+    gguf = model.engine_gguf
+    if not model.projectors or gguf.architecture not in _MORE_FOR_IMAGES:
+        return 0
+    if (gguf.context_length or 0) < _ROOM_FOR_IMAGES * _IMAGE_MIN_TOKENS:
+        return 0
+    side = (gguf.whole(f"{model.gguf.architecture}.vision.patch_size") or _PATCH) * _MERGED_PATCHES
+    largest = gguf.whole(f"{model.gguf.architecture}.vision.longest_edge")  # an area, in spite of its name
+    return 0 if largest and largest < _IMAGE_MIN_TOKENS * side * side else _IMAGE_MIN_TOKENS
 
 
 def can_save_slots(model: Model, config: RunnerConfig) -> bool:
@@ -197,7 +217,7 @@ def embeds(model: Model, options: RunnerOptions) -> bool:
 
 def is_embedding_model(gguf: GGUFFile) -> bool:
     """Return whether the model was made to embed text, and does not generate any."""
-    return f"{gguf.architecture}.pooling_type" in gguf.metadata
+    return gguf.embeds
 
 
 def _draft(model: Model, tuned: Tuned) -> GGUFFile | None:

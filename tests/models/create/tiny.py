@@ -65,6 +65,44 @@ def write_gguf(path: Path, *, parts: int = 1, kind: type = np.float16) -> list[P
     return sorted(path.parent.glob(f"{path.stem}-*-of-*.gguf")) if parts > 1 else [path]
 
 
+def write_bert(path: Path) -> Path:
+    """Write a BERT model of one block, which embeds."""
+    rng = np.random.default_rng(4)
+    writer = gguf.GGUFWriter(path, "bert")
+    writer.add_block_count(1)
+    writer.add_embedding_length(WIDTH)
+    writer.add_feed_forward_length(ROWS)
+    writer.add_context_length(128)
+    writer.add_head_count(4)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    letters = [chr(ord("a") + number) for number in range(26)]
+    tokens = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]", *(f"▁{letter}" for letter in letters), *letters]
+    writer.add_tokenizer_model("bert")
+    writer.add_tokenizer_pre("jina-v2-en")
+    writer.add_token_list(tokens)
+    writer.add_token_types([3] * 5 + [1] * (len(tokens) - 5))
+    writer.add_token_type_count(2)
+    writer.add_pad_token_id(0)
+    writer.add_unk_token_id(1)
+    writer.add_bos_token_id(2)
+    writer.add_sep_token_id(3)
+    writer.add_mask_token_id(4)
+    rows = {"token_embd": len(tokens), "position_embd": 128, "token_types": 2}
+    for name, count in rows.items():
+        writer.add_tensor(f"{name}.weight", rng.standard_normal((count, WIDTH), np.float32))
+    matrices = {f"attn_{name}": (WIDTH, WIDTH) for name in ("q", "k", "v", "output")}
+    for name, shape in (matrices | {"ffn_up": (ROWS, WIDTH), "ffn_down": (WIDTH, ROWS)}).items():
+        writer.add_tensor(f"blk.0.{name}.weight", rng.standard_normal(shape, np.float32) / 8)
+        writer.add_tensor(f"blk.0.{name}.bias", np.zeros(shape[0], np.float32))
+    for name in ("token_embd_norm", "blk.0.attn_output_norm", "blk.0.layer_output_norm"):
+        writer.add_tensor(f"{name}.weight", np.ones(WIDTH, np.float32))
+        writer.add_tensor(f"{name}.bias", np.zeros(WIDTH, np.float32))
+    _finish(writer)
+    return path
+
+
 def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
     letters = [chr(ord("a") + number) for number in range(26)]
     tokens = ["<unk>", "<s>", "</s>", "▁", *letters]

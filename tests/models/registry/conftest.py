@@ -9,6 +9,7 @@ from tests.models.registry.servers import docker_registry
 from tests.system import require
 
 from puna.models.library import Library
+from puna.models.loadable import LoadCheck, anything
 from puna.models.manifests import CONFIG_TYPE, MODEL, TEMPLATE, Layer, Manifest, make_manifest
 from puna.models.registry.identity import Identity
 from puna.models.registry.options import TransferOptions
@@ -64,9 +65,11 @@ async def make_transfers(tmp_path: Path) -> AsyncIterator[MakeTransfers]:
     """Return a function that makes the transfers of a library, with settings from keyword arguments."""
     made: list[Transfers] = []
 
-    def make(library: Library, options: TransferOptions = OPTIONS, **env: str) -> Transfers:
-        settings = Settings.from_env(env)
-        transfers = Transfers(settings, library, options=options, identity=Identity(tmp_path / "id_ed25519"))
+    def make(
+        library: Library, options: TransferOptions = OPTIONS, load_check: LoadCheck = anything, **env: str
+    ) -> Transfers:
+        settings, identity = Settings.from_env(env), Identity(tmp_path / "id_ed25519")
+        transfers = Transfers(settings, library, options=options, identity=identity, load_check=load_check)
         made.append(transfers)
         return transfers
 

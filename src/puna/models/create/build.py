@@ -6,7 +6,7 @@ import orjson
 
 from puna.models import manifests
 from puna.models.config import ModelConfig, encode_parameters
-from puna.models.create.job import Job, Report, StorageError
+from puna.models.create.job import Job, Report
 from puna.models.create.progress import CancelledCheck
 from puna.models.create.recipe import Recipe
 from puna.models.create.sources import (
@@ -20,7 +20,9 @@ from puna.models.create.sources import (
 )
 from puna.models.gguf import GGUFFile
 from puna.models.library import Library
+from puna.models.loadable import LoadCheck, UnknownArchitectureError, anything, try_to_load
 from puna.models.manifests import Layer, make_manifest
+from puna.models.storage import storage_errors
 from puna.names import ModelName
 
 _ORDER = (
@@ -36,22 +38,28 @@ _ORDER = (
 )
 
 
-def create(library: Library, name: ModelName, recipe: Recipe, report: Report, cancelled: CancelledCheck) -> None:
+def create(
+    library: Library,
+    name: ModelName,
+    recipe: Recipe,
+    report: Report,
+    cancelled: CancelledCheck,
+    load_check: LoadCheck = anything,
+) -> None:
     """Make the model ``name``; it appears complete or not at all, and what was made for it goes if it does not.
 
-    Nothing is reported before everything that can be read quickly has been checked. Raises ``ModelNotFoundError`` for
-    the base, ``BlobNotFoundError`` for a file, ``GGUFError``, ``SafetensorsError`` or ``ConvertError`` for one that is
-    broken, ``QuantizeError``, ``BadRequestError`` for parts that do not fit together, ``StorageError``, and
-    ``CreateCancelledError`` soon after ``cancelled`` says so.
+    Nothing is reported before everything that can be read quickly has been checked and ``load_check`` has tried the
+    files that are GGUF already. Raises ``ModelNotFoundError`` for the base, ``BlobNotFoundError`` for a file,
+    ``GGUFError``, ``SafetensorsError`` or ``ConvertError`` for one that is broken, ``UnloadableError`` for files that
+    no engine can load, ``QuantizeError``, ``BadRequestError`` for parts that do not fit together, ``StorageError``,
+    and ``CreateCancelledError`` soon after ``cancelled`` says so.
     """
     added: list[str] = []
     done = False
     try:
-        with library.blobs.holding() as hold:
-            _create(Job(library, report, cancelled, hold, added), name, recipe)
+        with storage_errors(library.root / "model"), library.blobs.holding() as hold:
+            _create(Job(library, report, cancelled, hold, added, load_check), name, recipe)
             done = True
-    except OSError as error:
-        raise StorageError(f"the model could not be written: {error.strerror or error}") from error
     finally:
         if not done:
             library.discard(added)
@@ -66,7 +74,9 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
         weights = weights_of_base(job, recipe.base, recipe.files, mix)
     else:
         weights = weights_of_files(job, recipe.files, mix)
-    layers = [*weights.layers, *adapter_layers(job, recipe.adapters, weights), *(layer for layer, _ in drafts)]
+    adapters = adapter_layers(job, recipe.adapters, weights)
+    _try_to_load(job, recipe, weights, adapters)
+    layers = [*weights.layers, *adapters, *(layer for layer, _ in drafts)]
     for layer in layers:
         if layer.digest not in job.added:
             job.say(f"using existing layer {layer.digest}")
@@ -76,7 +86,24 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     _mention_unused(job, config)
     job.say("writing manifest")
     job.check()
-    job.library.put(name, make_manifest(config_layer, tuple(layers)))
+    job.library.put(name, make_manifest(config_layer, tuple(layers)), made_here=True)
+
+
+def _try_to_load(job: Job, recipe: Recipe, weights: Weights, adapters: list[Layer]) -> None:
+    """Let the engine say whether what is new among the files can be loaded; raise ``UnloadableError`` if not."""
+    if not (recipe.files or recipe.adapters or recipe.quantize):
+        return
+    adapters = adapters or list(weights.of_type(manifests.ADAPTER))
+    models = weights.of_type(manifests.MODEL)
+    warning = ""
+    try:
+        try_to_load([*models, *adapters, *weights.of_type(manifests.PROJECTOR)], job.library.blobs, job.load_check)
+    except UnknownArchitectureError as error:
+        warning = str(error)
+    if {layer.digest for layer in models} <= set(recipe.files.values()):
+        job.say("parsing GGUF")
+    if warning:
+        job.say(f"warning: {warning}")
 
 
 def _with_own(job: Job, layers: list[Layer], recipe: Recipe) -> list[Layer]:

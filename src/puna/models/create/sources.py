@@ -78,10 +78,7 @@ def weights_of_files(job: Job, files: Mapping[str, str], mix: "Mix | None") -> W
     ggufs = tuple(gguf for _, gguf in models)
     config = replace(config_of(ggufs[0]), parameter_size=human_count(sum(gguf.parameter_count for gguf in ggufs)))
     weights = Weights(config, tuple(layer for layer, _ in found))
-    if mix:
-        return _quantized(job, weights, ggufs, mix)
-    job.say("parsing GGUF")
-    return weights
+    return _quantized(job, weights, ggufs, mix) if mix else weights
 
 
 def _gguf_layers(job: Job, files: Mapping[str, str]) -> list[tuple[Layer, GGUFFile]]:

@@ -1,8 +1,10 @@
 """Everything that goes between this machine's models and registries, put together from the settings."""
 
+import contextlib
 from pathlib import Path
 
 from puna.models.atomic import remove_leftovers
+from puna.models.loadable import LoadCheck, anything
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.auth import Authenticator
 from puna.models.registry.blobs import BlobKeeper
@@ -14,12 +16,16 @@ from puna.models.registry.policy import AccessPolicy
 from puna.models.registry.pull import ModelStore, Puller
 from puna.models.registry.push import Pusher
 from puna.models.registry.upload import UploadStore
+from puna.models.storage import StorageError
 from puna.models.verify import Verifier
 from puna.settings import Settings
 
 
 class Transfers:
-    """Pulls, pushes and repairs for one library. Make it and close it on the event loop that uses it."""
+    """Pulls, pushes and repairs for one library. Make it and close it on the event loop that uses it.
+
+    ``load_check`` says of a model that has been fetched whether it can be run.
+    """
 
     def __init__(
         self,
@@ -28,6 +34,7 @@ class Transfers:
         *,
         options: TransferOptions | None = None,
         identity: Identity | None = None,
+        load_check: LoadCheck = anything,
     ) -> None:
         options = options or TransferOptions()
         policy = AccessPolicy.from_settings(settings)
@@ -38,12 +45,15 @@ class Transfers:
         root: Path = library.blobs.directory.parent
         self.keeper = BlobKeeper(root, library.blobs, options)
         self._uploads = UploadStore(root)
-        self.puller = Puller(library, api, self.keeper, policy)
+        self.puller = Puller(library, api, self.keeper, policy, load_check)
         self.verifier = Verifier(library, api, self.keeper, policy)
         self.pusher = Pusher(library, api, self._uploads, policy, options)
 
     def clean(self) -> int:
         """Remove what processes that were killed left half-written; return how many files. Downloads are kept."""
+        with contextlib.suppress(StorageError):
+            self.keeper.forget_gone()
+        self._uploads.clean()
         return remove_leftovers(self.keeper.records.directory) + remove_leftovers(self._uploads.directory)
 
     async def close(self) -> None:

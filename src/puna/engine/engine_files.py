@@ -1,0 +1,139 @@
+"""The files that a runner loads, in the layout that the engine reads.
+
+A file of another layout is translated into one that has no name; the runner inherits it, and it is gone when the runner
+is. Which way was taken, and why, stands in the log.
+"""
+
+import asyncio
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import psutil
+
+from puna.engine.config import RunnerConfig
+from puna.models.gguf import GGUFFile, read_gguf
+from puna.models.layouts.stored import Stored, place_for
+from puna.models.layouts.translation import Translation, language_model, projector
+
+_log = logging.getLogger(__name__)
+_WHY = {
+    "shared": "its data are the original's own",
+    "memory": "the file system cannot share data between files",
+    "copied": "memory has no room for it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineFiles:
+    """What a runner is started with: ``config`` names files that it can open."""
+
+    config: RunnerConfig
+    stored: tuple[Stored, ...] = ()
+
+    @classmethod
+    def of(cls, config: RunnerConfig) -> "EngineFiles":
+        """Return the files of a configuration, all written: what ``open`` and ``fill`` do, for threads."""
+        made = _places(config)
+        try:
+            made._write()
+        except BaseException:
+            made.close()
+            raise
+        return made
+
+    @classmethod
+    async def open(cls, config: RunnerConfig) -> "EngineFiles":
+        """Return the files of a configuration, of which those that are translated are still empty (``fill``).
+
+        Raises ``GGUFError`` for a file that cannot be translated.
+        """
+        opening = asyncio.ensure_future(asyncio.to_thread(_places, config))
+        try:
+            return await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            await asyncio.wait({opening})
+            if not opening.cancelled() and not opening.exception():
+                opening.result().close()
+            raise
+
+    async def fill(self) -> None:
+        """Write what is translated, which takes as long as copying what must be copied.
+
+        Raises ``NoRoomError`` for what has room nowhere, and ``GGUFError`` for a file that has changed meanwhile.
+        """
+        writing = asyncio.ensure_future(asyncio.to_thread(self._write))
+        try:
+            await asyncio.shield(writing)
+        except asyncio.CancelledError:
+            await asyncio.wait({writing})  # what it writes to must not be closed under it
+            raise
+
+    def _write(self) -> None:
+        for item in self.stored:
+            item.fill()
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Return the open files that the runner must inherit."""
+        return tuple(item.descriptor for item in self.stored)
+
+    @property
+    def in_memory(self) -> int:
+        """Return the bytes that lie in memory and nowhere else."""
+        return sum(item.size for item in self.stored if item.in_memory)
+
+    def close(self) -> None:
+        """Close them here; what the runner has open stays."""
+        for item in self.stored:
+            item.close()
+
+
+def _places(config: RunnerConfig) -> EngineFiles:
+    model = Path(config.model_path)
+    gguf = _header(model)
+    if gguf is None:
+        return EngineFiles(config)
+    stored: list[Stored] = []
+    try:
+        if seen := _projector(config, gguf):
+            stored.append(_stored(seen, model))
+            config = replace(config, projector_path=stored[-1].path)
+        if read := language_model(gguf):
+            stored.append(_stored(read, model))
+            config = replace(config, model_path=stored[-1].path)
+    except BaseException:
+        for item in stored:
+            item.close()
+        raise
+    return EngineFiles(config, tuple(stored))
+
+
+def _header(path: Path) -> GGUFFile | None:
+    """Return the header of a file, ``None`` of what the engine must find by its name or complain of itself."""
+    try:
+        gguf = read_gguf(path)
+    except OSError:
+        return None
+    return None if (gguf.whole("split.count") or 0) > 1 else gguf
+
+
+def _projector(config: RunnerConfig, model: GGUFFile) -> Translation | None:
+    if not config.projector_path:
+        return None
+    if config.projector_path == config.model_path:
+        return projector(model)
+    return language_model(read_gguf(Path(config.projector_path)))
+
+
+def _stored(translation: Translation, original: Path) -> Stored:
+    stored = place_for(translation, original.parent, int(psutil.virtual_memory().available))
+    _log.info(
+        "%s has the layout %s; translated, %s: %s (%d MiB)",
+        original.name,
+        translation.layout,
+        stored.way,
+        _WHY[stored.way],
+        stored.size >> 20,
+    )
+    return stored

@@ -1,0 +1,1 @@
+"""How families of models speak: one file a family, with what renders its prompts and what parses its answers."""

@@ -1,0 +1,57 @@
+"""The way in which Gemma's models write values: like JSON, with marks of their own around texts."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from puna.inference.families.dialogue import compact
+
+
+def value_text(value: Any, quote: str, *, quoted_keys: bool = False) -> str:
+    """Return a value with ``quote`` around texts, the keys of objects in order of the alphabet."""
+    match value:
+        case str():
+            return f"{quote}{value}{quote}"
+        case Mapping():
+            mark = quote if quoted_keys else ""
+            items = (
+                f"{mark}{key}{mark}:{value_text(item, quote, quoted_keys=quoted_keys)}"
+                for key, item in sorted(value.items())
+            )
+            return "{" + ",".join(items) + "}"
+        case list() | tuple():
+            return "[" + ",".join(value_text(item, quote, quoted_keys=quoted_keys) for item in value) + "]"
+        case _:
+            return compact(value)
+
+
+def call_text(name: str, arguments: Mapping[str, Any], quote: str) -> str:
+    """Return a call without the marks around it."""
+    values = ",".join(f"{key}:{value_text(value, quote)}" for key, value in sorted(arguments.items()))
+    return f"call:{name}{{{values}}}"
+
+
+_BARE_KEY = re.compile(r"([{,]\s*)([\w.$-]+)(\s*):")
+_PLACE = re.compile(r"\x00(\d+)\x00")
+_BARE_VALUE = re.compile(r"([:\[,]\s*)(?!(?:true|false|null|-?\d[\d.eE+-]*)\s*[,}\]])([^\s\x00\"{}\[\],:][^{}\[\],]*)")
+
+
+def read_arguments(text: str, quote: str) -> dict[str, Any] | None:
+    """Return the object of arguments in a call, ``None`` if it cannot be read; ``quote`` stands around texts."""
+    texts: list[str] = []
+
+    def place(match: re.Match[str]) -> str:
+        texts.append(match[1])
+        return f"\x00{len(texts) - 1}\x00"
+
+    mark = re.escape(quote)
+    text = re.sub(f"{mark}(.*?){mark}", place, text.replace("\x00", ""), flags=re.DOTALL)
+    text = _BARE_KEY.sub(r'\1"\2"\3:', text)
+    text = _BARE_VALUE.sub(lambda match: match[1] + json.dumps(match[2].strip()), text)
+    text = _PLACE.sub(lambda match: json.dumps(texts[int(match[1])]), text)
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,81 @@
+"""The parsers by the names that manifests have for them, and what the engine must not leave out of their text."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from puna.inference.families import (
+    cohere,
+    deepseek,
+    functiongemma,
+    gemma4,
+    glimmer,
+    glm,
+    harmony,
+    laguna,
+    lfm2,
+    ministral,
+    nemotron,
+    olmo3,
+    qwen3,
+    qwen3coder,
+    qwen3vl,
+    qwen35,
+)
+from puna.inference.families.parsing import Asked
+from puna.inference.output.events import ContentText, OutputEvent, OutputParser
+
+_THINK = ("<think>", "</think>")
+_CALL = ("<tool_call>", "</tool_call>")
+_USER = ("<user>", "</user>")
+_PAIRS = ("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>")
+
+
+@dataclass(frozen=True, slots=True)
+class Parsing:
+    """A parser and what it can find. ``preserved`` are the marks that may be control tokens."""
+
+    make: Callable[[Asked], OutputParser]
+    preserved: tuple[str, ...]
+    tools: bool = True
+    thinking: bool = True
+
+
+class _Passing:
+    """Reports all text as content."""
+
+    def feed(self, text: str) -> list[OutputEvent]:
+        return [ContentText(text)] if text else []
+
+    def finish(self) -> list[OutputEvent]:
+        return []
+
+
+PARSERS: Mapping[str, Parsing] = {
+    "cogito": Parsing(deepseek.cogito_parser, ("</think>", *deepseek.MARKS, *deepseek.OUTPUTS)),
+    "cohere": Parsing(cohere.parser, cohere.MARKS),
+    "deepseek3": Parsing(deepseek.deepseek_parser, ("</think>", *deepseek.MARKS)),
+    "functiongemma": Parsing(functiongemma.parser, ("<start_function_call>", "<end_function_call>"), thinking=False),
+    "gemma4": Parsing(gemma4.parser, gemma4.MARKS),
+    "gemma4-no-thinking": Parsing(gemma4.no_thinking_parser, gemma4.MARKS, thinking=False),
+    "glimmer": Parsing(glimmer.parser, glimmer.MARKS),
+    "glm-4.7": Parsing(glm.glm47_parser, (*_THINK, *_CALL, *_PAIRS)),
+    "glm-ocr": Parsing(glm.glm_ocr_parser, (*_THINK, *_CALL, *_PAIRS), thinking=False),
+    "harmony": Parsing(harmony.parser, harmony.MARKS),
+    "laguna": Parsing(laguna.parser, (*_THINK, *_CALL, *_USER, *_PAIRS)),
+    "lfm2": Parsing(lfm2.parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>"), thinking=False),
+    "lfm2-thinking": Parsing(lfm2.thinking_parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>")),
+    "ministral": Parsing(ministral.parser, ministral.MARKS, thinking=False),
+    "nemotron-3-nano": Parsing(nemotron.parser, (*_THINK, *_CALL)),
+    "nemotron-3.5-nano": Parsing(nemotron.parser, (*_THINK, *_CALL)),
+    "olmo3": Parsing(olmo3.parser, ("<function_calls>", "</function_calls>"), thinking=False),
+    "olmo3-think": Parsing(olmo3.thinking_parser, ("</think>",), tools=False),
+    "ornith": Parsing(qwen35.parser, (*_THINK, *_CALL)),
+    "passthrough": Parsing(lambda _: _Passing(), (), tools=False, thinking=False),
+    "poolside-v1": Parsing(laguna.poolside_parser, (*_THINK, *_CALL, *_USER, *_PAIRS)),
+    "qwen3": Parsing(qwen3.parser, (*_THINK, *_CALL), thinking=False),
+    "qwen3-coder": Parsing(qwen3coder.parser, _CALL, thinking=False),
+    "qwen3-thinking": Parsing(qwen3.thinking_parser, (*_THINK, *_CALL)),
+    "qwen3-vl-instruct": Parsing(qwen3vl.instruct_parser, ("</think>", *_CALL), thinking=False),
+    "qwen3-vl-thinking": Parsing(qwen3vl.thinking_parser, ("</think>", *_CALL)),
+    "qwen3.5": Parsing(qwen35.parser, (*_THINK, *_CALL)),
+}

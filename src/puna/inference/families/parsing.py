@@ -1,0 +1,240 @@
+"""What parsers of answers share: a machine of states over text that arrives in pieces, and the values of arguments.
+
+How each family marks thoughts and calls is known from Ollama's ``model/parsers``; what they find is compared with it.
+Other than there, nothing depends on how the text was cut, and a call that cannot be read stays as text.
+"""
+
+import json
+import logging
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from puna.inference.output.calls import lenient_object
+from puna.inference.output.events import ContentText, OutputEvent, ThinkingText, ToolCallParsed, overlap
+
+_log = logging.getLogger(__name__)
+_SHOWN = 200
+_INTEGERS = range(-(1 << 63), 1 << 63)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a parser knows of the request: the functions' parameters by name, whether to think, how the answer begins.
+
+    ``prefill`` is what the conversation ends with if that is the beginning of the answer; ``after_result`` tells that
+    it ends with a function's result.
+    """
+
+    tools: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    think: bool | str | None = None
+    prefill: str = ""
+    prefill_thinking: str = ""
+    after_result: bool = False
+
+    def thinks(self, default: bool = False) -> bool:
+        """Return whether the answer begins with thoughts as far as the request says; a level is a yes."""
+        return default if self.think is None else bool(self.think)
+
+    def types_of(self, function: str, parameter: str) -> list[str]:
+        """Return the types that a parameter may have, [] if nothing is known of it."""
+        properties = self.tools.get(function, {}).get("properties")
+        schema = properties.get(parameter) if isinstance(properties, Mapping) else None
+        if not isinstance(schema, Mapping):
+            return []
+        branches = schema.get("anyOf")
+        return [
+            kind for one in (branches if isinstance(branches, list) and branches else [schema]) for kind in _types(one)
+        ]
+
+
+def _types(schema: Any) -> list[str]:
+    kind = schema.get("type") if isinstance(schema, Mapping) else None
+    return [kind] if isinstance(kind, str) else [one for one in kind or () if isinstance(one, str)]
+
+
+class StateParser:
+    """An ``OutputParser`` whose state is a method; it returns whether there may be more to do with the text at hand."""
+
+    def __init__(self, start: Callable[[], bool]) -> None:
+        self._text = ""
+        self._ended = False
+        self._events: list[OutputEvent] = []
+        self._state = start
+
+    def feed(self, text: str) -> list[OutputEvent]:
+        self._text += text
+        return self._run()
+
+    def finish(self) -> list[OutputEvent]:
+        self._ended = True
+        return self._run()
+
+    def _run(self) -> list[OutputEvent]:
+        while self._state():
+            pass
+        events, self._events = self._events, []
+        return events
+
+    def _go(self, state: Callable[[], bool]) -> bool:
+        self._state = state
+        return True
+
+    def _say(self, text: str, kind: type[ContentText | ThinkingText] = ContentText) -> None:
+        if text:
+            last = self._events[-1] if self._events else None
+            if isinstance(last, ContentText | ThinkingText) and type(last) is kind:
+                self._events[-1] = kind(last.text + text)
+            else:
+                self._events.append(kind(text))
+
+    def _call(self, name: str, arguments: Mapping[str, Any]) -> None:
+        text = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
+        self._events.append(ToolCallParsed(name, text.encode("utf-8", "replace").decode()))
+
+    def _keep(self, text: str) -> None:
+        """Keep a call that cannot be read as text."""
+        _log.warning("a call cannot be read and stays as text: %s", text[:_SHOWN])
+        self._say(text)
+
+    def _then_space(self, following: Callable[[], bool]) -> bool:
+        """Leave out white space, and go on with another state at the first text after it."""
+
+        def skip() -> bool:
+            self._text = self._text.lstrip()
+            return bool(self._text) and self._go(following)
+
+        return self._go(skip)
+
+    def _up_to(
+        self,
+        marks: Sequence[str],
+        kind: type[ContentText | ThinkingText] = ContentText,
+        *,
+        trim: bool = True,
+        trim_end: bool | None = None,
+    ) -> str:
+        """Report the text up to the first of some marks and return that, "" if it has not come yet.
+
+        With ``trim`` white space before it is left out, and (unless ``trim_end`` says otherwise) at the end of all.
+        """
+        found = min(((at, mark) for mark in marks if (at := self._text.find(mark)) >= 0), default=None)
+        if found:
+            at, mark = found
+            before, self._text = self._text[:at], self._text[at + len(mark) :]
+            self._say(before.rstrip() if trim else before, kind)
+            return mark
+        # At the end of thoughts the beginning of the tag that ends them says nothing; in an answer nothing is lost.
+        drops = self._ended and kind is ThinkingText
+        held = 0 if self._ended and not drops else max((overlap(self._text, mark) for mark in marks), default=0)
+        sure = self._text[: len(self._text) - held]
+        if trim and not (self._ended and trim_end is False):
+            sure = sure.rstrip()
+        self._say(sure, kind)
+        self._text = "" if self._ended else self._text[len(sure) :]
+        return ""
+
+
+class TagParser(StateParser):
+    """Thoughts up to a tag, then text with calls between two tags: what most families do.
+
+    ``read`` returns the calls in what stands between the tags, ``None`` if it is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        thinking: bool,
+        close: str = "</think>",
+        open_tag: str = "",
+        must_open: bool = False,
+        call: str = "",
+        call_end: str = "",
+        read: Callable[[str], Sequence[tuple[str, Mapping[str, Any]]] | None] = lambda _: None,
+        call_while_thinking: bool = False,
+        trim: bool = True,
+        trim_end: bool | None = None,
+        skip_after_call: bool = True,
+    ) -> None:
+        """``open_tag`` may stand before the thoughts (``must_open``: else there are none)."""
+        super().__init__(self._before_thoughts if thinking else self._content)
+        self._close, self._open, self._must_open = close, open_tag, must_open
+        self._begin, self._end, self._read = call, call_end, read
+        self._call_while_thinking = call_while_thinking
+        self._trim, self._trim_end, self._skip_after_call = trim, trim_end, skip_after_call
+
+    def _before_thoughts(self) -> bool:
+        text = self._text.lstrip()
+        if self._open and text.startswith(self._open):
+            self._text = text[len(self._open) :]
+            return self._then_space(self._thoughts)
+        if self._open and self._open.startswith(text) and not self._ended:
+            return False
+        if not self._must_open:
+            return self._go(self._thoughts)
+        self._text = text
+        return self._go(self._content)
+
+    def _thoughts(self) -> bool:
+        marks = [self._close, self._begin] if self._call_while_thinking else [self._close]
+        mark = self._up_to(marks, ThinkingText)
+        if mark == self._close:
+            return self._then_space(self._content)
+        return bool(mark) and self._go(self._inside)
+
+    def _content(self) -> bool:
+        marks = [self._begin] if self._begin else []
+        mark = self._up_to(marks, trim=self._trim and bool(marks), trim_end=self._trim_end)
+        return bool(mark) and self._go(self._inside)
+
+    def _inside(self) -> bool:
+        raw, end, rest = self._text.partition(self._end)
+        if not end and not self._ended:
+            return False
+        self._text = rest
+        calls = self._read(raw) if end or raw.strip() else []
+        if calls is None:
+            self._keep(self._begin + raw + end)
+        for name, arguments in calls or ():
+            self._call(name, arguments)
+        return self._then_space(self._content) if self._skip_after_call else self._go(self._content)
+
+
+def json_call(raw: str) -> list[tuple[str, Mapping[str, Any]]] | None:
+    """Return the call in a JSON object with a name and arguments, ``None`` if it is none."""
+    value = lenient_object(raw.strip())
+    name = value.get("name") if value else None
+    arguments = (value or {}).get("arguments") or {}
+    if not isinstance(name, str) or not name or not isinstance(arguments, dict):
+        return None
+    return [(name, arguments)]
+
+
+def typed_value(raw: str, types: Sequence[str]) -> Any:
+    """Return an argument that was written as text as a value of one of the types; as text if it is none of them."""
+    if raw.lower() == "null":
+        return None
+    for kind in ("boolean", "integer", "number", "array", "object"):
+        if kind in types:
+            value = _read_as(kind, raw)
+            if value is not None:
+                return value
+            if len(types) == 1:
+                return False if kind == "boolean" else raw
+    return raw
+
+
+def _read_as(kind: str, raw: str) -> Any:
+    if kind == "boolean":
+        return {"true": True, "false": False}.get(raw.lower())
+    try:
+        if kind == "integer":
+            return number if raw == raw.strip() and "_" not in raw and (number := int(raw)) in _INTEGERS else None
+        if kind == "number":
+            amount = float(raw) if raw == raw.strip() and "_" not in raw else math.nan
+            return None if not math.isfinite(amount) else int(amount) if amount.is_integer() else amount
+        value = json.loads(raw)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, list if kind == "array" else dict) else None

@@ -1,0 +1,52 @@
+"""The layouts that are known, one file a family; ``ALL`` has them in the order in which they are tried."""
+
+from puna.models.layouts.families import (
+    deepseekocr,
+    embeddinggemma,
+    gemma3,
+    gemma3n,
+    gemma4,
+    glm4moelite,
+    glmocr,
+    gptoss,
+    laguna,
+    lfm2,
+    llama3,
+    llama4,
+    llava,
+    mistral3,
+    nemotron,
+    olmo3,
+    qwen3next,
+    qwen3vl,
+    qwen25vl,
+    qwen35,
+    snowflake,
+)
+from puna.models.layouts.layout import Layout
+
+ALL: tuple[Layout, ...] = (
+    embeddinggemma.LAYOUT,  # before gemma3, which it calls itself
+    gemma3.LAYOUT,
+    gemma3n.LAYOUT,
+    gemma4.LAYOUT,
+    gptoss.LAYOUT,
+    qwen35.LAYOUT,
+    qwen35.WITH_EXPERTS,
+    qwen3next.LAYOUT,
+    qwen25vl.LAYOUT,
+    qwen3vl.LAYOUT,
+    mistral3.LAYOUT,
+    llama4.LAYOUT,
+    lfm2.LAYOUT,
+    olmo3.LAYOUT,
+    glm4moelite.LAYOUT,
+    deepseekocr.LAYOUT,
+    glmocr.LAYOUT,
+    nemotron.LAYOUT,
+    nemotron.OMNI,
+    laguna.LAYOUT,
+    snowflake.LAYOUT,
+    llama3.LAYOUT,
+    llava.LAYOUT,
+)
