@@ -61,7 +61,7 @@ def test_answers_are_those_of_the_portable_engine(native: Server, server: Server
     assert [sum(a * b for a, b in zip(x, y, strict=True)) for x, y in zip(ours, theirs, strict=True)] == pytest.approx(
         [1.0, 1.0], abs=1e-3
     )
-    assert programs(native) == ["llama-server"]
+    assert set(programs(native)) == {"llama-server"}
 
 
 def test_engine_is_named_where_the_server_begins(native: Server) -> None:

@@ -343,6 +343,7 @@ class Policy:
                 if not crowded() and not resident.room.relieves(free, wanted.room):
                     continue
             if self.idle(resident) or resident.turn_ends(self._turn) <= now:
+                # All are named at once, busy ones too: they take nothing new from now on, and go together.
                 victims.append(resident)
                 free = free.plus(resident.room)
             else:

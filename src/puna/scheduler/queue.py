@@ -67,12 +67,15 @@ class _Line:
         self._placed: dict[str, tuple[_Place, float]] = {}
 
     def add(self, ticket: Ticket, number: int) -> None:
+        # A client that has been away comes in at the turn under way: it has saved none up while it did not ask.
         turn = max(self._turn, self._last.get(ticket.client, -math.inf) + 1)
         if ticket.again:
             turn, key = self._turn, -math.inf
         else:
             self._last[ticket.client] = turn
-            key = turn + ticket.arrived / AGEING
+            key = (
+                turn + ticket.arrived / AGEING
+            )  # the later it came the later its place, so waiting need not be counted
         place = _Place(key, number)
         index = bisect.bisect(self._places, place)
         self._places.insert(index, place)
