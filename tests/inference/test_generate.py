@@ -13,6 +13,7 @@ from puna.engine.errors import EngineError
 from puna.inference.events import Delta, Finished, Started
 from puna.inference.generate import generate
 from puna.scheduler.lease import Lease
+from puna.scheduler.lender import Lender
 from puna.telemetry.record import Record
 
 
@@ -25,7 +26,8 @@ class OneRunner:
     @asynccontextmanager
     async def acquire(self, *_: Any) -> AsyncIterator[Lease]:
         runner: Any = SimpleNamespace(config=SimpleNamespace(engine=""))
-        yield Lease(runner, self._engine, 1000, 7)
+        ticket: Any = None  # what it waited for does not matter here
+        yield Lease(runner, self._engine, 1000, 7, ticket)
 
 
 def lend(engine: ScriptedEngine) -> Lender:
