@@ -20,7 +20,7 @@ from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.memory_limit import allocated
 from puna.engine.runner import Runner
 from puna.errors import NotFoundError, UnavailableError
-from puna.inference.embed import embed
+from puna.inference.embed import EmbedRequest, embed
 from puna.inference.events import Finished
 from puna.inference.generate import generate
 from puna.models.model import Model
@@ -593,7 +593,8 @@ async def test_a_load_that_drags_on_holds_up_no_other_model(make: Make) -> None:
 
 
 async def vectors(world: World) -> None:
-    await embed(world.scheduler, world.cria, ["a text"], request(world.cria, 1).options)
+    options = request(world.cria, 1).options
+    await embed(world.scheduler, EmbedRequest(model=world.cria, texts=("a text",), options=options))
 
 
 async def test_texts_to_embed_wait_for_no_answer_and_nothing_is_loaded_twice(make: Make) -> None:
