@@ -50,6 +50,7 @@ def test_everything_that_a_model_can_have(server: Server, made: str) -> None:
         made,
         **{"from": "cria"},
         template="{{ .System }}|{{ range .Messages }}{{ .Role }}={{ .Content }};{{ end }}",
+        parser="passthrough",
         system="You are a llama.",
         parameters={"temperature": 0.1, "stop": ["a", "b"], "num_ctx": 512},
         messages=MESSAGES,

@@ -14,7 +14,6 @@ from puna.engine import native
 from puna.engine.config import RunnerConfig
 from puna.engine.devices import on_processor
 from puna.engine.engines import Engines
-from puna.engine.template_trial import HARMLESS
 from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
 from puna.models.model import Model
 from puna.scheduler.attention import PLAIN_KV_TYPES, SCORED_STEP, flash_attention
@@ -155,7 +154,6 @@ def runner_config(
         batch=max(_shared_out(batch, plan.parallel), step),
         micro_batch=step,
         prompt_cache=plan.prompt_cache >> 20,
-        chat_template=HARMLESS if model.template and not model.is_builtin else "",
         kv_type=_kv_type(settings, tuned),
         flash_attention=tuned.flash_attention,
         threads=_threads(options) or tuned.threads or int(model.path.stat().st_size < _ONE_THREAD_BYTES),

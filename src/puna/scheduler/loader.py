@@ -67,8 +67,8 @@ class Loader:
         return demand_of(model, options, self._settings, engine, tuned, self._capacity.cards(engine))
 
     async def template_fault(self, model: Model, engine: str) -> str:
-        """Return why the engine cannot use the model's own chat template, "" if it can, or need not."""
-        if model.is_builtin or model.template:
+        """Return why the engine cannot use the model's own chat template, "" if it can."""
+        if model.is_builtin:
             return ""
         return await self._templates.fault(model.gguf, engine, engine_identity(engine))
 

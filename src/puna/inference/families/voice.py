@@ -103,10 +103,17 @@ def _is_better(jinja: str, template: str, go_template: bool | None) -> bool:
     parsed = parse_template(template)
     theirs, ours = _jinja_capabilities(jinja), _go_capabilities(parsed)
     if len(theirs) > len(ours):
-        return not _go_round_trip(parsed) or _jinja_round_trip(jinja)
-    if theirs != ours or "tools" not in theirs:
-        return False
-    return _jinja_round_trip(jinja) and not _go_round_trip(parsed)
+        better = not _go_round_trip(parsed) or _jinja_round_trip(jinja)
+    else:
+        better = theirs == ours and "tools" in theirs and _jinja_round_trip(jinja) and not _go_round_trip(parsed)
+    if better:
+        _log.info(
+            "the template in a GGUF file can do more than TEMPLATE %.60r and is used: %s; OLLAMA_GO_TEMPLATE=1 uses "
+            "TEMPLATE all the same",
+            template,
+            ", ".join(sorted(theirs)),
+        )
+    return better
 
 
 def _jinja_capabilities(text: str) -> set[str]:

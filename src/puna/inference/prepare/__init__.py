@@ -27,7 +27,7 @@ async def prepare(request: GenerationRequest, client: EngineClient, context: int
         case Infill():
             return await infill(request, client, context, request.input)
         case Conversation():
-            voice = await beside_the_loop(lambda: _voice(request))
+            voice = await beside_the_loop(lambda: _voice(request, engine_can_render=not client.template_fault))
             here = bool(voice.renderer or voice.template)
             if request.context:
                 render = None if here else _by_engine(request, client, request.input)
@@ -37,12 +37,14 @@ async def prepare(request: GenerationRequest, client: EngineClient, context: int
             return await chat(request, client, context, request.input)
 
 
-def _voice(request: GenerationRequest) -> Voice:
+def _voice(request: GenerationRequest, *, engine_can_render: bool) -> Voice:
     """Return who speaks for the model, with a template where it brings none of its own."""
     model = request.model
     voice = voice_of(model, request.template)
     if voice.renderer or request.template:
         return voice
+    if not voice.template and not engine_can_render and model.template:
+        voice = Voice(parser=voice.parser, template=model.template)
     if is_bare(voice.template):
         return Voice(parser=voice.parser, template=plain_template())
     if not voice.template and (voice.parser or not model.gguf.chat_template):

@@ -55,7 +55,7 @@ class Prepared:
 def effective_think(request: GenerationRequest) -> Think:
     """Return whether to think: as asked, as the model's parameters say, else as Ollama does, if it can."""
     if not request.can_think:
-        return None
+        return False if request.think is False else None  # some say so though they cannot
     chosen = request.think if request.think is not None else request.options.think
     return True if chosen is None else chosen
 

@@ -6,6 +6,7 @@ import orjson
 
 from puna.models import manifests
 from puna.models.config import ModelConfig, encode_parameters
+from puna.models.create.defaults import with_speech
 from puna.models.create.job import Job, Report
 from puna.models.create.progress import CancelledCheck
 from puna.models.create.recipe import Recipe
@@ -74,6 +75,8 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
         weights = weights_of_base(job, recipe.base, recipe.files, mix)
     else:
         weights = weights_of_files(job, recipe.files, mix)
+    base = job.library.get(recipe.base).parameters if recipe.base else {}
+    recipe = with_speech(recipe, weights.config, has_stop="stop" in base)
     adapters = adapter_layers(job, recipe.adapters, weights)
     _try_to_load(job, recipe, weights, adapters)
     layers = [*weights.layers, *adapters, *(layer for layer, _ in drafts)]
@@ -148,7 +151,5 @@ def _config(weights: Weights, recipe: Recipe, drafts: list[GGUFFile]) -> ModelCo
 
 def _mention_unused(job: Job, config: ModelConfig) -> None:
     """Say which parts of the model are kept for other programs and change nothing here."""
-    if config.renderer or config.parser:
-        job.say("keeping RENDERER and PARSER for other programs: Puna uses the model's template")
     if "draft" in config.extra:
         job.say("keeping the DRAFT model for other programs: Puna does not use it")
