@@ -30,7 +30,7 @@ _START_SECONDS = 60
 T = TypeVar("T")
 
 
-def wait_for(look: Callable[[], T], seconds: float = 20, what: str = "it") -> T:
+def wait_for(look: Callable[[], T], seconds: float = 60, what: str = "it") -> T:
     """Return the first true result of ``look``; fail when none comes in time."""
     deadline = time.monotonic() + seconds
     while not (result := look()):
@@ -113,7 +113,7 @@ class World:
     def close(self) -> list[str]:
         """Remove everything and return what a program left behind."""
         with contextlib.suppress(AssertionError):  # what is ending may need a moment; what is left is told below
-            wait_for(lambda: not self.leftovers(), 10)
+            wait_for(lambda: not self.leftovers(), 30)
         left = self.leftovers()
         for process in self.processes():
             with contextlib.suppress(psutil.Error):

@@ -47,8 +47,10 @@ def test_without_logins(text: str, shown: str) -> None:
     assert without_logins(text) == shown
 
 
-@pytest.mark.parametrize("text", ["a:" * 2000 + "@", "://" * 2000 + "@", "a" * 4000 + "@", "%" * 4000 + ":@"])
-def test_hostile_text_takes_no_time(text: str) -> None:
-    began = time.perf_counter()
+@pytest.mark.parametrize(
+    "text", ["a:" * 100_000 + "@", "://" * 100_000 + "@", "a" * 200_000 + "@", "%" * 200_000 + ":@"]
+)
+def test_hostile_text_takes_time_in_proportion_to_its_size(text: str) -> None:
+    began = time.process_time()
     without_logins(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 30  # in proportion to its square it would be minutes

@@ -87,7 +87,7 @@ def test_wrong_type_is_named(server: Server, name: str) -> None:
         ("mirostat", 3),
         ("num_ctx", -1),
         ("num_thread", 100_000),
-        ("seed", 2**40),
+        ("seed", 2**63),
         ("xtc_probability", 1.1),
         ("presence_penalty", 3),
         ("samplers", ["magic"]),

@@ -20,9 +20,14 @@ _LEAST_ANSWER = 16
 """Tokens of the context that are left for the answer and the tag before it."""
 
 
-async def think_then_format(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Said], None]:
-    """Yield the events of both generations as if they were one."""
-    body = {name: value for name, value in prepared.body.items() if name != "grammar"}
+async def think_then_format(
+    client: EngineClient, prepared: Prepared, *, ignore_eos: bool = False
+) -> AsyncGenerator[list[Said], None]:
+    """Yield the events of both generations as if they were one.
+
+    ``ignore_eos`` is the option as asked for: nothing but a grammar is in its way.
+    """
+    body = {name: value for name, value in prepared.body.items() if name != "grammar"} | {"ignore_eos": ignore_eos}
     body["timings_per_token"] = True  # the call ends with the tag, before the engine would say how much it was
     if isinstance(body["prompt"], list):  # with images, only the engine knows how long it is
         room = prepared.context - len(body["prompt"]) - _LEAST_ANSWER
