@@ -151,7 +151,7 @@ def runner_config(
         projector_path=str(model.projectors[0]) if model.projectors else "",
         context=plan.context,
         parallel=plan.parallel,
-        batch=max(_shared_out(batch, plan.parallel), step),
+        batch=max(_shared_out(batch, plan.parallel, up=_takes_whole_steps(model, options)), step),
         micro_batch=step,
         prompt_cache=plan.prompt_cache >> 20,
         kv_type=_kv_type(settings, tuned),
@@ -174,9 +174,12 @@ def runner_config(
     )
 
 
-def _shared_out(tokens: int, slots: int) -> int:
-    """Return the most tokens, not above ``tokens``, that each slot has an equal part of: the engine aborts else."""
-    return max(tokens - tokens % slots, slots)
+def _shared_out(tokens: int, slots: int, *, up: bool = False) -> int:
+    """Return ``tokens``, or the next number below (above with ``up``) that each slot has an equal part of.
+
+    The engine aborts else. What must go into one step, as a text to embed does, may not lose its last tokens to that.
+    """
+    return -(-tokens // slots) * slots if up else max(tokens - tokens % slots, slots)
 
 
 def _image_min_tokens(model: Model) -> int:
