@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import requests
+from tests.conftest import Serve
 from tests.server import Server
 
 
@@ -35,6 +36,13 @@ def test_many_texts_in_their_order(server: Server) -> None:
     for index in (0, 13, 39):
         (alone,) = embed(server, input=texts[index])["embeddings"]
         assert together[index] == pytest.approx(alone, abs=5e-3)  # rounding differs with the batch's size
+
+
+@pytest.mark.parametrize("batch", [501, 250])
+def test_a_batch_need_not_be_so_many_tokens_for_each_slot(serve: Serve, batch: int) -> None:
+    server = serve({"OLLAMA_NUM_PARALLEL": "4"})
+    texts = ["one", "one and two"]
+    assert len(embed(server, input=texts, options={"num_batch": batch})["embeddings"]) == 2
 
 
 def test_requests_at_the_same_time_do_not_mix(server: Server) -> None:

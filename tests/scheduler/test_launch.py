@@ -74,6 +74,12 @@ def test_what_a_request_says_goes_before_what_was_measured(cria: Model) -> None:
     assert (config.threads, config.threads_batch, config.batch, config.step) == (7, 0, 64, 64)
 
 
+def test_a_batch_to_embed_is_as_many_tokens_for_each_slot(cria: Model) -> None:
+    config = started(cria, RunnerOptions(num_batch=501, embeds=True))
+    assert config.batch == config.step == -(-501 // PLAN.parallel) * PLAN.parallel
+    assert started(cria, RunnerOptions(num_batch=501)).batch == 501
+
+
 def test_what_the_settings_say_goes_before_what_was_measured(cria: Model) -> None:
     assert started(cria, OLLAMA_KV_CACHE_TYPE="f16").kv_type == "f16"
     without = started(cria, OLLAMA_FLASH_ATTENTION="0")

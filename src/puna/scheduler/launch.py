@@ -135,6 +135,9 @@ def runner_config(
     tuned = decided(tuned, model, options, settings, engine)
     size = footprint(model, settings, tuned)
     step = size.step(plan.context, plan.parallel) if tuned.micro_batch else 0
+    batch = max(options.num_batch or size.batch(plan.context), step)
+    if embeds(model, options):  # the engine gives each slot as many tokens, and aborts where some are left over
+        batch = -(-batch // plan.parallel) * plan.parallel
     return RunnerConfig(
         engine=engine,
         model_path=str(model.path),
@@ -142,7 +145,7 @@ def runner_config(
         projector_path=str(model.projectors[0]) if model.projectors else "",
         context=plan.context,
         parallel=plan.parallel,
-        batch=max(options.num_batch or size.batch(plan.context), step),
+        batch=batch,
         micro_batch=step,
         prompt_cache=plan.prompt_cache >> 20,
         kv_type=_kv_type(settings, tuned),
