@@ -36,6 +36,11 @@ class Client(ollama.Client):
         """Upload a blob in parts."""
         self._request_raw("POST", f"/api/blobs/{digest}", content=parts)  # type: ignore[no-untyped-call]
 
+    def list_models(self) -> list[dict[str, Any]]:
+        """Return the models with every field of ``/api/tags``, of which the official client keeps its own."""
+        models: list[dict[str, Any]] = self._request_raw("GET", "/api/tags").json()["models"]  # type: ignore[no-untyped-call]
+        return models
+
     def create_model(self, body: Mapping[str, Any]) -> Iterator[ollama.ProgressResponse]:
         """Ask for a model with every field of ``/api/create``, and yield the progress."""
         return self._request(ollama.ProgressResponse, "POST", "/api/create", json={**body, "stream": True}, stream=True)

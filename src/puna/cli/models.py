@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import ollama
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -18,7 +19,8 @@ _ModelArgument = Annotated[str, typer.Argument(help="the model's name", show_def
 def list_models() -> None:
     """List the models on this machine."""
     with connected() as client:
-        models = client.list().models
+        listed = client.list_models()
+    models = ollama.ListResponse.model_validate({"models": listed}).models
     print_table(
         ("NAME", "ID", "SIZE", "MODIFIED"),
         [
@@ -31,6 +33,9 @@ def list_models() -> None:
             for model in models
         ],
     )
+    for entry in listed:
+        if warning := entry.get("warning"):
+            typer.echo(f"{entry['name']} cannot run: {warning}", err=True)
 
 
 def ps() -> None:
@@ -96,6 +101,8 @@ def _print_overview(shown: Mapping[str, Any]) -> None:
         "embedding length": info.get(f"{family}.embedding_length"),
         "quantization": details.get("quantization_level"),
     }
+    if warning := shown.get("warning"):
+        _print_section("Warning", [f"it cannot run: {warning}"])
     _print_section("Model", [f"{name:<20}{value}" for name, value in rows.items() if value])
     _print_section("Capabilities", shown.get("capabilities") or [])
     _print_section("Parameters", (shown.get("parameters") or "").splitlines())

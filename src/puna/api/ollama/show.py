@@ -7,6 +7,7 @@ from weakref import WeakKeyDictionary
 
 from puna.api.http.responses import json_bytes
 from puna.inference.capabilities import capabilities
+from puna.inference.support import cannot_run
 from puna.models.gguf import GGUFArray
 from puna.models.listing import Listing
 from puna.models.model import Model
@@ -33,7 +34,8 @@ def details(model: Model) -> dict[str, Any]:
 
 
 def listed(model: Model) -> dict[str, Any]:
-    """Return a model's entry in ``/api/tags``."""
+    """Return a model's entry in ``/api/tags``; ``warning`` is there if it cannot run."""
+    reason = cannot_run(model, read_header=False)
     return {
         "name": str(model.name),
         "model": str(model.name),
@@ -41,7 +43,7 @@ def listed(model: Model) -> dict[str, Any]:
         "size": model.size,
         "digest": model.digest,
         "details": details(model),
-    }
+    } | ({"warning": reason} if reason else {})
 
 
 _list_bodies: WeakKeyDictionary[Listing, bytes] = WeakKeyDictionary()
@@ -72,7 +74,15 @@ def running(entry: LoadedModel) -> dict[str, Any]:
         "expires_at": expires,
         "size_vram": entry.size_on_cards,
         "context_length": entry.config.context,
-    }
+    } | _guessing(entry)
+
+
+def _guessing(entry: LoadedModel) -> dict[str, Any]:
+    """Return how the runner guesses tokens ahead, nothing if it does not."""
+    config = entry.config
+    if not config.speculation:
+        return {}
+    return {"speculation": {"type": config.speculation, "draft_num_predict": config.draft_tokens}}
 
 
 def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
@@ -89,6 +99,7 @@ def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
         "model_info": _metadata(model, verbose=verbose),
         "capabilities": list(capabilities(model)),
         "modified_at": model.modified_at,
+        "warning": cannot_run(model, read_header=True),
     }
     if model.config.requires:
         body["requires"] = model.config.requires

@@ -20,7 +20,7 @@ from puna.models.create.sources import (
 )
 from puna.models.gguf import GGUFFile
 from puna.models.library import Library
-from puna.models.loadable import LoadCheck, UnknownArchitectureError, anything, try_to_load
+from puna.models.loadable import LoadCheck, UnsupportedModelError, anything, try_to_load
 from puna.models.manifests import Layer, make_manifest
 from puna.names import ModelName
 
@@ -99,7 +99,7 @@ def _try_to_load(job: Job, recipe: Recipe, weights: Weights, adapters: list[Laye
     warning = ""
     try:
         try_to_load([*models, *adapters, *weights.of_type(manifests.PROJECTOR)], job.library.blobs, job.load_check)
-    except UnknownArchitectureError as error:
+    except UnsupportedModelError as error:
         warning = str(error)
     if {layer.digest for layer in models} <= set(recipe.files.values()):
         job.say("parsing GGUF")
@@ -151,5 +151,3 @@ def _mention_unused(job: Job, config: ModelConfig) -> None:
     """Say which parts of the model are kept for other programs and change nothing here."""
     if config.renderer or config.parser:
         job.say("keeping RENDERER and PARSER for other programs: Puna uses the model's template")
-    if "draft" in config.extra:
-        job.say("keeping the DRAFT model for other programs: Puna does not use it")
