@@ -193,6 +193,7 @@ _OPTIONS: Mapping[str, _Option] = {
     "use_mmap": _Option(_boolean, _RUNNER),
     "use_mlock": _Option(_boolean, _RUNNER),
     "numa": _Option(_boolean, _RUNNER),
+    "draft_num_predict": _Option(_integer(0, 256), _RUNNER),
     # what else the engine can do
     "xtc_probability": _Option(_number(0, 1)),
     "xtc_threshold": _Option(_number(0, 1)),
