@@ -4,10 +4,10 @@
                          [--engine LLAMA-SERVER] [--by-memory] [--log FILE]
 
 Starts a server of its own with an empty store, and three models of which two fit. Clients stream, vanish, cancel and
-return; every so many seconds a runner is killed, or stopped so that the watchdog has to end it. ``--pause`` is how many
-seconds a client rests between requests on average. The models do not fit together because no more than two are allowed,
-or, with ``--by-memory``, because a control group has memory for two only, which not every system lets one make. Prints
-Markdown; the status is 1 if anything was not as it must be.
+return, and some send what would hold an engine for ever; every so many seconds a runner is killed, or stopped so that
+the watchdog has to end it. ``--pause`` is how many seconds a client rests between requests on average. The models do
+not fit together because no more than two are allowed, or, with ``--by-memory``, because a control group has memory for
+two only, which not every system lets one make. Prints Markdown; the status is 1 if anything was not as it must be.
 """
 
 import argparse

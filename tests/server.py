@@ -21,8 +21,10 @@ import requests
 import puna
 
 SOURCE = Path(puna.__file__).parents[1]
-_MARK = "PUNA_TESTS_MARK"
-"""A variable in the environment of everything that tests start, by which its processes are found."""
+_MARK = "LC_PUNA_TESTS_MARK"
+"""A variable in the environment of everything that tests start, by which its processes are found.
+
+It looks like one of the language, which even runners inherit."""
 _KEPT = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "COVERAGE_PROCESS_START")
 _START_SECONDS = 60
 T = TypeVar("T")
@@ -50,6 +52,11 @@ def is_runner(process: psutil.Process) -> bool:
     """Return whether a process has a model in memory, or is about to."""
     command = process.cmdline()
     return "puna.engine.embedded" in command or any(part.endswith("/llama-server") for part in command)
+
+
+def is_end(item: Mapping[str, Any]) -> bool:
+    """Return whether an object of a stream is its last: the end of an answer, of a task, or an error."""
+    return bool(item.get("done") or item.get("status") == "success" or "error" in item)
 
 
 class World:
@@ -198,8 +205,13 @@ class Server:
         ):
             assert response.status_code == 200, response.text
             assert response.headers["content-type"] == "application/x-ndjson"
+            ended = False
             for line in response.iter_lines():
-                yield json.loads(line)
+                assert not ended, f"something follows the end: {line!r}"
+                item = json.loads(line)
+                ended = is_end(item)
+                yield item
+            assert ended, "the stream broke off without an end"
 
     def loaded(self) -> dict[str, dict[str, Any]]:
         """Return what ``/api/ps`` lists, by name."""

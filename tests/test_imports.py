@@ -10,9 +10,9 @@ import pytest
 import puna
 
 PACKAGE = Path(puna.__file__).parent
-LAYERS = ("cli", "api", "tuning", "inference", "scheduler", "engine")
+LAYERS = ("cli", "api", "service", "tuning", "inference", "scheduler", "engine")
 """From the top to the bottom; none may import one above it."""
-FOUNDATION = ("models", "gotemplate", "settings", "names", "errors", "durations")
+FOUNDATION = ("models", "net", "gotemplate", "telemetry", "settings", "names", "errors", "durations")
 """What every layer may use, and what uses none of them."""
 
 
@@ -59,7 +59,7 @@ def part(module: str) -> str:
 
 def test_package_is_seen() -> None:
     assert len(MODULES) > 60
-    assert "puna.engine.runner" in GRAPH["puna.scheduler.scheduler"]
+    assert "puna.engine.runner" in GRAPH["puna.scheduler.loader"]
 
 
 def test_there_is_no_cycle() -> None:
@@ -89,6 +89,11 @@ def test_foundation_imports_no_layer(foundation: str) -> None:
         if part(other) in LAYERS
     ]
     assert wrong == []
+
+
+def test_the_guard_of_addresses_stands_alone() -> None:
+    used = {other for name, others in GRAPH.items() if part(name) == "net" for other in others if part(other) != "net"}
+    assert used <= {"puna", "puna.errors", "puna.settings"}
 
 
 def test_dialects_do_not_import_each_other() -> None:

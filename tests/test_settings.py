@@ -1,6 +1,7 @@
 """Settings: types, defaults, and one clear sentence for a wrong value."""
 
 import math
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -37,16 +38,46 @@ def test_every_setting_is_described() -> None:
         ("0.0.0.0", Address("0.0.0.0", 11434)),
         ("example.com:1", Address("example.com", 1)),
         ("http://example.com", Address("example.com", 80)),
-        ("https://example.com", Address("example.com", 443)),
+        ("https://example.com", Address("example.com", 443, "https")),
         ("http://example.com:5000/path", Address("example.com", 5000)),
         ("[::1]:9", Address("::1", 9)),
         ("[::1]", Address("::1", 11434)),
         ("::1", Address("::1", 11434)),
         ("", Address("127.0.0.1", 11434)),
+        ("::0001", Address("::1", 11434)),
+        ("HTTP://Example.com/v1", Address("Example.com", 80)),
     ],
 )
 def test_addresses(text: str, address: Address) -> None:
     assert parse_address(text) == address
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("banana:port", "'port' is not a port"),
+        ("banana:123456", "is not a port"),
+        ("::::", "'::::' is not an IPv6 address"),
+        ("[::1", "is not an address"),
+        ("[::1]11434", "is not an address"),
+        ("[banana]", "is not an address"),
+        ("two words", "is not the name or the address of a host"),
+        ("ftp://example.com", "must begin with http:// or https://"),
+    ],
+)
+def test_what_is_no_address_is_refused(text: str, message: str) -> None:
+    with pytest.raises(SettingError, match=f"OLLAMA_HOST: .*{message}"):
+        Settings.from_env({"OLLAMA_HOST": text})
+
+
+@pytest.mark.parametrize(
+    "text", ["http://user:hunter2@host", "user:hunter2@host:1", "http://user:/hunter2@host", "http://:hunter2@"]
+)
+def test_a_password_in_an_address_is_refused_and_not_repeated(text: str) -> None:
+    for variable, value in (("OLLAMA_HOST", text), ("PUNA_MIRRORS", f"a={text}")):
+        with pytest.raises(SettingError, match=f"{variable}: .*(do|does) not belong into an address") as refused:
+            Settings.from_env({variable: value})
+        assert "hunter2" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -72,6 +103,10 @@ def test_loopback(host: str, loopback: bool) -> None:
         ("OLLAMA_KEEP_ALIVE", "1h", 3600.0),
         ("OLLAMA_BASIC_AUTH", "Ada:a:b", Credentials("Ada", "a:b")),
         ("OLLAMA_DEBUG", "1", True),
+        ("OLLAMA_DEBUG", "2", True),
+        ("OLLAMA_DEBUG", "0", False),
+        ("OLLAMA_DEBUG", "false", False),
+        ("PUNA_TRUSTED_PROXIES", "10.0.0.1, fd00::/8", (ip_network("10.0.0.1"), ip_network("fd00::/8"))),
         ("OLLAMA_FLASH_ATTENTION", "false", False),
         ("OLLAMA_KV_CACHE_TYPE", "Q8_0", "q8_0"),
         ("OLLAMA_ORIGINS", " https://a.example , app://* ,", ("https://a.example", "app://*")),
@@ -98,11 +133,33 @@ def test_values(variable: str, text: str, value: Any) -> None:
         ("OLLAMA_BASIC_AUTH", ":password"),
         ("OLLAMA_BASIC_AUTH", "user:"),
         ("PUNA_MAX_BODY", "lots"),
+        ("OLLAMA_MODELS", "~nobody-has-this-name/models"),
+        ("OLLAMA_MAX_QUEUE", "9" * 5000),
+        ("OLLAMA_DEBUG", "loud"),
+        ("OLLAMA_KEEP_ALIVE", "5\udce9"),
+        ("PUNA_MIRRORS", "a=http://[::1"),
+        ("PUNA_TRUSTED_PROXIES", "nginx"),
     ],
 )
 def test_wrong_value_names_its_variable(variable: str, text: str) -> None:
     with pytest.raises(SettingError, match=f"^{variable}: "):
         Settings.from_env({variable: text})
+
+
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [
+        ("OLLAMA_HOST", "http://bob:hunter2@host"),
+        ("OLLAMA_HOST", "bob:hunter2@host:1"),
+        ("PUNA_MIRRORS", "a=https://bob:hunter2@host?"),
+        ("OLLAMA_BASIC_AUTH", "hunter2"),
+        ("PUNA_REGISTRY_AUTH", "host=hunter2"),
+    ],
+)
+def test_password_in_a_wrong_value_is_not_repeated(variable: str, text: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Settings.from_env({variable: text})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_password_is_not_printed() -> None:

@@ -1,6 +1,6 @@
 """The root of every error that Puna raises on purpose.
 
-An error knows its message and the HTTP status that fits it; only the edges (``puna.api.errors`` and the command
+An error knows its message and the HTTP status that fits it; only the edges (``puna.api.dialect`` and the command
 line) turn it into a response. Layers define subclasses next to the code that raises them.
 """
 
@@ -11,6 +11,8 @@ class PunaError(Exception):
     """Something went wrong that Puna can explain; ``str(error)`` is the text shown to the user."""
 
     status = 500
+    code: str | None = None
+    """The word by which programs know this error, in dialects that have such words (``context_length_exceeded``)."""
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -6,6 +6,7 @@ are checked against it. Names are ``OLLAMA_*`` where Ollama has the setting, ``P
 
 import ipaddress
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -16,7 +17,13 @@ from puna.durations import parse_duration
 from puna.errors import BadRequestError, PunaError
 
 DEFAULT_PORT = 11434
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
+_PORTS = {"http": 80, "https": 443}
+_LAST_PORT, _PORT_DIGITS = 65535, 5
+_HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""What Python makes of bytes that are not UTF-8."""
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -26,10 +33,14 @@ class SettingError(PunaError):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where the server listens: ``host`` is an IP address or a host name, ``port`` 0 takes a free one."""
+    """Where the server listens: ``host`` is an IP address or a host name, ``port`` 0 takes a free one.
+
+    ``scheme`` is how clients reach it: the server itself speaks plain HTTP, and TLS is a proxy's before it.
+    """
 
     host: str
     port: int
+    scheme: str = "http"
 
     @property
     def is_loopback(self) -> bool:
@@ -45,7 +56,7 @@ class Address:
     def url(self) -> str:
         """Return the base URL for clients on this machine."""
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return f"{self.scheme}://[{host}]:{self.port}" if ":" in host else f"{self.scheme}://{host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,28 +68,50 @@ class Credentials:
 
 
 def parse_address(text: str) -> Address:
-    """Return the address that an ``OLLAMA_HOST`` value means (scheme, host and port are each optional)."""
+    """Return the address that an ``OLLAMA_HOST`` value means (scheme, host and port are each optional).
+
+    Raises ``BadRequestError``, whose text holds nothing that may be a password.
+    """
     scheme, separator, rest = text.strip().partition("://")
     if not separator:
         scheme, rest = "", text.strip()
-    default_port = {"http": 80, "https": 443}.get(scheme, DEFAULT_PORT)
-    rest = rest.partition("/")[0]
-    host, port = _split_port(rest)
-    if port is None:
-        return Address(host or "127.0.0.1", default_port)
-    if not port.isascii() or not port.isdigit() or int(port) > 65535:
-        raise BadRequestError(f"{port!r} is not a port between 0 and 65535")
-    return Address(host or "127.0.0.1", int(port))
+    if scheme.lower() not in ("", *_PORTS):
+        raise BadRequestError("the address must begin with http:// or https://, or with the host")
+    if "@" in rest:
+        raise BadRequestError("a user and a password do not belong into an address; OLLAMA_BASIC_AUTH holds them")
+    host, port = _split_port(rest.partition("/")[0])
+    default = _PORTS.get(scheme.lower(), DEFAULT_PORT)
+    return Address(_checked_host(host), default if port is None else _checked_port(port), scheme.lower() or "http")
 
 
 def _split_port(text: str) -> tuple[str, str | None]:
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        return host, rest[1:] if rest.startswith(":") else None
+        host, bracket, rest = text[1:].partition("]")
+        if not bracket or ":" not in host or rest[:1] not in ("", ":"):
+            raise BadRequestError(f"{text!r} is not an address: an IPv6 address in brackets, then :port")
+        return host, rest[1:] if rest else None
     if text.count(":") > 1:  # a bare IPv6 address
         return text, None
     host, colon, port = text.partition(":")
     return host, port if colon else None
+
+
+def _checked_host(host: str) -> str:
+    """Return a host that can be reached, 127.0.0.1 for none."""
+    if ":" in host:
+        try:
+            return str(ipaddress.IPv6Address(host))
+        except ValueError:
+            raise BadRequestError(f"{host!r} is not an IPv6 address") from None
+    if host and not _HOST.fullmatch(host):
+        raise BadRequestError(f"{host!r} is not the name or the address of a host")
+    return host or "127.0.0.1"
+
+
+def _checked_port(port: str) -> int:
+    if not (port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS and int(port) <= _LAST_PORT):
+        raise BadRequestError(f"{port!r} is not a port between 0 and {_LAST_PORT}")
+    return int(port)
 
 
 def _parse_credentials(text: str) -> Credentials:
@@ -97,6 +130,11 @@ def _parse_bool(text: str) -> bool:
     raise BadRequestError(f"{text!r} is neither true nor false")
 
 
+def _parse_level(text: str) -> bool:
+    """Return whether a level of logging, which Ollama counts from 0 on, is more than the usual one."""
+    return int(text) > 0 if text.isascii() and text.isdigit() else _parse_bool(text)
+
+
 def _parse_count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise BadRequestError(f"{text!r} is not a whole number of 0 or more")
@@ -111,6 +149,13 @@ def _parse_bytes(text: str) -> int:
 
 def _parse_path(text: str) -> Path:
     return Path(text).expanduser().absolute()
+
+
+def _parse_networks(text: str) -> tuple[Network, ...]:
+    try:
+        return tuple(ipaddress.ip_network(part, strict=False) for part in _parse_list(text))
+    except ValueError as error:
+        raise BadRequestError(f"{error}: it must be a list of IP addresses or networks") from None
 
 
 def _parse_list(text: str) -> tuple[str, ...]:
@@ -130,9 +175,11 @@ def _parse_pairs(text: str) -> dict[str, str]:
 def _parse_mirrors(text: str) -> dict[str, str]:
     mirrors: dict[str, str] = {}
     for host, address in _parse_pairs(text).items():
+        if "@" in address:
+            raise BadRequestError("a login does not belong into an address; PUNA_REGISTRY_AUTH holds them")
         url = urlsplit(address if "://" in address else f"https://{address}")
-        if url.scheme not in ("http", "https") or not url.hostname or url.username or url.query or url.fragment:
-            raise BadRequestError(f"{address!r} is not the address of a registry")
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+            raise BadRequestError(f"what stands for {host!r} is not the address of a registry")
         mirrors[host] = url.geturl().rstrip("/")
     return mirrors
 
@@ -177,7 +224,7 @@ class Settings:
         "PUNA_HOME",
         "~/.puna",
         _parse_path,
-        "directory of what Puna keeps beside models: engines, and what puna tune has found",
+        "directory of what Puna keeps beside models: engines, what puna tune has found, what was typed into puna run",
     )
     engine: str = _setting(
         "PUNA_ENGINE",
@@ -222,6 +269,12 @@ class Settings:
         parse_duration,
         "how long a runner may make no progress before it is replaced; negative: no limit",
     )
+    memory_margin: int = _setting(
+        "PUNA_MEMORY_MARGIN",
+        "768M",
+        _parse_bytes,
+        "memory that a runner may take beyond what is planned for its model before it is ended; 0: no bound",
+    )
     sessions: int = _setting(
         "PUNA_SESSIONS",
         "2G",
@@ -252,7 +305,7 @@ class Settings:
         _optional(_parse_credentials),
         "user:password that every request must present (HTTP Basic)",
     )
-    debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_bool, "log more")
+    debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_level, "log more, and show where a command failed")
     allow_open: bool = _setting(
         "PUNA_ALLOW_OPEN",
         "false",
@@ -264,6 +317,18 @@ class Settings:
         "256M",
         _parse_bytes,
         "largest request body (blob uploads excepted); one over it is answered with 413",
+    )
+    client_timeout: float = _setting(
+        "PUNA_CLIENT_TIMEOUT",
+        "60s",
+        parse_duration,
+        "how long a client may take to send the head of a request, and be silent within its body; negative: no limit",
+    )
+    trusted_proxies: tuple[Network, ...] = _setting(
+        "PUNA_TRUSTED_PROXIES",
+        "",
+        _parse_networks,
+        "proxies (addresses or networks, comma-separated) whose X-Forwarded-For is believed; empty: none",
     )
     truncate: bool = _setting(
         "PUNA_TRUNCATE",
@@ -286,6 +351,9 @@ class Settings:
     registry_auth: Mapping[str, Credentials] = _setting(
         "PUNA_REGISTRY_AUTH", "", _parse_logins, "logins for registries: host=user:password,..."
     )
+    no_history: bool = _setting(
+        "OLLAMA_NOHISTORY", "false", _parse_bool, "do not keep what was typed into puna run beyond its end"
+    )
     hide_builtin: bool = _setting(
         "PUNA_HIDE_BUILTIN", "false", _parse_bool, "leave the built-in model cria out of the list"
     )
@@ -297,9 +365,11 @@ class Settings:
         values: dict[str, Any] = {}
         for entry in SETTINGS:
             text = source.get(entry.variable, "").strip().strip("\"'") or entry.default
+            if entry.parse is not _parse_path and not text.isprintable() and _SURROGATE.search(text):
+                raise SettingError(f"{entry.variable}: it is not UTF-8")
             try:
                 values[entry.name] = entry.parse(text)
-            except BadRequestError as error:
+            except (BadRequestError, ValueError, RuntimeError) as error:  # of URLs, numbers and home directories
                 raise SettingError(f"{entry.variable}: {error}") from error
         return cls(**values)
 

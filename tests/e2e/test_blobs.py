@@ -23,6 +23,20 @@ def test_blob_is_stored_once_and_found(server: Server) -> None:
     stored.unlink()
 
 
+def test_blob_that_is_here_is_answered_when_all_is_sent(server: Server) -> None:
+    data = b"x" * 5_000_000
+    path = f"/api/blobs/sha256:{hashlib.sha256(data).hexdigest()}"
+    assert server.post(path, data).status_code == 201
+    head = f"POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {len(data)}\r\n"
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as simple:
+        simple.sendall(head.encode() + b"\r\n" + data)  # and looks for nothing before all is sent
+        assert simple.recv(65536).startswith(b"HTTP/1.1 200")
+    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as asking:
+        asking.sendall(head.encode() + b"Expect: 100-continue\r\n\r\n")
+        assert asking.recv(65536).startswith(b"HTTP/1.1 200")
+    (server.world.models / path.removeprefix("/api/").replace(":", "-")).unlink()
+
+
 def test_blob_in_chunks(server: Server) -> None:
     def chunks() -> Iterator[bytes]:
         for start in range(0, len(DATA), 999):

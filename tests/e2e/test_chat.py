@@ -151,3 +151,25 @@ def test_what_is_wrong_is_named(server: Server, body: dict[str, Any], message: s
         response = server.post("/api/chat", {"model": "cria", "stream": stream} | body)
         assert response.status_code == 400, response.text
         assert message in response.json()["error"]
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate"])
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("limit", [3, 6, 9, 12])
+def test_stop_strings_lose_no_text_and_end_an_answer_once(server: Server, path: str, raw: bool, limit: int) -> None:
+    asked = {"messages": HELLO} if path == "/api/chat" else {"prompt": "Hello", "raw": raw}
+    body = {"model": "cria", "think": False, "options": {"temperature": 0, "num_predict": limit}} | asked
+
+    def said(**more: Any) -> tuple[str, dict[str, Any]]:
+        lines = server.stream(path, body | {"options": body["options"] | more})
+        pieces = [line.get("response", "") or line.get("message", {}).get("content", "") for line in lines]
+        return "".join(pieces), lines[-1]
+
+    text, end = said()
+    assert said(stop=[text[-1] + "never"])[0] == text, "what may become a stop string is said when the limit comes"
+    cut, last = said(stop=[text[len(text) // 2 :][:5]])
+    assert cut == text[: text.index(text[len(text) // 2 :][:5])]
+    assert last["done_reason"] == "stop"
+    assert last["prompt_eval_count"] == end["prompt_eval_count"]
+    assert 0 < last["eval_count"] <= end["eval_count"]
+    assert last["eval_duration"] > 0

@@ -71,6 +71,21 @@ def test_everything_that_a_model_can_have(server: Server, made: str) -> None:
     assert "You are a llama." in rendered
 
 
+def test_messages_are_kept_whole(server: Server, made: str) -> None:
+    call = {"function": {"name": "get_weather", "arguments": {"city": "Lhasa"}}}
+    messages = [
+        {"role": "User", "content": "How is the weather?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "content": "sunny", "tool_name": "get_weather"},
+    ]
+    create(server, made, **{"from": "cria"}, messages=messages)
+    assert server.ask("/api/show", {"model": made})["messages"] == [messages[0] | {"role": "user"}, *messages[1:]]
+    body = {"model": made, "messages": [{"role": "user", "content": "Hi"}], "_debug_render_only": True}
+    rendered = server.ask("/api/chat", body)["_debug_info"]["rendered_template"]
+    assert "Lhasa" in rendered
+    assert "sunny" in rendered
+
+
 def test_from_a_file(server: Server, made: str) -> None:
     digest = upload(server, Library(builtin.STORE).get("cria").path)
     statuses = create(server, made, files={"cria.gguf": digest}, system="Be brief.")
@@ -122,6 +137,8 @@ def test_model_from_itself(server: Server, made: str) -> None:
         ({"from": "cria", "parameters": {"temperature": "hot"}}, 400, 'option "temperature"'),
         ({"from": "cria", "parameters": {"warmth": 1}}, 400, "unknown parameter: warmth"),
         ({"from": "cria", "messages": [{"content": "x"}]}, 400, "role is required"),
+        ({"from": "cria", "messages": [{"role": "wizard", "content": "x"}]}, 400, 'invalid role: "wizard"'),
+        ({"from": "cria", "messages": [{"role": "user", "images": ["?"]}]}, 400, "not valid base64"),
     ],
 )
 def test_what_cannot_be_made_leaves_nothing(server: Server, body: dict[str, Any], status: int, message: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 import requests
 from tests.conftest import Serve
 from tests.server import Server
+from tests.system import require_native
 
 
 def embed(server: Server, **body: Any) -> dict[str, Any]:
@@ -57,6 +58,26 @@ def test_requests_at_the_same_time_do_not_mix(server: Server) -> None:
         )
     for index, answer in enumerate(beside):
         assert answer["embeddings"][0] == pytest.approx(alone[index % 4], abs=5e-3)
+
+
+@pytest.mark.parametrize("engine", ["portable", "native"])
+def test_any_number_of_slots_and_any_batch_will_do(serve: Serve, engine: str) -> None:
+    settings = {"OLLAMA_NUM_PARALLEL": "3"}
+    server = serve(settings if engine == "portable" else settings | {"PUNA_ENGINE": require_native()})
+    (vector,) = embed(server, input="a llama")["embeddings"]
+    for size in (1, 2, 64, 683):
+        (other,) = embed(server, input="a llama", options={"num_batch": size})["embeddings"]
+        assert other == pytest.approx(vector, abs=5e-3)
+        asked = {"model": "cria", "prompt": "hi", "stream": False, "options": {"num_batch": size, "num_predict": 2}}
+        assert server.ask("/api/generate", asked)["eval_count"] == 2
+
+
+def test_a_small_batch_cuts_no_text(server: Server) -> None:
+    text = "the high plain, where it is cold " * 60
+    (whole,) = (whole_answer := embed(server, input=text))["embeddings"]
+    (same,) = (answer := embed(server, input=text, options={"num_batch": 64}))["embeddings"]
+    assert answer["prompt_eval_count"] == whole_answer["prompt_eval_count"] > 300
+    assert same == pytest.approx(whole, abs=5e-3)
 
 
 def test_nothing_to_embed(server: Server) -> None:
@@ -111,9 +132,44 @@ def test_what_is_wrong_is_named(server: Server, body: dict[str, Any], message: s
     assert message in response.json()["error"]
 
 
-def test_embedding_and_answering_share_one_runner(server: Server) -> None:
+def test_embedding_and_answering_do_not_load_each_other_anew(server: Server) -> None:
     server.ask("/api/generate", {"model": "cria", "keep_alive": 0})
-    embed(server, input="x")
     body = {"model": "cria", "prompt": "x", "stream": False, "options": {"num_predict": 2}}
+    embed(server, input="x")
     assert server.ask("/api/generate", body)["eval_count"] >= 1
+    before = {runner.pid for runner in server.runners()}
+    embed(server, input="x")
+    server.ask("/api/generate", body)
+    assert {runner.pid for runner in server.runners()} == before
     assert len(server.runners()) == len(server.loaded())
+
+
+def test_each_text_has_its_vector_an_empty_one_too(server: Server) -> None:
+    empty, a = embed(server, input=["", "a"])["embeddings"]
+    assert length(empty) == pytest.approx(1, abs=1e-5)
+    assert a == pytest.approx(embed(server, input="a")["embeddings"][0], abs=5e-3)
+
+
+def test_text_is_cut_to_the_context_never_to_the_batch(server: Server) -> None:
+    text = "word " * 700 + "end"
+    whole = embed(server, input=text)
+    assert whole["prompt_eval_count"] > 700
+    assert "prompt_truncated" not in whole
+    batched = embed(server, input=text, options={"num_batch": 64})
+    assert batched["prompt_eval_count"] == whole["prompt_eval_count"]
+    assert batched["embeddings"][0] == pytest.approx(whole["embeddings"][0], abs=5e-3)
+
+
+def test_what_was_cut_is_said(server: Server) -> None:
+    answer = embed(server, input="word " * 1000, options={"num_ctx": 256})
+    assert (answer["prompt_truncated"], answer["context_length"], answer["prompt_eval_count"]) == (True, 256, 256)
+    assert answer["dropped_tokens"] > 700
+
+
+def test_nothing_to_embed_loads_nothing(server: Server) -> None:
+    server.ask("/api/create", {"model": "embeds-nothing", "from": "cria", "stream": False})
+    for body in ({}, {"input": []}, {"input": ""}):
+        answer = server.ask("/api/embed", {"model": "embeds-nothing"} | body)
+        assert answer == {"model": "embeds-nothing", "embeddings": []}
+    assert server.ask("/api/embed", {"model": "cria", "keep_alive": 0})["embeddings"] == []
+    assert "cria:latest" not in server.loaded()

@@ -22,7 +22,8 @@ def listed(server: Server) -> dict[str, dict[str, Any]]:
 
 def test_built_in_model_is_listed(server: Server) -> None:
     entry = listed(server)["cria:latest"]
-    assert set(entry) == {"name", "model", "modified_at", "size", "digest", "details"}
+    assert set(entry) == {"name", "model", "modified_at", "size", "digest", "details", "capabilities"}
+    assert entry["capabilities"] == server.ask("/api/show", {"model": "cria"})["capabilities"]
     assert set(entry["details"]) == {
         "parent_model",
         "format",
@@ -30,7 +31,11 @@ def test_built_in_model_is_listed(server: Server) -> None:
         "families",
         "parameter_size",
         "quantization_level",
+        "context_length",
+        "embedding_length",
     }
+    assert (entry["details"]["context_length"], entry["details"]["embedding_length"]) == (2048, 256)
+    assert entry["details"]["parameter_size"] == "8.13M"
     assert entry["details"]["format"] == "gguf"
     assert entry["size"] > 1 << 20
     assert len(entry["digest"]) == 64
@@ -62,16 +67,41 @@ def test_show(server: Server) -> None:
     assert shown["license"].startswith("MIT License")
     assert shown["model_info"]["general.architecture"] == "llama"
     assert shown["model_info"]["general.parameter_count"] > 10**6
-    assert shown["model_info"]["tokenizer.ggml.tokens"] == [], "long lists only when asked for"
+    for key in ("tokenizer.ggml.tokens", "tokenizer.ggml.token_type", "general.languages"):
+        assert shown["model_info"][key] is None, "lists only when asked for"
+    assert shown["model_info"]["llama.attention.layer_norm_rms_epsilon"] == 1e-05
     assert {"completion", "tools", "thinking"} <= set(shown["capabilities"])
-    assert "tensors" not in shown
+    assert {"name", "type", "shape"} == set(shown["tensors"][0])
     assert server.ask("/api/show", {"name": "cria"}) == shown
 
 
 def test_show_verbosely(server: Server) -> None:
     shown = server.ask("/api/show", {"model": "cria", "verbose": True})
     assert len(shown["model_info"]["tokenizer.ggml.tokens"]) == shown["model_info"]["llama.vocab_size"]
-    assert {"name", "type", "shape"} == set(shown["tensors"][0])
+    assert shown["model_info"]["general.languages"] == ["en", "zh"]
+
+
+def test_show_what_only_some_models_have(server: Server) -> None:
+    own = {"renderer": "qwen3-coder", "parser": "qwen3-coder", "requires": "0.14.0"}
+    server.ask("/api/create", {"model": "shown", "from": "cria", "stream": False, **own})
+    shown = server.ask("/api/show", {"model": "shown"})
+    assert {name: shown[name] for name in own} == own
+    assert (
+        shown["details"]["parent_model"] == listed(server)["shown:latest"]["details"]["parent_model"] == "cria:latest"
+    )
+    assert own.keys() & server.ask("/api/show", {"model": "cria"}).keys() == set()
+
+
+def test_template_tells_that_a_model_fills_in_the_middle(server: Server) -> None:
+    shown = server.ask("/api/show", {"model": "cria"})
+    assert "insert" in shown["capabilities"]
+    assert ".Suffix" in shown["template"]
+    server.ask("/api/create", {"model": "fills-in", "from": "cria", "template": "{{ .Prompt }}", "stream": False})
+    filled = server.ask("/api/show", {"model": "fills-in"})
+    assert filled["template"].startswith("{{ .Prompt }}{{/*")
+    assert "TEMPLATE {{ .Prompt }}\n" in filled["modelfile"], "what makes the model again has no comment"
+    body = {"model": "fills-in", "from": "cria", "template": filled["template"], "stream": False}
+    assert server.ask("/api/create", body)["status"] == "success"
 
 
 def test_names_without_regard_to_case(server: Server) -> None:
@@ -100,7 +130,22 @@ def test_copy_and_delete(server: Server) -> None:
 
 def test_copy_of_what_is_not_there(server: Server) -> None:
     response = server.post("/api/copy", {"source": "missing", "destination": "x"})
-    assert (response.status_code, response.json()) == (404, {"error": "model 'missing' not found"})
+    assert (response.status_code, response.json()) == (404, {"error": 'model "missing" not found'})
+
+
+@pytest.mark.parametrize(
+    ("body", "error"),
+    [
+        ({}, 'source "" is invalid'),
+        ({"destination": "x"}, 'source "" is invalid'),
+        ({"model": "cria"}, 'source "" is invalid'),
+        ({"source": "cria"}, 'destination "" is invalid'),
+        ({"source": "cria", "destination": "a b"}, 'destination "a b" is invalid'),
+    ],
+)
+def test_errors_of_copy_name_its_own_fields(server: Server, body: dict[str, str], error: str) -> None:
+    response = server.post("/api/copy", body)
+    assert (response.status_code, response.json()) == (400, {"error": error})
 
 
 def test_deleting_a_loaded_model_unloads_it(server: Server) -> None:
@@ -223,5 +268,5 @@ def test_name_that_leads_out_of_the_store_is_refused(server: Server, name: str) 
     ):
         response = server.request(method, f"/api/{path}", body)
         assert response.status_code == 400, path
-        assert "invalid model name" in response.json()["error"]
+        assert "invalid" in response.json()["error"]
     assert sorted(server.world.root.rglob("*")) == before

@@ -13,7 +13,7 @@ import pytest
 import requests
 from jsonschema import Draft202012Validator
 from tests.conftest import Serve
-from tests.e2e.prompting import WEATHER, chat, refusal, user
+from tests.e2e.prompting import WEATHER, chat, user
 from tests.e2e.schemas import SchemaMaker
 from tests.e2e.test_images import BLUE, RED, look, make_seeing
 from tests.server import Server, World, wait_for
@@ -61,7 +61,7 @@ def test_answers_are_those_of_the_portable_engine(native: Server, server: Server
     assert [sum(a * b for a, b in zip(x, y, strict=True)) for x, y in zip(ours, theirs, strict=True)] == pytest.approx(
         [1.0, 1.0], abs=1e-3
     )
-    assert programs(native) == ["llama-server"]
+    assert set(programs(native)) == {"llama-server"}
 
 
 def test_engine_is_named_where_the_server_begins(native: Server) -> None:
@@ -82,34 +82,16 @@ def test_tools_and_thinking_work(native: Server) -> None:
     assert chat(native, user("Is 7 a prime number?"), think=True, options={"temperature": 0})["message"]["thinking"]
 
 
-def test_answers_to_random_schemas_are_valid_or_refused(native: Server) -> None:
-    refused = ended = 0
+def test_answers_to_random_schemas_are_valid(native: Server) -> None:
+    ended = 0
     for seed in range(COUNT):
         schema = SchemaMaker(seed, depth=seed * 6 // COUNT).make()
         body = GREEDY | {"format": schema, "options": {"temperature": 0.8, "seed": seed, "num_predict": 96}}
-        response = native.post("/api/generate", body)
-        if response.status_code == 400:
-            assert "the native engine cannot enforce" in response.json()["error"], schema
-            refused += 1
-        elif response.json()["done_reason"] == "stop":
-            Draft202012Validator(schema).validate(json.loads(response.json()["response"]))
+        answer = native.post("/api/generate", body).json()
+        if answer["done_reason"] == "stop":
+            Draft202012Validator(schema).validate(json.loads(answer["response"]))
             ended += 1
     assert ended > COUNT / 2
-    assert refused < COUNT / 4
-
-
-@pytest.mark.parametrize(
-    ("schema", "word"),
-    [
-        ({"type": "number", "minimum": 0}, "minimum"),
-        ({"type": "integer", "multipleOf": 3}, "multipleOf"),
-        ({"type": "string", "pattern": "[ab]"}, "pattern"),
-        ({"type": "object", "minProperties": 2}, "minProperties"),
-    ],
-)
-def test_what_its_grammars_leave_out_is_refused(native: Server, schema: dict[str, Any], word: str) -> None:
-    assert word in refusal(native, "/api/generate", format=schema, prompt="x")
-    assert word in refusal(native, "/api/chat", format=schema, messages=user("x"))
 
 
 def test_grammar_that_it_does_not_know_is_refused(native: Server) -> None:

@@ -121,7 +121,10 @@ def test_schema_binds_where_tools_are_given(server: Server, model: str) -> None:
     ("schema", "message"),
     [
         ({"not": {}}, "format: unsupported JSON Schema keyword: not"),
-        ({"type": "array", "uniqueItems": True}, "format: unsupported JSON Schema keyword: uniqueItems"),
+        ({"type": "array", "contains": {}}, "format: unsupported JSON Schema keyword: contains"),
+        ({"$ref": "#"}, "format: unsupported JSON Schema keyword: $ref"),
+        ({"type": "integer", "multipleOf": 9999991}, "format: unsupported JSON Schema keyword: multipleOf"),
+        ({"enum": list(range(100_000))}, "format: the schema is too large to be enforced"),
         ({"type": "string", "pattern": "(?=a)b"}, "format: "),
         ({"type": "foo"}, "format: "),
         ({"$ref": "#/$defs/none"}, "format: "),

@@ -94,11 +94,11 @@ def test_conversation(beside: World) -> None:
         terminal.expect(">>> ")
         terminal.type("/set system Be kind.")
         terminal.expect(">>> ")
-        terminal.type("/show")
-        terminal.expect("capabilities: .*completion")
+        terminal.type("/show info")
+        terminal.expect("Capabilities\n    completion")
         terminal.expect(">>> ")
         terminal.type("/clear")
-        terminal.expect("The conversation is forgotten.")
+        terminal.expect("Cleared session context")
         terminal.expect(">>> ")
         terminal.type("/nonsense")
         terminal.expect("Error: unknown command: /nonsense")
@@ -115,15 +115,15 @@ def test_conversation(beside: World) -> None:
 def test_interrupt_ends_an_answer_and_not_the_conversation(server: Server, beside: World) -> None:
     with Terminal(beside, "run", "cria") as terminal:
         terminal.expect(">>> ")
-        terminal.type("/set parameter ignore_eos true")
-        terminal.expect(">>> ")
-        terminal.type("/set parameter num_predict 20000")
-        terminal.expect(">>> ")
+        # What is typed is drawn again with its ">>> " before it counts: only the reply tells that it has been read.
+        for setting, value in (("ignore_eos", "true"), ("num_predict", "2000000")):
+            terminal.type(f"/set parameter {setting} {value}")
+            terminal.expect(f"Set parameter '{setting}' to '{value}'")
+            terminal.expect(">>> ")
         terminal.type("Talk for ever")
         terminal.expect("Talk for ever\n")
         terminal.expect("[^>]{20}")
         terminal.type("\x03")
-        terminal.expect("Use Ctrl-D or /bye to leave.")
-        terminal.expect(">>> ")
+        terminal.expect(">>> ")  # which would come much later otherwise
         terminal.type("/bye")
         assert terminal.status() == 0

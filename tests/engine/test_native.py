@@ -1,6 +1,5 @@
 """A llama-server as a runner: what it is started with, and what is no llama-server."""
 
-import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,7 @@ import pytest
 from puna.engine import native
 from puna.engine.config import RunnerConfig
 from puna.engine.engines import About
-from puna.engine.native import UnusableEngineError, command, environment, identity, known_options
+from puna.engine.native import UnusableEngineError, command, identity, known_options
 
 NEW = """--host H --slots --slot-save-path P --cache-ram N --context-shift --jinja --reasoning-format F --fit --no-ui
 --kv-unified --kv-unified-per-slot N --load-mode M --spec-type T --no-repack --device D"""
@@ -141,16 +140,6 @@ def test_server_is_looked_at_again_when_it_changes(tmp_path: Path) -> None:
     script(tmp_path, NEW)
     assert known_options(server) > first - {"--no-mmap"}
     assert identity(server) != before, "what another build saved is of no use"
-
-
-def test_environment_has_the_key_and_nobody_elses_options(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("LLAMA_ARG_CTX_SIZE", "7")
-    monkeypatch.setenv("LLAMA_API_KEY", "theirs")
-    given = environment("ours")
-    assert given["LLAMA_API_KEY"] == "ours"
-    assert "LLAMA_ARG_CTX_SIZE" not in given
-    assert given["PATH"] == os.environ["PATH"]
-    assert not any("ours" in part for part in started(script(tmp_path, NEW)))
 
 
 def test_instruction_sets_are_those_in_use() -> None:

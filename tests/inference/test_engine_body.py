@@ -6,6 +6,7 @@ import pytest
 from tests.inference.world import model_of, request_of
 
 from puna.inference.engine_body import chat_body, chat_message, common_body, logprobs_for_completion
+from puna.inference.format.constraint import bind
 from puna.inference.options import Options
 from puna.inference.requests import Conversation, Message, Think, ToolCall
 
@@ -15,7 +16,7 @@ from puna.inference.requests import Conversation, Message, Think, ToolCall
     [
         ({}, True, 1000),
         ({"num_predict": -2}, True, 1000),
-        ({"num_predict": 0}, True, 0),
+        ({"num_predict": 0}, True, 1000),
         ({"num_predict": 7}, True, 7),
         ({}, False, 60),
         ({"num_predict": 7}, False, 7),
@@ -30,15 +31,21 @@ def test_limit(tmp_path: Path, options: dict[str, int], shift: bool, limit: int)
 def test_options_go_under_the_engine_s_names(tmp_path: Path) -> None:
     options = {"temperature": 0.5, "num_keep": 9, "stop": "end", "mirostat": 1}
     body = common_body(request_of(model_of(tmp_path), "x", options=options), 100)
-    assert (body["temperature"], body["n_keep"], body["stop"], body["mirostat"]) == (0.5, 9, ["end"], 1)
+    assert (body["temperature"], body["n_keep"], body["mirostat"]) == (0.5, 9, 1)
+    assert "stop" not in body, "the engine loses what it holds back for a stop string"
+    assert body["timings_per_token"] is True, "the call ends at the stop string, and with the counts of its event"
     assert body["top_p"] == Options().sampling["top_p"]
     assert body["stream"] is True
-    assert "json_schema" not in body
+    assert "grammar" not in body
 
 
 @pytest.mark.parametrize("asked", ["json", {}, {"type": "integer"}])
-def test_format_goes_as_a_schema(tmp_path: Path, asked: str | dict[str, str]) -> None:
-    assert "json_schema" in common_body(request_of(model_of(tmp_path), "x", format=asked), 100)
+async def test_format_goes_as_a_grammar(tmp_path: Path, asked: str | dict[str, str]) -> None:
+    options = {"ignore_eos": True}
+    request = request_of(model_of(tmp_path), "x", format=await bind(asked), options=options)
+    body = common_body(request, 100)
+    assert body["grammar"].startswith("root ::= ")
+    assert not body["ignore_eos"]
 
 
 @pytest.mark.parametrize(("top", "alternatives"), [(0, 1), (5, 5)])

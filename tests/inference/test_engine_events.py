@@ -66,8 +66,36 @@ def test_space_after_the_thinking_is_dropped() -> None:
 
 @pytest.mark.parametrize(("theirs", "ours"), [("stop", "stop"), ("length", "length"), ("tool_calls", "stop")])
 def test_end_of_a_chat(theirs: str, ours: str) -> None:
-    (end,) = decode(chunk(theirs), {"choices": [], "timings": TIMINGS})
+    (end,) = decode(chunk(theirs) | {"timings": TIMINGS})
     assert end == Finished(ours, 7, 2_000_000, 5, 1_500_000, cached_tokens=3)
+
+
+def test_timings_are_no_end() -> None:
+    items = decode(chunk(content="x") | {"timings": TIMINGS}, chunk("stop") | {"timings": TIMINGS})
+    assert [type(item) for item in items] == [Delta, Finished]
+
+
+@pytest.mark.parametrize("field", ["content", "reasoning_content"])
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_stop_string_ends_a_chat_wherever_it_is_cut(field: str, cut: int) -> None:
+    text = "so it is"
+    events = [chunk(**{field: piece}) | {"timings": TIMINGS} for piece in (text[:cut], text[cut:])]
+    decoder = ChatDecoder(["it i"])
+    *pieces, end = [item for event in events for item in decoder.decode(event)]
+    assert "".join(piece.content + piece.thinking for piece in pieces if isinstance(piece, Delta)).strip() == "so"
+    assert isinstance(end, Finished)
+    assert (end.reason, end.stop, end.generated_tokens) == ("stop", "it i", 5)
+
+
+def test_what_is_held_back_at_a_limit_is_said() -> None:
+    decoder = ChatDecoder(["it is!"])
+    events = [chunk(reasoning_content="say it"), chunk(content="so it"), chunk("length") | {"timings": TIMINGS}]
+    *pieces, end = [item for event in events for item in decoder.decode(event)]
+    found = [piece for piece in pieces if isinstance(piece, Delta)]
+    assert "".join(piece.thinking for piece in found) == "say it"
+    assert "".join(piece.content for piece in found) == "so it"
+    assert isinstance(end, Finished)
+    assert (end.reason, end.stop) == ("length", "")
 
 
 @pytest.mark.parametrize(("theirs", "ours"), [("eos", "stop"), ("word", "stop"), ("limit", "length")])

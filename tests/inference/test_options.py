@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from puna.inference.options import OPTION_NAMES, InvalidOptionError, Options
+from puna.inference.option_checks import InvalidOptionError
+from puna.inference.options import OPTION_NAMES, Options
 from puna.scheduler.options import RunnerOptions
 
 
@@ -44,6 +45,24 @@ def test_whole_floats_are_integers() -> None:
     assert (value, type(value)) == (7, int)
 
 
+def test_every_option_with_a_number_has_bounds() -> None:
+    for name in OPTION_NAMES:
+        for value in (10**400, -(10**400), 2.0**1000, -(2.0**1000)):
+            with pytest.raises(InvalidOptionError, match=f'^option "{name}" must be '):
+                Options.merge({name: value})
+
+
+@pytest.mark.parametrize(
+    ("asked", "sent"), [(-1, -1), (2**32, 0), (2**63 - 1, 2**32 - 1), (-(2**63), 0), (-2, 2**32 - 2), (7.0, 7)]
+)
+def test_a_seed_of_64_bits_is_taken_by_its_lower_half(asked: float, sent: int) -> None:
+    assert Options.merge({"seed": asked}).sampling["seed"] == sent
+
+
+def test_a_penalty_of_nothing_is_none() -> None:
+    assert Options.merge({"repeat_penalty": 0}).sampling["repeat_penalty"] == 1
+
+
 def test_logit_bias_in_both_forms() -> None:
     pairs = [[5, -1.5], ["hello", False], [7, 2]]
     assert Options.merge({"logit_bias": {"5": -1.5, "hello": False, "7": 2}}).sampling["logit_bias"] == pairs
@@ -68,7 +87,24 @@ def test_nonsense_is_named_for_every_option(name: str, value: Any) -> None:
         ("top_k", 1.5, "of type integer"),
         ("top_k", "40", "of type integer"),
         ("top_k", True, "of type integer"),
-        ("seed", 2**32, "at most"),
+        ("seed", 2**63, "between -9223372036854775808 and"),
+        ("num_gpu", 2**31, "between -1 and"),
+        ("main_gpu", 2**32, "between 0 and"),
+        ("num_batch", -1, "between 0 and"),
+        ("dry_penalty_last_n", 2**31, "at most"),
+        ("repeat_penalty", 1e-30, "at least 0.01, or 0"),
+        ("temperature", 1e39, "at most"),
+        ("dry_base", 10**400, "at most"),
+        ("logit_bias", {"9" * 30: 1}, "token ids between"),
+        ("logit_bias", {"9" * 5000: 1}, "at most 1000 characters"),
+        ("logit_bias", [[2**40, 1]], "token ids between"),
+        ("logit_bias", {"1": 10**400}, "numbers between"),
+        ("logit_bias", [[1, 1]] * 10_001, "at most 10000 tokens"),
+        ("dry_sequence_breakers", [str(number) for number in range(20_000)], "1 to 32 strings"),
+        ("dry_sequence_breakers", [], "1 to 32 strings"),
+        ("stop", ["a"] * 257, "at most 256"),
+        ("stop", ["a" * 1001], "1000 characters"),
+        ("samplers", ["top_k", "top_k"], "twice"),
         ("use_mmap", 1, "of type boolean"),
         ("grammar", 5, "of type string"),
         ("stop", [1], "of an array of strings"),

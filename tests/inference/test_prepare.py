@@ -9,9 +9,10 @@ from tests.inference.world import BOS, JINJA, ScriptedEngine, gguf_file, model_o
 
 from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import UnsupportedError
+from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
-from puna.inference.prepare import prepare
-from puna.inference.requests import Completion, Conversation, Infill, Message
+from puna.inference.prepare import effective_think, prepare
+from puna.inference.requests import Completion, Conversation, Infill, Message, Think
 
 CHAT = {"tokenizer.chat_template": JINJA}
 BEGINS = {"tokenizer.ggml.bos_token_id": BOS}
@@ -105,10 +106,10 @@ async def test_answer_that_must_not_shift_ends_with_the_context(tmp_path: Path, 
 
 async def test_format_takes_the_text_route(tmp_path: Path) -> None:
     model = model_of(tmp_path, CHAT)
-    prepared = await prepare(request_of(model, "hi", format="json"), ScriptedEngine(), 5000)
+    prepared = await prepare(request_of(model, "hi", format=Constraint("root ::= x")), ScriptedEngine(), 5000)
     assert prepared.route == "/completion"
     assert letters(prepared.body["prompt"]) == "^[user:hi]"
-    assert prepared.body["json_schema"]["type"] == "object"
+    assert prepared.body["grammar"] == "root ::= x"
 
 
 @pytest.mark.parametrize(
@@ -136,3 +137,21 @@ async def test_model_without_a_template_gets_its_family_s(
 
 def test_files_are_what_they_are_thought_to_be(tmp_path: Path) -> None:
     assert gguf_file(tmp_path / "x.gguf", FIM).read_bytes()[:4] == b"GGUF"
+
+
+@pytest.mark.parametrize(
+    ("can_think", "asked", "parameters", "thinks"),
+    [
+        (True, None, {}, True),
+        (True, None, {"think": False}, False),
+        (True, True, {"think": False}, True),
+        (True, False, {}, False),
+        (True, "low", {}, "low"),
+        (False, None, {}, None),
+    ],
+)
+def test_model_that_can_think_does_unless_told_otherwise(
+    tmp_path: Path, can_think: bool, asked: Think, parameters: dict[str, Any], thinks: Think
+) -> None:
+    request = request_of(model_of(tmp_path), "x", think=asked, options=parameters, can_think=can_think)
+    assert effective_think(request) == thinks

@@ -60,3 +60,21 @@ def test_log_probabilities_go_with_the_first_part_or_alone() -> None:
     deltas = [delta for event in events for delta in decoder.decode(event) if isinstance(delta, Delta)]
     assert [len(delta.logprobs) for delta in deltas] == [1, 1, 0]
     assert [(delta.thinking, delta.content) for delta in deltas] == [("", ""), ("so", ""), ("", "yes")]
+
+
+@pytest.mark.parametrize("cut", range(1, 7))
+def test_stop_string_ends_the_text_with_the_counts_of_its_token(cut: int) -> None:
+    decoder = TextDecoder((), ["b c", "d"])
+    text = "a b c d"
+    *pieces, end = [item for event in said(text[:cut], text[cut:]) for item in decoder.decode(event)][:3]
+    assert "".join(piece.content for piece in pieces if isinstance(piece, Delta)) == "a "
+    assert isinstance(end, Finished)
+    assert (end.reason, end.stop, end.generated_tokens) == ("stop", "b c", 1 if cut >= 5 else 2)
+
+
+def test_what_is_held_back_at_a_limit_is_said() -> None:
+    decoder = TextDecoder((), ["so it is"])
+    *pieces, end = [item for event in said("well so ", "it ", stop_type="limit") for item in decoder.decode(event)]
+    assert "".join(piece.content for piece in pieces if isinstance(piece, Delta)) == "well so it "
+    assert isinstance(end, Finished)
+    assert (end.reason, end.stop) == ("length", "")

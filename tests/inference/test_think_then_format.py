@@ -8,12 +8,14 @@ import pytest
 from tests.inference.world import ScriptedEngine, model_of, request_of, said
 
 from puna.inference.events import Delta, Finished
+from puna.inference.format.constraint import Constraint
 from puna.inference.prepare import prepare
 from puna.inference.think_then_format import think_then_format
 
 TEMPLATE = "{{ range .Messages }}{{ .Content }}{{ end }}{{ if .Think }}<think>{{ end }}"
 UNOPENED = "{{ range .Messages }}{{ if .Thinking }}<think>{{ .Thinking }}</think>{{ end }}{{ .Content }}{{ end }}"
-CLOSED: dict[str, Any] = {"stop_type": "word", "stopping_word": "</think>"}
+CLOSED = "</think> more"
+"""What the model says at the end of its thoughts; the call ends there."""
 
 
 async def run(
@@ -22,7 +24,8 @@ async def run(
     """Return the engine with what it was asked, the thinking, the content, and the end."""
     engine = ScriptedEngine(*answers)
     asked = replace(
-        request_of(model_of(folder, template=template), "hi", think=True, format="json", **more), can_think=True
+        request_of(model_of(folder, template=template), "hi", think=True, format=Constraint("root ::= x"), **more),
+        can_think=True,
     )
     prepared = await prepare(asked, engine, context)
     assert prepared.closing == "</think>"
@@ -39,29 +42,28 @@ def prompts(engine: ScriptedEngine) -> list[str]:
 
 
 async def test_format_binds_the_second_generation_only(tmp_path: Path) -> None:
-    engine, thinking, content, end = await run(tmp_path, said("I ", "know", **CLOSED), said('{"a"', ":1}"))
+    engine, thinking, content, end = await run(tmp_path, said("I ", "know", CLOSED), said('{"a"', ":1}"))
     assert (thinking, content, end.reason) == ("I know", '{"a":1}', "stop")
     assert prompts(engine) == ["hi<think>", "hi<think>I know</think>\n\n"]
     first, second = (body for _, body in engine.asked)
-    assert "json_schema" not in first
-    assert second["json_schema"]["type"] == "object"
-    assert first["stop"] == ["</think>"]
-    assert second["stop"] == []
+    assert "grammar" not in first
+    assert second["grammar"] == "root ::= x"
+    assert not any(body.get("stop") for body in (first, second)), "the engine loses what it holds back"
 
 
 async def test_ends_are_added_up(tmp_path: Path) -> None:
-    _, _, _, end = await run(tmp_path, said("a", "b", "c", **CLOSED), said("{", "}"))
+    _, _, _, end = await run(tmp_path, said("a", "b", CLOSED), said("{", "}"))
     assert (end.generated_tokens, end.prompt_tokens) == (5, 5)
-    assert end.generation_duration == 2_000_000
+    assert (end.prompt_duration, end.generation_duration) == (4_000_000, 7_500_000)
 
 
 async def test_limit_is_that_of_both(tmp_path: Path) -> None:
-    engine, _, _, _ = await run(tmp_path, said("a", "b", **CLOSED), said("{}"), options={"num_predict": 9})
+    engine, _, _, _ = await run(tmp_path, said("a", CLOSED), said("{}"), options={"num_predict": 9})
     assert [body["n_predict"] for _, body in engine.asked] == [9, 7]
 
 
 async def test_thoughts_leave_room_for_the_answer(tmp_path: Path) -> None:
-    engine, _, _, _ = await run(tmp_path, said("a", **CLOSED), said("{}"), context=100)
+    engine, _, _, _ = await run(tmp_path, said("a", CLOSED), said("{}"), context=100)
     prompt = len("^hi<think>")
     assert engine.asked[0][1]["n_predict"] + prompt < 100
 
@@ -73,10 +75,24 @@ async def test_limit_within_the_thoughts_is_the_end(tmp_path: Path) -> None:
 
 
 async def test_stop_string_of_the_request_ends_thoughts_too(tmp_path: Path) -> None:
-    end = {"stop_type": "word", "stopping_word": "!"}
-    engine, thinking, content, _ = await run(tmp_path, said("a", **end), options={"stop": ["!"]})
-    assert (thinking, content) == ("a", "")
-    assert engine.asked[0][1]["stop"] == ["!", "</think>"]
+    engine, thinking, content, end = await run(tmp_path, said("a", "b! so", CLOSED), options={"stop": ["!"]})
+    assert (thinking, content, end.reason, end.stop) == ("ab", "", "stop", "!")
+    assert (len(engine.asked), end.generated_tokens) == (1, 2)
+
+
+async def test_stop_string_of_the_request_ends_the_answer(tmp_path: Path) -> None:
+    engine, thinking, content, end = await run(tmp_path, said("a", CLOSED), said("{", "}"), options={"stop": ["}"]})
+    assert (thinking, content, end.reason, end.stop) == ("a", "{", "stop", "}")
+    assert (len(engine.asked), end.generated_tokens) == (2, 4)
+
+
+@pytest.mark.parametrize("held", ["<", "</thin", "!"])
+async def test_what_is_held_back_at_a_limit_is_said(tmp_path: Path, held: str) -> None:
+    options = {"stop": ["!!"]}
+    _, thinking, content, end = await run(tmp_path, said("a", held, stop_type="limit"), options=options)
+    assert (thinking, content, end.reason) == ("a" + held, "", "length")
+    _, _, content, _ = await run(tmp_path, said("a", CLOSED), said('"!', stop_type="limit"), options=options)
+    assert content == '"!'
 
 
 async def test_text_that_ends_within_the_thoughts_is_answered_all_the_same(tmp_path: Path) -> None:
@@ -94,5 +110,5 @@ async def test_answer_without_thoughts_begins_again_in_the_format(tmp_path: Path
 @pytest.mark.parametrize("cut", range(1, 12))
 async def test_tag_opened_by_the_model_may_come_in_pieces(tmp_path: Path, cut: int) -> None:
     text = "<think>\nhm"
-    _, thinking, content, _ = await run(tmp_path, said(text[:cut], text[cut:], **CLOSED), said("{}"), template=UNOPENED)
+    _, thinking, content, _ = await run(tmp_path, said(text[:cut], text[cut:], CLOSED), said("{}"), template=UNOPENED)
     assert (thinking, content) == ("hm", "{}")

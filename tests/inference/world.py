@@ -81,6 +81,11 @@ class ScriptedEngine(EngineClient):
 
 def said(*pieces: str, **end: Any) -> list[dict[str, Any]]:
     """Return the events of an answer of ``/completion`` in these pieces; ``end`` are fields of the last."""
-    timings = {"predicted_n": len(pieces), "predicted_ms": 1.0, "prompt_n": 5, "prompt_ms": 1.0}
-    last = {"content": "", "stop": True, "stop_type": "eos", "timings": timings} | end
-    return [*({"content": piece, "stop": False} for piece in pieces), last]
+    last = {"content": "", "stop": True, "stop_type": "eos", "timings": timings(len(pieces))} | end
+    events = enumerate(pieces, 1)
+    return [*({"content": piece, "stop": False, "timings": timings(count)} for count, piece in events), last]
+
+
+def timings(generated: int) -> dict[str, Any]:
+    """Return what the engine says of an answer of so many tokens: 1.5 ms for each."""
+    return {"predicted_n": generated, "predicted_ms": 1.5 * generated, "prompt_n": 5, "prompt_ms": 2.0}

@@ -1,6 +1,7 @@
 """Manifests and the library over them."""
 
 import json
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from puna.models.config import ModelConfig
 from puna.models.library import Library
 from puna.models.manifests import (
     CONFIG_TYPE,
+    MODEL,
     PARAMS,
     SYSTEM,
     BadManifestError,
@@ -20,8 +22,9 @@ from puna.models.manifests import (
     make_manifest,
     parse_manifest,
 )
-from puna.models.store import BlobStore
-from puna.names import parse_name
+from puna.models.storage import StorageError
+from puna.models.store import BlobNotFoundError, BlobStore
+from puna.names import ModelName, parse_name
 
 
 def add(root: Path, name: str, **layers: bytes) -> Manifest:
@@ -132,6 +135,14 @@ def test_broken_manifest_does_not_break_the_list(tmp_path: Path) -> None:
     assert sorted(str(name) for name, _ in listing.broken) == ["bad:latest", "no-config:latest"]
 
 
+def test_a_model_of_too_many_files_is_refused_before_they_are_looked_for(tmp_path: Path) -> None:
+    one = add(tmp_path, "one")
+    layers = tuple(Layer(MODEL, f"sha256:{number:064x}", 1) for number in range(1025))
+    ManifestStore(tmp_path).write(parse_name("many"), make_manifest(one.config, layers))
+    with pytest.raises(BadManifestError, match="more than 1024 layers"):
+        _ = library(tmp_path).get("many").paths
+
+
 def test_change_on_disk_is_seen(tmp_path: Path) -> None:
     add(tmp_path, "one", system=b"old")
     models = library(tmp_path)
@@ -159,3 +170,89 @@ def test_own_model_hides_the_built_in_one_of_its_name(tmp_path: Path) -> None:
     assert len(models.list().models) == 1
     models.delete(models.get("cria"))
     assert models.get("cria").is_builtin
+
+
+def test_a_model_that_gets_its_name_loses_no_blob_to_a_delete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = add(tmp_path, "old", system=b"shared")
+    models = library(tmp_path)
+    deleting = threading.Thread(target=lambda: models.delete(models.get("old")))
+    write = models.manifests.write
+
+    def write_while_another_deletes(name: ModelName, manifest: Manifest) -> None:
+        deleting.start()
+        deleting.join(0.3)  # without a lock it ends here, and takes the blobs along
+        write(name, manifest)
+
+    monkeypatch.setattr(models.manifests, "write", write_while_another_deletes)
+    models.put(parse_name("new"), old)
+    deleting.join(10)
+    assert [str(model.name) for model in models.list().models] == ["new:latest"]
+    assert models.get("new").system == "shared"
+
+
+def test_a_name_that_cannot_be_given_leaves_no_copies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = Library(tmp_path)
+
+    def fail(name: ModelName, manifest: Manifest) -> None:
+        raise StorageError("no space left")
+
+    monkeypatch.setattr(models.manifests, "write", fail)
+    with pytest.raises(StorageError):
+        models.copy(parse_name("cria"), parse_name("mine"))
+    assert list(BlobStore(tmp_path).digests()) == []
+
+
+def test_a_name_without_its_blobs_is_refused(tmp_path: Path) -> None:
+    lost = add(tmp_path, "one", system=b"x")
+    BlobStore(tmp_path).remove(lost.layers[0].digest)
+    with pytest.raises(BlobNotFoundError):
+        library(tmp_path).put(parse_name("two"), lost)
+    assert [str(name) for name in ManifestStore(tmp_path).names()] == ["one:latest"]
+
+
+def test_nothing_is_removed_while_a_manifest_cannot_be_read(tmp_path: Path) -> None:
+    one = add(tmp_path, "one", system=b"x")
+    path = ManifestStore(tmp_path).path(parse_name("bad"))
+    path.parent.mkdir()
+    path.symlink_to(path.name)
+    models = library(tmp_path)
+    models.delete(models.get("one"))
+    assert {layer.digest for layer in one.layers} <= set(BlobStore(tmp_path).digests())
+
+
+def test_a_directory_that_cannot_be_read_hides_only_itself(tmp_path: Path) -> None:
+    add(tmp_path, "good")
+    (tmp_path / "manifests" / "other.example").symlink_to("other.example")
+    listing = library(tmp_path).list()
+    assert [str(model.name) for model in listing.models] == ["good:latest"]
+    assert [name for name, _ in listing.broken] == ["other.example"]
+    with pytest.raises(OSError, match="symbolic"):
+        list(ManifestStore(tmp_path).names())
+
+
+def test_what_was_made_here_is_known_until_it_is_not(tmp_path: Path) -> None:
+    add(tmp_path, "pulled")
+    models, mine = library(tmp_path), parse_name("mine")
+    models.copy(parse_name("pulled"), mine)
+    assert library(tmp_path).made_here.has(parse_name("MINE"))
+    assert not models.made_here.has(parse_name("pulled"))
+    add(tmp_path, "mine", system=b"another program pulled over it")
+    assert not models.made_here.has(mine)
+    models.copy(parse_name("pulled"), mine)
+    models.put(mine, models.get("pulled").manifest)
+    assert not models.made_here.has(mine)
+
+
+def test_names_that_are_gone_are_forgotten(tmp_path: Path) -> None:
+    add(tmp_path, "pulled")
+    models = library(tmp_path)
+    for name in ("one", "two", "three"):
+        models.copy(parse_name("pulled"), parse_name(name))
+    marks = tmp_path / "puna" / "made"
+    models.delete(models.get("one"))
+    assert len(list(marks.iterdir())) == 2
+    ManifestStore(tmp_path).delete(parse_name("two"))  # as another program does
+    (marks / "broken.json").write_text("{")
+    models.clean()
+    assert len(list(marks.iterdir())) == 1
+    assert models.made_here.has(parse_name("three"))

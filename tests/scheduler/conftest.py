@@ -19,7 +19,7 @@ from puna.models.library import Library
 from puna.models.model import Model
 from puna.names import parse_name
 from puna.scheduler.lease import Caller
-from puna.scheduler.scheduler import Scheduler
+from puna.scheduler.lender import Lender
 from puna.settings import Settings
 
 
@@ -30,7 +30,7 @@ class World:
         self.settings = Settings.from_env({"OLLAMA_MODELS": str(store), "OLLAMA_CONTEXT_LENGTH": "512"} | settings)
         self.library = Library(self.settings.models)
         self.directory = Path(tempfile.mkdtemp(prefix="pt-"))
-        self.scheduler = Scheduler(self.settings, self.directory)
+        self.scheduler = Lender(self.settings, self.directory)
         self.cria = self.library.get("cria")
 
     def another(self, name: str) -> Model:

@@ -79,6 +79,16 @@ def test_a_draft_with_other_tokens_is_kept_and_not_used(make: Make, tmp_path: Pa
     assert drafted(UNTUNED, model, 4) == UNTUNED
 
 
+async def test_a_draft_that_does_not_load_is_done_without(make: Make, tmp_path: Path) -> None:
+    world = make(PUNA_HOME=str(tmp_path / "home"))
+    content = world.cria.path.read_bytes()
+    digest = world.library.blobs.add(content[:400].replace(b"llama", b"lxama") + content[400:])
+    model = with_draft(world, "drafted", digest)
+    assert drafter_of(model)
+    assert await world.say(model)
+    assert config(world).speculation == ""
+
+
 @pytest.mark.parametrize("tokens", [-1, 257, 1.5, "4"])
 async def test_wrong_numbers_are_refused(make: Make, tmp_path: Path, tokens: int) -> None:
     world = make(PUNA_HOME=str(tmp_path / "home"))

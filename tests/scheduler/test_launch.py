@@ -1,5 +1,6 @@
 """How a model is loaded follows from its file."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from puna.models.library import Library
 from puna.models.manifests import MODEL
 from puna.models.model import Model
 from puna.scheduler.launch import (
+    NOTHING_ASKED,
     _batch_limit,
     can_save_slots,
     demand_of,
@@ -47,9 +49,6 @@ GIB = 1 << 30
 PLAN = Plan(context=2048, parallel=2, size=0)
 
 
-NOTHING_ASKED = RunnerOptions()
-
-
 def started(
     model: Model, options: RunnerOptions = NOTHING_ASKED, tuned: Tuned = TUNED, **settings: str
 ) -> RunnerConfig:
@@ -69,15 +68,31 @@ def test_a_small_model_runs_on_one_thread_until_it_is_measured(cria: Model) -> N
     assert config.speculation == ""
 
 
-def test_what_a_request_says_goes_before_what_was_measured(cria: Model) -> None:
+def test_what_a_request_says_goes_before_what_was_measured(cria: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 8)
     config = started(cria, RunnerOptions(num_thread=7, num_batch=64))
     assert (config.threads, config.threads_batch, config.batch, config.step) == (7, 0, 64, 64)
+    assert started(cria, RunnerOptions(num_thread=500)).threads == 8, "more threads than processors only wait"
 
 
-def test_a_batch_to_embed_is_as_many_tokens_for_each_slot(cria: Model) -> None:
-    config = started(cria, RunnerOptions(num_batch=501, embeds=True))
-    assert config.batch == config.step == -(-501 // PLAN.parallel) * PLAN.parallel
-    assert started(cria, RunnerOptions(num_batch=501)).batch == 501
+@pytest.mark.parametrize("embeds", [True, False])
+@pytest.mark.parametrize("num_batch", [0, 1, 2, 100, 683, 1 << 20])
+@pytest.mark.parametrize("slots", [1, 3, 7, 8])
+def test_every_slot_has_an_equal_part_of_a_batch_and_of_a_step(
+    cria: Model, slots: int, num_batch: int, embeds: bool
+) -> None:
+    options = RunnerOptions(num_batch=num_batch, embeds=embeds)
+    plan = replace(PLAN, parallel=slots)
+    for tuned in (UNTUNED, replace(TUNED, micro_batch=250)):
+        config = runner_config(cria, options, plan, Settings.from_env({}), "", tuned)
+        assert config.batch >= config.step >= slots
+        assert (config.batch % slots, config.step % slots) == (0, 0)
+        assert config.batch <= max(plan.context, slots), "what is planned for"
+
+
+def test_a_small_batch_does_not_cut_texts_to_embed(cria: Model) -> None:
+    sizes = [started(cria, RunnerOptions(num_batch=n, embeds=True), UNTUNED).batch for n in (0, 64)]
+    assert sizes == [2048, 2048]
 
 
 def test_what_the_settings_say_goes_before_what_was_measured(cria: Model) -> None:

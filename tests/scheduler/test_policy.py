@@ -355,3 +355,79 @@ def test_a_runner_that_guesses_serves_all_but_plain_requests(guesses: bool, plai
     world.policy.submit(Ticket("b", "b", "x", Demand(footprint, plain=plain), 0))
     world.end("a")
     assert world.log == (["+x", "a", "b"] if served else ["+x", "a", "-x", "+x", "b"])
+
+
+def test_a_request_that_shall_be_alone_is() -> None:
+    world = World(gib=10, slots=2)
+    world.ask("a", "x")
+    demand = world.running["a"].demand
+    for name in "bc":
+        world.policy.submit(Ticket(name, name, "x", demand, world.now, again=True, alone=True))
+    world.ask("d", "x")
+    assert world.log == ["+x", "a"], "those behind it wait as well"
+    world.end("a")
+    assert world.log[2:] == ["b"]
+    world.end("b")
+    assert world.log[3:] == ["c"]
+    world.end("c")
+    world.ask("e", "x")
+    assert world.log[4:] == ["d", "e"]
+
+
+def test_a_load_that_drags_on_is_passed_by() -> None:
+    world = World(gib=10)
+    world.policy.submit(Ticket("a", "a", "x", Demand(Footprint(4 * GIB, 0, 8192), 1024, 1), 0.0))
+    world.step(finish_loads=False)
+    world.policy.submit(Ticket("b", "b", "y", Demand(Footprint(4 * GIB, 0, 8192), 1024, 1), 0.0))
+    world.step(finish_loads=False)
+    assert world.log == ["+x"]
+    assert world.policy.wake() == 3
+    world.now = 3
+    world.policy.submit(Ticket("c", "c", "z", Demand(Footprint(4 * GIB, 0, 8192), 1024, 1), 0.0))
+    world.step(finish_loads=False)
+    assert world.log == ["+x", "+y"]
+    world.now = 7
+    world.step(finish_loads=False)
+    assert world.log == ["+x", "+y"], "there is no room, and what loads is not asked to go"
+
+
+def test_what_fits_beside_a_model_that_leaves_comes_in() -> None:
+    world = World(gib=10)
+    for name, model in (("a", "x"), ("b", "y")):
+        world.ask(name, model)
+        world.end(name)
+    world.policy.stop(world.policy.residents["x"])
+    world.ask("c", "z", size=2)
+    assert world.log[4:] == ["+z", "c"]
+    world.ask("d", "w", size=4)
+    assert world.log[6:] == [], "nobody else is asked to go before that one has gone"
+    world.policy.gone(world.policy.residents["x"])
+    world.step()
+    assert world.log[6:] == ["+w", "d"]
+
+
+def test_two_runners_of_a_model_count_as_one() -> None:
+    world = World(gib=20, max_models=1)
+    for name, lane in (("a", "x"), ("b", "x embeds")):
+        demand = Demand(Footprint(4 * GIB, 0, 8192), 1024, 1, model="x")
+        world.policy.submit(Ticket(name, name, lane, demand, world.now))
+        world.step()
+        world.end(name)
+    assert world.log == ["+x", "a", "+x embeds", "b"]
+    world.ask("c", "y")
+    assert world.log[4:] == ["-x", "-x embeds", "+y", "c"]
+
+
+def test_loads_are_wanted_as_long_as_somebody_waits_for_them() -> None:
+    world = World()
+    tickets = [
+        Ticket(name, name, "x", Demand(Footprint(GIB, 0, 8192), size, 1), 0.0)
+        for name, size in (("a", 1024), ("b", 4096))
+    ]
+    for ticket in tickets:
+        world.policy.submit(ticket)
+    world.step(finish_loads=False)
+    (resident,) = world.loading
+    assert world.policy.wanted(resident)
+    world.policy.queue.remove(tickets[0])
+    assert not world.policy.wanted(resident), "who waits for a larger context waits for another load"

@@ -130,3 +130,17 @@ def test_a_request_can_be_taken_out_twice(taken: int) -> None:
     queue.remove(tickets[taken])
     queue.start(tickets[taken])
     assert drain(queue) == [one.id for index, one in enumerate(tickets) if index != taken]
+
+
+def test_a_turn_that_was_not_used_is_the_only_one_that_is_given_back() -> None:
+    tickets = [ticket(f"a{number}") for number in range(3)]
+    queue = queue_of(tickets)
+    queue.remove(tickets[2])
+    for name in ("a3", "b0", "b1"):
+        queue.push(ticket(name))
+    assert drain(queue) == ["a0", "b0", "a1", "b1", "a3"]
+
+
+def test_who_is_promoted_comes_behind_those_of_the_same_turn() -> None:
+    queue = queue_of([ticket("a0", batch=True), ticket("b0")])
+    assert drain(queue, now=PROMOTION) == ["b0", "a0"]

@@ -1,6 +1,7 @@
 """Conversations whose caches outlive their model in memory."""
 
 import asyncio
+import json
 import os
 import shutil
 import stat
@@ -21,7 +22,7 @@ from puna.models.create.recipe import Recipe
 from puna.models.model import Model
 from puna.names import parse_name
 from puna.scheduler.exchanges import Exchange
-from puna.scheduler.sessions import BadSessionError, SessionStore, read_tokens, shared
+from puna.scheduler.sessions import LEAST_TOKENS, BadSessionError, SessionStore, read_tokens, shared
 
 MAGIC = 0x67677371
 
@@ -420,3 +421,42 @@ def test_sessions_of_models_that_somebody_else_deleted_go_at_the_start(serve: Se
     again = serve(world=server.world)
     assert saved(again) == []
     assert not list(server.world.models.rglob("*.session"))
+
+
+def test_sessions_that_go_while_others_are_read_fail_nobody(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for digest in "abc":
+        kept(store, store.directory({"digest": digest, "model": digest}), [1, 2, 3])
+
+    def read(path: Path) -> tuple[int, ...]:
+        """Let all others go, as happens when their models are deleted meanwhile."""
+        for digest in store.digests() - {digest_of(path)}:
+            store.forget(digest)
+        return read_tokens(path)
+
+    def digest_of(path: Path) -> str:
+        return str(json.loads((path.parent / "about.json").read_text())["digest"])
+
+    monkeypatch.setattr("puna.scheduler.sessions.read_tokens", read)
+    assert len(store.list()) == 1
+
+
+async def test_a_slot_that_waits_with_what_was_restored_is_given_to_nobody_else(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="2")
+    texts = [PROMPT, "Ships sail the sea by night and carry grain and salt to far harbours. " * 8, "Snow falls. " * 40]
+    for text in texts:
+        await answer(world, text)
+    await world.scheduler.unload(world.cria)
+    assert len(world.scheduler.sessions.list()) == 3
+
+    async with world.scheduler.acquire(world.cria, request(world.cria, 1).options.runner) as lease:
+        assert lease.warm
+        prompts = [Exchange(await lease.client.tokenize(text)) for text in texts]
+        slots = [await lease.warm.ready(lease.client, prompt) for prompt in prompts]
+        assert sorted(slots[:2]) == [0, 1]
+        assert slots[2] is None, "both wait for their requests"
+        body = {"prompt": prompts[0].prompt, "n_predict": 1, "cache_prompt": True, "id_slot": slots[0]}
+        said = await lease.client.post("/completion", body)
+        assert said["timings"]["cache_n"] > LEAST_TOKENS
+        assert await lease.warm.ready(lease.client, prompts[2]) == slots[0], "its request has begun"

@@ -16,10 +16,26 @@ import aiohttp
 MODELS = ("soak-a", "soak-b", "soak-c")
 SUPPOSED = {
     499: r"request canceled",
-    500: r"ended unexpectedly \(by signal 9\)|made no progress for|failed to load|did not load in time",
+    500: r"ended unexpectedly \(by signal 9\)|made no progress for|went on working for|took more memory than it may|"
+    r"failed to load|did not load in time",
     503: r"server busy, please try again",
 }
 """Errors that the soak causes itself: requests that it cancels, runners that it kills or stops, a full queue."""
+HOSTILE: tuple[dict[str, Any], ...] = (
+    {"format": {"type": "object", "properties": {"n": {"type": "integer", "multipleOf": 12345678}}, "required": ["n"]}},
+    {"format": {"type": "array", "items": {"type": "integer"}, "minItems": 1_000_000_000}},
+    {"format": {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}},
+    {"options": {"grammar": 'root ::= "a"{5,2}'}},
+    {
+        "options": {
+            "grammar": "\n".join(["root ::= a0", *(f"a{i} ::= a{i + 1} | a{i + 1} a{i + 1}" for i in range(40))])
+        }
+    },
+    {"options": {"dry_multiplier": 1, "dry_penalty_last_n": 2147483647}},
+    {"options": {"dry_multiplier": 1, "dry_sequence_breakers": [f"b{i}" for i in range(20_000)]}},
+    {"options": {"logit_bias": [["9" * 400, 1]]}},
+)
+"""What takes a model from everybody where nothing bounds it: refused, answered, or the end of its runner."""
 _LINE = "The llama walks over the high plateau and looks for water. "
 _QUESTIONS = ("Hello!", "What is two and two?", "Tell me of the sea.")
 _CALL = {
@@ -112,20 +128,22 @@ class Client:
                     await self._break_off(path, body)
                     said.append("left")
                 elif manner == "leave":
-                    said.append(await self._impatiently(session, path, body, patience))
+                    hostile = kind == "hostile"
+                    said.append(await self._impatiently(session, path, body, patience, hostile=hostile))
                 else:
                     cancelling = asyncio.create_task(self._cancel(session, headers["X-Request-Id"], patience))
                     if manner == "stay":
                         cancelling.cancel()
                     try:
-                        said.append(await self._answer(session, path, body, headers))
+                        said.append(await self._answer(session, path, body, headers, hostile=kind == "hostile"))
                     finally:
                         await asyncio.gather(cancelling, return_exceptions=True)
 
     def _request(self) -> tuple[str, str, dict[str, Any]]:
         chance = self._chance
         kind = chance.choices(
-            ("generate", "chat", "talk", "json", "tools", "think", "embed", "unload"), (5, 5, 4, 2, 2, 2, 4, 1)
+            ("generate", "chat", "talk", "json", "tools", "think", "embed", "unload", "hostile"),
+            (5, 5, 4, 2, 2, 2, 4, 1, 0.5),
         )[0]
         long = chance.random() < 0.1
         options = {"num_predict": 400, "ignore_eos": True} if long else {"num_predict": chance.randint(1, 24)}
@@ -146,6 +164,10 @@ class Client:
                 return kind, "/api/embed", {"model": body["model"], "input": [_LINE] * chance.randint(1, 8)}
             case "unload":
                 return kind, "/api/generate", {"model": body["model"], "keep_alive": 0}
+            case "hostile":
+                bomb = chance.choice(HOSTILE)
+                options = {"num_predict": 20} | bomb.get("options", {})
+                return kind, "/api/chat", body | {"messages": question} | bomb | {"options": options}
             case "talk":
                 return kind, "/api/chat", body | {"messages": self._next_turn(question)}
         more = {"json": {"format": "json"}, "tools": {"tools": [_CALL]}, "think": {"think": True}}.get(kind, {})
@@ -161,9 +183,15 @@ class Client:
         return list(self._talk)
 
     async def _answer(
-        self, session: aiohttp.ClientSession, path: str, body: dict[str, Any], headers: dict[str, str] | None = None
+        self,
+        session: aiohttp.ClientSession,
+        path: str,
+        body: dict[str, Any],
+        headers: dict[str, str] | None = None,
+        *,
+        hostile: bool = False,
     ) -> str:
-        """Return what a request was answered: "answer", or the status of an error."""
+        """Return what a request was answered: "answer", or the status of an error; what is hostile may be refused."""
         asked = time.monotonic()
         async with session.post(path, json=body, headers=headers) as response:
             if response.content_type == "application/x-ndjson":
@@ -175,12 +203,14 @@ class Client:
             raise FaultyError(f"an answer went on after its end: {lines[-3:]}")
         if not lines:
             raise FaultyError("an empty answer")
+        if hostile and response.status == 400 and lines[-1].get("error"):
+            return "400 refused"
         return _judge(response, lines[-1])
 
     async def _impatiently(
-        self, session: aiohttp.ClientSession, path: str, body: dict[str, Any], patience: float
+        self, session: aiohttp.ClientSession, path: str, body: dict[str, Any], patience: float, *, hostile: bool
     ) -> str:
-        asking = asyncio.create_task(self._answer(session, path, body))
+        asking = asyncio.create_task(self._answer(session, path, body, hostile=hostile))
         done, _ = await asyncio.wait({asking}, timeout=patience)
         if done:
             return asking.result()

@@ -1,25 +1,32 @@
 """The application: its parts, its routes, and their beginning and end."""
 
 import asyncio
+import functools
 import logging
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
-from starlette.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Match, Mount
 
-from puna import __version__
-from puna.api.access.security import BasicAuth, Guard, origin_pattern
-from puna.api.errors import install_error_handlers
+from puna import OLLAMA_VERSION, __version__
+from puna.api.access.gate import Gate
+from puna.api.access.origins import Cors
+from puna.api.description import describe
+from puna.api.dialect import error_response
 from puna.api.http.crowd import Crowd
 from puna.api.http.direct import Direct
+from puna.api.http.faults import Faults
 from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
-from puna.api.ollama import create, embedding, generation, models
+from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.puna import queue, sessions
 from puna.api.services import Services
@@ -27,12 +34,10 @@ from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
-from puna.scheduler.scheduler import Scheduler
+from puna.scheduler.lender import Lender
 from puna.settings import Settings
 
-OLLAMA_VERSION = "0.33.0"
-"""The version of Ollama's API that this is; clients compare it with what they need."""
-
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _log = logging.getLogger(__name__)
 
 
@@ -50,17 +55,15 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, queue, sessions):
+    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions):
         app.include_router(part.router)
-    install_error_handlers(app)
-    # The last one added is the first to see a request. A preflight request carries no credentials.
-    if settings.basic_auth:
-        app.add_middleware(BasicAuth, credentials=settings.basic_auth)
-    app.add_middleware(
-        CORSMiddleware, allow_origin_regex=origin_pattern(settings), allow_methods=["*"], allow_headers=["*"]
-    )
-    app.add_middleware(Guard, settings=settings)
+    app.add_exception_handler(HTTPException, _refused)
+    app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
+    # The last one added is the first to see a request.
+    app.add_middleware(Gate, settings=settings)
     app.add_middleware(Crowd, crowded=crowded)
+    app.add_middleware(Faults)
+    app.add_middleware(Cors, settings=settings)
     app.add_middleware(RequestIds)
     app.add_middleware(Direct)
     return app
@@ -71,7 +74,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     loop = asyncio.get_running_loop()
     temporary = Path(tempfile.gettempdir())
-    scheduler = Scheduler(settings, temporary)
+    scheduler = Lender(settings, temporary)
     library = Library(
         settings.models,
         hide_builtin=settings.hide_builtin,
@@ -91,6 +94,22 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     finally:
         await transfers.close()
         await scheduler.close()
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Answer what no route takes: 404, or 405 with all methods that the path has (RFC 9110, 15.5.6)."""
+    response = error_response(request.scope, error)
+    if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        response.headers["Allow"] = ", ".join(_methods(request))
+    return response
+
+
+def _methods(request: Request) -> list[str]:
+    routes = [route for route in request.app.routes if not isinstance(route, Mount)]
+    scopes = {method: {**request.scope, "method": method} for method in _METHODS}
+    return [
+        method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)
+    ] or ["GET", "HEAD"]  # of files
 
 
 async def _root() -> Response:

@@ -1,51 +1,68 @@
-"""The one place where an exception becomes a status and a body."""
+"""The one place where an exception becomes a status and words."""
 
+import errno
 import logging
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 
-import orjson
-from fastapi import FastAPI
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import Response
 
 from puna.errors import PunaError
+from puna.outside import bounded, without_logins
 
 _log = logging.getLogger(__name__)
 _INTERNAL = "internal server error; see the log of the server"
+_LONGEST_MESSAGE = 4000
+_STORAGE = {
+    errno.ENOSPC: (507, "no space left on the disk"),
+    errno.EDQUOT: (507, "the disk quota is used up, no space is left"),
+    errno.EFBIG: (507, "the system allows no larger file"),
+    errno.EROFS: (500, "the file system is read-only"),
+    errno.EACCES: (500, "permission denied"),
+    errno.EPERM: (500, "operation not permitted"),
+    errno.EIO: (500, "the disk failed to read or write"),
+    errno.EMFILE: (503, "too many files are open (ulimit -n)"),
+    errno.ENFILE: (503, "too many files are open on this machine"),
+}
+"""What the system says when a file cannot be read or written, as status (RFC 9110, RFC 4918) and words."""
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
+"""What NumPy says, without a number, when a file takes no more."""
 
 
-def error_body(error: Exception) -> dict[str, str]:
-    """Return the body of an error in Ollama's shape. What is no fault of the caller's is logged, not told."""
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why a request failed, in no dialect's shape: status, words, headers, and the word for programs if it has one."""
+
+    status: int
+    message: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+    code: str | None = None
+
+
+def fault_of(error: BaseException) -> Fault:
+    """Return what a caller is told of ``error``. What is no fault of the caller's, nor known, is logged, not told."""
     if isinstance(error, PunaError):
-        return {"error": str(error)}
+        return Fault(error.status, _shown(str(error)), error.headers, error.code)
+    if isinstance(error, HTTPException):
+        return Fault(error.status_code, _shown(str(error.detail).lower()), error.headers or {})
+    if isinstance(error, OSError) and (storage := _storage_fault(error)):
+        _log.warning("%s", storage.message)
+        return storage
     _log.error("unexpected error", exc_info=error)
-    return {"error": _INTERNAL}
+    if isinstance(error, MemoryError):
+        return Fault(503, "the server has not enough memory for this request", {"Retry-After": "5"})
+    return Fault(500, _INTERNAL)
 
 
-def error_response(error: Exception) -> Response:
-    """Return the response to a request that failed before its answer began."""
-    status = error.status if isinstance(error, PunaError) else 500
-    headers = dict(error.headers) if isinstance(error, PunaError) else {}
-    return _json(error_body(error), status, headers)
+def _storage_fault(error: OSError) -> Fault | None:
+    number = errno.ENOSPC if error.errno is None and _SHORT_WRITE.search(str(error)) else error.errno
+    if number not in _STORAGE:
+        return None
+    status, words = _STORAGE[number]
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None]
+    return Fault(status, _shown(f"{words}: {' to '.join(names)}" if names else words))
 
 
-def _json(body: Mapping[str, str], status: int, headers: Mapping[str, str]) -> Response:
-    return Response(orjson.dumps(body), status, dict(headers), "application/json; charset=utf-8")
-
-
-def install_error_handlers(app: FastAPI) -> None:
-    """Make every error of ``app`` a JSON body, those of routing (404, 405) included."""
-
-    async def on_puna_error(_: Request, error: Exception) -> Response:
-        return error_response(error)
-
-    async def on_http_error(_: Request, error: Exception) -> Response:
-        status = error.status_code if isinstance(error, HTTPException) else 500
-        detail = error.detail if isinstance(error, HTTPException) else _INTERNAL
-        headers = error.headers if isinstance(error, HTTPException) else None
-        return _json({"error": str(detail).lower()}, status, headers or {})
-
-    app.add_exception_handler(PunaError, on_puna_error)
-    app.add_exception_handler(HTTPException, on_http_error)
-    app.add_exception_handler(Exception, on_puna_error)
+def _shown(message: str) -> str:
+    return without_logins(bounded(message, _LONGEST_MESSAGE))

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import uvicorn
 
 from puna.api.app import create_app
+from puna.api.http.connections import Connections
+from puna.api.http.protocol import Protocol
 from puna.api.services import Services
 from puna.settings import Settings
 
@@ -17,6 +19,7 @@ _SHUTDOWN_SECONDS = 5
 _IDLE_SECONDS = 120
 """How long an idle connection is kept: longer than clients and proxies keep theirs, so that they close it first. A
 request that they send at the moment in which the server closes it would be lost without a word."""
+_TICKS = 10
 
 
 class Server(uvicorn.Server):
@@ -27,11 +30,17 @@ class Server(uvicorn.Server):
 
         ``on_listening`` is called in a thread of its own: it may take its time.
         """
-        self._app = create_app(settings, crowded=lambda: len(self.server_state.connections) > connections)
+        state = Connections(connections)
+        self._app = create_app(settings, crowded=lambda: state.crowded)
         self._on_listening = on_listening
+        self._patience = settings.client_timeout
         super().__init__(
             uvicorn.Config(
                 self._app,
+                http=Protocol,
+                ws="none",
+                proxy_headers=False,  # the gate knows whom to believe
+                server_header=False,
                 log_config=None,
                 access_log=settings.debug,
                 log_level="warning",
@@ -40,6 +49,13 @@ class Server(uvicorn.Server):
                 timeout_keep_alive=_IDLE_SECONDS,
             )
         )
+        self.server_state = self._connections = state
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections once a second; uvicorn calls this ten times as often."""
+        if counter % _TICKS == 0:
+            self._connections.check(asyncio.get_running_loop().time(), self._patience)
+        return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen."""

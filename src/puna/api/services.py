@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import Depends
 from starlette.requests import Request
 
+from puna.api.access.identity import IDENTITY, Identity
 from puna.api.http.request_id import REQUEST_ID
 from puna.durations import parse_duration
 from puna.errors import BadRequestError
@@ -16,12 +17,11 @@ from puna.models.library import Library
 from puna.models.model import Model
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lease import Caller
-from puna.scheduler.scheduler import Scheduler
+from puna.scheduler.lender import Lender
+from puna.service import LocalService, Service
 from puna.settings import Settings
 
 _PRIORITIES = ("interactive", "batch")
-CLIENT_KEY = "puna.client"
-"""The entry of a request's scope that names whose key it was let in with, where clients have keys of their own."""
 _log = logging.getLogger(__name__)
 
 
@@ -31,8 +31,13 @@ class Services:
 
     settings: Settings
     library: Library
-    scheduler: Scheduler
+    scheduler: Lender
     transfers: Transfers
+
+    @property
+    def service(self) -> Service:
+        """Return what answers requests; routes of a dialect go through it alone."""
+        return LocalService(self.scheduler)
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:
@@ -62,9 +67,8 @@ def caller_of(request: Request, priority: str = "") -> Caller:
     chosen = priority or request.headers.get("x-priority", "") or "interactive"
     if chosen not in _PRIORITIES:
         raise BadRequestError(f'invalid priority: "{chosen}" (must be "interactive" or "batch")')
-    address = request.client.host if request.client else ""
-    client = request.scope.get(CLIENT_KEY) or address
-    return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
+    identity: Identity = request.scope[IDENTITY]
+    return Caller(client=identity.client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
 
 
 def keep_alive_seconds(value: float | str | None) -> float | None:

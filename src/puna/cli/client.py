@@ -1,134 +1,150 @@
-"""The server that commands talk to: the official client, with the user's address and credentials."""
+"""The server that commands talk to: plain objects go in and come out, with the user's address and credentials."""
 
 import json
-import os
-import subprocess
-import sys
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import httpx
-import ollama
 
+from puna import __version__
 from puna.cli.errors import CommandError
 from puna.settings import Settings
 
-_START_SECONDS = 30.0
-_NOT_FOUND = 404
+NOT_FOUND = 404
+_SHOWN = 20
 
 
-class Client(ollama.Client):
-    """The official client, with what making a model needs and it does not have."""
+class ServerError(CommandError):
+    """The server refused; the text is its own."""
+
+    def __init__(self, message: str, status: int) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Client:
+    """A client of the configured server. Every method raises ``ServerError`` and ``CommandError``."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.url = settings.address.url
+        login = settings.basic_auth
+        # A proxy is for other machines, and httpx would send it what is for this one.
+        self._http = httpx.Client(
+            base_url=self.url,
+            auth=(login.user, login.password) if login else None,
+            timeout=None,
+            trust_env=not settings.address.is_loopback,
+            headers={"User-Agent": f"puna/{__version__}"},
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self._http.close()
+
+    def answers(self) -> bool:
+        """Return whether a server is there, whatever it says."""
+        try:
+            self._http.get("/api/version")
+        except httpx.TransportError:
+            return False
+        return True
+
+    def get(self, path: str) -> dict[str, Any]:
+        """Return the object that answers a GET request."""
+        return self._one("GET", path, None)
+
+    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the object that answers a POST request, none for an empty answer."""
+        return self._one("POST", path, body)
+
+    def delete(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the object that answers a DELETE request, none for an empty answer."""
+        return self._one("DELETE", path, body)
+
+    def lines(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        """Yield the objects of a streamed answer as they come; an error among them ends it."""
+        with self._explained(), self._http.stream("POST", path, content=_encode(body), headers=_JSON) as response:
+            if response.is_error:
+                response.read()
+                raise _refusal(response)
+            for line in response.iter_lines():
+                answer = _decode(line, self.url)
+                if "error" in answer:
+                    raise ServerError(str(answer["error"]), response.status_code)
+                yield answer
 
     def has_blob(self, digest: str) -> bool:
         """Return whether the server has a blob."""
-        try:
-            self._request_raw("HEAD", f"/api/blobs/{digest}")  # type: ignore[no-untyped-call]
-        except ollama.ResponseError as error:
-            if error.status_code == _NOT_FOUND:
-                return False
-            raise
+        with self._explained():
+            response = self._http.head(f"/api/blobs/{digest}")
+        if response.status_code == NOT_FOUND:
+            return False
+        if response.is_error:
+            raise _refusal(response)
         return True
 
     def send_blob(self, digest: str, parts: Iterable[bytes]) -> None:
         """Upload a blob in parts."""
-        self._request_raw("POST", f"/api/blobs/{digest}", content=parts)  # type: ignore[no-untyped-call]
+        with self._explained():
+            response = self._http.post(f"/api/blobs/{digest}", content=parts)
+        if response.is_error:
+            raise _refusal(response)
 
-    def list_models(self) -> list[dict[str, Any]]:
-        """Return the models with every field of ``/api/tags``, of which the official client keeps its own."""
-        models: list[dict[str, Any]] = self._request_raw("GET", "/api/tags").json()["models"]  # type: ignore[no-untyped-call]
-        return models
+    def _one(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+        with self._explained():
+            content = None if body is None else _encode(body)
+            response = self._http.request(method, path, content=content, headers=_JSON if content else None)
+        if response.is_error:
+            raise _refusal(response)
+        return _decode(response.text, self.url) if response.content else {}
 
-    def create_model(self, body: Mapping[str, Any]) -> Iterator[ollama.ProgressResponse]:
-        """Ask for a model with every field of ``/api/create``, and yield the progress."""
-        return self._request(ollama.ProgressResponse, "POST", "/api/create", json={**body, "stream": True}, stream=True)
-
-
-def make_client(settings: Settings) -> Client:
-    """Return a client for the configured server."""
-    auth = settings.basic_auth
-    return Client(settings.address.url, auth=(auth.user, auth.password) if auth else None)
+    def _explained(self) -> "_Explained":
+        return _Explained(self.url)
 
 
-@contextmanager
-def connected(*, start: bool = False) -> Iterator[Client]:
-    """Give a client for a server that answers; explain in one sentence what went wrong otherwise.
+class _Explained:
+    """Turns the errors of a connection into one sentence."""
 
-    With ``start``, a server is started for as long as the context lasts when none answers on a loopback address.
-    """
-    settings = Settings.from_env()
-    client = make_client(settings)
-    server = None
+    def __init__(self, url: str) -> None:
+        self._url = url
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, httpx.HTTPError | httpx.InvalidURL):
+            reason = str(error) or type(error).__name__
+            raise CommandError(f"the connection to {self._url} failed: {reason}") from error
+
+
+_JSON = {"Content-Type": "application/json"}
+
+
+def _encode(body: Mapping[str, Any]) -> bytes:
     try:
-        if not _answers(client):
-            if not (start and settings.address.is_loopback):
-                raise CommandError(f"no server answers at {settings.address.url}; start one with: puna serve")
-            server = _start(client)
-        yield client
-    except ollama.ResponseError as error:
-        raise CommandError(error.error or f"the server answered with status {error.status_code}") from error
-    except BrokenPipeError:
-        raise  # of standard output: whoever read it has gone
-    except (httpx.HTTPError, ConnectionError) as error:
-        raise CommandError(f"the connection to {settings.address.url} failed: {error}") from error
-    finally:
-        client.close()  # type: ignore[no-untyped-call]
-        if server is not None:
-            _stop(server)
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:  # bytes of an argument that are no text, as Python keeps them
+        around = str(error.object)[max(0, error.start - _SHOWN) : error.end + _SHOWN]
+        raise CommandError(f"this is not UTF-8: {around!a}") from None
 
 
-def post_lines(path: str, body: Mapping[str, Any], method: str = "POST") -> Iterator[dict[str, Any]]:
-    """Ask the configured server for something that only Puna has, and yield the objects of its answer.
-
-    Raises ``CommandError`` with the server's words when it answers with an error.
-    """
-    settings = Settings.from_env()
-    auth = settings.basic_auth
-    login = (auth.user, auth.password) if auth else None
-    with (
-        httpx.Client(base_url=settings.address.url, auth=login, timeout=None) as client,
-        client.stream(method, path, json=body) as response,
-    ):
-        for line in response.iter_lines():
-            answer = json.loads(line)
-            if "error" in answer:
-                raise CommandError(answer["error"])
-            yield answer
-
-
-def _answers(client: ollama.Client) -> bool:
+def _decode(text: str, url: str) -> dict[str, Any]:
     try:
-        client.ps()
-    except (httpx.TransportError, ConnectionError):
-        return False
-    return True
+        answer = json.loads(text)
+    except (ValueError, RecursionError):
+        answer = None
+    if not isinstance(answer, dict):
+        raise CommandError(f"what answers at {url} is not such a server (OLLAMA_HOST)")
+    return answer
 
 
-def _start(client: ollama.Client) -> "subprocess.Popen[bytes]":
-    server = subprocess.Popen(
-        [sys.executable, "-m", "puna", "serve", "--exit-with-stdin"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE if not os.environ.get("OLLAMA_DEBUG") else None,
-        start_new_session=True,  # a Ctrl-C at the prompt is for the answer, not for the server
-    )
-    deadline = time.monotonic() + _START_SECONDS
-    while not _answers(client):
-        if server.poll() is not None or time.monotonic() > deadline:
-            _, errors = server.communicate() if server.poll() is not None else (b"", b"")
-            _stop(server)
-            raise CommandError(f"could not start a server: {(errors or b'').decode(errors='replace').strip()}")
-        time.sleep(0.05)
-    return server
-
-
-def _stop(server: "subprocess.Popen[bytes]") -> None:
-    if server.stdin:
-        server.stdin.close()
+def _refusal(response: httpx.Response) -> ServerError:
+    """Return the error that an answer is."""
     try:
-        server.wait(10)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+        message = response.json()["error"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        message = ""
+    text = message if isinstance(message, str) else json.dumps(message)
+    return ServerError(text or f"the server answered with status {response.status_code}", response.status_code)

@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
-from puna.cli.client import Client, connected
+from puna.cli.client import Client
+from puna.cli.connection import connected
 from puna.cli.create_files import SourceFile, find_source, model_files
 from puna.cli.errors import CommandError
-from puna.cli.transfers import show_progress
+from puna.cli.progress import show_progress
 from puna.models.modelfile.parse import Modelfile, parse_modelfile
 
 _BLOCK = 4 << 20
@@ -35,7 +36,7 @@ def create(
             body = request_body(modelfile, directory, _Uploader(client, bars))
         if quantize:
             body["quantize"] = quantize
-        show_progress(event.model_dump() for event in client.create_model({"model": model, **body}))
+        show_progress(client.lines("/api/create", {"model": model, **body}))
 
 
 def _bars() -> Progress:

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from puna.cli.models import print_table
+from puna.cli.arguments import Command
+from puna.cli.tables import AsJson, print_json, print_table
 from puna.engine import processor
 from puna.engine.build.build import Order, Outcome, build_engine
 from puna.engine.engines import DEFAULT, PORTABLE, Build, Engines, Speed
@@ -40,7 +41,7 @@ def _engines() -> Engines:
 @app.callback()
 def show(
     context: typer.Context,
-    as_json: Annotated[bool, typer.Option("--json", help="write it as JSON")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show which engine runs, which instruction sets and cards it uses, and the builds on this machine."""
     if context.invoked_subcommand:
@@ -53,7 +54,7 @@ def show(
     unused = [entry for entry in processor.instructions() if entry not in info.instructions]
     builds = engines.builds()
     if as_json:
-        typer.echo(json.dumps(_as_json(info, unused, builds, engines), indent=2))
+        print_json(_as_json(info, unused, builds, engines))
         return
     typer.echo(f"engine  {info.name}: llama.cpp {'' if program else 'of xllamacpp '}{info.version}")
     typer.echo(f"uses    {', '.join(info.instructions) or 'no special instructions'}")
@@ -102,7 +103,7 @@ def _as_json(info: EngineInfo, unused: list[str], builds: list[Build], engines: 
     }
 
 
-@app.command()
+@app.command(cls=Command)
 def build(
     name: Annotated[str, typer.Option(help="what to call the build")] = "native",
     source: Annotated[
@@ -113,11 +114,11 @@ def build(
 ) -> None:
     """Build llama-server for this machine, check it, measure it, and use it if it is faster."""
     began = time.monotonic()
-    with _progress() as step:
-        outcome = build_engine(_engines(), Order(name, source, jobs, cuda), _say, step)
+    with _progress() as (say, step):
+        outcome = build_engine(_engines(), Order(name, source, jobs, cuda), say, step)
     about, answers = outcome.build.about, outcome.answers
     _say(f"{answers.same} of {answers.asked} answers are those of the portable engine, token for token")
-    _print_builds(name if outcome.is_faster else PORTABLE, [outcome.build])
+    _print_builds(name if outcome.is_used else PORTABLE, [outcome.build])
     if about.speed and about.portable_speed:
         prompt, answer = _speed(about.portable_speed)
         _say(f"the portable engine: {prompt} tokens of a prompt per second, {answer} of an answer")
@@ -125,13 +126,20 @@ def build(
 
 
 def _verdict(outcome: Outcome) -> str:
-    if outcome.is_faster:
-        return "is faster and is used from now on"
-    slower = "is not faster" if outcome.build.about.speed else "could not be measured, for the machine is too busy"
-    return f"{slower}; the choice stays as it was (puna engine use {outcome.build.name} changes it)"
+    if outcome.build.about.speed:
+        if outcome.is_used:
+            return "is faster and is used from now on"
+        return f"is not faster; the choice stays as it was (puna engine use {outcome.build.name} changes it)"
+    busy = "could not be measured, for the machine is too busy;"
+    if outcome.is_used:
+        return (
+            f"{busy} it uses instructions of this processor that the portable engine leaves out, so it is used from "
+            f"now on (puna engine use {PORTABLE} takes that back)"
+        )
+    return f"{busy} it uses the same instructions as the portable engine, so the choice stays as it was"
 
 
-@app.command()
+@app.command(cls=Command)
 def use(
     engine: Annotated[str, typer.Argument(help="a build, portable, or the path of a llama-server")],
     model: Annotated[str, typer.Option(help="for this model alone; the engine 'default' ends that")] = "",
@@ -147,7 +155,7 @@ def use(
         _say(f"but PUNA_ENGINE={engines.override} stands above that, where it is set")
 
 
-@app.command()
+@app.command(cls=Command)
 def remove(name: Annotated[str, typer.Argument(help="the build")]) -> None:
     """Remove a build; what ran on it runs on the portable engine again."""
     _engines().remove(name)
@@ -160,16 +168,37 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Give a function that shows how far the compiler is: a bar in a terminal, now and then a line elsewhere."""
-    console = Console()
+def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+    """Give a function that says what begins, and one that shows how far the compiler is.
+
+    That is a bar in a terminal, from the first step to the last, and now and then a line elsewhere.
+    """
+    console = Console(highlight=False, markup=False)
     if not console.is_terminal:
-        yield _lines()
+        yield _say, _lines()
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task("compiling", total=None, visible=False)
-        yield lambda done, total: bar.update(task, completed=done, total=total, visible=done < total)
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("left"),
+    )
+    bar = Progress(*columns, console=console, transient=True)
+    task = bar.add_task("compiling", total=None)
+
+    def step(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total)
+        (bar.start if done < total else bar.stop)()
+
+    def say(text: str) -> None:
+        bar.stop()
+        console.print(text, soft_wrap=True)
+
+    try:
+        yield say, step
+    finally:
+        bar.stop()
 
 
 def _lines() -> Callable[[int, int], None]:

@@ -1,17 +1,19 @@
 """The program ``puna``, which is installed as ``ollama`` too."""
 
-import os
 import sys
 from importlib import import_module
+from pathlib import PurePath
 from typing import Annotated
 
 import typer
 
-from puna import __version__
-from puna.errors import PunaError
+from puna import OLLAMA_VERSION, __version__
+from puna.cli.arguments import Command
+from puna.cli.failure import prepare_streams, status_of
 
 _COMMANDS = {
     "serve": "serve.serve",
+    "start": "serve.serve",
     "tune": "tune.tune",
     "engine": "engine.app",
     "run": "run.run",
@@ -19,18 +21,23 @@ _COMMANDS = {
     "sessions": "sessions.sessions",
     "list": "models.list_models",
     "ls": "models.list_models",
-    "show": "models.show",
+    "show": "show.show",
     "ps": "models.ps",
     "stop": "models.stop",
     "cp": "models.cp",
     "rm": "models.rm",
     "pull": "transfers.pull",
     "push": "transfers.push",
-    "verify": "transfers.verify",
-    "repair": "transfers.repair",
+    "verify": "care.verify",
+    "repair": "care.repair",
+    "signin": "account.signin",
+    "login": "account.signin",
+    "signout": "account.signout",
+    "logout": "account.signout",
 }
 """Where each command is, under ``puna.cli``."""
-_HIDDEN = {"ls"}
+_HIDDEN = {"ls", "start", "login", "logout"}
+_HELP = "help"
 
 app = typer.Typer(
     name="puna",
@@ -47,32 +54,44 @@ def _options(
     version: Annotated[bool, typer.Option("--version", "-v", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
-        typer.echo(f"puna version {__version__}")
+        typer.echo(_version())
         raise typer.Exit
+
+
+def _version() -> str:
+    """Return the version: of the API, in Ollama's words, where the program goes by that name."""
+    if PurePath(sys.argv[0]).stem != "ollama":
+        return f"puna version {__version__}"
+    return f"ollama version is {OLLAMA_VERSION}"
+
+
+@app.command(_HELP)
+def _help(
+    command: Annotated[str, typer.Argument(help="the command", show_default=False)] = "",
+) -> None:
+    """Show help for a command, or for all."""
 
 
 def main() -> None:
     """Run the command line; errors are one line on standard error and status 1."""
-    _add_commands()
-    try:
-        app()
-    except PunaError as error:
-        typer.echo(f"Error: {error}", err=True)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # so that nothing is flushed into it at the end
-        sys.exit(1)
+    prepare_streams()
+    sys.exit(status_of(_run))
 
 
-def _add_commands() -> None:
+def _run() -> None:
+    arguments = sys.argv[1:]
+    if arguments[:1] == [_HELP]:
+        arguments = [*arguments[1:2], "--help"]
+    _add_commands(arguments[0] if arguments else "")
+    app(arguments)
+
+
+def _add_commands(asked: str) -> None:
     """Add the command that is asked for, or all: each has modules of its own, which would slow the others down."""
-    asked = sys.argv[1] if len(sys.argv) > 1 else ""
     for name in [asked] if asked in _COMMANDS else _COMMANDS:
         module, _, attribute = _COMMANDS[name].partition(".")
         command = getattr(import_module(f"puna.cli.{module}"), attribute)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:
-            app.command(name, hidden=name in _HIDDEN)(command)
+            app.command(name, cls=Command, hidden=name in _HIDDEN)(command)

@@ -1,18 +1,23 @@
 """``puna serve``."""
 
+import errno
 import gc
 import logging
 import os
+import signal
 import socket
 import sys
 import threading
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
+import psutil
 import typer
 
-from puna import __version__
+from puna import __version__, logs
 from puna.cli.errors import CommandError
 from puna.cli.open_files import raise_limit
+from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Address, Settings
@@ -46,13 +51,11 @@ def serve(
     address = settings.address
     if not (address.is_loopback or settings.basic_auth or settings.allow_open):
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
-    logging.basicConfig(
-        level=logging.DEBUG if settings.debug else logging.INFO,
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-        stream=sys.stderr,
-    )
+    logs.start(debug=settings.debug)
     connections = _connections(raise_limit())
     listener = _listen(address)
+    if said := prepare_models(settings):
+        _log.warning("%s", said)
     engines = Engines(settings.home, settings.engine)
     program = engines.program()
     look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
@@ -65,6 +68,8 @@ def serve(
     from puna.api.server import Server  # most of the start, while the look at the engine is under way
 
     server = Server(settings, connections, tell)
+    if hasattr(signal, "SIGHUP"):
+        signal.signal(signal.SIGHUP, _stay)
     if exit_with_stdin:
         threading.Thread(target=_exit_with_stdin, args=(server,), daemon=True).start()
     server.run(sockets=[listener])
@@ -93,13 +98,31 @@ def _listen(address: Address) -> socket.socket:
             raise
     except OSError as error:
         reason = error.strerror or str(error)
+        if error.errno == errno.EADDRINUSE:
+            raise CommandError(f"port {address.port} is in use{_by_whom(address.port)} (OLLAMA_HOST)") from error
         raise CommandError(f"cannot listen on {address.host}:{address.port}: {reason} (OLLAMA_HOST)") from error
     return listener
+
+
+def _by_whom(port: int) -> str:
+    """Return the program that listens on a port, as far as this user may know, and its number."""
+    try:
+        for connection in psutil.net_connections("tcp"):
+            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:
+                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
+    except (psutil.Error, OSError):
+        pass
+    return ""
 
 
 def _printable(listener: socket.socket) -> str:
     host, port = listener.getsockname()[:2]
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _stay(_number: int, _frame: FrameType | None) -> None:
+    """Go on when a terminal closes, or a service manager asks for settings to be read again: they are variables."""
+    _log.info("SIGHUP: settings are read from the environment when the server starts; it goes on")
 
 
 def _exit_with_stdin(server: "Server") -> None:

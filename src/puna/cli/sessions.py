@@ -1,20 +1,24 @@
 """``puna sessions``."""
 
-from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from puna.cli.client import connected, post_lines
-from puna.cli.models import human_size, human_time, print_table
+from puna.cli.connection import connected
+from puna.cli.tables import AsJson, human_size, human_time, parse_time, print_json, print_table
 
 
 def sessions(
     clear: Annotated[bool, typer.Option("--clear", help="remove all of them")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """List the conversations whose caches are saved on disk."""
-    with connected():
-        (answer,) = post_lines("/api/puna/sessions", {}, "DELETE" if clear else "GET")
+    path = "/api/puna/sessions"
+    with connected() as client:
+        answer = client.delete(path, {}) if clear else client.get(path)
+    if as_json:
+        print_json(answer)
+        return
     if clear:
         typer.echo(f"removed {answer['removed']}")
         return
@@ -25,7 +29,7 @@ def sessions(
                 entry["model"],
                 str(entry["tokens"]),
                 human_size(entry["size"]),
-                human_time(datetime.fromisoformat(entry["used_at"])),
+                human_time(parse_time(entry["used_at"])),
             )
             for entry in answer["sessions"]
         ],

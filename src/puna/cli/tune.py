@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator
-from datetime import datetime
+from dataclasses import asdict
 from typing import Annotated
 
 import httpx
@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from puna.cli.errors import CommandError
-from puna.cli.models import human_time, print_table
+from puna.cli.store import prepare_models
+from puna.cli.tables import AsJson, human_time, parse_time, print_json, print_table
 from puna.models.library import Library
 from puna.scheduler.tuning_store import Measured, TuningStore, usable_cores
 from puna.settings import Settings
@@ -33,18 +34,23 @@ def tune(
     draft: Annotated[str, typer.Option("--draft", help="a smaller model of the same vocabulary, to guess ahead")] = "",
     show: Annotated[bool, typer.Option("--show", help="list what is stored")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="remove what is stored for the model, or for all")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Measure how a model runs fastest on this machine, and store it for the server."""
     settings = Settings.from_env()
+    if as_json and not show:
+        raise CommandError("--json is for what --show lists")
     store = TuningStore(settings.home / "tuning")
     library = Library(settings.models)
     if show:
-        _show(store.list(), model and str(library.get(model).name))
+        _show(store.list(), model and str(library.get(model).name), as_json=as_json)
     elif reset:
         typer.echo(f"removed {store.remove(library.get(model) if model else None)}")
     elif not model:
         raise CommandError("which model? (puna tune MODEL, or puna tune --show)")
     else:
+        if said := prepare_models(settings):
+            typer.echo(said, err=True)
         asked = Tuning(library.get(model), library.get(draft) if draft else None, seconds)
         _warn_of_load()
         _warn_of_server(settings)
@@ -73,6 +79,10 @@ def _measure(asked: Tuning, settings: Settings) -> Measured:
         ("SETTING", "TRIED", "AGAINST", "SPEED", "TAKEN", ""),
         [(found.setting, found.tried, found.against, _speed(found), _taken(found), found.note) for found in findings],
     )
+    if not any(found.ratios for found in findings):
+        raise CommandError(
+            f"nothing was compared within {asked.seconds:g} seconds, so nothing is stored; --seconds gives more time"
+        )
     if any(found.note == NO_TIME for found in findings):
         typer.echo("\nNot all was compared: --seconds gives more time.")
     typer.echo(f"\n{measured.model}: {measured.tuned} ({_gains(measured)})")
@@ -96,13 +106,16 @@ def _progress(asked: Tuning) -> Iterator[Callable[[str], None]]:
         yield lambda text: line.update(task, description=text)
 
 
-def _show(stored: list[Measured], model: str) -> None:
+def _show(stored: list[Measured], model: str, *, as_json: bool) -> None:
+    if as_json:
+        print_json({"tuned": [asdict(entry) for entry in stored if model in ("", entry.model)]})
+        return
     print_table(
         ("MODEL", "MEASURED", "ENGINE", "PROCESSOR", "RUNS WITH", "SPEED"),
         [
             (
                 entry.model,
-                human_time(datetime.fromisoformat(entry.measured_at)),
+                human_time(parse_time(entry.measured_at)),
                 _engine(entry.key.engine),
                 f"{entry.key.processor}, {entry.key.cores} cores",
                 str(entry.tuned),

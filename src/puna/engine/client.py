@@ -1,6 +1,7 @@
 """The llama-server protocol over a runner's unix socket."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -10,9 +11,22 @@ from typing import Any
 import aiohttp
 import orjson
 
-from puna.engine.errors import ContextExceededError, EngineError, EngineRequestError, RunnerCrashedError
+from puna.engine.errors import (
+    ContextExceededError,
+    EngineError,
+    EngineRequestError,
+    RunnerCrashedError,
+    TemplateError,
+    TemplateTimeoutError,
+)
+from puna.engine.prompt_gate import PromptGate, is_long
+from puna.engine.words import UNEXPLAINED, clean, told
 
+_log = logging.getLogger(__name__)
 _BASE = "http://runner"
+CHAT = "/v1/chat/completions"
+"""The route that renders the model's own chat template."""
+_TEMPLATE_SECONDS = 10.0
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
 _OBJECT = _DATA + b"{"
@@ -31,8 +45,14 @@ class EngineClient:
     Cancelling a call closes its connection, which ends the generation in the engine.
     """
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, template_fault: str = "", gate: PromptGate | None = None
+    ) -> None:
         self._session = session
+        self._gate = gate or PromptGate()
+        self._entering: set[asyncio.Future[None]] = set()
+        self.template_fault = template_fault
+        """Why the model's own chat template must not be used; "" where it can be."""
         self._opening: set[asyncio.Future[aiohttp.ClientResponse]] = set()
         self._responses: set[aiohttp.ClientResponse] = set()
         self._aborted = False
@@ -53,11 +73,13 @@ class EngineClient:
 
     def borrowed(self) -> "EngineClient":
         """Return a client of the same runner whose calls can be aborted apart from all others."""
-        return EngineClient(self._session)
+        return EngineClient(self._session, self.template_fault, self._gate)
 
     def abort(self) -> None:
         """Make the calls under way, and all later ones, fail with ``RunnerCrashedError``."""
         self._aborted = True
+        for entering in self._entering:
+            entering.cancel()
         for opening in self._opening:
             opening.cancel()
         for response in self._responses:
@@ -101,7 +123,14 @@ class EngineClient:
 
     async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
         """Yield the server-sent events of ``POST path``, those that arrived together as one list."""
+        if self.template_fault and path == CHAT:
+            raise TemplateError(self.template_fault)
+        gated = is_long(body)
         try:
+            if gated:
+                gated = False
+                await self._enter()
+                gated = True
             async with self._call("POST", path, body) as response:
                 if response.status != 200:
                     _decode(response.status, await response.read())
@@ -115,11 +144,30 @@ class EngineClient:
                         if event.startswith(_OBJECT):
                             decoded.append(_decode_event(event))
                     if decoded:
+                        if gated and not decoded[-1].get("prompt_progress"):
+                            gated = False
+                            self._gate.leave()
                         yield decoded
                 if pending.startswith(b"error: "):
                     raise _error(500, _loads(pending.removeprefix(b"error: ")))
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+        finally:
+            if gated:
+                self._gate.leave()
+
+    async def _enter(self) -> None:
+        """Wait until the runner reads no other long prompt."""
+        entering = asyncio.ensure_future(self._gate.enter())
+        self._entering.add(entering)
+        try:
+            await entering
+        except asyncio.CancelledError:
+            if self._aborted and not _being_cancelled():
+                raise aiohttp.ClientConnectionError(_ABORTED) from None
+            raise
+        finally:
+            self._entering.discard(entering)
 
     @asynccontextmanager
     async def _call(
@@ -162,8 +210,17 @@ class EngineClient:
         return text
 
     async def apply_template(self, body: Mapping[str, Any]) -> str:
-        """Return the prompt that the model's own chat template makes of a chat request."""
-        prompt: str = (await self.post("/apply-template", body))["prompt"]
+        """Return the prompt that the model's own chat template makes of a chat request.
+
+        Raises ``TemplateError`` where it cannot be used.
+        """
+        if self.template_fault:
+            raise TemplateError(self.template_fault)
+        try:
+            async with asyncio.timeout(_TEMPLATE_SECONDS):
+                prompt: str = (await self.post("/apply-template", body))["prompt"]
+        except TimeoutError as error:
+            raise TemplateTimeoutError(_TEMPLATE_SECONDS) from error
         return prompt
 
 
@@ -197,9 +254,12 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
     error = answer.get("error", answer) if isinstance(answer, dict) else {}
     if error.get("type") == "exceed_context_size_error":
         return ContextExceededError(error["n_prompt_tokens"], error["n_ctx"])
-    message = error.get("message") or f"the engine answered with status {status}"
-    if message.lower().endswith(_NOT_FOUND):
+    said = str(error.get("message") or f"the engine answered with status {status}")
+    if said.lower().endswith(_NOT_FOUND):
         return EngineRequestError("the model's vocabulary has no token for some of the text")
+    message = told(said)
+    if message == UNEXPLAINED:
+        _log.warning("%s: %s", message, clean(said))
     return EngineRequestError(message) if 400 <= status < 500 else EngineError(message)
 
 

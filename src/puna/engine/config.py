@@ -29,6 +29,8 @@ class RunnerConfig:
     micro_batch: int = 0
     adapter_paths: tuple[str, ...] = ()
     projector_path: str = ""
+    chat_template: str = ""
+    """A Jinja template in the place of the file's own; "" for that."""
     kv_type: str = "f16"
     flash_attention: bool | None = None
     threads: int = 0

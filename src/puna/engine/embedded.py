@@ -51,6 +51,8 @@ def parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any:
     params.main_gpu = config.main_gpu
     params.n_gpu_layers = config.gpu_layers
     params.use_jinja = True
+    if config.chat_template:
+        params.chat_template = config.chat_template
     # "deepseek" is llama.cpp's word for thoughts in a field of their own, whatever the model.
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_DEEPSEEK
     params.embedding = config.embedding

@@ -114,8 +114,11 @@ def _places(config: RunnerConfig) -> EngineFiles:
 
 
 def _header(path: Path) -> GGUFFile | None:
-    """Return the header of a file, ``None`` of a part of a split model, which the engine finds by its name."""
-    gguf = read_gguf(path)
+    """Return the header of a file, ``None`` of what the engine must find by its name or complain of itself."""
+    try:
+        gguf = read_gguf(path)
+    except OSError:
+        return None
     return None if (gguf.whole("split.count") or 0) > 1 else gguf
 
 

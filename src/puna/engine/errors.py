@@ -6,8 +6,8 @@ from puna.errors import BadRequestError, PunaError
 class ModelLoadError(PunaError):
     """The engine could not load a model; the text carries the engine's reason.
 
-    ``killed`` tells that a signal ended the process, which another try may escape; ``files_at_fault`` that no try
-    can succeed because of what the model's files say, so that the status is 400.
+    ``killed`` tells that somebody ended the process, as a system without memory does, which another try may escape;
+    ``files_at_fault`` that no try can succeed because of what the model's files say, so that the status is 400.
     """
 
     def __init__(
@@ -20,7 +20,15 @@ class ModelLoadError(PunaError):
 
 
 class RunnerCrashedError(PunaError):
-    """The runner's process ended while a request needed it."""
+    """The runner's process ended while a request needed it.
+
+    ``signal`` is what ended it, 0 if none did or that is unknown. ``suspect`` tells that a request may have been the
+    cause, ``alone`` that no other can have been.
+    """
+
+    signal = 0
+    suspect = False
+    alone = False
 
 
 class EngineError(PunaError):
@@ -29,6 +37,20 @@ class EngineError(PunaError):
 
 class EngineRequestError(BadRequestError):
     """The engine refused what was asked (a bad grammar, an image it cannot read …)."""
+
+
+class TemplateError(EngineRequestError):
+    """The model's own chat template cannot be used."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the chat template inside the model cannot be used: {reason}")
+
+
+class TemplateTimeoutError(TemplateError):
+    """The model's own chat template did not come to an end; the runner goes on with it until it is ended."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"it did not come to an end within {seconds:g} seconds with these messages")
 
 
 class ContextExceededError(BadRequestError):

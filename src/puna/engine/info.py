@@ -10,6 +10,7 @@ import sys
 from dataclasses import dataclass
 
 from puna.engine.devices import devices
+from puna.engine.environment import environment
 from puna.engine.native import instructions_of, used_instructions, version_of
 
 
@@ -36,7 +37,10 @@ class EngineInfoProcess:
     def __init__(self, name: str, program: str) -> None:
         self._name = name
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "puna.engine.info", program], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
+            [sys.executable, "-m", "puna.engine.info", program],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            env=environment(),
         )
 
     def result(self) -> EngineInfo:

@@ -20,6 +20,7 @@ from pathlib import Path
 
 from puna.engine.config import RunnerConfig
 from puna.engine.engine_files import EngineFiles
+from puna.engine.environment import environment
 from puna.engine.reasons import has_said_why, is_memory, reason_of
 from puna.models.gguf import GGUFError, read_gguf
 from puna.models.layouts.stored import NoRoomError
@@ -40,7 +41,6 @@ _LARGEST_COMPUTED = 512 << 20
 _REMEMBERED_LINES = 40
 _LONGEST_LINE = 400
 _FAILED = 3  # the status with which load_probe.py tells that the engine refused in order
-_PRIVATE = ("OLLAMA_", "PUNA_", "LLAMA_", "GGML_")
 DEATHS = (signal.SIGABRT, signal.SIGSEGV, signal.SIGFPE, signal.SIGBUS, signal.SIGILL)
 """The signals by which an engine dies of what it has read."""
 _NO_THREADS = "Resource temporarily unavailable"
@@ -113,7 +113,7 @@ def _try(config: RunnerConfig, descriptors: tuple[int, ...], asked: Mapping[str,
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
-                    env=_environment(),
+                    env=environment(),
                     pass_fds=descriptors,
                     timeout=_SECONDS,
                     check=False,
@@ -143,9 +143,3 @@ def _last_lines(log: int) -> list[str]:
     start = max(0, end - _REMEMBERED_LINES * _LONGEST_LINE)
     text = os.pread(log, end - start, start).decode(errors="replace")
     return [line.rstrip()[:_LONGEST_LINE] for line in text.splitlines()[-_REMEMBERED_LINES:]]
-
-
-def _environment() -> dict[str, str]:
-    # What a stranger's file may reach should hold no credentials; and an abort shall not start a debugger.
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(_PRIVATE)}
-    return {**kept, "GGML_NO_BACKTRACE": "1"}

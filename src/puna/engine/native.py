@@ -15,6 +15,7 @@ from pathlib import Path
 from puna.engine import bound
 from puna.engine.config import RunnerConfig
 from puna.engine.engines import repacks
+from puna.engine.environment import environment
 from puna.engine.errors import ModelLoadError
 
 _ERRORS_AND_WARNINGS, _EVERYTHING = "2", "4"
@@ -86,7 +87,7 @@ def output_of(program: str, *arguments: str) -> str:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            env=_environment(),
+            env=environment(),
             timeout=_HELP_SECONDS,
             check=False,
         )
@@ -121,19 +122,10 @@ def command(config: RunnerConfig, socket: str, *, debug: bool = False) -> list[s
             *_layout(config, known),
             *_files(config, known),
             *_embedding(config),
+            *_template(config, Path(socket).parent),
             *(_speculation(config, known) if config.speculation else ()),
         ]
     )
-
-
-def environment(key: str) -> dict[str, str]:
-    """Return the environment of a runner that asks for ``key``."""
-    return {**_environment(), "LLAMA_API_KEY": key}
-
-
-def _environment() -> dict[str, str]:
-    # llama-server takes options from the environment; what stands there was not meant for Puna's runners.
-    return {name: value for name, value in os.environ.items() if not name.startswith("LLAMA_")}
 
 
 def _cache(config: RunnerConfig, known: frozenset[str]) -> list[str]:
@@ -192,6 +184,14 @@ def _embedding(config: RunnerConfig) -> list[str]:
     if not config.embedding:
         return []
     return ["--embedding", *(("--pooling", config.pooling) if config.pooling else ())]
+
+
+def _template(config: RunnerConfig, place: Path) -> list[str]:
+    if not config.chat_template:
+        return []
+    file = place / "template.jinja"  # on a command line it might be too long
+    file.write_text(config.chat_template, encoding="utf-8", errors="replace")
+    return ["--chat-template-file", str(file)]
 
 
 def _speculation(config: RunnerConfig, known: frozenset[str]) -> list[str]:

@@ -14,6 +14,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from puna.engine.environment import environment
+
 _PREFIX = "puna-runner-"
 _SOCKET = "engine.sock"  # the engine tells a socket from a host by its name
 _YOUNG_SECONDS = 60
@@ -45,6 +47,7 @@ class Place:
             subprocess.run(
                 ["/bin/sh", "-c", _WAIT_AND_REMOVE, "sh", str(self.path)],
                 cwd="/",
+                env=environment(),
                 stdin=pipe,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

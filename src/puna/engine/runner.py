@@ -20,11 +20,14 @@ from puna.engine import native
 from puna.engine.client import EngineClient, wait_until_healthy
 from puna.engine.config import STOP, RunnerConfig
 from puna.engine.engine_files import EngineFiles
+from puna.engine.environment import environment
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.load_check import check_load
+from puna.engine.memory_limit import limit_memory, limit_processor
 from puna.engine.place import Place
 from puna.engine.progress import LoadProgress
 from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
+from puna.engine.words import clean, last_words
 from puna.models.loadable import UnloadableError
 
 _STOP_SECONDS = 3.0
@@ -60,11 +63,21 @@ class Runner:
 
     @classmethod
     async def start(
-        cls, name: str, config: RunnerConfig, directory: Path, *, load_timeout: float, debug: bool = False
+        cls,
+        name: str,
+        config: RunnerConfig,
+        directory: Path,
+        *,
+        load_timeout: float,
+        memory: int = 0,
+        processor_seconds: int = 0,
+        debug: bool = False,
     ) -> Self:
         """Load a model in a new process and return when it answers; its socket is somewhere under ``directory``.
 
-        ``load_timeout`` is how many seconds the load may stand still. Raises ``ModelLoadError`` with the engine's
+        ``load_timeout`` is how many seconds the load may stand still, ``memory`` how many bytes of its own the process
+        may ask for and ``processor_seconds`` how long it may compute (0: any number), where the system can hold it to
+        that. Raises ``ModelLoadError`` with the engine's
         reason; nothing is left then.
         """
         files = await EngineFiles.open(config)
@@ -78,6 +91,8 @@ class Runner:
             files.close()
             place.remove()
             raise
+        limit_memory(process.pid, memory)
+        limit_processor(process.pid, processor_seconds)
         runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
         runner._files = files
         try:
@@ -134,7 +149,7 @@ class Runner:
         return ModelLoadError(
             f"model {self.name} failed to load: {reason}",
             out_of_memory=is_memory(lines),
-            killed=code < 0 and not at_fault,
+            killed=code in (-signal.SIGKILL, -signal.SIGXCPU) and not at_fault,
             files_at_fault=at_fault,
         )
 
@@ -157,7 +172,7 @@ class Runner:
                 continue
             if not line:
                 return
-            text = line.decode(errors="replace").rstrip()
+            text = clean(line.decode(errors="replace"))
             self._lines.append(text)
             self._log.info("%s", text)
 
@@ -165,6 +180,11 @@ class Runner:
     def alive(self) -> bool:
         """Return whether the process runs."""
         return self._process.returncode is None
+
+    @property
+    def exceeded_time(self) -> bool:
+        """Return whether the process was ended because it computed longer than its limit."""
+        return self._process.returncode == -signal.SIGXCPU
 
     @property
     def pid(self) -> int:
@@ -205,8 +225,15 @@ class Runner:
         with contextlib.suppress(TimeoutError):  # its connections may end a moment before it does
             await asyncio.wait_for(self._process.wait(), _CRASH_SECONDS)
         code = self._process.returncode
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(self._output), _CRASH_SECONDS)
         how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
-        return RunnerCrashedError(f"the runner of model {self.name} ended unexpectedly ({how})")
+        words = last_words(self._lines)
+        error = RunnerCrashedError(
+            f"the runner of model {self.name} ended unexpectedly ({how}{words and f': {words}'})"
+        )
+        error.signal = max(0, -code) if code is not None else 0
+        return error
 
     def on_exit(self, callback: Callable[[], None]) -> None:
         """Call ``callback`` once when the process has ended, however it ended."""
@@ -234,17 +261,16 @@ class Runner:
 
 
 async def _start_process(files: EngineFiles, place: Place, key: str, debug: bool) -> asyncio.subprocess.Process:
-    environment, config = None, files.config
+    config = files.config
     if config.engine:
         place.watch()
         place.make()
         command = await asyncio.to_thread(native.command, config, str(place.socket), debug=debug)
-        environment = native.environment(key)
     else:
         command = [sys.executable, "-m", "puna.engine.embedded"]  # which makes the directory once it is told of it
     return await asyncio.create_subprocess_exec(
         *command,
-        env=environment,
+        env=environment(key if config.engine else ""),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,

@@ -1,6 +1,7 @@
 """Texts to vectors."""
 
 import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ from puna.errors import BadRequestError, PunaError
 from puna.inference.options import Options
 from puna.models.model import Model
 from puna.scheduler.lease import Caller, Lease
-from puna.scheduler.scheduler import Scheduler
+from puna.scheduler.lender import Lender
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _SPECIAL_TOKENS = 2
 """A beginning and an end that the tokenizer may add to a text."""
+_MOST_SLOTS = 32
 
 
 class BadDimensionsError(BadRequestError):
@@ -26,66 +28,136 @@ class BadDimensionsError(BadRequestError):
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """One row per text, float32. ``load_duration`` is in nanoseconds."""
+    """One row per text, float32. ``load_duration`` is in nanoseconds; ``dropped_tokens`` were cut of all texts."""
 
     vectors: "npt.NDArray[np.float32]"
     prompt_tokens: int
     load_duration: int
+    dropped_tokens: int = 0
+    context: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """The texts as the engine is given them; ``longest`` are the tokens of the longest, ``dropped`` those cut."""
+
+    texts: list[str | list[int]]
+    longest: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedRequest:
+    """Texts to make vectors of, all sent to the engine at once so that it evaluates them in batches.
+
+    A text longer than the context is cut, or an error (``ContextExceededError``) when ``truncate`` (by default the
+    option of this name) is false. With ``dimensions`` only the first so many are kept. With ``normalize`` every row has
+    unit length; ``None`` leaves that to the model (see ``gives_unit_length``).
+    """
+
+    model: Model
+    texts: tuple[str, ...]
+    options: Options
+    truncate: bool | None = None
+    dimensions: int = 0
+    normalize: bool | None = True
 
 
 async def embed(
-    scheduler: Scheduler,
-    model: Model,
-    texts: list[str],
-    options: Options,
-    *,
-    truncate: bool | None = None,
-    dimensions: int = 0,
-    normalize: bool = True,
-    keep_alive: float | None = None,
-    caller: Caller | None = None,
+    scheduler: Lender, request: EmbedRequest, *, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Embedded:
-    """Return the vectors of ``texts``, all sent to the engine at once so that it evaluates them in batches.
-
-    A text longer than the context is cut, or an error (``ContextExceededError``) when ``truncate`` (by default the
-    option of this name) is false. With
-    ``dimensions`` only the first so many are kept. With ``normalize`` every row has unit length.
-    """
+    """Return the vectors of texts, in their order. Without texts nothing is loaded."""
     import numpy as np  # a fifth of an idle server's memory, for those who embed only
 
+    model, texts, options, dimensions = request.model, request.texts, request.options, request.dimensions
     if dimensions < 0:
         raise BadDimensionsError("dimensions must not be negative")
 
-    async def work(lease: Lease) -> tuple[Any, int]:
-        if not texts:
-            return None, lease.load_duration
-        limit = min(lease.context, lease.runner.config.batch)
-        cut = options.truncate if truncate is None else truncate
-        inputs = [await _fitted(lease.client, text, limit, truncate=cut) for text in texts]
-        body = {"input": inputs, "encoding_format": "base64", "embd_normalize": 2 if normalize else -1}
-        return await lease.client.post("/v1/embeddings", body), lease.load_duration
-
+    if not texts:
+        return Embedded(np.empty((0, 0), np.float32), 0, 0)
+    normalize = gives_unit_length(model) if request.normalize is None else request.normalize
+    cut = options.truncate if request.truncate is None else request.truncate
     runner = replace(options.runner, embeds=True)
-    answer, load_duration = await scheduler.run(model, runner, work, keep_alive=keep_alive, caller=caller)
-    if answer is None:
-        return Embedded(np.empty((0, 0), np.float32), 0, load_duration)
+
+    async def work(lease: Lease) -> tuple[Any, _Inputs, Lease]:
+        step = lease.runner.config.batch
+        inputs = await _inputs(lease.client, model, texts, lease.context, step, truncate=cut)
+        if inputs.longest > step:
+            if runner.num_batch < _batch_for(inputs.longest):
+                return None, inputs, lease
+            inputs = await _inputs(lease.client, model, texts, step, step, truncate=cut)
+        body = {"input": inputs.texts, "encoding_format": "base64", "embd_normalize": 2 if normalize else -1}
+        return await lease.client.post("/v1/embeddings", body), inputs, lease
+
+    answer, inputs, lease = await scheduler.run(model, runner, work, keep_alive=keep_alive, caller=caller)
+    if answer is None:  # a text is evaluated in one step, and needs a runner whose steps hold it
+        runner = replace(runner, num_batch=_batch_for(inputs.longest))
+        answer, inputs, lease = await scheduler.run(model, runner, work, keep_alive=keep_alive, caller=caller)
     vectors = _decode(answer["data"])
     if dimensions and dimensions < vectors.shape[1]:
         vectors = vectors[:, :dimensions]
         if normalize:
             vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
-    return Embedded(vectors, answer.get("usage", {}).get("prompt_tokens", 0), load_duration)
+    tokens = answer.get("usage", {}).get("prompt_tokens", 0)
+    return Embedded(vectors, tokens, lease.load_duration, inputs.dropped, lease.context)
 
 
-async def _fitted(client: EngineClient, text: str, limit: int, *, truncate: bool) -> str | list[int]:
-    if len(text.encode()) + _SPECIAL_TOKENS <= limit:  # no token is shorter than a byte
-        return text
-    tokens = await client.tokenize(text)
+def gives_unit_length(model: Model) -> bool:
+    """Return whether Ollama's ``/api/embeddings`` gives this model's vectors unit length.
+
+    After ``legacyEmbeddingsWereRaw`` in its ``llm/llama_server.go``: all but nomic-bert and some bert.
+    """
+    gguf = model.gguf
+    arch = gguf.architecture
+    if f"{arch}.pooling_type" not in gguf.metadata:
+        return True
+    if arch == "bert":
+        return (gguf.text("tokenizer.ggml.model") or "bert") == "bert" and _says(model, "normalize_embeddings", True)
+    return arch not in ("nomic-bert", "nomic-bert-moe") or _says(model, "normalize_embeddings", False)
+
+
+def _says(model: Model, key: str, default: bool) -> bool:
+    return bool(model.gguf.metadata.get(f"{model.gguf.architecture}.{key}", default))
+
+
+def _batch_for(tokens: int) -> int:
+    """Return a batch that holds so many tokens, also when the engine shares it out to slots: a few sizes, few loads."""
+    return 1 << (tokens + _MOST_SLOTS).bit_length()
+
+
+async def _inputs(
+    client: EngineClient, model: Model, texts: Sequence[str], limit: int, step: int, *, truncate: bool
+) -> _Inputs:
+    """Return ``texts`` cut to ``limit`` tokens; those that a ``step`` of the engine holds for sure are not counted."""
+    inputs: list[str | list[int]] = []
+    longest = dropped = 0
+    for text in texts:
+        if text and len(text.encode()) + _SPECIAL_TOKENS <= min(limit, step):  # no token is shorter than a byte
+            inputs.append(text)
+            continue
+        tokens, cut = await _fitted(client, model, text, limit, truncate=truncate)
+        inputs.append(tokens)
+        longest, dropped = max(longest, len(tokens)), dropped + cut
+    return _Inputs(inputs, longest, dropped)
+
+
+async def _fitted(
+    client: EngineClient, model: Model, text: str, limit: int, *, truncate: bool
+) -> tuple[list[int], int]:
+    """Return at most ``limit`` tokens of a text, and how many were cut."""
+    tokens = await client.tokenize(text) or _nothing(model)
     if len(tokens) <= limit:
-        return tokens
+        return tokens, 0
     if not truncate:
         raise ContextExceededError(len(tokens), limit)
-    return [*tokens[: limit - 1], tokens[-1]]  # the last may be the end that the model was trained with
+    # The last may be the end that the model was trained with.
+    return [*tokens[: limit - 1], tokens[-1]], len(tokens) - limit
+
+
+def _nothing(model: Model) -> list[int]:
+    """Return the token that stands for an empty text, which the engine would refuse: an end, or a beginning."""
+    keys = ("tokenizer.ggml.eos_token_id", "tokenizer.ggml.bos_token_id")
+    return [next((token for key in keys if (token := model.gguf.whole(key)) is not None), 0)]
 
 
 def _decode(data: list[dict[str, Any]]) -> "npt.NDArray[np.float32]":

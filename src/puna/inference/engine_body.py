@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from puna.inference.format.schema import engine_schema
+from puna.inference.format.constraint import Constraint
 from puna.inference.prompt.ollama_values import tools_in_order
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think
 
@@ -13,28 +13,33 @@ _ENDLESS_CONTEXTS = 10
 """A generation without a limit of its own ends after this many contexts, as in Ollama: it may never stop by itself."""
 
 _LOOK_BACK = ("repeat_last_n", "dry_penalty_last_n")
-"""Options for which -1 means the whole context; the engine wants the number."""
+"""Options for which -1 means the whole context; the engine wants the number, and makes room for as many tokens."""
 
 
 def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0) -> dict[str, Any]:
-    """Return what every kind of generation sends: sampling, limits and stop strings.
+    """Return what every kind of generation sends: sampling, limits and the format.
 
-    ``context`` is the slot's size and ``prompt_tokens`` the prompt's, both in tokens.
+    ``context`` is the slot's size and ``prompt_tokens`` the prompt's, both in tokens. Stop strings are found here
+    (``output/stop.py``): the engine loses the text that it holds back for one when its limit ends the answer, and its
+    chat route does not say which it met. Each event then carries the counts, which the call is ended too early for.
     """
     options = request.options
-    limit = options.num_predict if options.num_predict >= 0 else _ENDLESS_CONTEXTS * context
+    limit = options.num_predict if options.num_predict > 0 else _ENDLESS_CONTEXTS * context
     if not request.shift:
         limit = min(limit, max(context - prompt_tokens, 1))
-    look_back = {name: context for name in _LOOK_BACK if options.sampling.get(name) == -1}
+    bound: dict[str, Any] = {"grammar": request.format.grammar} if isinstance(request.format, Constraint) else {}
+    if bound or options.sampling.get("grammar"):
+        bound["ignore_eos"] = False  # at its end a grammar allows nothing else, and the engine fails
+    look_back = {name: context for name in _LOOK_BACK if not 0 <= options.sampling.get(name, 0) <= context}
     return {
         **options.sampling,
         **look_back,
         "n_predict": limit,
         "n_keep": options.num_keep,
-        "stop": list(options.stop),
         "stream": True,
         "cache_prompt": True,
-    } | ({"json_schema": engine_schema(request.format)} if request.has_format else {})
+        "timings_per_token": bool(options.stop),
+    } | bound
 
 
 def logprobs_for_completion(request: GenerationRequest) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """From the engine's stream to events: one decoder for ``/completion``, one for ``/v1/chat/completions``."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import orjson
 
 from puna.inference.events import Delta, Finished, Logprob, TokenLogprob
 from puna.inference.output.calls import lenient_object
+from puna.inference.output.stop import StopParser, text_of
 from puna.inference.requests import ToolCall
 
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
@@ -22,7 +23,7 @@ def decode_completion(event: Mapping[str, Any]) -> list[Delta | Finished]:
         items.append(Delta(content=text, logprobs=logprobs))
     if event.get("stop"):
         reason = "length" if event.get("stop_type") == "limit" else "stop"
-        items.append(_finished(reason, event.get("timings", {})))
+        items.append(finished(reason, event.get("timings", {})))
     return items
 
 
@@ -32,36 +33,61 @@ def new_call_id() -> str:
 
 
 class ChatDecoder:
-    """Decodes one stream of ``/v1/chat/completions``.
+    """Decodes one stream of ``/v1/chat/completions``; ``stops`` end the thinking or the answer.
 
     Calls of tools are collected until each is complete; space at the end of the thinking is dropped.
     """
 
-    def __init__(self) -> None:
-        self._reason = "stop"
+    def __init__(self, stops: Sequence[str] = ()) -> None:
+        self._stops = (StopParser(stops), StopParser(stops)) if stops else None
+        self._ended = False
         self._thinking_space = ""
         self._names: dict[int, tuple[str, str]] = {}
         self._arguments: dict[int, str] = {}
 
     def decode(self, event: Mapping[str, Any]) -> list[Delta | Finished]:
-        """Return what one event says; the event with the timings is the last."""
+        """Return what one event says; the one that names a reason is the last.
+
+        (Others may carry timings as well: that of a text which is cut at a stop string does.)
+        """
         items: list[Delta | Finished] = []
-        for choice in event.get("choices", ()):
+        for choice in () if self._ended else event.get("choices", ()):
             delta = choice.get("delta", {})
-            calls, logprobs = delta.get("tool_calls"), choice.get("logprobs")
+            calls, logprobs, reason = delta.get("tool_calls"), choice.get("logprobs"), choice.get("finish_reason")
+            thinking, content = delta.get("reasoning_content") or "", delta.get("content") or ""
+            stop = ""
+            if self._stops:
+                thinking, content, stop = self._stopped(self._stops, thinking, content, ended=bool(reason))
+                reason = "stop" if stop else reason
             piece = Delta(
-                content=delta.get("content") or "",
-                thinking=self._thinking(delta.get("reasoning_content") or ""),
+                content=content,
+                thinking=self._thinking(thinking),
                 tool_calls=tuple(self._calls(calls)) if calls else (),
                 logprobs=_logprobs(logprobs.get("content")) if logprobs else (),
             )
             if any(piece):
                 items.append(piece)
-            if choice.get("finish_reason"):
-                self._reason = "length" if choice["finish_reason"] == "length" else "stop"
-        if "timings" in event:
-            items.append(_finished(self._reason, event["timings"]))
+            if reason:
+                self._ended = True
+                items.append(finished("length" if reason == "length" else "stop", event.get("timings", {}), stop))
+                break
         return items
+
+    @staticmethod
+    def _stopped(
+        stops: tuple[StopParser, StopParser], thinking: str, content: str, *, ended: bool
+    ) -> tuple[str, str, str]:
+        """Return what of a piece goes on, and the stop string that ends the answer here, "" if none does."""
+        thoughts, answer = stops
+        if thinking:
+            thinking = text_of(thoughts.feed(thinking))
+        if content or ended:
+            thinking += text_of(thoughts.finish())
+        if content:
+            content = text_of(answer.feed(content)) if thoughts.matched is None else ""
+        if ended:
+            content += text_of(answer.finish())
+        return thinking, content, thoughts.matched or answer.matched or ""
 
     def _thinking(self, text: str) -> str:
         if not text:
@@ -98,7 +124,8 @@ def _complete_object(text: str) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _finished(reason: str, timings: Mapping[str, Any]) -> Finished:
+def finished(reason: str, timings: Mapping[str, Any], stop: str = "") -> Finished:
+    """Return the end of an answer, with the counts of the engine's ``timings``; ``stop`` is the stop string met."""
     cached = int(timings.get("cache_n", 0))
     return Finished(
         reason=reason,
@@ -107,6 +134,7 @@ def _finished(reason: str, timings: Mapping[str, Any]) -> Finished:
         generated_tokens=int(timings.get("predicted_n", 0)),
         generation_duration=int(timings.get("predicted_ms", 0) * _NANOSECONDS_PER_MILLISECOND),
         cached_tokens=cached,
+        stop=stop,
     )
 
 

@@ -1,4 +1,4 @@
-"""What a generation yields, in no dialect's words: deltas of the answer, then one ``Finished``."""
+"""What a generation yields, in no dialect's words: ``Started``, deltas of the answer, then one ``Finished``."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -21,6 +21,13 @@ class Logprob:
 
     chosen: TokenLogprob
     top: tuple[TokenLogprob, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """The first event: the model is in memory. ``load_duration`` is in nanoseconds, waiting included."""
+
+    load_duration: int
 
 
 class Delta(NamedTuple):
@@ -46,7 +53,10 @@ class Truncation:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The end of an answer. Times are in nanoseconds; ``reason`` is "stop" or "length"."""
+    """The end of an answer. Times are in nanoseconds; ``reason`` is "stop" or "length".
+
+    ``stop`` is the stop string that ended it, "" where none did.
+    """
 
     reason: str
     prompt_tokens: int
@@ -54,8 +64,11 @@ class Finished:
     generated_tokens: int
     generation_duration: int
     cached_tokens: int = 0
+    stop: str = ""
     truncation: Truncation | None = None
     context: tuple[int, ...] = field(default=())
 
 
-Event = Delta | Finished
+Said = Delta | Finished
+"""What the engine's stream says."""
+Event = Started | Said

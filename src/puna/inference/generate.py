@@ -6,25 +6,19 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from puna.engine.client import EngineClient
-from puna.engine.errors import RunnerCrashedError
+from puna.engine.errors import EngineError, RunnerCrashedError
 from puna.inference.capabilities import capabilities, require
-from puna.inference.events import Delta, Event, Finished
-from puna.inference.format.native_schema import native_schema
+from puna.inference.events import Event, Finished, Said, Started
+from puna.inference.format.constraint import Constraint, bind
 from puna.inference.prepare import Prepared, prepare
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.models.model import Model
 from puna.scheduler.exchanges import Exchange
-from puna.scheduler.lease import Caller, Lease
+from puna.scheduler.lease import Caller, Lease, RequestCanceledError
+from puna.scheduler.lender import Lender
 from puna.scheduler.options import RunnerOptions
-from puna.scheduler.scheduler import Scheduler
-
-
-@dataclass(frozen=True, slots=True)
-class Started:
-    """The first event: the model is in memory. ``load_duration`` is in nanoseconds."""
-
-    load_duration: int
+from puna.telemetry.record import DONE, FAILED, GONE, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,50 +30,70 @@ class Rendered:
 
 
 async def generate(
-    scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
-) -> AsyncGenerator[list[Event | Started], None]:
+    scheduler: Lender,
+    request: GenerationRequest,
+    keep_alive: float | None = None,
+    caller: Caller | None = None,
+    record: Record | None = None,
+) -> AsyncGenerator[list[Event], None]:
     """Yield the events of one generation, those that arrived together as one list; ``Finished`` is the last.
 
     Closing the iterator ends the generation in the engine. Raises a ``PunaError`` before the first event for what
     cannot be done, and ``RunnerCrashedError`` at any time. A runner that is lost before anything of the answer has
-    arrived is replaced once, and nobody notices.
+    arrived is replaced once, and nobody notices. ``record`` is filled on the way, and published however it ends.
     """
-    request = check(request)
-    options = replace(request.options.runner, logprobs=request.logprobs)
     caller = caller or Caller()
+    record = record or Record(caller.id, str(request.model.name), "")
     started = answering = False
-    while True:
-        try:
-            async with scheduler.acquire(request.model, options, keep_alive, caller) as lease:
-                prepared = _for_engine(request, await prepare(request, lease.client, lease.context), lease)
-                prepared = await _warmed(prepared, lease)
-                if not started:
-                    started = True
-                    yield [Started(lease.load_duration)]
-                async with aclosing(_answer(request, prepared, lease)) as answer:
-                    async for events in answer:
-                        answering = True
-                        yield events
-                        if isinstance(events[-1], Finished):
-                            return  # what the engine meets with now is of no interest to anybody
-            return
-        except RunnerCrashedError:
-            if answering or caller.again:
-                raise
-            caller = caller.once_more()
+    try:
+        request = await _bound(check(request))
+        options = replace(request.options.runner, logprobs=request.logprobs)
+        while True:
+            try:
+                async with scheduler.acquire(request.model, options, keep_alive, caller) as lease:
+                    record.ready = record.elapsed()
+                    prepared = _for_engine(request, await prepare(request, lease.client, lease.context), lease)
+                    prepared = await _warmed(prepared, lease)
+                    if not started:
+                        started = True
+                        yield [Started(lease.load_duration)]
+                    async with aclosing(_answer(request, prepared, lease)) as answer:
+                        async for events in answer:
+                            if not answering:
+                                answering, record.first = True, record.elapsed()
+                            if isinstance(events[-1], Finished):
+                                _note(record, events[-1])
+                                yield events
+                                return
+                            yield events
+            except RunnerCrashedError as error:
+                if answering:
+                    raise
+                caller = caller.after(error)
+    except Exception as error:
+        record.end(GONE if isinstance(error, RequestCanceledError) else FAILED, type(error).__name__)
+        raise
+    finally:
+        record.end(GONE)  # it was closed or cancelled: nobody waits for it any more
+
+
+async def _bound(request: GenerationRequest) -> GenerationRequest:
+    """Return the request with what binds its answer made of its format, before anything is loaded for it."""
+    return replace(request, format=await bind(request.format, request.options.sampling.get("grammar", "")))
+
+
+def _note(record: Record, end: Finished) -> None:
+    """Publish a request as answered."""
+    record.prompt, record.cached, record.generated = end.prompt_tokens, end.cached_tokens, end.generated_tokens
+    record.cut = end.truncation.dropped_tokens if end.truncation else 0
+    record.end(DONE)
 
 
 def _for_engine(request: GenerationRequest, prepared: Prepared, lease: Lease) -> Prepared:
-    """Return the call in a form that a native engine answers as the portable one does.
-
-    Its schema becomes one that the engine enforces as a whole; raises ``NativeSchemaError`` if there is none.
-    """
+    """Return the call in a form that a native engine answers as the portable one does."""
     if not lease.runner.config.engine:
         return prepared
     body = dict(prepared.body)
-    if "json_schema" in body:
-        body["json_schema"] = native_schema(body["json_schema"])
-        body.pop("ignore_eos", None)  # at its end the schema allows nothing else, and the engine fails
     if _has_images(request):
         # llama.cpp 0.5 refuses a prompt that parts between two images from the one that its slot holds.
         body["cache_prompt"] = False
@@ -109,27 +123,41 @@ def _prompt(prepared: Prepared) -> list[int] | Mapping[str, Any]:
     return tokens if prepared.chat is None else prepared.chat
 
 
-async def _answer(
-    request: GenerationRequest, prepared: Prepared, lease: Lease
-) -> AsyncGenerator[list[Event | Started], None]:
+async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) -> AsyncGenerator[list[Event], None]:
     stream, decode = _call(lease.client, prepared)
     said: list[str] = []
     plain, begun = True, False
+    only_once = request.format.filter() if isinstance(request.format, Constraint) else None
+    events: list[Event] = []
+    end: Finished | None = None
     try:
         async with aclosing(stream) as batches:
             async for batch in batches:
                 begun = True
-                events: list[Event | Started] = []
+                events = []
                 for item in batch:
                     for event in decode(item):
-                        if isinstance(event, Delta):
-                            said.append(event.content)
-                            plain = plain and not (event.thinking or event.tool_calls)
-                            events.append(event)
-                        else:
-                            events.append(await _finish(request, prepared, lease, event, "".join(said)))
+                        if isinstance(event, Finished):
+                            end = event
+                            break
+                        if only_once:
+                            event = event._replace(content=only_once.feed(event.content))
+                            if not any(event):
+                                continue
+                        said.append(event.content)
+                        plain = plain and not (event.thinking or event.tool_calls)
+                        events.append(event)
+                    if end:
+                        break
+                if end:
+                    break  # what the engine sends or meets with now is of no interest to anybody
                 if events:
                     yield events
+        if end is None:
+            raise EngineError("the engine's answer broke off")
+        if only_once and end.reason == "stop" and not only_once.is_valid():
+            end = replace(end, reason="length")
+        yield [*events, await _finish(request, prepared, lease, end, "".join(said))]
     finally:
         if lease.warm and begun:  # a template leaves out thoughts of the past, and may write a call in another way
             lease.warm.note(Exchange(_prompt(prepared), "".join(said) if plain else ""))
@@ -137,7 +165,7 @@ async def _answer(
 
 def _call(
     client: EngineClient, prepared: Prepared
-) -> tuple[AsyncGenerator[list[Any], None], Callable[[Any], Iterable[Event]]]:
+) -> tuple[AsyncGenerator[list[Any], None], Callable[[Any], Iterable[Said]]]:
     """Return what the engine answers, and what makes events of each item of it."""
     if prepared.closing:
         return think_then_format(client, prepared), lambda event: (event,)
@@ -145,10 +173,10 @@ def _call(
 
 
 async def render(
-    scheduler: Scheduler, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
+    scheduler: Lender, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Rendered:
     """Return the prompt that ``generate`` would send, without generating."""
-    request = check(request)
+    request = await _bound(check(request))
 
     async def work(lease: Lease) -> Rendered:
         prepared = await prepare(request, lease.client, lease.context)
@@ -159,7 +187,7 @@ async def render(
 
 
 async def load(
-    scheduler: Scheduler,
+    scheduler: Lender,
     model: Model,
     options: RunnerOptions,
     keep_alive: float | None = None,

@@ -2,7 +2,7 @@
 
 import base64
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -12,7 +12,7 @@ from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import fim_tokens, parse_template, require
 from puna.inference.engine_body import chat_body, common_body, logprobs_for_completion
 from puna.inference.engine_events import ChatDecoder, decode_completion
-from puna.inference.events import Event, Truncation
+from puna.inference.events import Said, Truncation
 from puna.inference.output.events import OutputParser
 from puna.inference.output.thinking import ThinkingParser
 from puna.inference.output.tools import ToolCallParser
@@ -28,12 +28,13 @@ from puna.inference.prompt.ollama_template import (
     thinking_tags,
     tool_call_prefix,
 )
+from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, Message, Think
 from puna.inference.text_decoder import TextDecoder
 
 _log = logging.getLogger(__name__)
 
-Decode = Callable[[Mapping[str, Any]], Iterable[Event]]
+Decode = Callable[[Mapping[str, Any]], Iterable[Said]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Prepared:
     prompt: str | None = None
     chat: Mapping[str, Any] | None = None
     prefix: tuple[int, ...] = ()
+    stops: tuple[str, ...] = ()
     closing: str = ""
     context: int = 0
     truncation: Truncation | None = None
@@ -72,7 +74,7 @@ async def prepare(request: GenerationRequest, client: EngineClient, context: int
         case Conversation():
             if request.context:
                 return await _continuation(request, client, context, request.input)
-            template = go_template(request)
+            template = await beside_the_loop(lambda: go_template(request))
             if template is None:
                 return await _chat(request, client, context, request.input)
             return await _templated(request, client, context, request.input, template)
@@ -125,7 +127,7 @@ async def _chat(request: GenerationRequest, client: EngineClient, context: int, 
     return Prepared(
         route="/v1/chat/completions",
         body=body | common_body(request, context, tokens),
-        decode=ChatDecoder().decode,
+        decode=ChatDecoder(request.options.stop).decode,
         chat=body,
         truncation=truncation,
     )
@@ -162,16 +164,17 @@ async def _templated(
     marker = await _media_marker(client, conversation.messages)
     pictures = ImageCounter(client)
 
-    def render(messages: tuple[Message, ...]) -> str:
+    async def render(messages: tuple[Message, ...]) -> str:
         turns = [_template_message(message, marker) for message in messages]
-        return template.render(TemplateValues(messages=turns, tools=conversation.tools, think=think))
+        values = TemplateValues(messages=turns, tools=conversation.tools, think=think)
+        return await beside_the_loop(lambda: template.render(values))
 
     async def count(messages: tuple[Message, ...]) -> int:
-        text = render(messages).replace(marker, "")
+        text = (await render(messages)).replace(marker, "")
         return len(await client.tokenize(text)) + await pictures.count(messages)
 
     messages, truncation = await fit(conversation.messages, count, context, truncate=request.truncate)
-    prompt = render(messages)
+    prompt = await render(messages)
     images = [image for message in messages for image in message.images]
     counted = await count(messages) if images and not request.shift else 0
     prepared = await _from_text(request, client, context, prompt, images, counted=counted)
@@ -190,7 +193,11 @@ def _parsed(
     if conversation.tools and template is not None:
         names = [str(tool["function"]["name"]) for tool in conversation.tools]
         parsers.append(ToolCallParser(tool_call_prefix(template), names))
-    return replace(prepared, decode=TextDecoder(parsers).decode if parsers else decode_completion, closing=closing)
+    return replace(prepared, decode=_decoder(parsers, request.options.stop), closing=closing)
+
+
+def _decoder(parsers: Sequence[OutputParser], stops: Sequence[str]) -> Decode:
+    return TextDecoder(parsers, stops).decode if parsers or stops else decode_completion
 
 
 _USUAL_TAGS = ("<think>", "</think>")
@@ -227,13 +234,14 @@ async def _continuation(
     request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation
 ) -> Prepared:
     """Tokens of an earlier answer, then the new turn."""
-    template = go_template(request)
+    template = await beside_the_loop(lambda: go_template(request))
     marker = await _media_marker(client, conversation.messages)
     if template is None:
         prompt = await client.apply_template(chat_body(request, conversation, effective_think(request)))
     else:
         turns = [_template_message(message, marker) for message in conversation.messages]
-        prompt = template.render(TemplateValues(messages=turns, think=effective_think(request)))
+        values = TemplateValues(messages=turns, think=effective_think(request))
+        prompt = await beside_the_loop(lambda: template.render(values))
     images = [image for message in conversation.messages for image in message.images]
     if images:  # go with text only
         prompt = await client.detokenize(list(request.context)) + prompt
@@ -267,9 +275,9 @@ async def _fitting(client: EngineClient, context: int, text: str, images: list[b
 
 async def _infill(request: GenerationRequest, client: EngineClient, context: int, gap: Infill) -> Prepared:
     text = request.template or request.model.template
-    if text and "suffix" in parse_template(text).variables:
+    if text and "suffix" in (template := await beside_the_loop(lambda: parse_template(text))).variables:
         values = TemplateValues(prompt=gap.prefix, suffix=gap.suffix, think=effective_think(request))
-        return await _from_text(request, client, context, parse_template(text).render(values))
+        return await _from_text(request, client, context, await beside_the_loop(lambda: template.render(values)))
     require(request.model, request.name, "insert")
     # The engine has a route for this as well, but it cuts long texts without saying so.
     before, between, end = fim_tokens(request.model.gguf)
@@ -281,7 +289,8 @@ async def _infill(request: GenerationRequest, client: EngineClient, context: int
     tokens = [*beginning, *prefix, between, *suffix, end]
     body = {"prompt": tokens} | common_body(request, context, len(tokens)) | logprobs_for_completion(request)
     prompt = await client.detokenize(tokens)
-    return Prepared("/completion", body, decode_completion, prompt=prompt, truncation=truncation)
+    decode = _decoder([], request.options.stop)
+    return Prepared("/completion", body, decode, prompt=prompt, truncation=truncation)
 
 
 async def _from_text(
@@ -307,9 +316,10 @@ async def _from_text(
     return Prepared(
         route="/completion",
         body=body,
-        decode=decode_completion,
+        decode=_decoder([], request.options.stop),
         prompt=prompt,
         prefix=prefix,
+        stops=request.options.stop,
         context=context,
         truncation=truncation,
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from puna.inference.format.constraint import Constraint
 from puna.inference.options import Options
 from puna.models.model import Model
 
@@ -61,9 +62,10 @@ class Infill:
 class GenerationRequest:
     """One generation.
 
-    ``format`` is "" for free text, "json", or a JSON Schema. ``context`` are the tokens of an earlier answer to go on
-    from. ``truncate`` drops the oldest messages of a prompt that does not fit; without it that is an error. ``shift``
-    lets an answer go on past the context's end by forgetting its oldest tokens.
+    ``format`` is "" for free text, "json", a JSON Schema, or what was made of either to bind the answer. ``context``
+    are the tokens of an earlier answer to go on from. ``truncate`` drops the oldest messages of a prompt that does not
+    fit; without it that is an error. ``shift`` lets an answer go on past the context's end by forgetting its oldest
+    tokens.
     """
 
     model: Model
@@ -72,7 +74,7 @@ class GenerationRequest:
     input: Conversation | Completion | Infill
     options: Options
     think: Think = None
-    format: str | Mapping[str, Any] = ""
+    format: str | Mapping[str, Any] | Constraint = ""
     template: str = ""
     context: tuple[int, ...] = ()
     truncate: bool = True

@@ -5,26 +5,38 @@ from typing import Any
 
 import orjson
 
-from puna.inference.engine_events import decode_completion, new_call_id
+from puna.inference.engine_events import decode_completion, finished, new_call_id
 from puna.inference.events import Delta, Finished, Logprob
 from puna.inference.output.events import ContentText, OutputEvent, OutputParser, ParserChain, ThinkingText
+from puna.inference.output.stop import StopParser
 from puna.inference.requests import ToolCall
 
 
 class TextDecoder:
-    """Decodes one stream of ``/completion`` through parsers of its text."""
+    """Decodes one stream of ``/completion`` through parsers of its text, up to the first of ``stops``."""
 
-    def __init__(self, parsers: Sequence[OutputParser]) -> None:
-        self._parsers = ParserChain(*parsers)
+    def __init__(self, parsers: Sequence[OutputParser], stops: Sequence[str] = ()) -> None:
+        self._stop = StopParser(stops) if stops else None
+        self._parsers = ParserChain(*([self._stop] if self._stop else []), *parsers)
+        self._ended = False
 
     def decode(self, event: Mapping[str, Any]) -> Iterator[Delta | Finished]:
-        """Yield what one event of the engine says."""
+        """Yield what one event of the engine says; nothing once ``Finished`` was the last."""
+        if self._ended:
+            return
         for item in decode_completion(event):
             if isinstance(item, Delta):
                 yield from _deltas(self._parsers.feed(item.content) if item.content else [], item.logprobs)
+                if self._stop and self._stop.matched is not None:
+                    yield from self._end(finished("stop", event.get("timings", {}), self._stop.matched))
+                    return
             else:
-                yield from _deltas(self._parsers.finish())
-                yield item
+                yield from self._end(item)
+
+    def _end(self, end: Finished) -> Iterator[Delta | Finished]:
+        self._ended = True
+        yield from _deltas(self._parsers.finish())
+        yield end
 
 
 def _deltas(events: Sequence[OutputEvent], logprobs: tuple[Logprob, ...] = ()) -> Iterator[Delta]:

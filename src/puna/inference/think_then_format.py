@@ -11,59 +11,75 @@ from dataclasses import replace
 from typing import Any
 
 from puna.engine.client import EngineClient
-from puna.inference.engine_events import decode_completion
-from puna.inference.events import Delta, Event, Finished
+from puna.inference.events import Delta, Finished, Said
+from puna.inference.output.stop import StopParser, text_of
 from puna.inference.prepare import Prepared
+from puna.inference.text_decoder import TextDecoder
 
-_FORMAT_FIELDS = ("json_schema", "grammar")
 _BEFORE_ANSWER = "\n\n"
 _LEAST_ANSWER = 16
 """Tokens of the context that are left for the answer and the tag before it."""
 
 
-async def think_then_format(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Event], None]:
+async def think_then_format(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Said], None]:
     """Yield the events of both generations as if they were one."""
-    body = {name: value for name, value in prepared.body.items() if name not in _FORMAT_FIELDS}
-    body["stop"] = [*body["stop"], prepared.closing]
+    body = {name: value for name, value in prepared.body.items() if name != "grammar"}
+    body["timings_per_token"] = True  # the call ends with the tag, before the engine would say how much it was
     if isinstance(body["prompt"], list):  # with images, only the engine knows how long it is
         room = prepared.context - len(body["prompt"]) - _LEAST_ANSWER
         body["n_predict"] = max(min(body["n_predict"], room), 1)
     raw: list[str] = []
+    tag = StopParser([prepared.closing])
     thoughts: Finished | None = None
-    complete = False
+    complete = answering = False
     async with aclosing(client.stream(prepared.route, body)) as stream:
         async for engine_events in stream:
-            raw += [event.get("content", "") for event in engine_events]
-            complete = complete or any(_ends_thinking(event, prepared.closing) for event in engine_events)
-            events = [event for engine_event in engine_events for event in prepared.decode(engine_event)]
-            if any(isinstance(event, Delta) and event.content for event in events):
-                raw, complete = [], True  # it answers without thinking: from the start, then, in the format
+            events: list[Said] = []
+            for engine_event in engine_events:
+                event = _up_to(tag, engine_event)
+                raw.append(event["content"])
+                events += prepared.decode(event)
+                if event.get("stop"):  # the tag came, or the model ended without one
+                    complete = event.get("stop_type") != "limit"
+                    break
+            answering = any(isinstance(event, Delta) and event.content for event in events)
+            if answering:
                 break
-            thoughts = next((event for event in events if isinstance(event, Finished)), thoughts)
+            thoughts = next((event for event in events if isinstance(event, Finished)), None)
             yield [event for event in events if isinstance(event, Delta)]
-    if thoughts and not complete:
+            if thoughts:
+                break
+    if answering:  # without thinking: from the start, then, in the format
+        raw, thoughts = [], None
+    elif thoughts and (thoughts.stop or not complete):
         yield [thoughts]
+        return
+    elif thoughts is None:
         return
     async for events in _formatted(client, prepared, "".join(raw), thoughts):
         yield events
 
 
-def _ends_thinking(event: Mapping[str, Any], closing: str) -> bool:
-    """Return whether the thoughts are complete: the tag came, or the model ended without one."""
-    return event.get("stopping_word") == closing or event.get("stop_type") == "eos"
+def _up_to(tag: StopParser, event: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the engine's event without ``tag`` and what follows it; with the tag it is the last."""
+    content = text_of(tag.feed(event.get("content", "")))
+    if tag.matched is not None:
+        return {**event, "content": content, "stop": True, "stop_type": "word"}
+    return {**event, "content": content + (text_of(tag.finish()) if event.get("stop") else "")}
 
 
 async def _formatted(
     client: EngineClient, prepared: Prepared, raw: str, thoughts: Finished | None
-) -> AsyncGenerator[list[Event], None]:
+) -> AsyncGenerator[list[Said], None]:
     said = raw + prepared.closing + _BEFORE_ANSWER if thoughts else ""
     body = dict(prepared.body)
     body["prompt"] = await _extended(client, body["prompt"], said)
     if thoughts:
         body["n_predict"] = max(body["n_predict"] - thoughts.generated_tokens, 1)
+    decode = TextDecoder((), prepared.stops).decode
     async with aclosing(client.stream(prepared.route, body)) as stream:
         async for engine_events in stream:
-            events = [event for engine_event in engine_events for event in decode_completion(engine_event)]
+            events = [event for engine_event in engine_events for event in decode(engine_event)]
             yield list(_merged(events, thoughts))
 
 
@@ -73,12 +89,13 @@ async def _extended(client: EngineClient, prompt: Any, text: str) -> Any:
     return [*prompt, *(await client.tokenize(text, special=False) if text else [])]
 
 
-def _merged(events: Iterable[Event], thoughts: Finished | None) -> Iterable[Event]:
+def _merged(events: Iterable[Said], thoughts: Finished | None) -> Iterable[Said]:
     for event in events:
         if isinstance(event, Finished) and thoughts:
             yield replace(
                 thoughts,
                 reason=event.reason,
+                stop=event.stop,
                 prompt_duration=thoughts.prompt_duration + event.prompt_duration,
                 generated_tokens=thoughts.generated_tokens + event.generated_tokens,
                 generation_duration=thoughts.generation_duration + event.generation_duration,

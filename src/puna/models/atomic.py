@@ -67,7 +67,7 @@ def remove_scratch(parent: Path) -> int:
     """Remove scratch directories in ``parent`` whose makers are gone, and return how many there were."""
     removed = 0
     for path in parent.glob(f"{_SCRATCH_PREFIX}*") if parent.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -85,7 +85,7 @@ def remove_leftovers(directory: Path) -> int:
     """Remove temporary files in ``directory`` whose writers are gone, and return how many there were."""
     removed = 0
     for path in directory.glob(f"{_PREFIX}*") if directory.is_dir() else ():
-        with contextlib.suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
+        with contextlib.suppress(OSError), path.open("rb") as file:  # it is gone, in use, or on a read-only disk
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
             removed += 1

@@ -1,7 +1,6 @@
 """The configuration blob of a model, and what the library derives from a GGUF header for it."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,13 +91,10 @@ def config_of(gguf: GGUFFile) -> ModelConfig:
 
 
 def human_count(number: int) -> str:
-    """Return a count of parameters as Ollama writes it: ``7.6B``, ``137M``, ``12K``."""
-    for size, unit in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "K")):
+    """Return a count of parameters as Ollama writes it (``format.HumanNumber``): ``7.6B``, ``134.52M``, ``12K``."""
+    for size, unit, digits in ((10**9, "B", 1), (10**6, "M", 2), (10**3, "K", 0)):
         if number >= size:
-            value = number / size
-            digits = 2 if unit in "MK" and value < 100 and not value.is_integer() else 1
-            text = f"{value:.{digits}f}" if value < 100 or unit in "TB" else f"{math.floor(value)}"
-            return (text.rstrip("0").rstrip(".") if unit in "MK" else text) + unit
+            return f"{number / size:.{0 if number % size == 0 else digits}f}{unit}"
     return str(number)
 
 

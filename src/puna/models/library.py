@@ -1,5 +1,6 @@
 """The models that this machine has: list, resolve, copy, delete."""
 
+import contextlib
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -9,9 +10,12 @@ from puna import builtin
 from puna.errors import BadRequestError, ModelNotFoundError, PunaError
 from puna.models.atomic import remove_leftovers, remove_scratch
 from puna.models.listing import Listing, Snapshot
+from puna.models.made_here import MadeHere
 from puna.models.manifests import BadManifestError, Manifest, ManifestStore
 from puna.models.model import Model
+from puna.models.registry.record import RecordStore
 from puna.models.split import remove_stale_links
+from puna.models.storage import StorageError
 from puna.models.store import BlobStore
 from puna.names import ModelName, parse_name
 
@@ -30,6 +34,8 @@ class Library:
         self.manifests = ManifestStore(root)
         self._builtin = None if hide_builtin else ManifestStore(builtin.STORE)
         self.blobs = BlobStore(root, None if hide_builtin else BlobStore(builtin.STORE))
+        self.made_here = MadeHere(root, self.manifests)
+        self._records = RecordStore(root)
         self._cache: dict[Path, tuple[tuple[int, int], Model]] = {}
         self._listed: tuple[Snapshot, Listing] | None = None
         self._change = threading.RLock()
@@ -37,6 +43,7 @@ class Library:
     def clean(self) -> int:
         """Remove what processes that were killed left half-written; return how many files."""
         remove_stale_links(self.root)
+        self.made_here.clean()
         return remove_leftovers(self.blobs.directory) + remove_scratch(self.root)
 
     def get(self, name: ModelName | str) -> Model:
@@ -49,12 +56,15 @@ class Library:
                 continue
         raise ModelNotFoundError(str(name))  # in the caller's spelling, as Ollama does
 
-    def _read(self, source: ManifestStore, name: ModelName) -> Model:
-        path = source.path(name)
+    def is_builtin(self, name: ModelName) -> bool:
+        """Return whether the name means a model that is part of the package."""
         try:
-            stat = path.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            raise ModelNotFoundError(str(name)) from None
+            return self.get(name).is_builtin
+        except (ModelNotFoundError, BadManifestError):
+            return False
+
+    def _read(self, source: ManifestStore, name: ModelName) -> Model:
+        path, stat = source.locate(name)
         version = (stat.st_mtime_ns, stat.st_ino)
         cached = self._cache.get(path)
         if cached and cached[0] == version and cached[1].files_are_there():
@@ -81,41 +91,64 @@ class Library:
 
     def _list(self, stores: Sequence[ManifestStore]) -> Listing:
         models: list[Model] = []
-        broken: list[tuple[ModelName, str]] = []
-        names = {name.key: name for store in stores for name in store.names()}
+        broken: list[tuple[str, str]] = []
+
+        def tell(path: Path, error: OSError) -> None:
+            broken.append((path.name, f"{path} cannot be read: {error.strerror}"))
+
+        names = {name.key: name for store in stores for name in store.names(tell)}
         for name in names.values():
             try:
                 model = self.get(name)
                 _ = model.config
             except (PunaError, OSError) as error:
-                broken.append((name, str(error)))
+                broken.append((str(name), str(error)))
             else:
                 models.append(model)
         models.sort(key=lambda model: model.modified_at, reverse=True)
         return Listing(tuple(models), tuple(broken))
 
-    def put(self, name: ModelName, manifest: Manifest) -> None:
-        """Give ``name`` to ``manifest``, whose blobs are in the store, and remove what only the old one used."""
+    def put(self, name: ModelName, manifest: Manifest, *, made_here: bool = False) -> None:
+        """Give ``name`` to ``manifest``, whose blobs are in the store, and remove what only the old one used.
+
+        ``made_here`` is for what no registry gave it. Raises ``BlobNotFoundError`` or ``StorageError``; then everything
+        is as it was.
+        """
         with self._change:
             old = self._manifest_or_none(name)
-            for layer in (manifest.config, *manifest.layers):
-                self.blobs.materialize(layer.digest)
-            self.manifests.write(name, manifest)
+            copied: list[str] = []
+            try:
+                for layer in (manifest.config, *manifest.layers):
+                    if self.blobs.materialize(layer.digest):
+                        copied.append(layer.digest)
+                self.manifests.write(name, manifest)
+            except BaseException:
+                with contextlib.suppress(StorageError):
+                    self.discard(copied)
+                raise
+            if made_here:
+                self.made_here.add(name, manifest.digest)
+            else:
+                self.made_here.remove(name)
             if old is not None:
                 self._remove_unused(old)
 
     def copy(self, source: ModelName, destination: ModelName) -> None:
-        """Give a model a second name; raise ``ModelNotFoundError``."""
-        self.put(destination, self.get(source).manifest)
+        """Give a model a second name; raise ``ModelNotFoundError`` or ``StorageError``."""
+        self.put(destination, self.get(source).manifest, made_here=True)
 
     def delete(self, model: Model) -> None:
-        """Remove a model's name and the blobs that no other uses; raise ``BadRequestError`` for the built-in one."""
+        """Remove a model's name and the blobs that no other uses.
+
+        Raises ``BadRequestError`` for the built-in one, and ``StorageError``.
+        """
         if model.is_builtin:
             raise BadRequestError(
                 f"model '{model.name}' is part of Puna and cannot be deleted; PUNA_HIDE_BUILTIN=1 hides it"
             )
         with self._change:
             self.manifests.delete(model.name)
+            self.made_here.remove(model.name)
             self._remove_unused(model.manifest)
 
     def _manifest_or_none(self, name: ModelName) -> Manifest | None:
@@ -140,7 +173,10 @@ class Library:
             return set()
 
     def discard(self, digests: Iterable[str]) -> None:
-        """Remove those of the blobs that no model uses and nobody holds."""
+        """Remove those of the blobs that no model uses and nobody holds, with what is remembered of them.
+
+        Raises ``StorageError``.
+        """
         with self._change:
             try:
                 used = set(self._used_digests())
@@ -148,8 +184,12 @@ class Library:
                 return  # what a manifest that cannot be read needs is unknown: nothing may go
             for digest in set(digests) - used:
                 self.blobs.remove(digest)
+                self._records.remove_if_gone(digest)
 
     def _used_digests(self) -> Iterator[str]:
         for name in self.manifests.names():
-            manifest = self.manifests.read(name)
+            try:
+                manifest = self.manifests.read(name)
+            except ModelNotFoundError:
+                continue  # another program removed it meanwhile
             yield from (layer.digest for layer in (manifest.config, *manifest.layers))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from puna.models.model import Model
-from puna.names import ModelName
 
 _DEPTH = 4
 """Levels of directories under ``manifests``: itself, host, namespace and model."""
@@ -23,7 +22,8 @@ class Listing:
     """Every model, the most recently changed first, and the names that cannot be read with the reason."""
 
     models: tuple[Model, ...]
-    broken: tuple[tuple[ModelName, str], ...]
+    broken: tuple[tuple[str, str], ...]
+    """Names of models, or of directories of them."""
 
 
 class Snapshot:

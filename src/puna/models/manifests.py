@@ -2,18 +2,22 @@
 
 import json
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from puna.errors import ModelNotFoundError, PunaError
 from puna.models.atomic import AtomicFile
+from puna.models.storage import storage_errors
 from puna.models.store import InvalidDigestError, digest_bytes, parse_digest
 from puna.names import InvalidNameError, ModelName, parse_name
 
 MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
+MOST_BYTES = 8 << 20
+"""What a manifest may have: some thirty thousand layers."""
 _LAYER_PREFIX = "application/vnd.ollama.image."
 
 MODEL = _LAYER_PREFIX + "model"
@@ -25,6 +29,10 @@ SYSTEM = _LAYER_PREFIX + "system"
 PARAMS = _LAYER_PREFIX + "params"
 MESSAGES = _LAYER_PREFIX + "messages"
 LICENSE = _LAYER_PREFIX + "license"
+
+
+OnError = Callable[[Path, OSError], None]
+"""Is told of a directory that cannot be read."""
 
 
 class BadManifestError(PunaError):
@@ -103,6 +111,22 @@ class ManifestStore:
     def __init__(self, root: Path) -> None:
         self.directory = root / "manifests"
 
+    def locate(self, name: ModelName) -> tuple[Path, os.stat_result]:
+        """Return where the manifest of ``name`` lies, and its state.
+
+        Raises ``ModelNotFoundError``, or ``BadManifestError`` for one that cannot be looked at.
+        """
+        try:
+            path = self.path(name)
+            state = path.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise ModelNotFoundError(str(name)) from None
+        except OSError as error:
+            raise _unreadable(name, error) from error
+        if not stat.S_ISREG(state.st_mode):
+            raise ModelNotFoundError(str(name))
+        return path, state
+
     def path(self, name: ModelName) -> Path:
         """Return where the manifest of ``name`` lies, in the spelling that exists if one differs only in case."""
         exact = self.directory / name.path
@@ -115,39 +139,49 @@ class ManifestStore:
 
     def read(self, name: ModelName) -> Manifest:
         """Return the manifest of ``name``; raise ``ModelNotFoundError`` or ``BadManifestError``."""
+        path, state = self.locate(name)
+        if state.st_size > MOST_BYTES:
+            raise BadManifestError(f"invalid manifest: it is larger than {MOST_BYTES >> 20} MiB")
         try:
-            return parse_manifest(self.path(name).read_bytes())
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            with path.open("rb") as file:
+                return parse_manifest(file.read(MOST_BYTES))
+        except FileNotFoundError:
             raise ModelNotFoundError(str(name)) from None
+        except OSError as error:
+            raise _unreadable(name, error) from error
 
     def write(self, name: ModelName, manifest: Manifest) -> None:
-        """Store ``manifest`` under ``name``, replacing another in one step."""
+        """Store ``manifest`` under ``name``, replacing another in one step; raise ``StorageError``."""
         # Written outside the tree that is listed, so that a leftover can never be taken for a model.
-        with AtomicFile(self.directory.parent / "blobs") as target:
+        with storage_errors(self.directory / name.path), AtomicFile(self.directory.parent / "blobs") as target:
             target.file.write(manifest.raw)
             target.publish(self.path(name))
 
     def delete(self, name: ModelName) -> None:
-        """Remove the manifest of ``name`` and directories that it leaves empty; raise ``ModelNotFoundError``."""
-        path = self.path(name)
-        try:
-            path.unlink()
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-            raise ModelNotFoundError(str(name)) from None
+        """Remove the manifest of ``name`` and directories that it leaves empty.
+
+        Raises ``ModelNotFoundError`` or ``StorageError``.
+        """
+        path, _ = self.locate(name)
+        with storage_errors(path):
+            path.unlink(missing_ok=True)
         for parent in path.parents[:3]:
             try:
                 parent.rmdir()
             except OSError:
                 break
 
-    def names(self) -> Iterator[ModelName]:
-        """Yield the name of every manifest; files that are no model name are passed over."""
-        for host in _directories(self.directory):
-            for namespace in _directories(host):
-                for model in _directories(namespace):
-                    for tag in os.scandir(model):
+    def names(self, on_error: OnError | None = None) -> Iterator[ModelName]:
+        """Yield the name of every manifest; files that are no model name are passed over.
+
+        A directory that cannot be read is told to ``on_error``; without it, the error is raised.
+        """
+        for host in _directories(self.directory, on_error):
+            for namespace in _directories(host, on_error):
+                for model in _directories(namespace, on_error):
+                    for tag in _entries(model, on_error):
                         name = _name_of(host.name, namespace.name, model.name, tag.name)
-                        if name is not None and tag.is_file():
+                        if name is not None and _may_be_file(tag):
                             yield name
 
 
@@ -158,9 +192,40 @@ def _name_of(host: str, namespace: str, model: str, tag: str) -> ModelName | Non
         return None
 
 
-def _directories(path: Path) -> Iterator[Path]:
-    if path.is_dir():
-        yield from (Path(entry.path) for entry in os.scandir(path) if entry.is_dir())
+def _unreadable(name: ModelName, error: OSError) -> BadManifestError:
+    return BadManifestError(f"the manifest of {name} cannot be read: {error.strerror or error}")
+
+
+def _directories(path: Path, on_error: OnError | None) -> Iterator[Path]:
+    for entry in _entries(path, on_error):
+        try:
+            if entry.is_dir():
+                yield Path(entry.path)
+        except OSError as error:
+            if on_error is None:
+                raise
+            on_error(Path(entry.path), error)
+
+
+def _entries(path: Path, on_error: OnError | None) -> "list[os.DirEntry[str]]":
+    try:
+        with os.scandir(path) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        if on_error is None:
+            raise
+        on_error(path, error)
+        return []
+
+
+def _may_be_file(entry: "os.DirEntry[str]") -> bool:
+    """Return whether an entry is a file, or cannot be looked at: whoever reads it then finds out why."""
+    try:
+        return entry.is_file()
+    except OSError:
+        return True
 
 
 def _existing_spelling(directory: Path, part: str) -> str:

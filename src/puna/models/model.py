@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +13,7 @@ from puna.models.config import ModelConfig
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.layouts.translation import as_engine_sees, has_projector
 from puna.models.manifests import BadManifestError, Layer, Manifest
-from puna.models.split import linked_parts
+from puna.models.split import MAX_PARTS, linked_parts
 from puna.models.store import BlobStore
 from puna.names import ModelName
 
@@ -118,13 +118,31 @@ class Model:
         layers = self.manifest.of_type(manifests.MESSAGES)
         return tuple(message for layer in layers for message in self._json(layer, list))
 
+    @property
+    def parent(self) -> str:
+        """Return the name of the model that its weights were taken from, or ""."""
+        return next((layer.source for layer in reversed(self.manifest.of_type(manifests.MODEL)) if layer.source), "")
+
+    def apart(self, same: "Model | None" = None) -> "Model":
+        """Return a copy that reads everything anew and keeps it for itself, for looking into many models once.
+
+        Headers that ``same``, a model of the same files, has read are taken from it.
+        """
+        copy = replace(self)
+        if same is not None and "ggufs" in vars(same):
+            vars(copy)["ggufs"] = same.ggufs
+        return copy
+
     def files_are_there(self) -> bool:
         """Return whether its files are where they were found. If not, another store may have them."""
         known = (self.__dict__.get(kind, ()) for kind in ("paths", "adapters", "projectors", "drafts"))
         return all(path.is_file() for paths in known for path in paths)
 
     def _paths(self, media_type: str) -> tuple[Path, ...]:
-        return tuple(self.blobs.path(layer.digest) for layer in self.manifest.of_type(media_type))
+        layers = self.manifest.of_type(media_type)
+        if len(layers) > MAX_PARTS:  # each is looked for on disk, again and again
+            raise BadManifestError(f"model {self.name} has more than {MAX_PARTS} layers of type {media_type}")
+        return tuple(self.blobs.path(layer.digest) for layer in layers)
 
     def _text(self, media_type: str) -> str:
         layers = self.manifest.of_type(media_type)

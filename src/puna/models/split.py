@@ -11,6 +11,7 @@ from pathlib import Path
 
 from puna.errors import BadRequestError
 from puna.models.gguf import GGUFFile
+from puna.models.storage import storage_errors
 
 MAX_PARTS = 1024
 _DIRECTORY = "split"
@@ -51,17 +52,21 @@ def in_order(files: Sequence[tuple[str, GGUFFile]]) -> list[str]:
 
 
 def linked_parts(paths: Sequence[Path], root: Path) -> Path:
-    """Return the first of links to ``paths``, made under ``root`` with the names that llama.cpp looks for."""
+    """Return the first of links to ``paths``, made under ``root`` with the names that llama.cpp looks for.
+
+    Raises ``StorageError`` where they are not there yet and cannot be made.
+    """
     directory = root / _DIRECTORY / paths[0].name.removeprefix("sha256-")
-    directory.mkdir(parents=True, exist_ok=True)
     links = [directory / f"model-{number:05d}-of-{len(paths):05d}.gguf" for number in range(1, len(paths) + 1)]
-    for link, path in zip(links, paths, strict=True):
-        target = path.absolute()
-        if not link.is_symlink() or link.readlink() != target:
-            # In one step, so that a model that is loading never finds a part missing.
-            new = link.with_name(f"{link.name}.{secrets.token_hex(8)}")
-            new.symlink_to(target)
-            new.replace(link)
+    with storage_errors(links[0]):
+        directory.mkdir(parents=True, exist_ok=True)
+        for link, path in zip(links, paths, strict=True):
+            target = path.absolute()
+            if not link.is_symlink() or link.readlink() != target:
+                # In one step, so that a model that is loading never finds a part missing.
+                new = link.with_name(f"{link.name}.{secrets.token_hex(8)}")
+                new.symlink_to(target)
+                new.replace(link)
     return links[0]
 
 

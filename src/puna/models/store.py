@@ -16,6 +16,7 @@ from typing import Self
 
 from puna.errors import BadRequestError, NotFoundError
 from puna.models.atomic import AtomicFile
+from puna.models.storage import storage_errors
 
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
 _BLOCK = 1 << 20
@@ -67,17 +68,22 @@ def digest_file(path: Path) -> str:
 
 
 class BlobWriter:
-    """Writes one blob; use it as a context manager. What is not committed leaves no trace."""
+    """Writes one blob; use it as a context manager. What is not committed leaves no trace.
+
+    Making it, ``write`` and ``commit`` raise ``StorageError`` where the disk is full or may not be written.
+    """
 
     def __init__(self, store: "BlobStore") -> None:
         self._store = store
-        self._target = AtomicFile(store.directory)
+        with storage_errors(store.directory / "blob"):
+            self._target = AtomicFile(store.directory)
         self._hash = hashlib.sha256()
         self.size = 0
 
     def write(self, data: bytes) -> None:
         """Append ``data``."""
-        self._target.file.write(data)
+        with storage_errors(self._target.path):
+            self._target.file.write(data)
         self._hash.update(data)
         self.size += len(data)
 
@@ -89,7 +95,9 @@ class BlobWriter:
         digest = f"sha256:{self._hash.hexdigest()}"
         if expected is not None and expected != digest:
             raise DigestMismatchError(expected, digest)
-        self._target.publish(self._store.path_for_write(digest))
+        path = self._store.path_for_write(digest)
+        with storage_errors(path):
+            self._target.publish(path)
         return digest
 
     def __enter__(self) -> Self:
@@ -98,7 +106,8 @@ class BlobWriter:
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._target.__exit__(kind, value, trace)
+        with storage_errors(self._target.path):
+            self._target.__exit__(kind, value, trace)
 
 
 class BlobStore:
@@ -151,23 +160,29 @@ class BlobStore:
                 writer.commit()
         return digest
 
-    def materialize(self, digest: str) -> None:
-        """Copy a blob that only the fallback has into the store, so that other programs and later versions find it."""
+    def materialize(self, digest: str) -> bool:
+        """Copy a blob that only the fallback has into the store, so that other programs and later versions find it.
+
+        Returns whether it had to; raises ``BlobNotFoundError`` or ``StorageError``.
+        """
         source = self.path(digest)
         if source == self.path_for_write(digest):
-            return
+            return False
         with self.writer() as writer, source.open("rb") as file:
             while block := file.read(_BLOCK):
                 writer.write(block)
             writer.commit(parse_digest(digest))
+        return True
 
     def adopt(self, path: Path, digest: str) -> None:
         """Make a file of the store's file system, whose bytes hash to ``digest``, a blob, taking it from its place."""
-        with path.open("rb") as file:
-            os.fsync(file.fileno())
-        path.chmod(0o644)
-        self.directory.mkdir(parents=True, exist_ok=True)
-        path.replace(self.path_for_write(digest))
+        destination = self.path_for_write(digest)
+        with storage_errors(destination):
+            with path.open("rb") as file:
+                os.fsync(file.fileno())
+            path.chmod(0o644)
+            self.directory.mkdir(parents=True, exist_ok=True)
+            path.replace(destination)
 
     @contextlib.contextmanager
     def holding(self) -> Iterator[Callable[[str], None]]:
@@ -189,10 +204,11 @@ class BlobStore:
                 self._held -= Counter(mine)
 
     def remove(self, digest: str) -> None:
-        """Remove the blob if the store has it and nobody holds it."""
-        with self._lock:
+        """Remove the blob if the store has it and nobody holds it; raise ``StorageError``."""
+        path = self.path_for_write(digest)
+        with self._lock, storage_errors(path):
             if not self._held[digest]:
-                self.path_for_write(digest).unlink(missing_ok=True)
+                path.unlink(missing_ok=True)
 
     def digests(self) -> Iterator[str]:
         """Yield the digest of every blob in the store's directory."""

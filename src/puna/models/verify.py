@@ -2,13 +2,14 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import threading
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal
+from pathlib import Path
 
 from puna.errors import ModelNotFoundError, PunaError
 from puna.models.manifests import BadManifestError, Layer
@@ -24,66 +25,14 @@ from puna.models.registry.pull import ModelStore
 from puna.models.registry.remote_manifest import blobs_of
 from puna.models.registry.target import Reference, Target, resolve
 from puna.models.registry.threads import in_thread, together
+from puna.models.storage import StorageError
+from puna.models.store_report import Finding, State, StoreReport
 from puna.names import ModelName, parse_name
 
 _REPORT_STEP = 16 << 20
 _NICENESS = 10
 _PRUNE_AGE = 600.0
 """Seconds for which a blob without a model is left alone: one that was just uploaded waits for its model."""
-
-State = Literal["damaged", "missing", "orphaned", "partial", "repaired"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something that is not as it should be with one blob."""
-
-    state: State
-    digest: str
-    size: int
-    models: tuple[str, ...] = ()
-    """The models that need it."""
-    ranges: tuple[tuple[int, int], ...] | None = None
-    """Offset and size of the damaged parts, where a record tells them."""
-    note: str = ""
-    """What was done about it, or why nothing could be."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the finding as the API shows it."""
-        entry: dict[str, Any] = {"state": self.state, "digest": self.digest, "size": self.size}
-        if self.models:
-            entry["models"] = list(self.models)
-        if self.ranges is not None:
-            entry["ranges"] = [{"offset": offset, "size": size} for offset, size in self.ranges]
-        return entry | ({"note": self.note} if self.note else {})
-
-
-@dataclass(frozen=True, slots=True)
-class StoreReport:
-    """What reading the store showed."""
-
-    checked: int = 0
-    """Blobs of models that are there and were read."""
-    size: int = 0
-    """Their bytes."""
-    findings: tuple[Finding, ...] = ()
-    broken: tuple[tuple[str, str], ...] = ()
-    """Models whose manifest cannot be read, with the reason."""
-
-    @property
-    def ok(self) -> bool:
-        """Return whether every model is whole. Blobs that none uses are no fault."""
-        return not self.broken and all(finding.state not in ("damaged", "missing") for finding in self.findings)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the report as the API shows it."""
-        return {
-            "ok": self.ok,
-            "checked": self.checked,
-            "size": self.size,
-            "findings": [finding.to_json() for finding in self.findings],
-            "broken": [{"model": name, "reason": reason} for name, reason in self.broken],
-        }
 
 
 @dataclass(slots=True)
@@ -130,12 +79,14 @@ class Verifier:
 
     async def _verify(self, model: str | None, report: Report, *, prune: bool) -> StoreReport:
         survey = await in_thread(self._survey, model)
-        findings = await self._check_all(survey.wanted, report)
+        unsaved: set[str] = set()
+        findings = await self._check_all(survey.wanted, report, unsaved)
         checked = [wanted for digest, wanted in survey.wanted.items() if self._keeper.blobs.has(digest)]
         if model is None:
             findings += await in_thread(self._unused, survey, prune)
         size = sum(wanted.layer.size for wanted in checked)
-        return StoreReport(len(checked), size, tuple(findings), survey.broken)
+        warnings = tuple(f"what was checked is not remembered: {reason}" for reason in sorted(unsaved))
+        return StoreReport(len(checked), size, tuple(findings), survey.broken, warnings)
 
     async def _repair(self, model: str | None, report: Report, *, insecure: bool, guarded: bool) -> StoreReport:
         found = await self._verify(model, report, prune=False)
@@ -151,7 +102,11 @@ class Verifier:
         """Return the blobs that models need, and the models that cannot be read."""
         wanted: dict[str, _Wanted] = {}
         broken: list[tuple[str, str]] = []
-        for name in [parse_name(model)] if model else sorted(self._library.manifests.names(), key=str):
+
+        def tell(path: Path, error: OSError) -> None:
+            broken.append((path.name, f"{path} cannot be read: {error.strerror}"))
+
+        for name in [parse_name(model)] if model else sorted(self._library.manifests.names(tell), key=str):
             try:
                 manifest = self._library.manifests.read(name)
             except (BadManifestError, ModelNotFoundError) as error:
@@ -163,7 +118,7 @@ class Verifier:
                 wanted.setdefault(layer.digest, _Wanted(layer)).names.append(name)
         return _Survey(wanted, tuple(broken))
 
-    async def _check_all(self, wanted: dict[str, _Wanted], report: Report) -> list[Finding]:
+    async def _check_all(self, wanted: dict[str, _Wanted], report: Report, unsaved: set[str]) -> list[Finding]:
         findings: list[Finding] = []
         # One thread for each core, which every other thread goes before.
         with ThreadPoolExecutor(os.cpu_count(), "verify", _be_polite) as executor:
@@ -171,14 +126,17 @@ class Verifier:
 
             async def check(entry: _Wanted) -> None:
                 async with limit:
-                    finding = await self._check(entry, report, executor)
+                    finding = await self._check(entry, report, executor, unsaved)
                 if finding is not None:
                     findings.append(finding)
 
             await together(*(check(entry) for entry in wanted.values()))
         return sorted(findings, key=lambda finding: finding.digest)
 
-    async def _check(self, wanted: _Wanted, report: Report, executor: ThreadPoolExecutor) -> Finding | None:
+    async def _check(
+        self, wanted: _Wanted, report: Report, executor: ThreadPoolExecutor, unsaved: set[str]
+    ) -> Finding | None:
+        """Return what is wrong with a blob; add to ``unsaved`` why the outcome could not be written down."""
         layer = wanted.layer
         path = self._keeper.blobs.path_for_write(layer.digest)
         loop = asyncio.get_running_loop()
@@ -195,7 +153,10 @@ class Verifier:
                 return None  # it is part of the package
             return Finding("missing", layer.digest, layer.size, wanted.models)
         except OSError as error:
-            return Finding("damaged", layer.digest, layer.size, wanted.models, None, f"{path}: {error.strerror}")
+            # A medium that fails has lost the bytes; whoever may not read them only cannot see them.
+            state: State = "damaged" if error.errno == errno.EIO else "unreadable"
+            return Finding(state, layer.digest, layer.size, wanted.models, None, f"{path}: {error.strerror}")
+        unsaved.update([found.unsaved] if found.unsaved else [])
         tell(layer.size)
         return (
             None if found.ok else Finding("damaged", layer.digest, layer.size, wanted.models, *_explain(found, layer))
@@ -204,8 +165,10 @@ class Verifier:
     async def _mend(self, finding: Finding, wanted: _Wanted, report: Report, insecure: bool, guarded: bool) -> Finding:
         aside = ""
         if finding.state == "damaged":
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 aside = f"; it was moved to {await in_thread(self._keeper.quarantine, finding.digest)}"
+            except StorageError as error:
+                return replace(finding, note=f"{finding.note}; it stays where it is: {error}")
         reason = "no registry has it"
         for name in wanted.names:
             try:
@@ -237,17 +200,29 @@ class Verifier:
         for digest in sorted(self._keeper.partial_digests()):
             size, note = self._keeper.partial_size(digest), ""
             if prune:
-                note = "removed" if self._keeper.discard_partial(digest) else "kept: it is being fetched"
+                note = self._prune_partial(digest)
             findings.append(Finding("partial", digest, size, note=note))
+        if prune:
+            with contextlib.suppress(StorageError):
+                self._keeper.forget_gone()
         return findings
+
+    def _prune_partial(self, digest: str) -> str:
+        try:
+            return "removed" if self._keeper.discard_partial(digest) else "kept: it is being fetched"
+        except StorageError as error:
+            return f"kept: {error}"
 
     def _prune(self, digest: str, changed: float, survey: _Survey) -> str:
         if survey.broken:
             return "kept: a model that cannot be read may use it"
         if time.time() - changed < _PRUNE_AGE or self._keeper.is_busy(digest):
             return "kept: it is new, and its model may be on its way"
-        self._keeper.blobs.remove(digest)
-        self._keeper.records.remove(digest)
+        try:
+            self._keeper.blobs.remove(digest)
+            self._keeper.records.remove(digest)
+        except StorageError as error:
+            return f"kept: {error}"
         return "removed"
 
 

@@ -17,6 +17,7 @@ class Demand:
     ``saved_context`` is that of the model's saved conversations, which is kept if it can be; 0 if there are none.
     ``cards`` are the bytes that the graphics cards of its engine have for models, 0 if it computes on none;
     ``cards_share`` is the part of the model that is wanted there.
+    ``model`` names the model where two runners may stand side by side for it, which count as one; "" elsewhere.
     """
 
     footprint: Footprint
@@ -29,6 +30,7 @@ class Demand:
     saved_context: int = 0
     cards: int = 0
     cards_share: float = 1.0
+    model: str = ""
 
     @property
     def least_context(self) -> int:

@@ -1,6 +1,7 @@
 """From a model and what is asked of its runner to the configuration that the engine starts with."""
 
 import logging
+import os
 import sys
 from collections.abc import Sized
 from dataclasses import replace
@@ -13,6 +14,7 @@ from puna.engine import native
 from puna.engine.config import RunnerConfig
 from puna.engine.devices import on_processor
 from puna.engine.engines import Engines
+from puna.engine.template_trial import HARMLESS
 from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
 from puna.models.model import Model
 from puna.scheduler.attention import PLAIN_KV_TYPES, SCORED_STEP, flash_attention
@@ -39,6 +41,7 @@ _ROOM_FOR_IMAGES = 4
 _PATCH, _MERGED_PATCHES = 16, 2
 _ONE_THREAD_BYTES = 64 << 20
 """Smaller models are fastest on one thread: more of them spend their time waiting for each other."""
+NOTHING_ASKED = RunnerOptions()
 
 
 def applicable(tuned: Tuned, model: Model, options: RunnerOptions, settings: Settings) -> Tuned:
@@ -74,7 +77,9 @@ def decided(tuned: Tuned, model: Model, options: RunnerOptions, settings: Settin
     return replace(tuned, flash_attention=attention, micro_batch=step)
 
 
-def footprint(model: Model, settings: Settings, tuned: Tuned = UNTUNED) -> Footprint:
+def footprint(
+    model: Model, settings: Settings, tuned: Tuned = UNTUNED, options: RunnerOptions = NOTHING_ASKED
+) -> Footprint:
     """Return what the model's files say about its size when its runner is started as ``tuned``, all decided, says."""
     files = list(dict.fromkeys((*model.paths, *model.adapters, *model.projectors)))
     gguf = model.engine_gguf
@@ -91,8 +96,10 @@ def footprint(model: Model, settings: Settings, tuned: Tuned = UNTUNED) -> Footp
         trained_context=model.gguf.context_length or 0,
         scratch_per_token=_FLOAT_BYTES * (2 * _vocabulary(model.gguf) + _WIDTHS * (model.gguf.embedding_length or 0)),
         # A text to embed is pooled over one batch, so a batch must hold it; for a model that was not made to embed,
-        # a smaller limit keeps the compute buffers small.
-        batch_limit=0 if is_embedding_model(model.gguf) else _batch_limit(_vocabulary(model.gguf)),
+        # a smaller limit keeps the compute buffers small. A request may raise it, and what that takes is counted.
+        batch_limit=0
+        if is_embedding_model(model.gguf)
+        else max(options.num_batch, _batch_limit(_vocabulary(model.gguf))),
         micro_batch=tuned.micro_batch,
         guesses=tuned.draft_tokens,
         scores_per_pair=_FLOAT_BYTES * heads if tuned.flash_attention is False else 0,
@@ -112,7 +119,7 @@ def demand_of(
     if guessed >= 0 and drafter_of(model) is None:  # then it makes no difference
         guessed = -1
     return Demand(
-        footprint=footprint(model, settings, tuned),
+        footprint=footprint(model, settings, tuned, options),
         context=options.num_ctx or settings.context_length,
         parallel=settings.num_parallel,
         variant=replace(options, num_ctx=0, logprobs=False, embeds=False, draft_num_predict=guessed),
@@ -138,11 +145,11 @@ def runner_config(
     ``tuned`` is what was measured.
     """
     tuned = decided(tuned, model, options, settings, engine)
-    size = footprint(model, settings, tuned)
-    step = size.step(plan.context, plan.parallel) if tuned.micro_batch else 0
-    batch = max(options.num_batch or size.batch(plan.context), step)
-    if embeds(model, options):  # the engine gives each slot as many tokens, and aborts where some are left over
-        batch = -(-batch // plan.parallel) * plan.parallel
+    size = footprint(model, settings, tuned, options)
+    step = _shared_out(size.step(plan.context, plan.parallel), plan.parallel) if tuned.micro_batch else 0
+    batch = size.batch(plan.context)
+    if options.num_batch and not embeds(model, options):  # a text to embed must go into one, whatever is said
+        batch = min(batch, options.num_batch)
     return RunnerConfig(
         engine=engine,
         model_path=str(model.path),
@@ -150,12 +157,13 @@ def runner_config(
         projector_path=str(model.projectors[0]) if model.projectors else "",
         context=plan.context,
         parallel=plan.parallel,
-        batch=batch,
+        batch=max(_shared_out(batch, plan.parallel), step),
         micro_batch=step,
         prompt_cache=plan.prompt_cache >> 20,
+        chat_template=HARMLESS if model.template and not model.is_builtin else "",
         kv_type=_kv_type(settings, tuned),
         flash_attention=tuned.flash_attention,
-        threads=options.num_thread or tuned.threads or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
+        threads=_threads(options) or tuned.threads or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
         threads_batch=tuned.threads_batch,
         gpu_layers=options.num_gpu,
         fit=plan.split and options.num_gpu < 0,
@@ -171,6 +179,11 @@ def runner_config(
         draft_tokens=tuned.draft_tokens,
         draft_match=tuned.draft_match,
     )
+
+
+def _shared_out(tokens: int, slots: int) -> int:
+    """Return the most tokens, not above ``tokens``, that each slot has an equal part of: the engine aborts else."""
+    return max(tokens - tokens % slots, slots)
 
 
 def _image_min_tokens(model: Model) -> int:
@@ -242,6 +255,11 @@ def _header(path: Path) -> GGUFFile | None:
     except (GGUFError, OSError) as error:
         _log.warning("a draft model cannot be used: %s", error)
         return None
+
+
+def _threads(options: RunnerOptions) -> int:
+    """Return the threads that are asked for, of which more than the processor carries out at once only wait."""
+    return min(options.num_thread, os.cpu_count() or 1)
 
 
 def _takes_whole_steps(model: Model, options: RunnerOptions) -> bool:

@@ -3,6 +3,8 @@
 import asyncio
 import math
 import secrets
+import signal
+import time
 from dataclasses import dataclass, field, replace
 from typing import Self
 
@@ -13,10 +15,15 @@ from puna.engine.runner import Runner
 from puna.errors import PunaError
 from puna.models.model import Model
 from puna.scheduler.policy import Resident
+from puna.scheduler.queue import Ticket
 from puna.scheduler.tuned import UNTUNED, Tuned
 from puna.scheduler.warm import WarmSlots
 
 _CLIENT_CLOSED_REQUEST = 499
+_FROM_OUTSIDE = {signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP}
+"""Signals that no request makes a runner end by: somebody sent them, or the system for want of memory."""
+_MOST_LOSSES = 3
+"""How many runners a request may lose by others' fault."""
 
 
 class RequestCanceledError(PunaError):
@@ -31,25 +38,53 @@ class RequestCanceledError(PunaError):
 class RunnerStalledError(RunnerCrashedError):
     """The runner did not get any further and was ended."""
 
+    suspect = True
+
     def __init__(self, name: str, seconds: float) -> None:
         super().__init__(f"the runner of model {name} made no progress for {seconds:g} seconds and was ended")
+
+
+class RunnerTooLargeError(RunnerCrashedError):
+    """The runner took more memory than was planned for it, and was ended."""
+
+    suspect = True
+
+    def __init__(self, name: str, size: int) -> None:
+        super().__init__(
+            f"the runner of model {name} took more memory than it may ({size >> 20} MiB, see PUNA_MEMORY_MARGIN) "
+            "and was ended"
+        )
+
+
+class RunnerHeldError(RunnerCrashedError):
+    """The runner went on working for somebody who had gone, and was ended; those who are told so have no part in it."""
+
+    def __init__(self, name: str, seconds: float) -> None:
+        super().__init__(
+            f"the runner of model {name} went on working for {seconds:.0f} seconds for a client that had gone, "
+            "and was ended"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
     """Who asks: ``client`` has its turns in the queue, ``id`` names the request, ``batch`` is its class.
 
-    ``again`` is for a request that was running when its runner was lost.
+    ``losses`` is how many runners it has lost, and ``alone`` tells that it may have been the cause: it then runs with
+    no other beside it, so that a second loss has one cause only.
     """
 
     client: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     batch: bool = False
-    again: bool = False
+    losses: int = 0
+    alone: bool = False
 
-    def once_more(self) -> Self:
-        """Return the caller of the second try."""
-        return replace(self, again=True)
+    def after(self, error: RunnerCrashedError) -> Self:
+        """Return the caller of the next try after its runner was lost; raise ``error`` if there is to be none."""
+        if error.alone or self.alone or self.losses >= (_MOST_LOSSES if isinstance(error, RunnerHeldError) else 1):
+            raise error
+        return replace(self, losses=self.losses + 1, alone=error.suspect)
 
 
 @dataclass(eq=False)
@@ -64,9 +99,13 @@ class LoadedModel:
     warm: WarmSlots | None = None
     tuned: Tuned = UNTUNED
     """What had been measured for it when it was loaded."""
-    expires_at: float = math.inf
-    """Wall-clock time (seconds since the epoch) at which it leaves memory unless it is used before."""
+    most_memory: float = math.inf
+    """Bytes of private memory that its process may hold."""
+    expires_at: float | None = None
+    """Wall-clock time (seconds since the epoch) at which it was to leave memory when it was last idle."""
     timer: asyncio.TimerHandle | None = None
+    company: int | None = None
+    """How many requests it was answering when it was lost."""
 
     @property
     def size(self) -> int:
@@ -99,15 +138,30 @@ class Lease:
     client: EngineClient
     context: int
     load_duration: int
+    ticket: Ticket
     warm: WarmSlots | None = None
     """The saved sessions that a prompt may go on from, where the runner can restore them."""
     ended_by: PunaError | None = None
+    began: float = field(default_factory=time.monotonic)
+    """Seconds of the monotonic clock."""
+
+    @property
+    def most_slots(self) -> int:
+        """Return how many slots its calls may use at this moment: all for texts to embed, which come together."""
+        if not self.client.waiting_since:
+            return 0
+        return self.runner.config.parallel if self.ticket.demand.embeds else 1
 
     def end(self, reason: PunaError) -> None:
         """Break off the calls of the request, which then fails with ``reason``."""
         self.ended_by = reason
         self.client.abort()
 
-    async def failure(self) -> PunaError:
-        """Return why the calls of the request failed."""
-        return self.ended_by or await self.runner.crash_error()
+    async def failure(self, company: int | None) -> PunaError:
+        """Return why the calls of the request failed, its runner being lost among ``company`` requests."""
+        if self.ended_by:
+            return self.ended_by
+        error = await self.runner.crash_error()
+        error.suspect = error.signal not in _FROM_OUTSIDE
+        error.alone = error.suspect and company is not None and company <= 1
+        return error

@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import reduce
-from itertools import islice
 
 from puna.scheduler.demand import Demand
 from puna.scheduler.memory import OutOfMemoryError, Plan, Room, plan
@@ -17,6 +16,8 @@ from puna.scheduler.queue import FairQueue, Ticket
 _LOADS_PER_TURN = 4
 _LONG_TURN = 60.0
 """Seconds of a turn that a model may have for its loading time's sake, unless that alone is longer."""
+_LOAD_ALONE = 3.0
+"""Seconds for which a load has the machine to itself; one that takes longer must not hold up other models."""
 _NEW_WEIGHT = 0.2
 """How much the latest request counts in a model's mean time per request."""
 
@@ -34,6 +35,8 @@ class Resident:
     load_seconds: float = 0.0
     active: int = 0
     stopping: bool = False
+    alone: bool = False
+    """Whether it answers a request that shall have none beside it."""
     leaving: bool = False
     """Whether it takes no further requests because another model's turn has come."""
 
@@ -41,6 +44,16 @@ class Resident:
     def ready(self) -> bool:
         """Return whether it is loaded and stays."""
         return not self.stopping and self.loaded_at < math.inf
+
+    @property
+    def loads(self) -> bool:
+        """Return whether it is on its way in."""
+        return not self.stopping and self.loaded_at == math.inf
+
+    @property
+    def model(self) -> str:
+        """Return what names its model, of which there may be another runner."""
+        return self.demand.model or self.key
 
     @property
     def room(self) -> Room:
@@ -187,14 +200,30 @@ class Policy:
 
     def abandoned(self, resident: Resident) -> None:
         """Note that a request that was to start has gone away."""
-        resident.active -= 1
+        self._leave(resident)
 
     def finished(self, resident: Resident, now: float, seconds: float) -> None:
         """Note that a request has left its slot, ``seconds`` after it began."""
-        resident.active -= 1
+        self._leave(resident)
         resident.last_used = now
         mean = self._service.get(resident.key, seconds)
         self._service[resident.key] = mean + _NEW_WEIGHT * (seconds - mean)
+
+    def _leave(self, resident: Resident) -> None:
+        resident.active -= 1
+        resident.alone = resident.alone and resident.active > 0
+
+    def wanted(self, resident: Resident) -> bool:
+        """Return whether any request waits for a model as it is."""
+        return any(resident.serves(ticket.demand) for ticket in self.queue.waiting(resident.key))
+
+    def fits_beside(self, demand: Demand, other: Demand, here: Resident | None) -> bool:
+        """Return whether two could be in memory together, were there nobody else; the other one may be ``here``."""
+        try:
+            rooms = [self._plan(demand).room, here.room if here else self._plan(other).room]
+        except OutOfMemoryError:
+            return False
+        return Room(self._capacity(), demand.cards).usable.holds(rooms[0].plus(rooms[1]))
 
     def estimate(self, ticket: Ticket) -> float | None:
         """Return about how many seconds a request will still wait, or ``None`` while nothing is known of its model."""
@@ -211,11 +240,20 @@ class Policy:
         return resident.ready and not resident.active and not (head and resident.serves(head.demand))
 
     def _starts(self, resident: Resident, now: float) -> list[Start]:
-        free = resident.plan.parallel - resident.active
+        free = 0 if resident.alone else resident.plan.parallel - resident.active
         if free <= 0:
             return []
-        fitting = (ticket for ticket in self.queue.waiting(resident.key) if resident.serves(ticket.demand))
-        chosen = list(islice(fitting, free))
+        chosen: list[Ticket] = []
+        for ticket in self.queue.waiting(resident.key):
+            if not resident.serves(ticket.demand):
+                continue
+            if ticket.alone:  # those behind it wait as well, or its turn would never come
+                if not (chosen or resident.active):
+                    chosen, resident.alone = [ticket], True
+                break
+            chosen.append(ticket)
+            if len(chosen) == free:
+                break
         for ticket in chosen:
             self.queue.start(ticket)
         resident.active += len(chosen)
@@ -224,12 +262,22 @@ class Policy:
         return [Start(ticket, resident) for ticket in chosen]
 
     def _make_room(self, now: float) -> list[Action]:
-        if not self.steady:  # one change at a time, so that memory is known; whoever is to leave still is
+        """Load or unload for the most urgent request that no runner serves.
+
+        One change at a time, so that memory is known. A load that drags on is passed by; while a model is leaving,
+        what fits beside it comes in, but nobody else is asked to go: it may be enough.
+        """
+        loading = [resident for resident in self.residents.values() if resident.loads]
+        fresh = max((resident.last_used for resident in loading), default=-math.inf) + _LOAD_ALONE
+        if fresh > now:
+            self._wake = min(self._wake, fresh)
             return []
-        for resident in self.residents.values():
-            resident.leaving = False
+        settled = not any(resident.stopping for resident in self.residents.values())
+        if settled:  # else whoever is to leave still is
+            for resident in self.residents.values():
+                resident.leaving = False
         gives_way, _, ticket = min(self._homeless(), key=lambda entry: entry[:2], default=(False, 0.0, None))
-        return self._admit(ticket, now, gives_way=gives_way) if ticket else []
+        return self._admit(ticket, now, gives_way=gives_way, settled=settled) if ticket else []
 
     def _homeless(self) -> Iterator[tuple[bool, float, Ticket]]:
         """Yield the requests at the head of their lane that no runner in memory serves, with their urgency.
@@ -241,7 +289,7 @@ class Policy:
             if here is None or (here.ready and not here.serves(ticket.demand)):
                 yield gives_way, max(ticket.arrived, self._left.get(ticket.lane, -math.inf)), ticket
 
-    def _admit(self, ticket: Ticket, now: float, *, gives_way: bool) -> list[Action]:
+    def _admit(self, ticket: Ticket, now: float, *, gives_way: bool, settled: bool) -> list[Action]:
         """Load what the most urgent request wants, or clear the way for it; one that gives way takes idle room only."""
         try:
             wanted = self._plan(ticket.demand)
@@ -255,6 +303,8 @@ class Policy:
             resident = Resident(ticket.lane, ticket.demand, wanted, wanted.size, now)
             self.residents[ticket.lane] = resident
             return [Load(ticket, resident)]
+        if not settled:
+            return []
         if any(resident.active for resident in victims):
             for resident in victims:
                 resident.leaving = True
@@ -271,17 +321,17 @@ class Policy:
         longest in memory first.
         """
         same = self.residents.get(ticket.lane)
-        others = [resident for resident in self.residents.values() if resident is not same]
+        others = [resident for resident in self.residents.values() if resident is not same and resident.ready]
         idle = sorted(filter(self.idle, others), key=lambda resident: resident.last_used)
         busy = sorted(set(others) - set(idle), key=lambda resident: (resident.loaded_at, resident.key))
         room = Room(self._capacity(), ticket.demand.cards).usable
         free = reduce(Room.minus, (resident.room for resident in self.residents.values()), room)
-        count = len(self.residents)
         victims: list[Resident] = []
-        staying = False
+        staying = not all(resident.ready for resident in self.residents.values())
 
         def crowded() -> bool:
-            return 0 < self._max_models <= count
+            kept = {other.model for other in self.residents.values() if other not in victims}
+            return 0 < self._max_models <= len(kept - {ticket.demand.model or ticket.lane})
 
         def enough() -> bool:
             return free.holds(wanted.room) and not crowded()
@@ -293,9 +343,9 @@ class Policy:
                 if not crowded() and not resident.room.relieves(free, wanted.room):
                     continue
             if self.idle(resident) or resident.turn_ends(self._turn) <= now:
+                # All are named at once, busy ones too: they take nothing new from now on, and go together.
                 victims.append(resident)
                 free = free.plus(resident.room)
-                count -= 1
             else:
                 self._wake = min(self._wake, resident.turn_ends(self._turn))
                 staying = True

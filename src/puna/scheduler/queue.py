@@ -36,7 +36,7 @@ class Ticket:
     """One request that waits: who asks (``client``), for which model (``lane``), in what form (``demand``).
 
     ``arrived`` is in seconds of whatever clock the queue is told. ``again`` marks a request that had its turn and lost
-    its runner: it goes first.
+    its runner: it goes first. ``alone`` lets it run with no other beside it.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Ticket:
     arrived: float
     batch: bool = False
     again: bool = False
+    alone: bool = False
 
 
 @dataclass(slots=True, frozen=True, order=True)
@@ -66,12 +67,15 @@ class _Line:
         self._placed: dict[str, tuple[_Place, float]] = {}
 
     def add(self, ticket: Ticket, number: int) -> None:
+        # A client that has been away comes in at the turn under way: it has saved none up while it did not ask.
         turn = max(self._turn, self._last.get(ticket.client, -math.inf) + 1)
         if ticket.again:
             turn, key = self._turn, -math.inf
         else:
             self._last[ticket.client] = turn
-            key = turn + ticket.arrived / AGEING
+            key = (
+                turn + ticket.arrived / AGEING
+            )  # the later it came the later its place, so waiting need not be counted
         place = _Place(key, number)
         index = bisect.bisect(self._places, place)
         self._places.insert(index, place)

@@ -82,7 +82,7 @@ class SessionStore:
     def sessions(self, place: Path) -> list[Session]:
         """Return the sessions of a directory; files that cannot be read are removed."""
         found = []
-        for path in sorted(place.glob(f"*{_ENDING}")):
+        for path in _inside(place, _ENDING):
             try:
                 found.append(Session(path, read_tokens(path)))
             except (OSError, BadSessionError) as error:
@@ -145,8 +145,8 @@ class SessionStore:
         """Return the context of the session of a model that was used last, 0 if none is saved."""
         for path, _, _ in sorted(self._files(), key=lambda entry: entry[2], reverse=True):
             with contextlib.suppress(OSError, ValueError):
-                about = json.loads((path.parent / _ABOUT).read_text(encoding="utf-8"))
-                if about.get("digest") == digest:
+                about = _about(path.parent)
+                if about.get(_DIGEST) == digest:
                     return int(about.get("context", 0))
         return 0
 
@@ -159,25 +159,26 @@ class SessionStore:
 
     def digests(self) -> set[str]:
         """Return the digests of the models that there are sessions of."""
-        return {str(_about(place).get(_DIGEST, "")) for place in self._root.glob("*/")}
+        return {str(_about(place).get(_DIGEST, "")) for place in _inside(self._root)}
 
     def forget(self, digest: str) -> None:
         """Remove all sessions of the model with this digest."""
-        for place in self._root.glob("*/"):
+        for place in _inside(self._root):
             if _about(place).get(_DIGEST, "") == digest:
                 shutil.rmtree(place, ignore_errors=True)
 
     def clean(self) -> None:
         """Remove what a process that was killed left half-written, and what is over the limit."""
-        for path in self._root.glob(f"*/*{_UNFINISHED}"):
-            self.remove(path)
+        for place in _inside(self._root):
+            for path in _inside(place, _UNFINISHED):
+                self.remove(path)
         self._trim()
-        for place in self._root.glob("*/"):
-            if not any(place.glob(f"*{_ENDING}")):
+        for place in _inside(self._root):
+            if not _inside(place, _ENDING):
                 shutil.rmtree(place, ignore_errors=True)
 
     def _files(self) -> Iterator[tuple[Path, int, float]]:
-        for path in self._root.glob(f"*/*{_ENDING}"):
+        for path in (path for place in _inside(self._root) for path in _inside(place, _ENDING)):
             with contextlib.suppress(OSError):
                 stat = path.stat()
                 yield path, stat.st_size, stat.st_mtime
@@ -190,6 +191,17 @@ class SessionStore:
                 break
             self.remove(path)
             size -= own
+
+
+def _inside(place: Path, ending: str = "") -> list[Path]:
+    """Return what is in a directory, in order; nothing if it is gone, as another model's may be at any moment.
+
+    ``Path.glob`` fails when a directory goes that it is about to look into.
+    """
+    try:
+        return sorted(path for path in place.iterdir() if path.name.endswith(ending))
+    except OSError:
+        return []
 
 
 def _about(place: Path) -> Mapping[str, Any]:

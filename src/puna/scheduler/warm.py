@@ -51,13 +51,13 @@ class WarmSlots:
         """
         own, rival = self._exchanges.around(prompt)
         if own and not own.cut:
-            if rival:
+            if rival:  # its own cache is complete in memory, where the engine looks only when no slot begins like it
                 await _clear_slots(client)
             return None
         async with self._change:
             slot = await self._restore(client, prompt)
             if slot is None and rival:
-                if own or rival.turns > 1:
+                if own or rival.turns > 1:  # one of them has come back, so both are conversations worth a file
                     with _tolerance():
                         await self._put_aside(client, rival)
                 rival.cut = True
@@ -85,6 +85,7 @@ class WarmSlots:
         if not loaded:
             return None
         self._given.append(best.tokens[:same])
+        # A restore is no task: as long as the slot's last task is the same, the request has not begun.
         self._restored[slot["id"]] = slot.get("id_task")
         return int(slot["id"])
 
@@ -198,7 +199,7 @@ async def _empty(client: EngineClient, slot: int) -> None:
 async def _put_back(client: EngineClient, tokens: list[int]) -> int | None:
     """Return the slot into which the engine has put back what it still has of a prompt; ``None`` if that is little.
 
-    The engine says how much it has before it reads the rest.
+    The engine says how much it has before it reads the rest; breaking off then costs nobody a prompt.
     """
     body = {"prompt": tokens, "n_predict": 0, "cache_prompt": True, "stream": True, "return_progress": True}
     with _tolerance():

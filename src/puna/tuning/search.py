@@ -4,16 +4,18 @@ Each value is compared with the best so far, turn about, so that whatever else t
 is no faster is not taken, and one that costs something only for a clear gain.
 """
 
+import contextlib
 import math
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from statistics import geometric_mean
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from puna.engine.errors import EngineError, EngineRequestError, ModelLoadError, RunnerCrashedError
 from puna.scheduler.tuned import Tuned
 from puna.tuning.race import Race
 
+T = TypeVar("T")
 NO_TIME = "no time left"
 """The note of a comparison that was not made, or not to its end, because the time was over."""
 _GAIN = 1.03
@@ -113,8 +115,15 @@ class _Yardstick:
     seconds: float
 
 
+class _TimeIsOverError(Exception):
+    """No further measurement may begin."""
+
+
 class Search:
-    """A search from ``start`` that ends about ``seconds`` after it begins; ``report`` is told every comparison."""
+    """A search from ``start`` that ends at most one measurement later than ``seconds`` after it begins.
+
+    ``report`` is told every comparison.
+    """
 
     def __init__(
         self,
@@ -134,8 +143,8 @@ class Search:
         self._report = report
         self._findings: list[Finding] = []
         each = bench.sample_seconds
-        self._generating = _Yardstick(bench.generate, each)
-        self._reading = _Yardstick(bench.read, each)
+        self._generating = _Yardstick(self._generate, each)
+        self._reading = _Yardstick(self._read, each)
         self._all = _Yardstick(self._everything, 4 * each)
 
     async def run(self) -> Result:
@@ -168,8 +177,25 @@ class Search:
 
     async def _everything(self, how: Tuned) -> float:
         """Return the mean speed of a short conversation and of the next turn of a long one."""
-        short = math.sqrt(await self._bench.generate(how) * await self._bench.read(how))
-        return math.sqrt(short * await self._bench.follow(how))
+        short = math.sqrt(await self._generate(how) * await self._read(how))
+        return math.sqrt(short * await self._follow(how))
+
+    async def _in_time(self, measure: Callable[[], Awaitable[T]]) -> T:
+        if self._clock() > self._end:
+            raise _TimeIsOverError
+        return await measure()
+
+    async def _generate(self, how: Tuned) -> float:
+        return await self._in_time(lambda: self._bench.generate(how))
+
+    async def _read(self, how: Tuned, tokens: int = 0) -> float:
+        return await self._in_time(lambda: self._bench.read(how, tokens))
+
+    async def _follow(self, how: Tuned) -> float:
+        return await self._in_time(lambda: self._bench.follow(how))
+
+    async def _answer(self, how: Tuned, task: str) -> Answer:
+        return await self._in_time(lambda: self._bench.answer(how, task))
 
     async def _try_other_attention(self) -> None:
         off = self._best.flash_attention is False
@@ -199,7 +225,7 @@ class Search:
         if not _LEAST_MICRO_BATCH <= tokens <= min(_LARGEST_MICRO_BATCH, self._limits.largest_batch):
             return False
         length = max(tokens, self._best.micro_batch)  # so that both have a whole one to compute
-        reading = _Yardstick(lambda how: self._bench.read(how, length), length / self._bench.reading_speed)
+        reading = _Yardstick(lambda how: self._read(how, length), length / self._bench.reading_speed)
         how = self._but(micro_batch=tokens)
         return await self._compare("micro batch", str(tokens), str(self._best.micro_batch), how, reading)
 
@@ -237,6 +263,8 @@ class Search:
                 if self._clock() > self._deadline:
                     return NO_TIME
                 order = order[::-1]
+        except _TimeIsOverError:
+            return NO_TIME
         except ModelLoadError as error:
             return str(error)
         except (EngineError, EngineRequestError, RunnerCrashedError) as error:
@@ -272,7 +300,7 @@ class Search:
         async def turn(order: tuple[Tuned, Tuned]) -> bool:
             ratios = []
             for task, race in races.items():
-                given = {how: await self._bench.answer(how, task) for how in order}
+                given = {how: await self._answer(how, task) for how in order}
                 answers.append(given[candidate])
                 if given[plain].speed and given[candidate].speed:
                     race.add(given[plain].speed, given[candidate].speed)
@@ -298,10 +326,14 @@ class Search:
         if self._best == self._start:
             return {}
         reading, generating, following = Race(), Race(), Race()
-        for _ in range(_LAST_TURNS):
-            reading.add(await self._bench.read(self._start), await self._bench.read(self._best))
-            generating.add(await self._bench.generate(self._start), await self._bench.generate(self._best))
-            following.add(await self._bench.follow(self._start), await self._bench.follow(self._best))
+        with contextlib.suppress(_TimeIsOverError):
+            for _ in range(_LAST_TURNS):
+                reading.add(await self._read(self._start), await self._read(self._best))
+                generating.add(await self._generate(self._start), await self._generate(self._best))
+                following.add(await self._follow(self._start), await self._follow(self._best))
+        if not following.new:  # what single comparisons found stands, and was not measured as a whole
+            self._found(Finding("all of it", "the result", "the beginning", note=NO_TIME))
+            return {}
         if reading.ratio * generating.ratio * following.ratio**2 < 1 / _GAIN**4:
             self._best = self._start
             return {}

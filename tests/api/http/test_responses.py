@@ -44,7 +44,7 @@ def sent(first: list[Batch], rest: AsyncGenerator[Batch, None]) -> tuple[list[Me
         messages.append(message)
 
     watcher = Watcher(stream)
-    asyncio.run(Direct(watcher)({"type": "http", "method": "POST", "headers": []}, never, send))
+    asyncio.run(Direct(watcher)({"type": "http", "method": "POST", "path": "/api/chat", "headers": []}, never, send))
     return messages, watcher.seen
 
 

@@ -15,24 +15,26 @@ from tests.models.registry.conftest import OPTIONS, add_model
 from tests.models.registry.fake import CONFIG, FakeRegistry, error, serve
 from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.test_transfers import run, statuses
+from tests.models.registry.weights import random_weights, weights
 from tests.mutants.parts import put_together, take_apart
 
 from puna.engine.load_check import check_load
-from puna.models.manifests import MODEL, BadManifestError
+from puna.models.manifests import LICENSE, MODEL, BadManifestError
 from puna.models.registry import partial
 from puna.models.registry.errors import (
     BlobMissingError,
     ManifestNotFoundError,
     RegistryError,
-    StorageError,
     TransientError,
     UnverifiableBlobError,
 )
 from puna.models.registry.remote_manifest import check_manifest
+from puna.models.storage import StorageError
 from puna.models.store import digest_bytes
 from puna.names import parse_name
 
-BLOB = random.Random(9).randbytes(400_000)
+BLOB = random_weights(9, 400_000)
+TENSOR = "application/vnd.ollama.image.tensor"
 
 
 @pytest.fixture
@@ -90,8 +92,8 @@ async def test_failed_refresh_keeps_the_old_model(fake, library, make_transfers)
         puller = make_transfers(library).puller
         await run(puller.pull(f"{address}/a/b", insecure=True))
         old = fake.manifest
-        fake.add(BLOB, b"new")
-        del fake.blobs[digest_bytes(b"new")]
+        fake.add(BLOB, weights(b"new"))
+        del fake.blobs[digest_bytes(weights(b"new"))]
         with pytest.raises(BlobMissingError):
             await run(puller.pull(f"{address}/a/b", insecure=True))
         assert library.manifests.read(parse_name(f"{address}/a/b")).raw == old
@@ -219,10 +221,13 @@ def manifest_with(**changes: object) -> bytes:
         manifest_with(layers=[{"mediaType": MODEL, "digest": digest_bytes(b"m"), "size": True}]),
         manifest_with(layers=[{"mediaType": MODEL, "digest": digest_bytes(b"c"), "size": 2}]),
         manifest_with(layers=[{"mediaType": MODEL, "digest": digest_bytes(b"m"), "size": 1}] * 30_000),
+        manifest_with(layers=[]),
+        manifest_with(layers=[{"mediaType": LICENSE, "digest": digest_bytes(b"m"), "size": 1}]),
+        manifest_with(layers=[{"mediaType": TENSOR, "digest": digest_bytes(b"m"), "size": 1}]),
         manifest_with(layers={"a": 1}),
         manifest_with(layers=7),
     ],
-    ids=range(17),
+    ids=range(20),
 )  # fmt: skip
 def test_manifests_that_lie(raw) -> None:
     with pytest.raises(BadManifestError):
@@ -240,6 +245,22 @@ def test_mutated_manifests_are_refused_or_sound() -> None:
         except BadManifestError:
             continue
         assert manifest.size >= 0
+
+
+async def test_what_is_no_model_is_refused_and_removed(fake, library, make_transfers) -> None:
+    fake.add(b"A" * 1000)
+    with pytest.raises(BadManifestError, match="not a model that can be run here"):
+        await pull(fake, library, make_transfers)
+    assert list(library.manifests.names()) == []
+    assert list(library.blobs.digests()) == []
+
+
+async def test_a_manifest_of_many_layers_is_refused_before_any_is_asked_for(fake, library, make_transfers) -> None:
+    layers = [{"mediaType": MODEL, "digest": digest_bytes(str(n).encode()), "size": 1} for n in range(10_000)]
+    fake.manifest = manifest_with(layers=layers)
+    with pytest.raises(BadManifestError, match="more than 2048 layers"):
+        await pull(fake, library, make_transfers)
+    assert len(fake.seen) == 1
 
 
 class TestDisk:
@@ -313,7 +334,7 @@ class TestHuggingFace:
 
     @pytest.mark.parametrize("tag", ["Q4_K_M", "q4_k_m", "latest"])
     async def test_shards_become_layers_in_order(self, tag, library, make_transfers) -> None:
-        shards = [random.Random(n).randbytes(100_000) for n in range(3)]
+        shards = [random_weights(n, 100_000) for n in range(3)]
         fake = self.sharded(*shards)
         async with serve(fake) as address:
             puller = make_transfers(library, PUNA_MIRRORS=f"hf.co=http://{address}").puller

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from tests.models.registry.conftest import OPTIONS
 from tests.models.registry.fake import FakeRegistry, serve
 from tests.models.registry.test_transfers import run
+from tests.models.registry.weights import weights
 from tests.system import require
 from yarl import URL
 
@@ -65,7 +66,7 @@ async def test_bearer_flow(library, make_transfers) -> None:
     tokens = token_server()
     async with serve(tokens) as token_address:
         fake = token_registry(token_address)
-        fake.add(b"model" * 50_000)
+        fake.add(weights(b"model" * 50_000))
         async with serve(fake) as address:
             await run(make_transfers(library).puller.pull(f"{address}/a/b", insecure=True))
     assert len(tokens.seen) == 1
@@ -77,7 +78,7 @@ async def test_credentials_go_to_the_registrys_own_token_server(library, make_tr
     tokens = token_server(access_token="t0ken")
     async with serve(tokens) as token_address:
         fake = token_registry(token_address)
-        fake.add(b"model")
+        fake.add(weights(b"model"))
         async with serve(fake) as address:
             transfers = make_transfers(library, PUNA_REGISTRY_AUTH=f"{address}=ana:secret")
             await run(transfers.puller.pull(f"{address}/a/b", insecure=True))
@@ -88,7 +89,7 @@ async def test_a_foreign_token_server_gets_no_credentials_and_no_signature(libra
     tokens = token_server()
     async with serve(tokens) as token_address:
         fake = token_registry(token_address.replace("127.0.0.1", "localhost"))
-        fake.add(b"model")
+        fake.add(weights(b"model"))
         async with serve(fake) as address:
             transfers = make_transfers(library, PUNA_REGISTRY_AUTH=f"{address}=ana:secret")
             await run(transfers.puller.pull(f"{address}/a/b", insecure=True))
@@ -99,7 +100,7 @@ async def test_a_foreign_token_server_gets_no_credentials_and_no_signature(libra
 async def test_bad_tokens(answer, library, make_transfers) -> None:
     async with serve(token_server(**answer)) as token_address:
         fake = token_registry(token_address)
-        fake.add(b"model")
+        fake.add(weights(b"model"))
         async with serve(fake) as address:
             with pytest.raises(RegistryError, match="did not answer with a token"):
                 await run(make_transfers(library).puller.pull(f"{address}/a/b", insecure=True))
@@ -109,7 +110,7 @@ async def test_a_redirect_to_a_cdn_carries_no_token(library, make_transfers) -> 
     cdn = FakeRegistry()
     async with serve(cdn) as cdn_address, serve(token_server()) as token_address:
         fake = token_registry(token_address)
-        fake.add(b"model" * 40_000)
+        fake.add(weights(b"model" * 40_000))
         cdn.blobs = fake.blobs
         protected = fake.handler
 
@@ -138,7 +139,7 @@ async def test_a_token_that_expires_is_renewed(library, make_transfers) -> None:
     tokens.handler = give
     async with serve(tokens) as token_address:
         fake = FakeRegistry()
-        fake.add(b"model" * 100_000)
+        fake.add(weights(b"model" * 100_000))
 
         async def handler(request: web.Request) -> web.Response:
             nonlocal served

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import os
-import random
 import signal
 import sys
 from dataclasses import replace
@@ -13,6 +12,7 @@ import pytest
 from tests.models.registry.conftest import OPTIONS, add_model
 from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.test_transfers import run, statuses
+from tests.models.registry.weights import random_weights, weights
 
 from puna.models.library import Library
 from puna.models.registry.errors import RegistryError
@@ -21,7 +21,7 @@ from puna.names import parse_name
 
 PULLS = int(os.environ.get("PUNA_TEST_PULLS", "20"))
 """How many pulls go through all faults at once."""
-BLOB = random.Random(5).randbytes(1_000_000)
+BLOB = random_weights(5, 1_000_000)
 
 
 async def push(registry: str, origin: Library, make_transfers, name: str, *blobs: bytes) -> str:
@@ -49,7 +49,7 @@ async def test_one_kind_of_fault(kind, registry, origin, library, make_transfers
 async def test_pulls_through_all_faults_end_verified_or_with_a_clear_error(
     registry, origin, tmp_path, make_transfers
 ) -> None:
-    names = [await push(registry, origin, make_transfers, f"many-{n}", BLOB[n * 1000 :]) for n in range(4)]
+    names = [await push(registry, origin, make_transfers, f"many-{n}", weights(BLOB[n * 1000 :])) for n in range(4)]
     outcome = await pull_with_faults(registry, names, PULLS, tmp_path, make_transfers)
     print(outcome)
     assert outcome["verified"] == PULLS
@@ -84,7 +84,7 @@ async def pull_with_faults(registry: str, names: list[str], pulls: int, tmp_path
 
 
 async def test_a_damaged_part_does_not_cost_the_whole_blob(registry, origin, library, make_transfers) -> None:
-    blob = random.Random(6).randbytes(4_000_000)
+    blob = random_weights(6, 4_000_000)
     name = await push(registry, origin, make_transfers, "cheap", blob)
     faults = Faults()
     async with faulty_proxy(registry, faults) as proxy:
@@ -122,7 +122,7 @@ asyncio.run(main())
 
 
 async def test_a_killed_process_is_resumed_from(registry, origin, library, make_transfers) -> None:
-    blob = random.Random(7).randbytes(3_000_000)
+    blob = random_weights(7, 3_000_000)
     name = await push(registry, origin, make_transfers, "killed", blob)
     async with faulty_proxy(registry, Faults(stall=1.0, reach=1_000_000, seed=1)) as proxy:
         env = {
@@ -150,7 +150,7 @@ async def test_a_killed_process_is_resumed_from(registry, origin, library, make_
 
 async def test_push_through_faults(registry, origin, make_transfers) -> None:
     name = f"{registry}/faults/pushed"
-    blob = random.Random(8).randbytes(1_000_000)
+    blob = random_weights(8, 1_000_000)
     async with faulty_proxy(registry, Faults(drop=0.15, truncate=0.15, reach=600, seed=2)) as proxy:
         name = f"{proxy}/faults/pushed"
         add_model(origin, name, blob)

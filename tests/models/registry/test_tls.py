@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from tests.models.registry.fake import FakeRegistry
 from tests.models.registry.test_transfers import run, statuses
+from tests.models.registry.weights import weights
 
 from puna.models.registry.errors import RegistryError, TransientError
 
@@ -42,7 +43,7 @@ def certificate(tmp_path: Path) -> Path:
 async def address(certificate: Path):
     """Serve a model over https and return ``host:port``."""
     fake = FakeRegistry()
-    fake.add(b"model" * 50_000)
+    fake.add(weights(b"model" * 50_000))
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate)
     app = web.Application()

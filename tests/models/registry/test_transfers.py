@@ -2,14 +2,15 @@
 
 import asyncio
 import json
-import random
 import urllib.request
 
 import pytest
 from tests.models.registry.conftest import add_model
 from tests.models.registry.servers import Faults, faulty_proxy
+from tests.models.registry.weights import random_weights, weights
 
 from puna.errors import BadRequestError, ModelNotFoundError
+from puna.models.library import Library
 from puna.models.registry.errors import (
     AccessDeniedError,
     InsecureProtocolError,
@@ -19,7 +20,7 @@ from puna.models.registry.errors import (
 from puna.models.store import digest_bytes
 from puna.names import parse_name
 
-BLOB = random.Random(1).randbytes(300_000)
+BLOB = random_weights(1, 300_000)
 
 
 async def run(events) -> list[dict]:
@@ -187,7 +188,7 @@ async def test_push_skips_what_the_registry_has(registry, origin, make_transfers
 
 async def test_push_mounts_a_blob_of_another_repository(registry, origin, make_transfers) -> None:
     first, second = f"{registry}/ana/source", f"{registry}/ana/mounted"
-    blob = random.Random(2).randbytes(200_000)
+    blob = random_weights(2, 200_000)
     add_model(origin, first, blob)
     pusher = make_transfers(origin).pusher
     await run(pusher.push(first, insecure=True))
@@ -238,11 +239,33 @@ async def test_plan_says_what_would_be_fetched(registry, origin, library, make_t
     await run(puller.pull(name, insecure=True))
     plan = await puller.plan(name, insecure=True)
     assert (plan.is_new, plan.is_current, plan.fetched) == (False, True, 0)
-    add_model(origin, name, BLOB, b"more" * 1000)
+    add_model(origin, name, BLOB, weights(b"more" * 1000))
     await run(make_transfers(origin).pusher.push(name, insecure=True))
     plan = await puller.plan(name, insecure=True)
     assert (plan.is_new, plan.is_current, plan.fetched) == (False, False, 4000)
     json.dumps(plan.to_json())
+
+
+async def test_no_registry_is_asked_for_what_was_made_here(registry, origin, library, make_transfers) -> None:
+    pulled, copied, pushed = (f"{registry}/ana/{name}:latest" for name in ("pulled", "copied", "pushed"))
+    add_model(origin, pulled, BLOB)
+    await run(make_transfers(origin).pusher.push(pulled, insecure=True))
+    faults = Faults()
+    async with faulty_proxy(registry, faults) as proxy:
+        transfers = make_transfers(library, PUNA_MIRRORS=f"{registry}=http://{proxy}")
+        await run(transfers.puller.pull(pulled))
+        for name in (copied, pushed):
+            library.copy(parse_name(pulled), parse_name(name))
+        await run(transfers.pusher.push(pushed, insecure=True))
+        plans = {str(plan.name): plan.to_json() for plan in await transfers.puller.plan_all()}
+    assert plans[copied] == {"model": copied, "unknown": True, "error": "it was made here"}
+    assert [plans[name]["current"] for name in (pulled, pushed)] == [True, True]
+    assert not library.made_here.has(parse_name(pushed)), "it has a registry now"
+
+
+async def test_pushing_the_built_in_model(tmp_path, make_transfers) -> None:
+    with pytest.raises(BadRequestError, match="part of Puna; copy it to a name of your own"):
+        await run(make_transfers(Library(tmp_path / "models")).pusher.push("cria"))
 
 
 class TestCredentials:
@@ -259,7 +282,7 @@ class TestCredentials:
     @pytest.mark.parametrize("way", ["reference", "setting", "docker"])
     async def test_round_trip(self, way, private_registry, origin, library, make_transfers, home) -> None:
         name = f"{private_registry}/ana/secret"
-        add_model(origin, name, BLOB, way.encode())
+        add_model(origin, name, BLOB, weights(way.encode()))
         env, text = {}, name
         if way == "reference":
             text = f"http://ana:se:cret@{name}"

@@ -1,18 +1,20 @@
 """Reading the store again, and mending it."""
 
+import errno
 import os
-import random
 import time
+from pathlib import Path
 
 import pytest
 from tests.models.registry.conftest import add_model
 from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.test_transfers import run
+from tests.models.registry.weights import random_weights
 
 from puna.errors import ModelNotFoundError
 from puna.models.store import digest_bytes
 
-BLOB = random.Random(21).randbytes(300_000)
+BLOB = random_weights(21, 300_000)
 
 
 async def report_of(running) -> dict:
@@ -151,6 +153,49 @@ async def test_nothing_is_removed_while_a_model_cannot_be_read(library, make_tra
     assert not report["ok"]
     assert report["broken"][0]["model"] == "broken:latest"
     assert library.blobs.has(old)
+
+
+async def test_records_go_with_their_blobs(pulled, library) -> None:
+    transfers, name, _ = pulled
+    records = transfers.keeper.records
+    assert digest_bytes(BLOB) in records.digests()
+    library.delete(library.get(name))
+    assert records.digests() == []
+
+
+async def test_records_of_what_another_program_removed_go(pulled, library, make_transfers) -> None:
+    transfers, _, path = pulled
+    records = transfers.keeper.records
+    whole, partial, damaged = (
+        digest_bytes(BLOB),
+        *(digest for digest in records.digests() if digest != digest_bytes(BLOB)),
+    )
+    for digest, directory in ((partial, transfers.keeper.partials), (damaged, library.root / "quarantine")):
+        directory.mkdir(exist_ok=True)
+        library.blobs.path(digest).rename(directory / library.blobs.path(digest).name)
+    make_transfers(library).clean()
+    assert set(records.digests()) == {whole, partial, damaged}, "what is under way or put aside is remembered"
+    path.unlink()
+    make_transfers(library).clean()
+    assert set(records.digests()) == {partial, damaged}
+
+
+async def test_what_cannot_be_opened_is_not_called_damaged(pulled, monkeypatch) -> None:
+    transfers, _, path = pulled
+    opened = Path.open
+
+    def refuse(self: Path, *more, **others):
+        if self == path:
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return opened(self, *more, **others)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    report = await report_of(transfers.verifier.repair(insecure=True))
+    assert not report["ok"]
+    assert [(finding["state"], finding["note"]) for finding in report["findings"]] == [
+        ("unreadable", f"{path}: Permission denied")
+    ]
+    assert path.exists()
 
 
 async def test_unknown_model(library, make_transfers) -> None:

@@ -1,1 +1,1 @@
-"""Who may call."""
+"""Who may call: every way in yields one identity, and what is not known is denied."""

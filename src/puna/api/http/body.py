@@ -1,7 +1,8 @@
 """Request bodies: bounded, JSON whatever the content type says, checked against a schema."""
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from functools import cache
 from typing import Any, TypeVar
 
 import orjson
@@ -24,6 +25,16 @@ _TYPE_WORDS = {
     "model_attributes_type": "an object",
 }
 
+_BRANCH_WORDS = {
+    "str": "a string",
+    "bool": "a boolean",
+    "int": "an integer",
+    "float": "a number",
+    "list[str]": "an array of strings",
+    "dict[str,any]": "an object",
+}
+"""Pydantic's words for the alternatives of a union, and ours."""
+
 _MAX_DEPTH = 100
 """What the encoders on the way to the engine take is deeper than this, but not by much."""
 
@@ -35,12 +46,33 @@ class Body(BaseModel):
 
     @model_validator(mode="before")
     @classmethod
-    def _without_nulls(cls, value: Any) -> Any:
-        """Take ``null`` for a field that is not there, as Go's decoder does."""
-        return {name: item for name, item in value.items() if item is not None} if isinstance(value, dict) else value
+    def _as_go_reads_it(cls, value: Any) -> Any:
+        """Take ``null`` for a field that is not there, and names in any case, as Go's decoder does."""
+        if not isinstance(value, dict):
+            return value
+        given = {name: item for name, item in value.items() if item is not None}
+        return in_their_case(given, _field_names(cls))
 
 
 B = TypeVar("B", bound=Body)
+
+
+@cache
+def _field_names(model: type[Body]) -> frozenset[str]:
+    return frozenset(field.alias or name for name, field in model.model_fields.items())
+
+
+def in_their_case(value: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
+    """Return an object with those of its keys that differ from one of ``names`` by case only under that name.
+
+    A key that is spelt exactly wins (Go's ``encoding/json``; clients in C# send ``Model``).
+    """
+    others = [name for name in value if name not in names]
+    if not others:
+        return dict(value)
+    lower = {name.lower(): name for name in names}
+    found = {lower[name.lower()]: value[name] for name in others if name.lower() in lower}
+    return {**found, **{name: item for name, item in value.items() if name in names or name.lower() not in lower}}
 
 
 def json_body(model: type[B]) -> Callable[[Request], Coroutine[Any, Any, B]]:
@@ -114,14 +146,28 @@ def _is_deeper(value: Any, levels: int) -> bool:
 
 
 def _explain(error: ValidationError) -> str:
-    first = error.errors(include_url=False)[0]
+    errors = error.errors(include_url=False)
+    first = errors[0]
     where = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
+    if alternatives := _alternatives([item["loc"] for item in errors]):
+        return f"{alternatives[0]} must be {' or '.join(alternatives[1:])}"
     word = _TYPE_WORDS.get(first["type"])
     if first["type"] == "missing":
         return f"{where} is required"
     return f"{where} must be {word}" if word else f"{where}: {first['msg'].lower()}"
 
 
+def _alternatives(places: Sequence[tuple[int | str, ...]]) -> list[str]:
+    """Return the field that the first of ``places`` lies in and the types that it may have; nothing if it has one."""
+    first = places[0]
+    branch = next((index for index, part in enumerate(first) if _is_union_branch(part)), None)
+    if branch is None:
+        return []
+    branches = [str(place[branch]) for place in places if len(place) > branch and place[:branch] == first[:branch]]
+    words = [_BRANCH_WORDS.get(name, name) for name in dict.fromkeys(branches)]
+    return [".".join(map(str, first[:branch])), *words]
+
+
 def _is_union_branch(part: object) -> bool:
     """Tell pydantic's words for the alternatives of a union, which no caller wrote, from names of fields."""
-    return isinstance(part, str) and (part in {"str", "bool", "int", "float"} or "[" in part)
+    return isinstance(part, str) and (part in _BRANCH_WORDS or "[" in part)

@@ -1,11 +1,21 @@
 """More connections than the process may have files open for."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from puna.api.errors import error_response
 from puna.errors import UnavailableError
+
+
+class TooManyConnectionsError(UnavailableError):
+    """More clients are connected than files may be open."""
+
+    def __init__(self) -> None:
+        super().__init__("server busy, please try again.  too many connections (ulimit -n)", retry_after=1)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {**super().headers, "Connection": "close"}
 
 
 class Crowd:
@@ -19,10 +29,6 @@ class Crowd:
         self._crowded = crowded
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or not self._crowded():
-            await self._app(scope, receive, send)
-            return
-        busy = UnavailableError("server busy, please try again.  too many connections (ulimit -n)", retry_after=1)
-        response = error_response(busy)
-        response.headers["Connection"] = "close"
-        await response(scope, receive, send)
+        if scope["type"] == "http" and self._crowded():
+            raise TooManyConnectionsError
+        await self._app(scope, receive, send)

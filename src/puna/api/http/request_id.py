@@ -8,7 +8,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 REQUEST_ID = "puna.request_id"
 """The entry of a request's scope that holds its id."""
-_HEADER = "x-request-id"
+HEADER = "x-request-id"
+"""The field of a request and of its response that has the id."""
 _USABLE = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
 
@@ -25,13 +26,13 @@ class RequestIds:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(_HEADER, "")
+        given = Headers(scope=scope).get(HEADER, "")
         request_id = given if _USABLE.fullmatch(given) else secrets.token_hex(8)
         scope[REQUEST_ID] = request_id
 
         async def named(message: Message) -> None:
             if message["type"] == "http.response.start":
-                MutableHeaders(scope=message)[_HEADER] = request_id
+                MutableHeaders(scope=message)[HEADER] = request_id
             await send(message)
 
         await self._app(scope, receive, named)

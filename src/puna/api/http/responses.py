@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Send
 
-from puna.api.errors import error_body
+from puna.api.dialect import error_piece
 from puna.api.http.direct import DIRECT
 from puna.errors import PunaError
 
@@ -70,11 +70,14 @@ def ndjson_response(
     ``first`` are batches that were waited for already; ``objects`` makes the objects of one. An error on the way
     becomes the last line.
     """
-    return _DirectResponse(request, _encode(first, rest, objects), "application/x-ndjson")
+    return _DirectResponse(request, _encode(request, first, rest, objects), "application/x-ndjson")
 
 
 async def _encode(
-    first: Sequence[T], rest: AsyncGenerator[T, None], objects: Callable[[T], Sequence[Mapping[str, Any]]]
+    request: Request,
+    first: Sequence[T],
+    rest: AsyncGenerator[T, None],
+    objects: Callable[[T], Sequence[Mapping[str, Any]]],
 ) -> AsyncIterator[bytes]:
     try:
         for batch in first:
@@ -82,7 +85,7 @@ async def _encode(
         async for batch in rest:
             yield _lines(objects(batch))
     except Exception as error:  # noqa: BLE001 - the response has begun: any error must reach the client as a line
-        yield _lines([error_body(error)])
+        yield error_piece(request.scope, error)
     finally:
         await rest.aclose()
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import functools
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
@@ -10,8 +10,9 @@ from starlette.responses import Response
 
 from puna.api.http.body import json_body, request_body
 from puna.api.ollama.progress import Batches, batches_response, run_in_thread
-from puna.api.ollama.schemas import CreateBody
+from puna.api.ollama.schemas import CreateBody, MessageBody
 from puna.api.ollama.transfers import is_remote
+from puna.api.ollama.translate import message_of
 from puna.api.services import Services, ServicesDep
 from puna.engine.load_check import check_load
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError, PunaError
@@ -58,11 +59,17 @@ def recipe_of(body: CreateBody) -> Recipe:
         system=body.system,
         licenses=(body.license,) if isinstance(body.license, str) else tuple(body.license),
         parameters=body.parameters,
-        messages=tuple({"role": message.role, "content": message.content} for message in body.messages),
+        messages=tuple(_checked(message) for message in body.messages),
         requires=body.requires,
         renderer=body.renderer,
         parser=body.parser,
     )
+
+
+def _checked(message: MessageBody) -> dict[str, Any]:
+    """Return a message as the model keeps it; raise ``BadRequestError`` for one that a later chat would refuse."""
+    role = message_of(message).role
+    return {"role": role, "content": message.content} | message.model_dump(exclude_defaults=True, exclude={"role"})
 
 
 def _digests(files: dict[str, str]) -> dict[str, str]:

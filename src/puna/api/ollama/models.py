@@ -1,6 +1,7 @@
 """The routes about models on disk and in memory."""
 
 import asyncio
+import json
 import logging
 from typing import Annotated
 
@@ -13,8 +14,9 @@ from puna.api.http.responses import ClientGoneError, json_response, raw_json_res
 from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
 from puna.api.ollama.show import list_body, running, shown
 from puna.api.services import ServicesDep
+from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError
 from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
-from puna.names import parse_name
+from puna.names import InvalidNameError, ModelName, parse_name
 
 router = APIRouter()
 _log = logging.getLogger(__name__)
@@ -34,7 +36,7 @@ async def tags_route(services: ServicesDep) -> Response:
 @router.get("/api/ps", tags=["models"])
 async def ps_route(services: ServicesDep) -> Response:
     """List the models in memory."""
-    return json_response({"models": [running(entry) for entry in services.scheduler.loaded()]})
+    return json_response({"models": [running(state) for state in services.scheduler.models()]})
 
 
 @router.post("/api/show", tags=["models"], openapi_extra=request_body(ShowBody))
@@ -47,14 +49,29 @@ async def show_route(body: Annotated[ShowBody, Depends(json_body(ShowBody))], se
 @router.post("/api/copy", tags=["models"], openapi_extra=request_body(CopyBody))
 async def copy_route(body: Annotated[CopyBody, Depends(json_body(CopyBody))], services: ServicesDep) -> Response:
     """Give a model a second name."""
-    source, destination = services.model(body.source), parse_name(body.destination)
-    await asyncio.to_thread(services.library.copy, source.name, destination)
+    source, destination = _named("source", body.source), _named("destination", body.destination)
+    try:
+        model = await asyncio.to_thread(services.library.get, source)
+    except ModelNotFoundError:
+        raise NotFoundError(f'model "{body.source}" not found') from None
+    await asyncio.to_thread(services.library.copy, model.name, destination)
     return Response()
+
+
+def _named(field: str, text: str) -> ModelName:
+    """Return the name in a field; the error names the field, in Ollama's words."""
+    try:
+        return parse_name(text)
+    except InvalidNameError:
+        raise BadRequestError(f"{field} {json.dumps(text, ensure_ascii=False)} is invalid") from None
 
 
 @router.delete("/api/delete", tags=["models"], openapi_extra=request_body(NamedBody))
 async def delete_route(body: Annotated[NamedBody, Depends(json_body(NamedBody))], services: ServicesDep) -> Response:
     """Remove a model from memory and disk."""
+    if not body.reference:
+        raise BadRequestError("model is required")
+    _named("name", body.reference)
     model = services.model(body.reference)
     await asyncio.to_thread(services.library.delete, model)
     await services.scheduler.unload(model)
@@ -74,11 +91,27 @@ async def post_blob_route(request: Request, digest: str, services: ServicesDep) 
     """Store the body as the blob of this digest."""
     expected = parse_digest(digest)
     if services.library.blobs.has(expected):
-        return Response()
+        return await _without_body(request)
     with services.library.blobs.writer() as writer:
         await _receive(request, writer)
         await asyncio.to_thread(writer.commit, expected)
     return Response(status_code=201)
+
+
+async def _without_body(request: Request) -> Response:
+    """Return the answer that a body is not needed, when the client is ready to read it.
+
+    A client that asked first (``Expect``) is told at once. Most look for an answer only when they have sent all, and
+    would meet a closed connection.
+    """
+    if "expect" in request.headers:
+        return Response(headers={"Connection": "close"})
+    try:
+        async for _ in request.stream():
+            pass
+    except ClientDisconnect:
+        raise ClientGoneError from None
+    return Response()
 
 
 async def _receive(request: Request, writer: BlobWriter) -> None:

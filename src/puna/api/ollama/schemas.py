@@ -42,6 +42,7 @@ class GenerationBody(Body):
     debug_render_only: bool = Field(False, alias="_debug_render_only")
     temperature: float | None = None
     max_tokens: int | None = None
+    max_output_tokens: int | None = None
     top_p: float | None = None
     top_k: int | None = None
     seed: int | None = None

@@ -1,127 +1,173 @@
 """What ``/api/show``, ``/api/tags`` and ``/api/ps`` say about a model."""
 
 import math
+import struct
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from puna.api.http.responses import json_bytes
-from puna.inference.capabilities import capabilities
+from puna.api.ollama.facts import Facts, FactsCache, facts_of
 from puna.inference.support import cannot_run
-from puna.models.gguf import GGUFArray
+from puna.models.gguf import GGUFArray, GGUFFile, read_gguf
 from puna.models.listing import Listing
 from puna.models.model import Model
 from puna.models.modelfile.write import modelfile_of, parameter_lines
-from puna.scheduler.lease import LoadedModel
+from puna.scheduler.residency import ModelState
 
-_SHORT_ARRAY = 5
+_FLOAT = struct.Struct("<f")
+_FILLS_IN = "between .Prompt and .Suffix it fills in, by tokens of its own"
 _LEFT_OUT = ("general.name", "tokenizer.chat_template")
 _NEVER = timedelta(days=106_751)
 """How far ahead Ollama puts the end of a model that stays for ever: the longest duration that Go can count."""
 
 
-def details(model: Model) -> dict[str, Any]:
-    """Return the details that lists show."""
+def details(model: Model, facts: Facts | None = None) -> dict[str, Any]:
+    """Return the details that lists show, with the lengths that ``facts`` has."""
     config = model.config
-    return {
-        "parent_model": "",
+    body: dict[str, Any] = {
+        "parent_model": model.parent,
         "format": config.format,
         "family": config.family,
         "families": list(config.families),
         "parameter_size": config.parameter_size,
         "quantization_level": config.quantization,
     }
+    if facts is not None:
+        lengths = {"context_length": facts.context_length, "embedding_length": facts.embedding_length}
+        body |= {name: length for name, length in lengths.items() if length}
+    return body
 
 
-def listed(model: Model) -> dict[str, Any]:
-    """Return a model's entry in ``/api/tags``; ``warning`` is there if it cannot run."""
-    reason = cannot_run(model, read_header=False)
-    return {
+def listed(model: Model, facts: Facts | None) -> dict[str, Any]:
+    """Return a model's entry in ``/api/tags``; without ``facts``, its files cannot be read.
+
+    A ``warning`` says why it cannot run, if it cannot.
+    """
+    body: dict[str, Any] = {
         "name": str(model.name),
         "model": str(model.name),
         "modified_at": model.modified_at,
         "size": model.size,
         "digest": model.digest,
-        "details": details(model),
-    } | ({"warning": reason} if reason else {})
+        "details": details(model, facts),
+    }
+    body |= {"capabilities": list(facts.capabilities)} if facts else {}
+    reason = cannot_run(model, read_header=False)
+    return body | ({"warning": reason} if reason else {})
 
 
 _list_bodies: WeakKeyDictionary[Listing, bytes] = WeakKeyDictionary()
+_facts = FactsCache()
 
 
 def list_body(listing: Listing) -> bytes:
-    """Return the body of ``/api/tags``, which is the same for as long as the listing is."""
+    """Return the body of ``/api/tags``, which is the same for as long as the listing is. For a thread."""
     body = _list_bodies.get(listing)
     if body is None:
-        body = _list_bodies[listing] = json_bytes({"models": [listed(model) for model in listing.models]})
+        facts = _facts.of(listing.models)
+        entries = [listed(model, facts.get(model.digest)) for model in listing.models]
+        body = _list_bodies[listing] = json_bytes({"models": entries})
     return body
 
 
-def running(entry: LoadedModel) -> dict[str, Any]:
-    """Return a model's entry in ``/api/ps``. A model that answers right now expires ``keep_alive`` from now."""
-    if not math.isfinite(entry.keep_alive):
-        expires = datetime.now(UTC) + _NEVER
-    elif entry.users:
-        expires = datetime.now(UTC) + timedelta(seconds=entry.keep_alive)
-    else:
-        expires = datetime.fromtimestamp(entry.expires_at, UTC)
+def running(state: ModelState) -> dict[str, Any]:
+    """Return a model's entry in ``/api/ps``."""
+    stays = not math.isfinite(state.expires_at)
+    expires = datetime.now(UTC) + _NEVER if stays else datetime.fromtimestamp(state.expires_at, UTC)
     return {
-        "name": str(entry.model.name),
-        "model": str(entry.model.name),
-        "size": entry.size,
-        "digest": entry.model.digest,
-        "details": details(entry.model),
+        "name": str(state.model.name),
+        "model": str(state.model.name),
+        "size": state.size,
+        "digest": state.model.digest,
+        "details": details(state.model),
         "expires_at": expires,
-        "size_vram": entry.size_on_cards,
-        "context_length": entry.config.context,
-    } | _guessing(entry)
+        "size_vram": state.size_on_cards,
+        "context_length": state.context,
+    } | _guessing(state)
 
 
-def _guessing(entry: LoadedModel) -> dict[str, Any]:
+def _guessing(state: ModelState) -> dict[str, Any]:
     """Return how the runner guesses tokens ahead, nothing if it does not."""
-    config = entry.config
-    if not config.speculation:
+    if not state.speculation:
         return {}
-    return {"speculation": {"type": config.speculation, "draft_num_predict": config.draft_tokens}}
+    return {"speculation": {"type": state.speculation, "draft_num_predict": state.guesses}}
 
 
 def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
-    """Return everything about a model; ``verbose`` adds long lists and tensors."""
-    gguf = model.gguf
+    """Return everything about a model; ``verbose`` adds long lists."""
+    facts, config = facts_of(model), model.config
     body: dict[str, Any] = {
         "license": "\n".join(model.licenses),
         "modelfile": modelfile_of(model),
         "parameters": "\n".join(parameter_lines(model.parameters)),
-        "template": model.template or gguf.chat_template or "",
+        "template": _template(model, facts),
         "system": system or model.system,
-        "details": details(model),
+        "renderer": config.renderer,
+        "parser": config.parser,
+        "details": details(model, facts),
         "messages": [dict(message) for message in model.messages],
-        "model_info": _metadata(model, verbose=verbose),
-        "capabilities": list(capabilities(model)),
-        "modified_at": model.modified_at,
-        "warning": cannot_run(model, read_header=True),
-    }
-    if model.config.requires:
-        body["requires"] = model.config.requires
-    if verbose:
-        body["tensors"] = [
+        "model_info": _metadata(model.ggufs, leave_out=_LEFT_OUT, verbose=verbose),
+        "projector_info": _metadata([read_gguf(path) for path in model.projectors[:1]], verbose=verbose),
+        "tensors": [
             {"name": tensor.name, "type": tensor.type.name, "shape": list(tensor.shape)}
             for part in model.ggufs
             for tensor in part.tensors
-        ]
-    return {name: value for name, value in body.items() if value not in ("", [])}
+        ],
+        "capabilities": list(facts.capabilities),
+        "modified_at": model.modified_at,
+        "requires": config.requires,
+        "warning": cannot_run(model, read_header=True),
+    }
+    return {name: value for name, value in body.items() if value not in ("", [], {}) or name == "model_info"}
 
 
-def _metadata(model: Model, *, verbose: bool) -> dict[str, Any]:
-    metadata = model.gguf.metadata
-    values = {name: _value(value, verbose=verbose) for name, value in metadata.items() if name not in _LEFT_OUT}
-    count = sum(part.parameter_count for part in model.ggufs)
+def _template(model: Model, facts: Facts) -> str:
+    """Return the model's template, its own or its file's.
+
+    Programs (Continue among them) look for ".Suffix" in it to learn whether the model fills in the middle. Where tokens
+    of the model do that without a template, a comment tells them.
+    """
+    text = model.template or model.gguf.chat_template or ""
+    if "insert" not in facts.capabilities or ".Suffix" in text:
+        return text
+    return text + ("{{/* %s */}}" if model.template else "{# %s #}") % _FILLS_IN
+
+
+def _metadata(ggufs: Sequence[GGUFFile], *, leave_out: Sequence[str] = (), verbose: bool) -> dict[str, Any]:
+    """Return the metadata of the first file, with the count of the weights of all."""
+    if not ggufs:
+        return {}
+    metadata = ggufs[0].metadata
+    values = {name: _value(value, verbose=verbose) for name, value in metadata.items() if name not in leave_out}
+    count = sum(part.parameter_count for part in ggufs)
     return dict(sorted((values | {"general.parameter_count": count}).items()))
 
 
 def _value(value: Any, *, verbose: bool) -> Any:
-    if isinstance(value, GGUFArray):
-        return list(value.load()) if verbose else []
-    if isinstance(value, tuple):
-        return list(value) if verbose or len(value) <= _SHORT_ARRAY else []
-    return value
+    """Return a value of the metadata; what is in an array stays out (``null``) unless ``verbose``, as in Ollama."""
+    if isinstance(value, GGUFArray | tuple):
+        if not verbose:
+            return None if (value.length if isinstance(value, GGUFArray) else value) else []
+        items = value.load() if isinstance(value, GGUFArray) else value
+        return [_shortest(item) if isinstance(item, float) else item for item in items]
+    return _shortest(value) if isinstance(value, float) else value
+
+
+def _shortest(number: float) -> float:
+    """Return the number with the fewest digits that means the same in 32 bits, which is how files hold numbers.
+
+    What 32 bits cannot hold (a number of 64, an infinity) is returned as it is.
+    """
+    if not _is_same_in_32_bits(number, number):
+        return number
+    tries = (float(f"{number:.{digits}g}") for digits in range(6, 10))
+    return next((short for short in tries if _is_same_in_32_bits(short, number)), number)
+
+
+def _is_same_in_32_bits(number: float, other: float) -> bool:
+    try:
+        return bool(_FLOAT.unpack(_FLOAT.pack(number))[0] == other)
+    except OverflowError:
+        return False

@@ -1,7 +1,6 @@
 """The routes that move models between this machine and registries, and those that verify and repair the store."""
 
 import contextlib
-import ipaddress
 from collections.abc import AsyncGenerator
 from typing import Annotated
 
@@ -9,6 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.api.access.identity import IDENTITY, Identity
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
 from puna.api.ollama.progress import Batches, batches_response
@@ -19,7 +19,6 @@ from puna.models.registry.progress import Progress
 from puna.models.verify import Run
 
 router = APIRouter()
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
 @router.post("/api/pull", tags=["models"], openapi_extra=request_body(PullBody))
@@ -70,15 +69,9 @@ async def repair_route(
 
 
 def is_remote(request: Request) -> bool:
-    """Return whether a request comes from another machine, or may: one that a proxy on this machine passed on."""
-    if any(name in request.headers for name in _FORWARDED):
-        return True
-    if request.client is None:  # a unix socket
-        return False
-    try:
-        return not ipaddress.ip_address(request.client.host).is_loopback
-    except ValueError:
-        return True
+    """Return whether a request comes from another machine, or may."""
+    identity: Identity = request.scope[IDENTITY]
+    return identity.remote
 
 
 def _required(reference: str) -> str:

@@ -5,10 +5,11 @@ import binascii
 from collections.abc import Mapping
 from typing import Any
 
+from puna.api.http.body import in_their_case
 from puna.api.ollama.schemas import ChatBody, GenerateBody, GenerationBody, MessageBody
 from puna.errors import BadRequestError
 from puna.inference.events import Finished, Logprob, TokenLogprob
-from puna.inference.options import Options
+from puna.inference.options import OPTION_NAMES, Options
 from puna.inference.requests import (
     Completion,
     Conversation,
@@ -22,7 +23,11 @@ from puna.models.model import Model
 
 _THINK_LEVELS = ("low", "medium", "high", "max")
 _MAX_TOP_LOGPROBS = 20
-_ROLES = ("system", "user", "assistant", "tool")
+_ROLES = {role: role for role in ("system", "user", "assistant", "tool", "control")} | {
+    "developer": "system",
+    "function": "tool",
+}
+"""Roles, and what each is called in templates. ``control`` is Granite's switch for thinking."""
 
 
 def options_of(defaults: Mapping[str, Any], model: Model, body: GenerationBody) -> Options:
@@ -32,13 +37,13 @@ def options_of(defaults: Mapping[str, Any], model: Model, body: GenerationBody) 
     """
     top_level = {
         "temperature": body.temperature,
-        "num_predict": body.max_tokens,
+        "num_predict": body.max_output_tokens if body.max_tokens is None else body.max_tokens,
         "top_p": body.top_p,
         "top_k": body.top_k,
         "seed": body.seed,
         "stop": body.stop,
     }
-    return Options.merge(defaults, model.parameters, top_level, body.options)
+    return Options.merge(defaults, model.parameters, top_level, in_their_case(body.options, OPTION_NAMES))
 
 
 def generate_request(model: Model, body: GenerateBody, options: Options) -> GenerationRequest:
@@ -74,7 +79,7 @@ def generate_request(model: Model, body: GenerateBody, options: Options) -> Gene
 def chat_request(model: Model, body: ChatBody, options: Options) -> GenerationRequest:
     """Return what a body of ``/api/chat`` asks, with its options (see ``options_of``)."""
     messages = _model_messages(model) + [message_of(message) for message in body.messages]
-    if model.system and body.messages[0].role.lower() != "system":
+    if model.system and role_of(body.messages[0].role) != "system":
         messages.insert(0, Message(role="system", content=model.system))
     return _request(model, body, options, Conversation(messages=tuple(messages), tools=tuple(_tools(body.tools))))
 
@@ -115,20 +120,30 @@ def _parse_format(value: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
 
 
 def decode_image(text: str) -> bytes:
-    """Return the bytes of an image in base64, with or without the prefix of a data URL."""
+    """Return the bytes of an image in base64, of either alphabet, with or without line breaks and padding.
+
+    The prefix of a data URL is passed over.
+    """
+    plain = "".join((text.partition(",")[2] if text.startswith("data:") else text).split())
+    plain = plain.replace("-", "+").replace("_", "/").rstrip("=")
     try:
-        return base64.b64decode(text.partition(",")[2] if text.startswith("data:") else text, validate=True)
+        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError):
         raise BadRequestError("an image is not valid base64") from None
 
 
+def role_of(text: str) -> str:
+    """Return the role that ``text`` names, as templates call it; raise ``BadRequestError`` for what is none."""
+    role = _ROLES.get(text.lower())
+    if role is None:
+        raise BadRequestError(f'invalid role: "{text}" (must be one of {", ".join(_ROLES)})')
+    return role
+
+
 def message_of(body: MessageBody) -> Message:
     """Return one message of a conversation."""
-    role = body.role.lower()
-    if role not in _ROLES:
-        raise BadRequestError(f'invalid role: "{body.role}" (must be one of {", ".join(_ROLES)})')
     return Message(
-        role=role,
+        role=role_of(body.role),
         content=body.content,
         thinking=body.thinking,
         images=tuple(decode_image(image) for image in body.images),
@@ -143,23 +158,32 @@ def _model_messages(model: Model) -> list[Message]:
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:
+    call = in_their_case(call, ("id", "function"))
     function = call.get("function")
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+    function = in_their_case(function, ("name", "arguments")) if isinstance(function, dict) else {}
+    if not isinstance(function.get("name"), str):
         raise BadRequestError("each of tool_calls needs a function with a name")
-    arguments = function.get("arguments", {})
+    arguments = {} if function.get("arguments") is None else function["arguments"]
     if not isinstance(arguments, dict):
         raise BadRequestError("the arguments of a tool call must be a JSON object")
     return ToolCall(name=function["name"], arguments=arguments, id=str(call.get("id") or ""))
 
 
 def _tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    for tool in tools:
-        function = tool.get("function")
-        if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
-            raise BadRequestError("each tool needs a function with a name")
-        if not isinstance(function.get("parameters"), dict | None):
-            raise BadRequestError(f'the parameters of tool "{function["name"]}" must be a JSON Schema object')
-    return [{"type": "function"} | tool for tool in tools]
+    return [_tool(in_their_case(tool, ("type", "function"))) for tool in tools]
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    kind, function = tool.get("type") or "function", tool.get("function")
+    if kind != "function":
+        raise BadRequestError(f'tools of type "{kind}" are not supported (must be "function")')
+    if isinstance(function, dict):
+        function = in_their_case(function, ("name", "description", "parameters"))
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
+        raise BadRequestError("each tool needs a function with a name")
+    if not isinstance(function.get("parameters"), dict | None):
+        raise BadRequestError(f'the parameters of tool "{function["name"]}" must be a JSON Schema object')
+    return tool | {"type": kind, "function": function}
 
 
 def tool_call_body(call: ToolCall, index: int) -> dict[str, Any]:

@@ -7,14 +7,14 @@ from starlette.responses import Response
 
 from puna.api.http.responses import json_response
 from puna.api.services import ServicesDep
-from puna.scheduler.scheduler import RequestState
+from puna.scheduler.admission import RequestState
 
 router = APIRouter()
 
 
 @router.get("/api/queue", tags=["queue"])
 async def queue_route(services: ServicesDep) -> Response:
-    """List the requests that run and those that wait, in the order of their turns in each model's queue."""
+    """List the requests that run, those that wait, in the order of their turns in each model's queue, and the loads."""
     requests = services.scheduler.requests()
     running = sum(request.running for request in requests)
     return json_response(
@@ -23,6 +23,9 @@ async def queue_route(services: ServicesDep) -> Response:
             "waiting": len(requests) - running,
             "max_queue": services.settings.max_queue,
             "requests": [_entry(request) for request in requests],
+            "loads": [
+                {"model": load.model, "seconds": round(load.seconds, 3)} for load in services.scheduler.loading()
+            ],
         }
     )
 
@@ -40,7 +43,7 @@ def _entry(request: RequestState) -> dict[str, Any]:
         "model": request.model,
         "client": request.client,
         "priority": "batch" if request.batch else "interactive",
-        "state": "running" if request.running else "waiting",
+        "state": request.state,
         "seconds": round(request.seconds, 3),
     }
     if not request.running:

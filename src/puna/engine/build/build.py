@@ -5,7 +5,7 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,8 +15,9 @@ from puna.engine.build.compile import Progress, compile_programs, default_jobs
 from puna.engine.build.errors import BuildError
 from puna.engine.build.toolchain import assemble, find_compilers
 from puna.engine.build.work import Work, build_error
-from puna.engine.engines import About, Build, Engines, check_name
+from puna.engine.engines import PORTABLE, About, Build, Engines, check_name
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
+from puna.engine.info import EngineInfoProcess
 from puna.engine.native import instructions_of, version_of
 from puna.models.atomic import remove_scratch, scratch_directory
 
@@ -44,8 +45,10 @@ class Outcome:
 
     build: Build
     answers: trial.Comparison
-    is_faster: bool
-    """Always false where the machine was too busy to measure."""
+    is_used: bool
+    """Whether it was chosen: because it was the faster one or, where the machine was too busy to measure, because it
+    uses instructions of this processor that the portable engine leaves out.
+    """
 
 
 def build_engine(engines: Engines, order: Order, say: Say, progress: Progress) -> Outcome:
@@ -114,10 +117,15 @@ def _build(engines: Engines, order: Order, work: Work, say: Say, progress: Progr
         portable_speed=measured.portable if measured else None,
         repack=measured.repack if measured else True,
     )
-    is_faster = bool(measured and measured.is_faster)
-    build = engines.install(_only(programs, work), order.name, about, use=is_faster)
+    is_used = measured.is_faster if measured else _does_more(about.instructions)
+    build = engines.install(_only(programs, work), order.name, about, use=is_used)
     work.log.unlink(missing_ok=True)
-    return Outcome(build, answers, is_faster)
+    return Outcome(build, answers, is_used)
+
+
+def _does_more(instructions: Sequence[str]) -> bool:
+    """Return whether a build uses instructions that the portable engine does not have."""
+    return not set(instructions) <= set(EngineInfoProcess(PORTABLE, "").result().instructions)
 
 
 def _only(programs: Path, work: Work) -> Path:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,9 +25,13 @@ from puna.models.model import Model
 _LAYERS, _WIDTH, _INNER, _HEADS, _CONTEXT = 8, 1024, 3072, 16, 1024
 _DEVIATION = 0.03
 _SAMPLE_ROWS = 512
-_ROUNDS = 10
+_ROUNDS, _MOST_ROUNDS = 10, 40
+_CLEAR = 1.1
+"""By how much the best rounds of the two engines must differ where other work is in the way, to end after ten."""
 _PROMPT_TOKENS, _ANSWER_TOKENS = 256, 64
-_LOAD_SECONDS, _CHECK_SECONDS, _MEASURE_SECONDS = 120.0, 300.0, 300.0
+_LOAD_SECONDS, _CHECK_SECONDS = 120.0, 300.0
+_MEASURE_SECONDS, _MORE_SECONDS = 300.0, 90.0
+"""How long measuring may take, and until when further rounds are begun."""
 _PROMPTS = ("Once upon a time", "The weather in the mountains", "从前有一座山")
 _CHECKED_TOKENS = 32
 
@@ -95,8 +100,9 @@ class Measured:
 def measure(program: str, model: Path, directory: Path) -> Measured:
     """Measure a llama-server and the portable engine on a model; sockets go into ``directory``.
 
-    They run in turn, on all cores, and the best of ten rounds counts, so that what else the machine does disturbs
-    none more than the others. Raises ``ModelLoadError``, ``RunnerCrashedError`` or ``TimeoutError``.
+    They run in turn, on all cores, and the best round of each counts, so that what else the machine does disturbs
+    none more than the others; where the outcome is close, there are more than ten. When the time is over, the rounds
+    so far decide. Raises ``ModelLoadError``, ``RunnerCrashedError``, or ``TimeoutError`` before the first round ended.
     """
     portable = RunnerConfig(model_path=str(model), context=_CONTEXT, embedding=False)
     native = replace(portable, engine=program, repack=True)
@@ -107,18 +113,38 @@ def measure(program: str, model: Path, directory: Path) -> Measured:
 
 async def _measure(configs: Sequence[RunnerConfig], directory: Path) -> list[Speed]:
     runners: list[Runner] = []
+    rounds: list[list[Speed]] = []
+    began = time.monotonic()
     try:
         async with asyncio.timeout(_MEASURE_SECONDS):
             for config in configs:
                 runners.append(await Runner.start("trial", config, directory, load_timeout=_LOAD_SECONDS))
-            rounds = [[await _speed(runner, seed) for runner in runners] for seed in range(_ROUNDS)]
+            while not _decided(rounds, time.monotonic() - began):
+                rounds.append([await _speed(runner, len(rounds)) for runner in runners])
+    except TimeoutError:
+        if not rounds:
+            raise
     finally:
         for runner in runners:
             await runner.stop()
+    return _best(rounds)
+
+
+def _best(rounds: Sequence[Sequence[Speed]]) -> list[Speed]:
+    """Return the best speeds of each engine over all rounds."""
     return [
         Speed(max(speed.prompt for speed in speeds), max(speed.generation for speed in speeds))
         for speeds in zip(*rounds, strict=True)
     ]
+
+
+def _decided(rounds: Sequence[Sequence[Speed]], passed: float) -> bool:
+    """Return whether enough rounds were made to say whether the llama-server is faster than the portable engine."""
+    if len(rounds) < _ROUNDS:
+        return False
+    *ways, portable = map(seconds, _best(rounds))
+    ratio = portable / min(ways)
+    return max(ratio, 1 / ratio) >= _CLEAR or len(rounds) >= _MOST_ROUNDS or passed > _MORE_SECONDS
 
 
 async def _speed(runner: Runner, seed: int) -> Speed:

@@ -1,4 +1,4 @@
-"""Stop strings, for engines that leave them in the text."""
+"""Stop strings. The engine leaves them in the text."""
 
 from collections.abc import Iterable
 
@@ -33,6 +33,11 @@ class StopParser:
     def finish(self) -> list[OutputEvent]:
         held, self._held = self._held, ""
         return _content(held)
+
+
+def text_of(events: Iterable[OutputEvent]) -> str:
+    """The text of content events."""
+    return "".join(event.text for event in events if isinstance(event, ContentText))
 
 
 def _content(text: str) -> list[OutputEvent]:

@@ -6,7 +6,7 @@ import orjson
 
 from puna.models import manifests
 from puna.models.config import ModelConfig, encode_parameters
-from puna.models.create.job import Job, Report, StorageError
+from puna.models.create.job import Job, Report
 from puna.models.create.progress import CancelledCheck
 from puna.models.create.recipe import Recipe
 from puna.models.create.sources import (
@@ -22,6 +22,7 @@ from puna.models.gguf import GGUFFile
 from puna.models.library import Library
 from puna.models.loadable import LoadCheck, UnsupportedModelError, anything, try_to_load
 from puna.models.manifests import Layer, make_manifest
+from puna.models.storage import storage_errors
 from puna.names import ModelName
 
 _ORDER = (
@@ -56,11 +57,9 @@ def create(
     added: list[str] = []
     done = False
     try:
-        with library.blobs.holding() as hold:
+        with storage_errors(library.root / "model"), library.blobs.holding() as hold:
             _create(Job(library, report, cancelled, hold, added, load_check), name, recipe)
             done = True
-    except OSError as error:
-        raise StorageError(f"the model could not be written: {error.strerror or error}") from error
     finally:
         if not done:
             library.discard(added)
@@ -87,7 +86,7 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     _mention_unused(job, config)
     job.say("writing manifest")
     job.check()
-    job.library.put(name, make_manifest(config_layer, tuple(layers)))
+    job.library.put(name, make_manifest(config_layer, tuple(layers)), made_here=True)
 
 
 def _try_to_load(job: Job, recipe: Recipe, weights: Weights, adapters: list[Layer]) -> None:

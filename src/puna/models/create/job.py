@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from puna.errors import PunaError
 from puna.models.atomic import scratch_directory
 from puna.models.create.progress import CancelledCheck, CreateCancelledError, Meter, Progress
 from puna.models.gguf import GGUFFile, read_gguf
@@ -16,16 +15,13 @@ from puna.models.gguf_types import GGUFError
 from puna.models.library import Library
 from puna.models.loadable import LoadCheck, anything
 from puna.models.manifests import Layer
+from puna.models.storage import StorageError
 from puna.models.store import digest_bytes
 
 Report = Callable[[Mapping[str, Any]], None]
 """Receives progress in the form of Ollama's stream: ``{"status": …}``."""
 _SPARE_BYTES = 64 << 20
 _BLOCK = 4 << 20
-
-
-class StorageError(PunaError):
-    """The disk is full, or may not be written."""
 
 
 @dataclass(frozen=True)

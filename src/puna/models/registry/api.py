@@ -21,6 +21,7 @@ from puna.models.registry.options import TransferOptions
 from puna.models.registry.policy import host_of
 from puna.models.registry.remote_manifest import ACCEPT, MOST_BYTES, RemoteManifest, check_manifest
 from puna.models.registry.target import Target
+from puna.models.registry.threads import in_thread
 from puna.models.store import digest_bytes
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
@@ -47,7 +48,7 @@ class RegistryApi:
                 await check(response, 200)
                 raw = await read_limited(response, MOST_BYTES)
                 _check_content_digest(response, raw)
-            return RemoteManifest(check_manifest(raw))
+            return RemoteManifest(await in_thread(check_manifest, raw))
 
         try:
             return await retry(get, self._options, _MANIFEST_ATTEMPTS)

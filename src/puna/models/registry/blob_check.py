@@ -11,6 +11,7 @@ from pathlib import Path
 
 from puna.models.registry.record import BlobRecord, Part, RecordStore, Verified
 from puna.models.registry.threads import in_stoppable_thread
+from puna.models.storage import StorageError
 
 _BLOCK = 4 << 20
 
@@ -28,6 +29,8 @@ class BlobCheck:
     expected_size: int | None = None
     damaged: tuple[tuple[int, int], ...] | None = None
     """Offset and size of each damaged range; ``None`` where no record narrows it down."""
+    unsaved: str = ""
+    """Why the outcome could not be written down; then the next pull reads the file again."""
 
     @property
     def ok(self) -> bool:
@@ -45,7 +48,7 @@ async def check_blob(
 ) -> BlobCheck:
     """Read the whole file at ``path`` in a thread. If it is right, its record is renewed; if not, the record is kept.
 
-    Raises ``FileNotFoundError`` and other ``OSError``.
+    Raises ``FileNotFoundError`` and other ``OSError`` when the file cannot be read.
     """
     return await in_stoppable_thread(executor, _check, path, digest, records, part_size, on_bytes)
 
@@ -70,14 +73,24 @@ def _check(
                 on_bytes(part.position)
         beyond = os.pread(file.fileno(), 1, parts[-1].end if parts else 0)
     actual = f"sha256:{state.hexdigest()}" if not beyond else "a longer file"
-    if actual == digest and not stop.is_set():
-        records.save(BlobRecord(digest, before.size, parts, before))
-    elif known is not None and known.verified is not None:
-        if not stop.is_set():
-            # The parts still tell what is good of the file. No file has this time: the next pull reads it again.
-            records.save(replace(known, verified=replace(known.verified, mtime_ns=-1)))
-        return BlobCheck(digest, actual, before.size, known.size, _differing(known.parts, parts))
-    return BlobCheck(digest, actual, before.size)
+    if actual == digest:
+        unsaved = "" if stop.is_set() else _save(records, BlobRecord(digest, before.size, parts, before))
+        return BlobCheck(digest, actual, before.size, unsaved=unsaved)
+    if known is None or known.verified is None:
+        return BlobCheck(digest, actual, before.size)
+    # The parts still tell what is good of the file. No file has this time: the next pull reads it again.
+    doubted = replace(known, verified=replace(known.verified, mtime_ns=-1))
+    unsaved = "" if stop.is_set() else _save(records, doubted)
+    return BlobCheck(digest, actual, before.size, known.size, _differing(known.parts, parts), unsaved)
+
+
+def _save(records: RecordStore, record: BlobRecord) -> str:
+    """Write a record and return "", or why that cannot be done: a store that may only be read can be checked too."""
+    try:
+        records.save(record)
+    except StorageError as error:
+        return str(error)
+    return ""
 
 
 def _differing(known: list[Part], found: list[Part]) -> tuple[tuple[int, int], ...]:

@@ -1,6 +1,7 @@
 """Makes sure that blobs are in the store and right: what is there is checked, what is not is fetched."""
 
 import asyncio
+import contextlib
 import os
 from collections.abc import Callable
 from concurrent.futures import Executor
@@ -12,10 +13,11 @@ from puna.models.registry.download import BlobDownload, BlobSource
 from puna.models.registry.errors import RegistryError
 from puna.models.registry.jobs import Jobs
 from puna.models.registry.options import TransferOptions
-from puna.models.registry.partial import PartialBlob, storage_errors, try_open_locked
+from puna.models.registry.partial import PartialBlob, try_open_locked
 from puna.models.registry.progress import Progress, Report, short
 from puna.models.registry.record import BlobRecord, RecordStore
 from puna.models.registry.threads import in_thread
+from puna.models.storage import storage_errors
 from puna.models.store import BlobStore, is_digest, parse_digest
 
 _REPORT_STEP = 4 << 20
@@ -95,20 +97,31 @@ class BlobKeeper:
 
     def discard_partial(self, digest: str) -> bool:
         """Remove what is there of a blob on its way; return ``False`` if a process works on it."""
-        descriptor = try_open_locked(self._partial_path(digest))
-        if descriptor is None:
-            return False
-        self._partial_path(digest).unlink(missing_ok=True)
-        self.records.remove(digest)
-        os.close(descriptor)
+        path = self._partial_path(digest)
+        with storage_errors(path):
+            descriptor = try_open_locked(path)
+            if descriptor is None:
+                return False
+            try:
+                path.unlink(missing_ok=True)
+                self.records.remove(digest)
+            finally:
+                os.close(descriptor)
         return True
+
+    def forget_gone(self) -> None:
+        """Remove the records of blobs that are gone, as after a delete by another program; raise ``StorageError``."""
+        for digest in self.records.digests():
+            if digest not in self._jobs:
+                self.records.remove_if_gone(digest)
 
     def quarantine(self, digest: str) -> Path:
         """Put a damaged blob aside and return where it is now."""
         destination = self.quarantine_path(digest)
         with storage_errors(destination):
             destination.parent.mkdir(parents=True, exist_ok=True)
-            self.blobs.path_for_write(digest).replace(destination)
+            with contextlib.suppress(FileNotFoundError):
+                self.blobs.path_for_write(digest).replace(destination)
         return destination
 
     def quarantine_path(self, digest: str) -> Path:

@@ -63,7 +63,3 @@ class PrivateAddressError(BadRequestError):
             f"{host} is on a private network: set PUNA_ALLOW_PRIVATE_REGISTRIES, or name it in "
             "PUNA_ALLOWED_REGISTRIES, to let clients on other machines pull from it"
         )
-
-
-class StorageError(PunaError):
-    """The disk is full, or may not be written. What was fetched so far is kept."""

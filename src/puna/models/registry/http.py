@@ -15,8 +15,9 @@ from puna import __version__
 from puna.models.registry.auth import Authenticator, Challenge, parse_challenges
 from puna.models.registry.errors import AccessDeniedError, RegistryError, TransientError
 from puna.models.registry.options import MIB, TransferOptions
-from puna.models.registry.policy import AccessPolicy, GuardedResolver, host_of
+from puna.models.registry.policy import AccessPolicy, host_of
 from puna.models.registry.target import Target
+from puna.net.guard import GuardedResolver, check_url
 
 _T = TypeVar("_T")
 
@@ -114,7 +115,7 @@ class RegistryHttp:
         authorization: str | None,
     ) -> aiohttp.ClientResponse:
         if target.guarded:
-            await self._policy.check_url(url, self._resolver)
+            await check_url(url, self._policy, self._resolver)
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         if authorization:
             sent["Authorization"] = authorization

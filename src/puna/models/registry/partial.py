@@ -6,25 +6,24 @@ The files lie under ``puna/partial`` in the models directory, where Ollama, whic
 
 import asyncio
 import contextlib
-import errno
 import fcntl
 import hashlib
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from puna.models.registry.errors import StorageError
 from puna.models.registry.record import BlobRecord, Part, RecordStore, Verified, crc_of
 from puna.models.registry.threads import in_thread
+from puna.models.storage import StorageError, storage_errors
 
 if TYPE_CHECKING:
     from hashlib import _Hash
 
 _BLOCK = 4 << 20
 _LOCK_POLL = 0.2
+_RESUMES = ": free some and pull again; it will resume"
 
 
 class PartialBlob:
@@ -44,7 +43,7 @@ class PartialBlob:
         What a former process left is gone on from. Whether it is still right is seen when all is there, so that
         resuming does not begin with reading. Raises ``StorageError``.
         """
-        with storage_errors(path):
+        with storage_errors(path, _RESUMES):
             descriptor = await _open_locked(path)
         partial = cls(path, planned, records, descriptor)
         try:
@@ -55,7 +54,7 @@ class PartialBlob:
         return partial
 
     def _recover(self) -> None:
-        with storage_errors(self.path):
+        with storage_errors(self.path, _RESUMES):
             stat = os.fstat(self._descriptor)
             known = self._records.load(self.record.digest)
             if known is not None and known.parts and known.size == self.record.size and stat.st_size:
@@ -82,7 +81,7 @@ class PartialBlob:
 
     def _write(self, offset: int, data: bytes, crc: int) -> int:
         view = memoryview(data)
-        with storage_errors(self.path):
+        with storage_errors(self.path, _RESUMES):
             while view:
                 written = os.pwrite(self._descriptor, view, offset)
                 view, offset = view[written:], offset + written
@@ -128,12 +127,12 @@ class PartialBlob:
 
     async def checkpoint(self) -> None:
         """Write the record that a restart resumes from."""
-        with storage_errors(self.path):
+        with storage_errors(self.path, _RESUMES):
             await in_thread(self._records.write, self.record.digest, self.record.encode())
 
     async def publish(self, destination: Path) -> None:
         """Put the verified file in its place in the store."""
-        with storage_errors(destination):
+        with storage_errors(destination, _RESUMES):
             await in_thread(self._publish, destination)
 
     def _publish(self, destination: Path) -> None:
@@ -174,16 +173,3 @@ def try_open_locked(path: Path) -> int | None:
             return descriptor
     os.close(descriptor)
     return None
-
-
-@contextlib.contextmanager
-def storage_errors(path: Path) -> Iterator[None]:
-    """Turn the errors of a full or read-only disk into a ``StorageError`` that says what to do."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise StorageError(f"no space left in {path.parent}: free some and pull again; it will resume") from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise StorageError(f"{path.parent} cannot be written: {error.strerror}") from error
-        raise StorageError(f"{path}: {error.strerror or error}") from error

@@ -1,13 +1,15 @@
 """Pulls models: the manifest, the blobs that are missing or damaged, then the name."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from puna.errors import ModelNotFoundError, PunaError
+from puna.models.gguf import GGUFError, read_gguf
 from puna.models.loadable import LoadCheck, UnloadableError, anything, try_to_load
-from puna.models.manifests import BadManifestError, Layer, Manifest, ManifestStore
+from puna.models.made_here import MadeHere
+from puna.models.manifests import MODEL, PROJECTOR, BadManifestError, Layer, Manifest, ManifestStore
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.blobs import BlobKeeper
 from puna.models.registry.download import BlobSource
@@ -37,8 +39,18 @@ class ModelStore(Protocol):
     def manifests(self) -> ManifestStore:
         """Return the manifests."""
 
+    @property
+    def made_here(self) -> MadeHere:
+        """Return which models were made on this machine."""
+
+    def is_builtin(self, name: ModelName) -> bool:
+        """Return whether the name means a model that is part of the package."""
+
     def put(self, name: ModelName, manifest: Manifest) -> None:
         """Give a name to a manifest whose blobs are in the store, and remove what only the old one used."""
+
+    def discard(self, digests: Iterable[str]) -> None:
+        """Remove those of the blobs that no model uses."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +96,7 @@ class FailedPlan:
 
     name: ModelName
     is_unknown: bool
-    """Whether its registry does not have it, as is so with models that were made here."""
+    """Whether its registry does not have it, or is not asked since the model was made here."""
     reason: str
 
     def to_json(self) -> dict[str, Any]:
@@ -132,17 +144,22 @@ class Puller:
         return await in_thread(self._compare, target.name, remote.manifest)
 
     async def plan_all(self, *, insecure: bool = False, guarded: bool = False) -> list[PullPlan | FailedPlan]:
-        """Return what refreshing every model of the store would fetch; one that fails does not end the others."""
+        """Return what refreshing every model of the store would fetch; one that fails does not end the others.
+
+        No registry is asked for models that were made here.
+        """
         limit = asyncio.Semaphore(_MODELS_AT_A_TIME)
 
         async def plan(name: ModelName) -> PullPlan | FailedPlan:
             async with limit:
+                if await in_thread(self._library.made_here.has, name):
+                    return FailedPlan(name, is_unknown=True, reason="it was made here")
                 try:
                     return await self.plan(str(name), insecure=insecure, guarded=guarded)
                 except PunaError as error:
                     return FailedPlan(name, isinstance(error, ManifestNotFoundError), str(error))
 
-        names = await in_thread(lambda: sorted(self._library.manifests.names(), key=str))
+        names = await in_thread(lambda: sorted(self._library.manifests.names(lambda _, __: None), key=str))
         return list(await asyncio.gather(*(plan(name) for name in names)))
 
     async def close(self) -> None:
@@ -167,6 +184,7 @@ class Puller:
         for attempt in range(_FINAL_ATTEMPTS):
             await self._fetch_blobs(target, remote, report)
             report(Progress("verifying sha256 digest"))
+            await in_thread(self._check_files, remote.manifest)
             report(Progress("writing manifest"))
             is_new = not await in_thread(self._is_current, target.name, remote.manifest)
             unused = await in_thread(self._is_replaced, target.name, remote.manifest)
@@ -181,6 +199,15 @@ class Puller:
         if is_new and (warning := await in_thread(self._warning, remote.manifest)):
             report(Progress(f"warning: {warning}"))
         report(Progress("success"))
+
+    def _check_files(self, manifest: Manifest) -> None:
+        """Raise ``BadManifestError`` unless the model's files are GGUF; what only such a model has is removed."""
+        for layer in (*manifest.of_type(MODEL), *manifest.of_type(PROJECTOR)):
+            try:
+                read_gguf(self._library.blobs.path(layer.digest))
+            except GGUFError as error:
+                self._library.discard(other.digest for other in blobs_of(manifest))
+                raise BadManifestError(f"this is not a model that can be run here: {error}") from None
 
     def _is_current(self, name: ModelName, manifest: Manifest) -> bool:
         """Return whether the name has this manifest already."""

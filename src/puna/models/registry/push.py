@@ -1,8 +1,9 @@
 """Pushes models: the blobs that the registry does not have, then the manifest."""
 
 from collections.abc import AsyncGenerator, Callable
+from pathlib import Path
 
-from puna.errors import ModelNotFoundError
+from puna.errors import BadRequestError, ModelNotFoundError
 from puna.models.manifests import BadManifestError, Layer, Manifest
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.jobs import Jobs, stream
@@ -55,11 +56,19 @@ class Pusher:
 
     async def _push(self, target: Target, report: Report) -> None:
         report(Progress("retrieving manifest"))
-        manifest = await in_thread(self._library.manifests.read, target.name)
+        try:
+            manifest = await in_thread(self._library.manifests.read, target.name)
+        except ModelNotFoundError:
+            if not self._library.is_builtin(target.name):
+                raise
+            raise BadRequestError(
+                f"model '{target.name}' is part of Puna; copy it to a name of your own (puna cp) and push that"
+            ) from None
         for layer in blobs_of(manifest):
             await self._push_blob(target, layer, report)
         report(Progress("pushing manifest"))
         await self._api.put_manifest(target, manifest.raw)
+        await in_thread(self._library.made_here.remove, target.name)
         report(Progress("success"))
 
     async def _push_blob(self, target: Target, layer: Layer, report: Report) -> None:
@@ -79,7 +88,9 @@ class Pusher:
         except InvalidNameError:
             source = None
         candidates = [source] if source else []
-        candidates += [other for other in self._library.manifests.names() if self._has(other, layer.digest, name)]
+        candidates += [
+            other for other in self._library.manifests.names(_pass_over) if self._has(other, layer.digest, name)
+        ]
         for other in candidates:
             if other.host == name.host and (other.namespace, other.model) != (name.namespace, name.model):
                 return f"{other.namespace}/{other.model}"
@@ -93,6 +104,10 @@ class Pusher:
         except (ModelNotFoundError, BadManifestError):
             return False
         return any(layer.digest == digest for layer in manifest.layers)
+
+
+def _pass_over(_: Path, __: OSError) -> None:
+    """Leave out a directory of models that cannot be read."""
 
 
 def _reporter(layer: Layer, report: Report) -> Callable[[int], None]:

@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from puna.models.atomic import AtomicFile
-from puna.models.store import parse_digest
+from puna.models.storage import storage_errors
+from puna.models.store import is_digest, parse_digest
 
 _VERSION = 1
 _BLOCK = 1 << 20
@@ -95,6 +96,7 @@ class RecordStore:
 
     def __init__(self, root: Path) -> None:
         self.directory = root / "puna" / "blobs"
+        self._described = (root / "blobs", root / "puna" / "partial", root / "quarantine")
 
     def load(self, digest: str) -> BlobRecord | None:
         """Return the record, or ``None`` if there is none that can be used."""
@@ -108,19 +110,33 @@ class RecordStore:
         return None
 
     def save(self, record: BlobRecord) -> None:
-        """Write the record. A crash may leave the old one or the new one."""
+        """Write the record; raise ``StorageError``. A crash may leave the old one or the new one."""
         self.write(record.digest, record.encode())
 
     def write(self, digest: str, encoded: bytes) -> None:
         """Write an encoded record."""
-        with AtomicFile(self.directory) as target:
+        path = self._path(digest)
+        with storage_errors(path), AtomicFile(self.directory) as target:
             target.file.write(encoded)
             target.file.flush()
-            target.path.replace(self._path(digest))
+            target.path.replace(path)
 
     def remove(self, digest: str) -> None:
-        """Remove the record if there is one."""
-        self._path(digest).unlink(missing_ok=True)
+        """Remove the record if there is one; raise ``StorageError``."""
+        path = self._path(digest)
+        with storage_errors(path):
+            path.unlink(missing_ok=True)
+
+    def remove_if_gone(self, digest: str) -> None:
+        """Remove the record unless the blob, a part of it, or a damaged one that was put aside is there."""
+        name = self._path(digest).stem
+        if not any((directory / name).exists() for directory in self._described):
+            self.remove(digest)
+
+    def digests(self) -> list[str]:
+        """Return the digests of all blobs that have a record."""
+        names = [path.stem for path in self.directory.iterdir()] if self.directory.is_dir() else []
+        return [parse_digest(name) for name in names if is_digest(name)]
 
     def is_verified(self, digest: str, path: Path) -> bool:
         """Return whether the file is as it was when its bytes were last checked."""

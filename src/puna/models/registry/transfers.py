@@ -1,5 +1,6 @@
 """Everything that goes between this machine's models and registries, put together from the settings."""
 
+import contextlib
 from pathlib import Path
 
 from puna.models.atomic import remove_leftovers
@@ -15,6 +16,7 @@ from puna.models.registry.policy import AccessPolicy
 from puna.models.registry.pull import ModelStore, Puller
 from puna.models.registry.push import Pusher
 from puna.models.registry.upload import UploadStore
+from puna.models.storage import StorageError
 from puna.models.verify import Verifier
 from puna.settings import Settings
 
@@ -49,6 +51,9 @@ class Transfers:
 
     def clean(self) -> int:
         """Remove what processes that were killed left half-written; return how many files. Downloads are kept."""
+        with contextlib.suppress(StorageError):
+            self.keeper.forget_gone()
+        self._uploads.clean()
         return remove_leftovers(self.keeper.records.directory) + remove_leftovers(self._uploads.directory)
 
     async def close(self) -> None:

@@ -1,9 +1,11 @@
 """Sends one blob: in chunks, from where the registry says it stopped, or not at all where it can be mounted."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 import os
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +20,11 @@ from puna.models.registry.options import MIB, TransferOptions
 from puna.models.registry.policy import host_of
 from puna.models.registry.target import Target
 from puna.models.registry.threads import in_thread
+from puna.models.storage import storage_errors
 
 _BLOCK = MIB
+_REMEMBERED = 7 * 86400.0
+"""Seconds after which the registry that everybody runs removes an upload that was not ended."""
 
 
 class UploadLostError(RegistryError):
@@ -40,14 +45,22 @@ class UploadStore:
             return None
 
     def save(self, target: Target, digest: str, location: URL) -> None:
-        """Remember the address."""
-        with AtomicFile(self.directory) as file:
+        """Remember the address; raise ``StorageError``."""
+        path = self._path(target, digest)
+        with storage_errors(path), AtomicFile(self.directory) as file:
             file.file.write(json.dumps({"location": str(location)}).encode())
-            file.publish(self._path(target, digest))
+            file.publish(path)
 
     def remove(self, target: Target, digest: str) -> None:
         """Forget the address."""
         self._path(target, digest).unlink(missing_ok=True)
+
+    def clean(self) -> None:
+        """Remove the addresses of uploads that a registry has forgotten by now."""
+        for path in self.directory.glob("*.json"):
+            with contextlib.suppress(OSError):
+                if path.stat().st_mtime < time.time() - _REMEMBERED:
+                    path.unlink()
 
     def _path(self, target: Target, digest: str) -> Path:
         key = f"{target.base} {target.repository} {digest}"

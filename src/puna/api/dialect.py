@@ -1,0 +1,83 @@
+"""Which dialect a path speaks, and its errors: nothing else writes one, whatever its status, before or in a stream.
+
+The shapes are those of Ollama 0.33 (``{"error": …}``; ``openai.ErrorResponse`` and ``anthropic.ErrorResponse`` under
+``/v1``), which the official clients of each dialect read.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from starlette.responses import Response
+from starlette.types import Scope
+
+from puna.api.errors import Fault, fault_of
+from puna.api.http.request_id import REQUEST_ID
+
+_MEDIA_TYPE = "application/json; charset=utf-8"
+_OPENAI_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    413: "invalid_request_error",
+    414: "invalid_request_error",
+    429: "rate_limit_error",
+    431: "invalid_request_error",
+}
+_ANTHROPIC_TYPES = _OPENAI_TYPES | {413: "request_too_large", 503: "overloaded_error", 529: "overloaded_error"}
+_OTHER_TYPE = "api_error"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """How one dialect tells of a fault: ``body`` makes the object (from the fault and the request's id), ``piece``
+    makes of the object the last piece of a stream that has begun."""
+
+    name: str
+    body: Callable[[Fault, str], Mapping[str, Any]]
+    piece: Callable[[bytes], bytes]
+
+
+def _ollama(fault: Fault, _request_id: str) -> Mapping[str, Any]:
+    return {"error": fault.message}
+
+
+def _openai(fault: Fault, _request_id: str) -> Mapping[str, Any]:
+    kind = _OPENAI_TYPES.get(fault.status, _OTHER_TYPE)
+    return {"error": {"message": fault.message, "type": kind, "param": None, "code": fault.code}}
+
+
+def _anthropic(fault: Fault, request_id: str) -> Mapping[str, Any]:
+    kind = _ANTHROPIC_TYPES.get(fault.status, _OTHER_TYPE)
+    return {"type": "error", "error": {"type": kind, "message": fault.message}, "request_id": f"req_{request_id}"}
+
+
+OLLAMA = Dialect("ollama", _ollama, lambda body: body + b"\n")
+OPENAI = Dialect("openai", _openai, lambda body: b"data: " + body + b"\n\n")
+ANTHROPIC = Dialect("anthropic", _anthropic, lambda body: b"event: error\ndata: " + body + b"\n\n")
+
+_PREFIXES = (("/v1/messages", ANTHROPIC), ("/v1", OPENAI))
+"""The first that a path lies under decides."""
+
+
+def dialect_of(path: str) -> Dialect:
+    """Return the dialect that is spoken under ``path``: Ollama's, where no other is."""
+    return next((dialect for prefix, dialect in _PREFIXES if path == prefix or path.startswith(prefix + "/")), OLLAMA)
+
+
+def error_response(scope: Scope, error: BaseException) -> Response:
+    """Return the response to the request of ``scope``, which failed before its answer began."""
+    fault = fault_of(error)
+    return Response(_body(scope, fault), fault.status, dict(fault.headers), _MEDIA_TYPE)
+
+
+def error_piece(scope: Scope, error: BaseException) -> bytes:
+    """Return the last piece of the stream that answers the request of ``scope``, for an error on the way."""
+    return dialect_of(scope["path"]).piece(_body(scope, fault_of(error)))
+
+
+def _body(scope: Scope, fault: Fault) -> bytes:
+    return orjson.dumps(dialect_of(scope["path"]).body(fault, scope.get(REQUEST_ID, "")))

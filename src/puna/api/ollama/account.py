@@ -1,0 +1,34 @@
+"""What Ollama's clients ask about its cloud, answered as by an Ollama without one: nobody is signed in."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from puna.api.http.responses import json_response
+from puna.errors import PunaError
+
+router = APIRouter()
+
+
+class NotSignedInError(PunaError):
+    """There is no account; the texts are Ollama's."""
+
+    status = 401
+
+
+@router.get("/api/status", tags=["server"])
+async def status_route() -> Response:
+    """Say that there is no cloud."""
+    return json_response({"cloud": {"disabled": True, "source": "env"}})
+
+
+@router.post("/api/me", tags=["server"])
+async def me_route() -> Response:
+    """Say that nobody is signed in."""
+    raise NotSignedInError("unauthorized")
+
+
+@router.post("/api/signout", tags=["server"])
+@router.delete("/api/user/keys/{key}", tags=["server"], include_in_schema=False)
+async def signout_route() -> Response:
+    """Say that nobody is signed in."""
+    raise NotSignedInError("you are not currently signed in")

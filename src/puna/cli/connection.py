@@ -1,0 +1,98 @@
+"""A connection to a server for one command; ``run`` and others start one for themselves when none answers."""
+
+import contextlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from difflib import get_close_matches
+
+import typer
+
+from puna.cli.client import NOT_FOUND, Client, ServerError
+from puna.cli.errors import CommandError
+from puna.cli.store import prepare_models
+from puna.settings import Settings
+
+_START_SECONDS = 30.0
+_STOP_SECONDS = 10.0
+_MISSING = re.compile(r"model '(.+)' not found")
+_LATEST = ":latest"
+
+
+@contextmanager
+def connected(*, start: bool = False) -> Iterator[Client]:
+    """Give a client for a server that answers; explain in one sentence what went wrong otherwise.
+
+    With ``start``, a server is started for as long as the context lasts when none answers on a loopback address.
+    """
+    settings = Settings.from_env()
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(Client(settings))
+        if not client.answers():
+            if not (start and settings.address.is_loopback):
+                raise CommandError(f"no server answers at {settings.address.url}; start one with: puna serve")
+            stack.enter_context(_started(client, settings))
+        try:
+            yield client
+        except ServerError as error:
+            missing = _MISSING.fullmatch(str(error))
+            near = nearest(client, missing[1]) if missing and error.status == NOT_FOUND else ""
+            if not near:
+                raise
+            raise ServerError(f"{error}; did you mean {near}?", error.status) from error
+
+
+def nearest(client: Client, name: str) -> str:
+    """Return the model here whose name is most like ``name``, "" if none is."""
+    try:
+        names = [str(model["name"]).removesuffix(_LATEST) for model in client.get("/api/tags")["models"]]
+    except (CommandError, KeyError, TypeError):
+        return ""
+    return next(iter(get_close_matches(name.removesuffix(_LATEST), names, 1)), "")
+
+
+@contextmanager
+def _started(client: Client, settings: Settings) -> Iterator[None]:
+    if said := prepare_models(settings):
+        typer.echo(said, err=True)
+    with tempfile.TemporaryFile() as log:  # a pipe that nobody reads would hold the server up when it is full
+        server = subprocess.Popen(
+            [sys.executable, "-m", "puna", "serve", "--exit-with-stdin"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=None if settings.debug else log,
+            start_new_session=True,  # a Ctrl-C at the prompt is for the answer, not for the server
+        )
+        try:
+            if not _comes_up(server, client):
+                log.seek(0)
+                said = log.read().decode(errors="replace").strip().removeprefix("Error: ")
+                raise CommandError(f"could not start a server: {said or f'it ended with status {server.returncode}'}")
+            yield
+        finally:
+            _stop(server)
+
+
+def _comes_up(server: "subprocess.Popen[bytes]", client: Client) -> bool:
+    deadline = time.monotonic() + _START_SECONDS
+    while not client.answers():
+        if server.poll() is not None:
+            return False
+        if time.monotonic() > deadline:
+            raise CommandError(f"the server that was started does not answer within {_START_SECONDS:.0f} seconds")
+        time.sleep(0.05)
+    return True
+
+
+def _stop(server: "subprocess.Popen[bytes]") -> None:
+    if server.stdin:
+        server.stdin.close()
+    try:
+        server.wait(_STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        server.kill()
+        server.wait()

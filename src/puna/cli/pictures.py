@@ -1,0 +1,43 @@
+"""Paths of pictures in what somebody types, or drops on the terminal."""
+
+import base64
+import re
+from pathlib import Path
+
+from puna.cli.errors import CommandError
+
+_PATH = re.compile(r"""(?:~?/|\./|\.\./)(?:\\.|[^\s'"\\]|(?<=\S) (?=\S))*?\.(?:jpe?g|png|webp)\b""", re.IGNORECASE)
+_ESCAPED = re.compile(r"\\(.)")
+_MOST_BYTES = 100 << 20
+
+
+def find_pictures(text: str) -> dict[str, Path]:
+    """Return the pictures that ``text`` names and that are there, by the words that name them.
+
+    A path begins with ``/``, ``./``, ``../`` or ``~/``; blanks in it may be escaped, as terminals do, or not.
+    """
+    found: dict[str, Path] = {}
+    for words in _PATH.findall(text):
+        path = Path(_ESCAPED.sub(r"\1", words)).expanduser()
+        try:
+            if path.is_file():
+                found[words] = path
+        except (OSError, ValueError):
+            continue  # no name that a file can have
+    return found
+
+
+def take_pictures(text: str) -> tuple[str, list[str], list[Path]]:
+    """Return ``text`` without the paths of pictures, their bytes in base64, and the paths; raise ``CommandError``."""
+    images = []
+    pictures = find_pictures(text)
+    for words, path in pictures.items():
+        try:
+            if path.stat().st_size > _MOST_BYTES:
+                raise CommandError(f"{path} has more than {_MOST_BYTES >> 20} MiB")
+            images.append(base64.b64encode(path.read_bytes()).decode())
+        except OSError as error:
+            raise CommandError(f"{path} cannot be read: {error.strerror}") from error
+        for quoted in (f"'{words}'", f'"{words}"', words):
+            text = text.replace(quoted, "")
+    return text.strip(), images, list(pictures.values())

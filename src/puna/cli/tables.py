@@ -1,0 +1,56 @@
+"""How commands write what they list."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+_WIDEST = 1000
+_UNITS = ("B", "KB", "MB", "GB", "TB")
+AsJson = Annotated[bool, typer.Option("--json", help="write it as JSON")]
+"""The flag of every command that writes a table."""
+
+
+def print_json(value: Any) -> None:
+    """Write a value as JSON for programs to read."""
+    typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def human_size(size: int) -> str:
+    """Return a number of bytes with a unit of a thousand, as Ollama's lists have it."""
+    value = float(size)
+    for unit in _UNITS:
+        if value < 1000 or unit == _UNITS[-1]:
+            break
+        value /= 1000
+    return f"{value:.0f} {unit}" if value >= 10 or unit == "B" else f"{value:.1f} {unit}"
+
+
+def human_time(moment: datetime) -> str:
+    """Return how far a moment is from now: "3 minutes ago", "4 minutes from now"."""
+    seconds = (moment - datetime.now(UTC)).total_seconds()
+    if seconds > 50 * 365 * 86400:
+        return "Forever"
+    units = ((86400 * 30, "month"), (86400 * 7, "week"), (86400, "day"), (3600, "hour"), (60, "minute"), (1, "second"))
+    size, unit = next((entry for entry in units if round(abs(seconds) / entry[0])), units[-1])
+    count = round(abs(seconds) / size)
+    return f"{count} {unit}{'s' * (count != 1)} {'ago' if seconds < 0 else 'from now'}"
+
+
+def parse_time(text: object) -> datetime:
+    """Return the moment that a server names; Go writes nanoseconds, of which Python knows the first six digits."""
+    return datetime.fromisoformat(str(text))
+
+
+def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Write a table as wide as it is: a terminal breaks long lines, and a pipe has no width that could be filled."""
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="")
+    for title in head:
+        table.add_column(title, no_wrap=True, overflow="ignore")
+    for row in rows:
+        table.add_row(*row)
+    Console(width=_WIDEST, soft_wrap=True, highlight=False, markup=False).print(table)

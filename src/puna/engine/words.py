@@ -1,0 +1,40 @@
+"""What the engine says, made fit for a log and for users: bounded, without control characters, without C++."""
+
+import re
+from collections.abc import Sequence
+
+_LONGEST = 300
+_LONGEST_LINE = 2000
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+")
+_LIBRARY = re.compile(
+    r"\b_Map_base::at|\b(?:unordered_)?map::at|\bvector::|\bbasic_string::|\barray::at|\bdeque::|\bstd::|\bstoi\b|\bstol\b"
+    r"|\bstof\b|\bstod\b|\bbad_(?:alloc|cast|variant_access|optional_access|function_call|array_new_length)\b"
+    r"|\[json\.exception|terminate called|invalid map<"
+)
+"""Words of the C++ library: they name a place in it, and nothing that a user has done."""
+_ABORT = re.compile(r"^(?:\S*[/\\])?([\w.-]+\.\w+:\d+): (.+)$")
+"""ggml's last words, with the path of a source file: ``/…/ggml.c:3355: GGML_ASSERT(…) failed``."""
+UNEXPLAINED = "the engine met with something that it was not made for"
+
+
+def clean(text: str) -> str:
+    """Return a line of the engine as it may stand in a log: printable, on one line, of a bounded length."""
+    text = _CONTROL.sub(" ", text[: _LONGEST_LINE + 1]).rstrip()
+    return text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"
+
+
+def told(text: str) -> str:
+    """Return an error of the engine as a user may read it; ``UNEXPLAINED`` if only its library speaks."""
+    text = " ".join(clean(text).split())
+    if not text or _LIBRARY.search(text):
+        return UNEXPLAINED
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+def last_words(lines: Sequence[str]) -> str:
+    """Return why the engine aborted, out of its last lines (oldest first), or "" if it did not say."""
+    for line in reversed(lines):
+        found = _ABORT.match(line)
+        if found:
+            return f"{told(found[2])} ({found[1]})"
+    return ""

@@ -1,0 +1,26 @@
+"""Text from outside, made fit to be shown: in the log, where it must not look like a line, and in errors."""
+
+import re
+
+_LOGIN = re.compile(r"(?<=://)[^\s/\"']*@|(?<![\w.@/-])[\w.~%+-]+:[^\s/\"'@:]+@(?=[\w.\[-])(?!sha256)")
+"""What stands between ``://`` and ``@``, and ``user:password@`` before a host without a scheme."""
+
+
+def printable(text: str) -> str:
+    """Return ``text`` with an escape in place of each character that is not printed: ends of lines, colours, marks
+    that turn the direction of writing."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
+
+
+def bounded(text: str, limit: int) -> str:
+    """Return ``text`` with at most ``limit`` characters and, where it was longer, word of how many there were."""
+    return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def without_logins(text: str) -> str:
+    """Return ``text`` with ``…`` in place of the user and password of every address in it."""
+    return _LOGIN.sub("…@", text) if "@" in text else text

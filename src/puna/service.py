@@ -1,0 +1,89 @@
+"""What dialects ask of the server behind them: requests and events cross it as plain data.
+
+One process answers here; a cluster's implementation has the same methods.
+"""
+
+from collections.abc import AsyncGenerator, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from puna.inference.embed import Embedded, EmbedRequest, embed
+from puna.inference.events import Event, Started
+from puna.inference.generate import Rendered, generate, load, render
+from puna.inference.requests import GenerationRequest
+from puna.models.model import Model
+from puna.scheduler.lease import Caller
+from puna.scheduler.lender import Lender
+from puna.scheduler.options import RunnerOptions
+from puna.telemetry.log import log_record
+from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
+
+
+class Service(Protocol):
+    """Everything that a dialect's routes need of models in memory. All methods raise ``PunaError``."""
+
+    def generate(
+        self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
+    ) -> AsyncGenerator[list[Event], None]:
+        """Yield the events of one answer; closing the iterator ends it."""
+        ...
+
+    async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
+        """Return the prompt that ``generate`` would send."""
+        ...
+
+    async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
+        """Return the vectors of texts."""
+        ...
+
+    async def load(self, model: Model, options: RunnerOptions, caller: Caller, keep_alive: float | None) -> Started:
+        """Bring a model into memory."""
+        ...
+
+    async def unload(self, model: Model) -> None:
+        """Take a model out of memory as soon as no request uses it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalService:
+    """The service of this process. ``subscribers`` are told of each request that is over."""
+
+    scheduler: Lender
+    subscribers: Sequence[Subscriber] = (log_record,)
+
+    def generate(
+        self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
+    ) -> AsyncGenerator[list[Event], None]:
+        """See ``Service``."""
+        return generate(self.scheduler, request, keep_alive, caller, self._record(request.model, caller, dialect))
+
+    async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
+        """See ``Service``."""
+        return await render(self.scheduler, request, keep_alive, caller)
+
+    async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
+        """See ``Service``."""
+        record = self._record(request.model, caller, dialect)
+        try:
+            result = await embed(self.scheduler, request, keep_alive=keep_alive, caller=caller)
+        except Exception as error:
+            record.end(FAILED, type(error).__name__)
+            raise
+        else:
+            record.ready, record.prompt, record.cut = result.load_duration, result.prompt_tokens, result.dropped_tokens
+            record.end(DONE)
+            return result
+        finally:
+            record.end(GONE)
+
+    async def load(self, model: Model, options: RunnerOptions, caller: Caller, keep_alive: float | None) -> Started:
+        """See ``Service``."""
+        return await load(self.scheduler, model, options, keep_alive, caller)
+
+    async def unload(self, model: Model) -> None:
+        """See ``Service``."""
+        await self.scheduler.unload(model)
+
+    def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
+        return Record(caller.id, str(model.name), dialect, self.subscribers)

@@ -1,0 +1,48 @@
+"""A record of each request: made when it comes in, filled while it runs, published once when it is over."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+Subscriber = Callable[["Record"], None]
+"""Is told of each request that is over. It must be quick, and must not raise."""
+
+DONE, FAILED, GONE = "done", "failed", "gone"
+"""How a request may end: answered, with an error, or left by its client (or cancelled)."""
+
+
+@dataclass(slots=True)
+class Record:
+    """One request, without a word of what was said. Times are in nanoseconds, counts in tokens.
+
+    ``ready`` is the time until it had a slot of a loaded model (waiting and loading), ``first`` that until the first
+    piece of its answer, ``duration`` that until its end. ``cached`` of the ``prompt`` were known to the engine, ``cut``
+    were left out of it because the context could not hold them.
+    """
+
+    id: str
+    model: str
+    dialect: str
+    subscribers: Sequence[Subscriber] = ()
+    started: int = field(default_factory=time.perf_counter_ns)
+    ready: int = 0
+    first: int = 0
+    duration: int = 0
+    prompt: int = 0
+    cached: int = 0
+    cut: int = 0
+    generated: int = 0
+    outcome: str = ""
+    error: str = ""
+
+    def elapsed(self) -> int:
+        """Return the nanoseconds since the request came in."""
+        return time.perf_counter_ns() - self.started
+
+    def end(self, outcome: str, error: str = "") -> None:
+        """Publish the request as over, unless it is already."""
+        if self.outcome:
+            return
+        self.outcome, self.error, self.duration = outcome, error, self.elapsed()
+        for subscriber in self.subscribers:
+            subscriber(self)

@@ -1,0 +1,112 @@
+"""Chat templates inside a GGUF that the engine cannot read, or that do not come to an end."""
+
+import hashlib
+import struct
+import time
+from typing import Any
+
+import pytest
+from tests.conftest import Serve
+from tests.server import Server
+from tests.system import require_native
+
+from puna import builtin
+from puna.models.library import Library
+
+HI = [{"role": "user", "content": "hi"}]
+FEW = {"num_predict": 3}
+LOOP = "{% for i in range(100000) %}{% for j in range(100000) %}a{% endfor %}{% endfor %}"
+UNREADABLE = {
+    "with": "{% with a = 1 %}{{ messages[0].content }}{% endwith %}",
+    "raw": "{% raw %}{{ x }}{% endraw %}",
+    "keywords": "{{ dict(**messages[0]) }}",
+    "syntax": "{% if %}",
+    "raises": "{{ raise_exception('boom') }}",
+    "deep": "{{ " + "(" * 20000 + "1" + ")" * 20000 + " }}",
+    "recursion": "{% macro m() %}{{ m() }}{% endmacro %}{{ m() }}",
+}
+BOMBS = {
+    "loop": LOOP,
+    "memory": "{{ 'a' * 10000000000 }}",
+    "doubling": "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}"
+    "{% for i in range(34) %}{% set ns.x = ns.x + ns.x %}{% endfor %}{{ ns.x }}",
+    "later turns": "{% if messages|length > 5 %}" + LOOP + "{% endif %}{{ messages[0].content }}",
+    "tools": "{% if tools %}" + LOOP + "{% endif %}{{ messages[0].content }}",
+    "without thinking": "{% if enable_thinking is defined and not enable_thinking %}"
+    + LOOP
+    + "{% endif %}{{ messages[0].content }}",
+}
+
+
+def make(server: Server, name: str, jinja: str, **more: Any) -> None:
+    """Make a model of cria's weights with another Jinja template, padded so that the weights stay aligned."""
+    data = Library(builtin.STORE).get(builtin.CRIA).path.read_bytes()
+    key = b"tokenizer.chat_template" + struct.pack("<I", 8)
+    at = data.index(key) + len(key)
+    (size,) = struct.unpack_from("<Q", data, at)
+    text = jinja.encode()
+    text += b"{#" + b"x" * ((size - len(text) - 4) % 32) + b"#}"
+    data = data[:at] + struct.pack("<Q", len(text)) + text + data[at + 8 + size :]
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    assert server.post(f"/api/blobs/{digest}", data).status_code in (200, 201)
+    server.ask("/api/create", {"model": name, "files": {"m.gguf": digest}, "stream": False} | more)
+
+
+@pytest.fixture(params=["portable", "native"])
+def any_engine(request: pytest.FixtureRequest, serve: Serve) -> Server:
+    return serve({"PUNA_ENGINE": require_native()} if request.param == "native" else {})
+
+
+@pytest.mark.parametrize("template", UNREADABLE.values(), ids=UNREADABLE)
+def test_all_but_its_own_template_works(any_engine: Server, template: str) -> None:
+    make(any_engine, "bad", template)
+    asked = {"model": "bad", "prompt": "hi", "stream": False, "options": FEW}
+    assert any_engine.ask("/api/generate", asked | {"raw": True})["eval_count"] == 3
+    assert any_engine.ask("/api/generate", asked | {"template": "{{ .Prompt }}"})["eval_count"] == 3
+    assert len(any_engine.ask("/api/embed", {"model": "bad", "input": "hi"})["embeddings"]) == 1
+    for stream in (True, False):
+        answer = any_engine.post("/api/chat", {"model": "bad", "messages": HI, "stream": stream})
+        assert answer.status_code == 400, answer.text
+        assert "the chat template inside the model cannot be used: " in answer.json()["error"]
+        assert "::" not in answer.json()["error"]
+
+
+def test_a_model_with_a_template_of_its_own_works(any_engine: Server) -> None:
+    make(any_engine, "own", UNREADABLE["with"], template="{{ .Prompt }}")
+    assert any_engine.ask("/api/chat", {"model": "own", "messages": HI, "stream": False, "options": FEW})["done"]
+
+
+@pytest.mark.parametrize("template", BOMBS.values(), ids=BOMBS)
+def test_a_bomb_is_a_bad_request_and_bounded(any_engine: Server, template: str) -> None:
+    make(any_engine, "bomb", template)
+    started = time.monotonic()
+    answer = any_engine.post("/api/chat", {"model": "bomb", "messages": HI, "stream": False})
+    assert answer.status_code == 400, answer.text
+    assert "than a template may" in answer.json()["error"]
+    assert time.monotonic() - started < 40, "three seconds of the processor, however busy it is"
+    assert any_engine.ask("/api/chat", {"model": "cria", "messages": HI, "stream": False, "options": FEW})["done"]
+
+
+def test_a_trial_is_made_once(serve: Serve) -> None:
+    server = serve()
+    make(server, "bad", UNREADABLE["with"])
+    asked = {"model": "bad", "messages": HI, "stream": False}
+    reason = server.post("/api/chat", asked).json()["error"]
+    (kept,) = (server.world.home / ".puna" / "templates").iterdir()
+    changed = kept.stat().st_mtime_ns
+    server.stop()
+    again = serve(world=server.world)
+    assert again.post("/api/chat", asked).json()["error"] == reason
+    assert kept.stat().st_mtime_ns == changed
+
+
+def test_a_bomb_that_waits_for_its_word_ends_with_its_sender(serve: Serve) -> None:
+    server = serve()
+    make(server, "late", "{% if messages[-1].content == 'now' %}" + LOOP + "{% endif %}{{ messages[-1].content }}")
+    body = {"model": "late", "messages": HI, "stream": False, "options": FEW}
+    assert server.ask("/api/chat", body)["done"]
+    # A format has the prompt rendered apart from its answer.
+    answer = server.post("/api/chat", body | {"messages": [{"role": "user", "content": "now"}], "format": "json"})
+    assert answer.status_code == 400, answer.text
+    assert "did not come to an end within 10 seconds" in answer.json()["error"]
+    assert server.ask("/api/chat", body)["done"]

@@ -1,0 +1,98 @@
+"""The description of the API: every reference leads somewhere, every example works."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.server import Server
+
+from puna.api.ollama.examples import BODIES, PARAMETERS
+
+NEED_A_REGISTRY = {("post", "/api/pull"), ("post", "/api/push")}
+LONG = {"model": "cria", "prompt": "x", "options": {"num_predict": 20000, "ignore_eos": True}}
+
+
+@pytest.fixture(scope="module")
+def document(shared_server: Server) -> dict[str, Any]:
+    described: dict[str, Any] = shared_server.get("/openapi.json").json()
+    return described
+
+
+def operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, Any]]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield method, path, operation
+
+
+def references(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for item in value.values():
+            yield from references(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from references(item)
+
+
+def test_references_lead_somewhere(document: dict[str, Any]) -> None:
+    found = set(references(document))
+    assert "#/components/schemas/MessageBody" in found
+    for reference in found:
+        target: Any = document
+        for part in reference.removeprefix("#/").split("/"):
+            target = target[part]
+
+
+def test_statuses_are_those_that_there_are(document: dict[str, Any]) -> None:
+    for method, path, operation in operations(document):
+        statuses = set(operation["responses"])
+        assert {"200", "401", "403", "500", "503"} <= statuses, path
+        assert "422" not in statuses
+        assert ("413" in statuses) == ("requestBody" in operation), (method, path)
+
+
+def test_routes_have_names_of_their_own(document: dict[str, Any]) -> None:
+    named = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(set(named)) == len(named)
+    assert "post_api_chat" in named
+    for _, path, operation in operations(document):
+        assert operation["summary"], path
+        assert "Route" not in operation["summary"], path
+
+
+def test_streams_are_described(document: dict[str, Any]) -> None:
+    content = document["paths"]["/api/chat"]["post"]["responses"]["200"]["content"]
+    assert set(content) == {"application/x-ndjson", "application/json"}
+
+
+def test_every_body_has_an_example(document: dict[str, Any]) -> None:
+    bodies = {
+        (method, path): operation["requestBody"]["content"]["application/json"]["example"]
+        for method, path, operation in operations(document)
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+    }
+    assert bodies == dict(BODIES)
+
+
+def test_every_example_works(server: Server) -> None:
+    for (method, path), body in BODIES.items():
+        if (method, path) not in NEED_A_REGISTRY:
+            response = server.request(method, path, dict(body))
+            assert response.status_code == 200, (path, response.text)
+            assert '"error"' not in response.text, (path, response.text)
+
+
+def test_every_parameter_works(document: dict[str, Any], server: Server) -> None:
+    names = {
+        entry["name"]: entry["example"] for _, _, one in operations(document) for entry in one.get("parameters", ())
+    }
+    assert names == dict(PARAMETERS)
+    path = f"/api/blobs/{names['digest']}"
+    assert server.post(path, b"hello").status_code == 201
+    assert server.request("HEAD", path).status_code == 200
+    (server.world.models / "blobs" / names["digest"].replace(":", "-")).unlink()
+    with server.session.post(
+        f"{server.url}/api/generate", json=LONG, headers={"X-Request-Id": names["request_id"]}, stream=True, timeout=60
+    ):
+        assert server.request("DELETE", f"/api/queue/{names['request_id']}").status_code == 200

@@ -1,0 +1,44 @@
+"""The engine's words as users and logs get them."""
+
+import pytest
+
+from puna.engine.words import UNEXPLAINED, clean, last_words, told
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "_Map_base::at",
+        "map::at",
+        "vector::_M_range_check: __n (which is 5) >= this->size() (which is 2)",
+        "basic_string::substr: __pos (which is 9) > this->size() (which is 1)",
+        "std::bad_alloc",
+        "stoi",
+        "[json.exception.type_error.302] type must be string, but is null",
+        "",
+        "\x07",
+    ],
+)
+def test_cpp_is_not_told(text: str) -> None:
+    assert told(text) == UNEXPLAINED
+
+
+@pytest.mark.parametrize("text", ["unable to load model", "Failed to parse grammar", "a restoing map of the town"])
+def test_what_means_something_is_told(text: str) -> None:
+    assert told(text) == text
+
+
+def test_what_comes_from_a_file_is_bounded_and_on_one_line() -> None:
+    assert clean("a\x1b[31mred\r\nb\x00 ") == "a [31mred b"
+    assert len(clean("x" * 100_000)) == 2001
+    assert len(told("x" * 100_000)) == 301
+
+
+def test_an_abort_is_told_without_its_path() -> None:
+    lines = [
+        "0.1 E something before",
+        "/workspace/thirdparty/llama.cpp/ggml/src/ggml.c:3355: GGML_ASSERT(ggml_can_mul_mat(a, b)) failed",
+        "",
+    ]
+    assert last_words(lines) == "GGML_ASSERT(ggml_can_mul_mat(a, b)) failed (ggml.c:3355)"
+    assert last_words(["0.1 W nothing of the kind"]) == ""

@@ -1,0 +1,52 @@
+"""Grammars that callers write: read, and bounded, before the engine follows them."""
+
+import pytest
+
+from puna.inference.format.gbnf import GrammarError
+from puna.inference.format.gbnf_cost import check_grammar
+
+JSON = r"""
+root   ::= object # a comment
+value  ::= object | array | string | number | ("true" | "false" | "null") ws
+object ::= "{" ws ( string ":" ws value ("," ws string ":" ws value)* )? "}" ws
+array  ::= "[" ws ( value ("," ws value)* )? "]" ws
+string ::= "\"" ( [^"\\\x7F\x00-\x1F] | "\\" (["\\bfnrt] | "u" [0-9a-fA-F]{4}) )* "\"" ws
+number ::= ("-"? ([0-9] | [1-9] [0-9]{0,15})) ("." [0-9]+)? ([eE] [-+]? [0-9] [1-9]{0,15})? ws
+ws     ::= | " " | "\n" [ \t]{0,20}
+"""
+DOUBLING = "root ::= a0\n" + "".join(f"a{n} ::= a{n + 1} | a{n + 1} a{n + 1}\n" for n in range(40)) + 'a40 ::= "a"'
+
+
+@pytest.mark.parametrize("grammar", [JSON, 'root ::= "yes" | "no"', 'root ::= [^a] . "é日"{2,}', "root ::= [a-z]+ # x"])
+def test_grammar_is_taken(grammar: str) -> None:
+    check_grammar(grammar)
+
+
+@pytest.mark.parametrize(
+    ("grammar", "reason"),
+    [
+        ('root ::= "a"{5,2}', "bounds exchanged"),
+        ('root ::= "a"{1001}', "more than 1000"),
+        ("root ::= " + '"a"{1000} ' * 30, "too large"),
+        ("root ::= x", "the rule x is not there"),
+        ('x ::= "a"', "no rule root"),
+        ('root ::= root "a"', "begins with itself"),
+        ('root ::= ("a"*)*', "begins with itself"),
+        ('root ::= "a', "line 1"),
+        ('root ::= "a"\nroot ::= "b"', "twice"),
+        ("%llguidance {}\nstart: /a/", "line 1"),
+        ("root ::= " + "(" * 60 + '"a"' + ")" * 60, "groups"),
+        ("root ::= " + "a" * 70_000, "longer than"),
+        (
+            "root ::= a0\n" + "".join(f"a{n} ::= a{n + 1} | a{n + 1} a{n + 1}\n" for n in range(40)) + 'a40 ::= "a"',
+            "ways",
+        ),
+        ('root ::= "a" root "b" | "a" root "c" | ""', "ways at once"),
+        ('root ::= "x" s\ns ::= "a" s "b" | "a" s "c" | ""', "ways at once"),
+    ],
+)
+def test_grammar_that_cannot_be_followed_within_measure_is_refused(grammar: str, reason: str) -> None:
+    with pytest.raises(GrammarError, match=r"^option 'grammar': ") as caught:
+        check_grammar(grammar)
+    assert reason in str(caught.value)
+    assert caught.value.status == 400

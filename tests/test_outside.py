@@ -1,0 +1,54 @@
+"""Text from outside: what would forge, hide, fill or betray does not get through."""
+
+import time
+
+import pytest
+
+from puna.outside import bounded, printable, without_logins
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain text, 中文, ñ 🙂", "plain text, 中文, ñ 🙂"),
+        ("a\nb\r\n", r"a\nb\r\n"),
+        ("\x1b[31mred\x9b", r"\x1b[31mred\x9b"),
+        ("a\u202eb\u2028c", r"a\u202eb\u2028c"),
+        ("\ud800", r"\ud800"),
+        ("\0", r"\x00"),
+    ],
+)
+def test_printable(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    assert printable(text).isprintable()
+
+
+def test_bounded() -> None:
+    assert bounded("abc", 3) == "abc"
+    assert bounded("abcd", 3) == "abc… (4 characters)"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("no address", "no address"),
+        ("'http://bob:hunter2@host:1/x' is wrong", "'http://…@host:1/x' is wrong"),
+        ("https://token@host/x", "https://…@host/x"),
+        ("bob:hunter2@127.0.0.1:1/library/x", "…@127.0.0.1:1/library/x"),
+        ("OLLAMA_HOST: 'bob:hunter2@[::1]'", "OLLAMA_HOST: '…@[::1]'"),
+        ("http://a:b@h, http://c:d@i", "http://…@h, http://…@i"),
+        ("http://bob:p@ss@host", "http://…@host"),
+        ("llama:1b@sha256:" + "0" * 64, "llama:1b@sha256:" + "0" * 64),
+        ("someone@example.com", "someone@example.com"),
+        ("http://host:11434/x", "http://host:11434/x"),
+    ],
+)
+def test_without_logins(text: str, shown: str) -> None:
+    assert without_logins(text) == shown
+
+
+@pytest.mark.parametrize("text", ["a:" * 2000 + "@", "://" * 2000 + "@", "a" * 4000 + "@", "%" * 4000 + ":@"])
+def test_hostile_text_takes_no_time(text: str) -> None:
+    began = time.perf_counter()
+    without_logins(text)
+    assert time.perf_counter() - began < 1
