@@ -21,7 +21,7 @@ from puna.models.create.sources import (
 )
 from puna.models.gguf import GGUFFile
 from puna.models.library import Library
-from puna.models.loadable import LoadCheck, UnknownArchitectureError, anything, try_to_load
+from puna.models.loadable import LoadCheck, UnsupportedModelError, anything, try_to_load
 from puna.models.manifests import Layer, make_manifest
 from puna.models.storage import storage_errors
 from puna.names import ModelName
@@ -86,7 +86,6 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     layers = _in_order(_with_own(job, layers, recipe))
     config = _config(weights, recipe, [gguf for _, gguf in drafts])
     config_layer = job.add(manifests.CONFIG_TYPE, config.encode([layer.digest for layer in layers]))
-    _mention_unused(job, config)
     job.say("writing manifest")
     job.check()
     job.library.put(name, make_manifest(config_layer, tuple(layers)), made_here=True)
@@ -101,7 +100,7 @@ def _try_to_load(job: Job, recipe: Recipe, weights: Weights, adapters: list[Laye
     warning = ""
     try:
         try_to_load([*models, *adapters, *weights.of_type(manifests.PROJECTOR)], job.library.blobs, job.load_check)
-    except UnknownArchitectureError as error:
+    except UnsupportedModelError as error:
         warning = str(error)
     if {layer.digest for layer in models} <= set(recipe.files.values()):
         job.say("parsing GGUF")
@@ -147,9 +146,3 @@ def _config(weights: Weights, recipe: Recipe, drafts: list[GGUFFile]) -> ModelCo
         renderer=recipe.renderer or config.renderer,
         parser=recipe.parser or config.parser,
     )
-
-
-def _mention_unused(job: Job, config: ModelConfig) -> None:
-    """Say which parts of the model are kept for other programs and change nothing here."""
-    if "draft" in config.extra:
-        job.say("keeping the DRAFT model for other programs: Puna does not use it")
