@@ -133,6 +133,8 @@ class Server:
         self.world = world
         self.faults_expected = False
         """Whether tracebacks in the log are part of the test."""
+        self.patience = 60.0
+        """Seconds for which an answer may take to begin, and to go on."""
         self.log_path = world.root / "log"
         commands = [*([f"ulimit -n {files}"] if files else []), *([before] if before else [])]
         limited = ["sh", "-c", "; ".join([*commands, 'exec "$0" "$@"'])] if commands else []
@@ -173,7 +175,7 @@ class Server:
     def request(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
         """Send one request; ``body`` is sent as JSON unless it is bytes."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body)
-        return self.session.request(method, self.url + path, data=data, timeout=60, **more)
+        return self.session.request(method, self.url + path, data=data, timeout=self.patience, **more)
 
     def get(self, path: str, **more: Any) -> requests.Response:
         """Send a GET request."""
@@ -199,7 +201,7 @@ class Server:
         """Yield the objects of a streamed answer as they come; closing it closes the connection."""
         with (
             requests.Session() as session,
-            session.post(self.url + path, json=body, stream=True, timeout=60) as response,
+            session.post(self.url + path, json=body, stream=True, timeout=self.patience) as response,
         ):
             assert response.status_code == 200, response.text
             assert response.headers["content-type"] == "application/x-ndjson"

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from puna.outside import bounded, printable, without_logins
+from puna.outside import bounded, listed, printable, without_logins
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,12 @@ def test_printable(text: str, shown: str) -> None:
 def test_bounded() -> None:
     assert bounded("abc", 3) == "abc"
     assert bounded("abcd", 3) == "abc… (4 characters)"
+
+
+def test_listed() -> None:
+    assert listed(["strem", "größe", "a, b", "x: all is well\n"]) == r"strem, größe, 'a, b', 'x: all is well\n'"
+    assert listed(["k" * 5000]) == f"'{'k' * 100}… (5000 characters)'"
+    assert listed([f"k{i}" for i in range(100_000)]).endswith("k18, k19 and 99980 more")
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,13 @@ def test_many_texts_in_their_order(server: Server) -> None:
         assert together[index] == pytest.approx(alone, abs=5e-3)  # rounding differs with the batch's size
 
 
+@pytest.mark.parametrize("batch", [501, 250])
+def test_a_batch_need_not_be_so_many_tokens_for_each_slot(serve: Serve, batch: int) -> None:
+    server = serve({"OLLAMA_NUM_PARALLEL": "4"})
+    texts = ["one", "one and two"]
+    assert len(embed(server, input=texts, options={"num_batch": batch})["embeddings"]) == 2
+
+
 def test_requests_at_the_same_time_do_not_mix(server: Server) -> None:
     texts = ["one", "one and two", "one and two and three and four and five", "one, " * 30]
     alone = [embed(server, input=text)["embeddings"][0] for text in texts]

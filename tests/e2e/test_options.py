@@ -32,6 +32,7 @@ VALUES: dict[str, Any] = {
     "use_mmap": False,
     "use_mlock": False,
     "numa": False,
+    "draft_num_predict": 4,
     "xtc_probability": 0.5,
     "xtc_threshold": 0.1,
     "dry_multiplier": 0.8,

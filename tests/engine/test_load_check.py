@@ -17,7 +17,7 @@ from puna.engine import load_check
 from puna.engine.load_check import check_load
 from puna.engine.reasons import is_fault_of_files, reason_of
 from puna.models.library import Library
-from puna.models.loadable import ModelFiles, UnknownArchitectureError, UnloadableError
+from puna.models.loadable import ModelFiles, UnloadableError, UnsupportedModelError
 from puna.models.split import linked_parts
 
 Lie = Callable[[Parts], None]
@@ -151,7 +151,7 @@ def test_what_is_wrong_is_said_in_plain_words(model: Path, lie: Lie, reason: str
     with pytest.raises(UnloadableError, match=reason) as caught:
         check_load(ModelFiles(model))
     assert caught.value.status == 400
-    assert not isinstance(caught.value, UnknownArchitectureError)
+    assert not isinstance(caught.value, UnsupportedModelError)
     assert "error loading" not in str(caught.value) and "::" not in str(caught.value)
 
 
@@ -170,7 +170,7 @@ def test_an_architecture_that_is_not_known_is_told_apart(model: Path) -> None:
     parts = take_apart(model.read_bytes())
     parts.put("general.architecture", STRING, b"of-tomorrow")
     model.write_bytes(put_together(parts))
-    with pytest.raises(UnknownArchitectureError, match="unknown model architecture: 'of-tomorrow'"):
+    with pytest.raises(UnsupportedModelError, match="does not know the architecture 'of-tomorrow'"):
         check_load(ModelFiles(model))
 
 

@@ -16,7 +16,6 @@ from puna.inference.output.stop import StopParser, text_of
 from puna.inference.prepare import Prepared
 from puna.inference.text_decoder import TextDecoder
 
-_BEFORE_ANSWER = "\n\n"
 _LEAST_ANSWER = 16
 """Tokens of the context that are left for the answer and the tag before it."""
 
@@ -76,7 +75,7 @@ def _up_to(tag: StopParser, event: Mapping[str, Any]) -> dict[str, Any]:
 async def _formatted(
     client: EngineClient, prepared: Prepared, raw: str, thoughts: Finished | None
 ) -> AsyncGenerator[list[Said], None]:
-    said = raw + prepared.closing + _BEFORE_ANSWER if thoughts else ""
+    said = raw + prepared.resume if thoughts else prepared.opening
     body = dict(prepared.body)
     body["prompt"] = await _extended(client, body["prompt"], said)
     if thoughts:
