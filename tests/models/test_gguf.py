@@ -157,7 +157,7 @@ def test_a_large_vocabulary_is_skipped(write: Any) -> None:
     model = read_gguf(path)
     most = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert most < 2 * path.stat().st_size, "no text of its 48,000 was made"
+    assert most < 3 * path.stat().st_size, "no text of its 48,000 was made"
     assert len(model.metadata["tokenizer.ggml.merges"]) == 32_000  # type: ignore[arg-type]
 
 
