@@ -49,7 +49,7 @@ def capabilities(model: Model) -> tuple[str, ...]:
         tools = bool(_JINJA_TOOLS.search(gguf.chat_template))
         thinking = bool(_JINJA_THINKING.search(gguf.chat_template))
     insert = insert or bool(fim_tokens(gguf))
-    found += ["vision"] * bool(model.projectors)
+    found += model.senses
     found += ["tools"] * tools + ["insert"] * insert + ["thinking"] * thinking
     return tuple(found)
 

@@ -13,6 +13,7 @@ from puna.inference.capabilities import fim_tokens, parse_template, require
 from puna.inference.engine_body import chat_body, common_body, logprobs_for_completion
 from puna.inference.engine_events import ChatDecoder, decode_completion
 from puna.inference.events import Said, Truncation
+from puna.inference.media.placing import with_marks
 from puna.inference.output.events import OutputParser
 from puna.inference.output.thinking import ThinkingParser
 from puna.inference.output.tools import ToolCallParser
@@ -68,7 +69,7 @@ async def prepare(request: GenerationRequest, client: EngineClient, context: int
     """Return the engine call for a request; raise an error with status 400 for what the model or context cannot do."""
     match request.input:
         case Completion():
-            return await _completion(request, client, context, request.input.prompt)
+            return await _completion(request, client, context, request.input)
         case Infill():
             return await _infill(request, client, context, request.input)
         case Conversation():
@@ -206,7 +207,7 @@ _USUAL_TAGS = ("<think>", "</think>")
 def _template_message(message: Message, marker: str) -> TemplateMessage:
     return TemplateMessage(
         role=message.role,
-        content=marker * len(message.images) + message.content,
+        content=with_marks(message.content, message.images, message.places, marker),
         thinking=message.thinking,
         tool_calls=tuple(TemplateToolCall(call.name, call.arguments, call.id) for call in message.tool_calls),
         tool_name=message.tool_name,
@@ -252,13 +253,16 @@ async def _continuation(
     return _parsed(prepared, request, conversation, template)
 
 
-async def _completion(request: GenerationRequest, client: EngineClient, context: int, prompt: str) -> Prepared:
-    images = list(request.input.images) if isinstance(request.input, Completion) else []
+async def _completion(
+    request: GenerationRequest, client: EngineClient, context: int, completion: Completion
+) -> Prepared:
+    prompt, images = completion.prompt, list(completion.images)
     if not images:
         return await _from_text(request, client, context, prompt)
     marker = await _media_marker(client, [Message(role="user", images=tuple(images))])
     counted = await _fitting(client, context, prompt, images)
-    return await _from_text(request, client, context, marker * len(images) + prompt, images, counted=counted)
+    marked = with_marks(prompt, images, completion.places, marker)
+    return await _from_text(request, client, context, marked, images, counted=counted)
 
 
 async def _fitting(client: EngineClient, context: int, text: str, images: list[bytes]) -> int:

@@ -23,7 +23,11 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    ``images`` are its pictures and sounds, which their first bytes tell apart, and ``places`` where in ``content`` each
+    goes, in characters; all before it if ``places`` is empty.
+    """
 
     role: str
     content: str = ""
@@ -32,6 +36,7 @@ class Message:
     tool_name: str = ""
     tool_call_id: str = ""
     images: tuple[bytes, ...] = ()
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +49,11 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """Text to go on with, as it is."""
+    """Text to go on with, as it is; ``images`` and ``places`` are as in ``Message``."""
 
     prompt: str
     images: tuple[bytes, ...] = ()
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
