@@ -1,9 +1,5 @@
-"""A projector that hears, of random weights and made in a moment, and sounds for it."""
+"""A projector that hears, of random weights and made in a moment."""
 
-import io
-import math
-import struct
-import wave
 from pathlib import Path
 
 import gguf
@@ -53,15 +49,3 @@ def write_ears(path: Path, text_width: int) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
-
-
-def wav(hertz: float, seconds: float = 0.5, rate: int = 16000) -> bytes:
-    """Return a tone as WAV."""
-    samples = [round(12000 * math.sin(2 * math.pi * hertz * step / rate)) for step in range(round(seconds * rate))]
-    written = io.BytesIO()
-    with wave.open(written, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(rate)
-        file.writeframes(struct.pack(f"<{len(samples)}h", *samples))
-    return written.getvalue()

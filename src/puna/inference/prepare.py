@@ -119,7 +119,7 @@ async def _chat(request: GenerationRequest, client: EngineClient, context: int, 
         messages, truncation = await fit(messages, count, context, truncate=request.truncate)
         tokens = 0 if request.shift else await count(messages)
     body = chat_body(request, replace(conversation, messages=messages), think)
-    if request.has_format:
+    if request.has_format or (marker and (await client.apply_template(body)).endswith(marker)):
         # The chat endpoint's own grammars leave keywords out in silence; those of /completion do not.
         images = [image for message in messages for image in message.images]
         text = await client.apply_template(body)
@@ -308,6 +308,9 @@ async def _from_text(
 ) -> Prepared:
     """Return the call for a text, cut to the context unless it has images; then ``counted`` are its tokens."""
     if images:
+        marker = await _media_marker(client, [Message(role="user", images=tuple(images))])
+        if prompt.endswith(marker):  # the engine goes on from a token of text only, and crashes without one
+            prompt, counted = f"{prompt}\n", counted + 1
         data = [base64.b64encode(image).decode() for image in images]
         truncation = None
         content: Any = {"prompt_string": prompt, "multimodal_data": data}

@@ -36,6 +36,10 @@ class SoundError(BadRequestError):
     """What should be sound is none that can be heard."""
 
 
+class _FaultError(Exception):
+    """Why sound cannot be read."""
+
+
 def check_sound(data: bytes, name: str = "a sound") -> None:
     """Raise ``SoundError``, which calls it ``name``, for sound that is damaged, empty or too long.
 
@@ -48,9 +52,10 @@ def check_sound(data: bytes, name: str = "a sound") -> None:
         measure = _mpeg
     try:
         seconds = measure(data)
-    except (struct.error, ValueError, IndexError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "its header is damaged"
-        raise SoundError(f"{name} cannot be read: {reason}") from None
+    except _FaultError as error:
+        raise SoundError(f"{name} cannot be read: {error}") from None
+    except (struct.error, ValueError, IndexError):
+        raise SoundError(f"{name} cannot be read: its header is damaged") from None
     if seconds <= 0:
         raise SoundError(f"{name} cannot be read: there is nothing in it")
     if seconds > MAX_SECONDS:
@@ -59,18 +64,18 @@ def check_sound(data: bytes, name: str = "a sound") -> None:
 
 def _wave(data: bytes) -> float:
     """Return the seconds of a WAV file; one that was written as a stream says a size that it has not."""
-    at, bytes_per_second = 12, 0
+    at, bytes_per_second = 12, 0  # after the name of the container, its size, and that of the form
     while at + 8 <= len(data):
         kind, size = struct.unpack_from("<4sI", data, at)
         at += 8
         if kind == b"fmt ":
             bytes_per_second = _wave_rate(data, at, size)
         elif kind == b"data":
-            if not bytes_per_second:
+            if bytes_per_second <= 0:
                 break
             return min(int(size), len(data) - at) / bytes_per_second
         at += size + size % 2
-    raise ValueError("its header is damaged")
+    raise _FaultError("its header is damaged")
 
 
 def _wave_rate(data: bytes, at: int, size: int) -> int:
@@ -78,18 +83,18 @@ def _wave_rate(data: bytes, at: int, size: int) -> int:
     if form == _EXTENSIBLE and size >= 40:
         (form,) = struct.unpack_from("<H", data, at + 24)
     if form not in _WAVE_FORMATS:
-        raise ValueError(f"it is a WAV of kind {form}, which is not supported")
+        raise _FaultError(f"it is a WAV of kind {form}, which is not supported")
     return int(rate * (channels * bits // 8 or block))
 
 
 def _flac(data: bytes) -> float:
     """Return the seconds of a FLAC file, whose first block tells its rate and how many samples there are."""
     if data[4] & 0x7F:
-        raise ValueError("its header is damaged")
+        raise _FaultError("its header is damaged")
     packed = int.from_bytes(data[18:26])
     rate, samples = packed >> 44, packed & (1 << 36) - 1
     if not rate or not samples:
-        raise ValueError("it does not say how long it is")
+        raise _FaultError("it does not say how long it is")
     return samples / rate
 
 
