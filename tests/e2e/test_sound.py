@@ -11,7 +11,7 @@ from tests.e2e.hearing import TOKENS, write_ears
 from tests.e2e.projector import picture
 from tests.e2e.prompting import GO_TEMPLATE, chat, refusal
 from tests.inference.media.sounds import flac, mp3, wav
-from tests.server import Server
+from tests.server import Server, World
 from tests.system import require_native
 
 from puna.models.library import Library
@@ -100,6 +100,16 @@ def test_what_is_no_sound_is_refused(server: Server, hearing: str) -> None:
     assert "does not say how long it is" in error(flac(0))
     assert "is too long" in error(flac(4, 1))
     assert chat(server, listen(HIGH), hearing, options=OPTIONS)["done"] is True, "the runner is well"
+
+
+def test_sounds_are_sent_by_their_paths(server: Server, world: World, hearing: str) -> None:
+    world.environment["OLLAMA_HOST"] = server.url
+    for name, data in (("my sound.wav", wav()), ("red.png", picture(255, 0, 0))):
+        (world.home / name).write_bytes(data)
+    done = world.run("run", hearing, "What is ./my sound.wav and ./red.png?")
+    assert done.returncode == 0, done.stderr
+    assert "Added sound 'my sound.wav'" in done.stderr
+    assert f"({hearing} cannot see pictures: the name of red.png is sent as text)" in done.stderr
 
 
 def test_the_native_engine_hears(serve: Serve, tmp_path: Path) -> None:
