@@ -245,7 +245,7 @@ def _needs(chance: random.Random) -> Schema:
     names = [f"p{at}" for at in range(_few(chance, 2000))]
     return {
         "type": "object",
-        chance.choice(("dependentRequired", "dependencies")): {name: names[:50] for name in names},
+        chance.choice(("dependentRequired", "dependencies")): dict.fromkeys(names, names[:50]),
     }
 
 
