@@ -101,16 +101,16 @@ async def fitting(client: EngineClient, context: int, text: str, images: Sequenc
 async def from_text(request: GenerationRequest, client: EngineClient, context: int, prompt: Prompt) -> Prepared:
     """Return the call for a prompt, cut to the context unless it has images."""
     bos = request.model.gguf.metadata.get("tokenizer.ggml.bos_token_id")
-    truncation, counted = prompt.truncation, prompt.counted
+    text, truncation, counted = prompt.text, prompt.truncation, prompt.counted
     if prompt.images:
-        text = await _without_doubled_beginning(client, prompt.text, bos)
         if text.endswith(await media_marker(client)):
             # The engine goes on from a token of text only, and crashes without one.
             text, counted = f"{text}\n", counted + 1
         data = [base64.b64encode(image).decode() for image in prompt.images]
-        content: Any = {"prompt_string": text, "multimodal_data": data}
+        begun = await _without_doubled_beginning(client, text, bos)
+        content: Any = {"prompt_string": begun, "multimodal_data": data}
     else:
-        tokens = [*prompt.prefix, *await client.tokenize(prompt.text, special=not prompt.prefix)]
+        tokens = [*prompt.prefix, *await client.tokenize(text, special=not prompt.prefix)]
         tokens = tokens[1:] if _is_doubled(tokens, bos) else tokens
         tokens, cut = fit_tokens(tokens, request.options.num_keep, context, truncate=request.truncate)
         content, counted, truncation = tokens, len(tokens), truncation or cut
@@ -119,7 +119,7 @@ async def from_text(request: GenerationRequest, client: EngineClient, context: i
         route="/completion",
         body=body,
         decode=decoder([], request.options.stop),
-        prompt=prompt.text,
+        prompt=text,
         prefix=prompt.prefix,
         stops=request.options.stop,
         context=context,
