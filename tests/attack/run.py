@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import contextlib
 import hashlib
 import json
 import random
@@ -69,7 +68,9 @@ async def attack(plan: "Plan", course: Course) -> None:
         finally:
             await asyncio.to_thread(server.stop)
             course.log = server.log()
-            course.faults += [f"in the log: {line}" for line in course.log.splitlines() if any(map(line.count, _BAD_LOG))]
+            course.faults += [
+                f"in the log: {line}" for line in course.log.splitlines() if any(map(line.count, _BAD_LOG))
+            ]
     finally:
         course.faults += [f"left over: {item}" for item in world.close()]
         course.seconds = time.monotonic() - began
@@ -252,11 +253,16 @@ def _judge(path: str, status: int, kind: str, text: bytes) -> str:
 def _judge_sight(course: Course, memory: int) -> None:
     sight, faults = course.sight, course.faults
     faults += sight.failed
-    faults += [f"/api/version took {took:.2f} s after {at:.1f} s (beside it {beside:.2f} s)" for at, took, beside in sight.late(_LEAST_VERSION)]
+    faults += [
+        f"/api/version took {took:.2f} s after {at:.1f} s (beside it {beside:.2f} s)"
+        for at, took, beside in sight.late(_LEAST_VERSION)
+    ]
     for model, asked in sight.innocent.items():
         least = _LEAST_SAME if model == TARGET else _LEAST_BESIDE
-        faults += [f"an innocent chat of {model} took {took:.1f} s after {at:.0f} s" for at, took in asked if took > least]
+        faults += [
+            f"an innocent chat of {model} took {took:.1f} s after {at:.0f} s" for at, took in asked if took > least
+        ]
     if sight.over_plan > 0:
-        faults.append(f"a runner took {sight.over_plan / 1e6:.0f} MB more than its plan and the margin")
+        faults.append(f"a runner took {sight.over_plan / 1e6:.0f} MB more than its bound")
     if sight.server_memory > memory + _SERVER_GROWTH:
         faults.append(f"the server took {sight.server_memory / 1e6:.0f} MB, at first {memory / 1e6:.0f} MB")

@@ -1,6 +1,7 @@
 """The llama-server protocol over a runner's unix socket."""
 
 import asyncio
+import io
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -34,6 +35,7 @@ _NOT_FOUND = ("map_base::at", "map::at")
 """What C++ says, in lower case, when a tokenizer looks for the token of a byte, and there is none."""
 _ABORTED = "the call was aborted"
 _READ_BUFFER = 1 << 20
+_LARGE = 1 << 18
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 _LATENESS = 0.05
 """How much later than it could a load may be seen to have ended, as a part of the time that it took."""
@@ -176,7 +178,9 @@ class EngineClient:
         if self._aborted:
             raise aiohttp.ClientConnectionError(_ABORTED)
         self._last_byte = time.monotonic()
-        data = None if body is None else orjson.dumps(body)
+        data: bytes | io.BytesIO | None = None if body is None else orjson.dumps(body)
+        if isinstance(data, bytes) and len(data) > _LARGE:
+            data = io.BytesIO(data)  # which is sent in pieces, with others' turns between them
         opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data))
         self._opening.add(opening)
         try:

@@ -11,6 +11,8 @@ from puna.inference.capabilities import capabilities, require
 from puna.inference.events import Event, Finished, Said, Started
 from puna.inference.format.constraint import Constraint, bind
 from puna.inference.prepare import Prepared, prepare
+from puna.inference.prompt.ollama_values import tools_in_order
+from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.models.model import Model
@@ -46,7 +48,7 @@ async def generate(
     record = record or Record(caller.id, str(request.model.name), "")
     started = answering = False
     try:
-        request = await _bound(check(request))
+        request = await _ready(request)
         options = replace(request.options.runner, logprobs=request.logprobs)
         while True:
             try:
@@ -77,8 +79,16 @@ async def generate(
         record.end(GONE)  # it was closed or cancelled: nobody waits for it any more
 
 
-async def _bound(request: GenerationRequest) -> GenerationRequest:
-    """Return the request with what binds its answer made of its format, before anything is loaded for it."""
+async def _ready(request: GenerationRequest) -> GenerationRequest:
+    """Return the request checked, with what binds its answer made of its format, before anything is loaded for it."""
+    if not request.model.is_read or request.model.template:  # whose parse is kept, for whoever looks at it next
+        await beside_the_loop(lambda: capabilities(request.model))
+    request = check(request)
+    if isinstance(request.input, Conversation) and request.input.tools:
+        asked, tools = request.input, request.input.tools
+        request = replace(
+            request, input=replace(asked, tools=tuple(await beside_the_loop(lambda: tools_in_order(tools))))
+        )
     return replace(request, format=await bind(request.format, request.options.sampling.get("grammar", "")))
 
 
@@ -176,7 +186,7 @@ async def render(
     scheduler: Lender, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Rendered:
     """Return the prompt that ``generate`` would send, without generating."""
-    request = await _bound(check(request))
+    request = await _ready(request)
 
     async def work(lease: Lease) -> Rendered:
         prepared = await prepare(request, lease.client, lease.context)
