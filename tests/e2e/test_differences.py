@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.server import Server
 
-from puna.api.ollama.translate import decode_image
+from puna.api.ollama.translate import decode_media
 
 HELLO = [{"role": "user", "content": "Hello"}]
 SHORT = {"num_predict": 2, "temperature": 0}
@@ -120,7 +120,7 @@ def test_base64_in_all_its_forms(data: bytes) -> None:
     plain, other = base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()
     lines = base64.encodebytes(data).decode()
     forms = [plain, other, lines, plain.rstrip("="), lines.replace("\n", "\r\n"), f"data:image/png;base64,{plain}"]
-    assert [decode_image(form) for form in forms] == [data] * len(forms)
+    assert [decode_media(form, "x") for form in forms] == [data] * len(forms)
 
 
 def test_template_that_takes_long_holds_nobody_else_up(server: Server) -> None:
@@ -129,9 +129,10 @@ def test_template_that_takes_long_holds_nobody_else_up(server: Server) -> None:
     chat(server)
     asked = threading.Thread(target=lambda: server.post("/api/chat", {"model": "slow-template", "messages": messages}))
     asked.start()
-    slowest, rounds = 0.0, 0
+    began, slowest, rounds = time.perf_counter(), 0.0, 0
     while asked.is_alive():
         begun = time.perf_counter()
         assert server.get("/api/version").status_code == 200
         slowest, rounds = max(slowest, time.perf_counter() - begun), rounds + 1
-    assert slowest < 0.4, f"/api/version took {slowest:.2f} s in one of {rounds} rounds"
+    whole = time.perf_counter() - began
+    assert slowest < whole / 2, f"/api/version took {slowest:.2f} s of {whole:.2f} s in one of {rounds} rounds"

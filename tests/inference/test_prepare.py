@@ -11,7 +11,7 @@ from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import UnsupportedError
 from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
-from puna.inference.prepare import effective_think, prepare
+from puna.inference.prepare import prepare
 from puna.inference.requests import Completion, Conversation, Infill, Message, Think
 
 CHAT = {"tokenizer.chat_template": JINJA}
@@ -31,7 +31,7 @@ async def test_model_s_own_template_goes_to_the_chat_route(tmp_path: Path) -> No
 
 
 async def test_go_template_goes_to_the_text_route(tmp_path: Path) -> None:
-    model = model_of(tmp_path, CHAT, template="<{{ .Prompt }}>")
+    model = model_of(tmp_path, {}, template="<{{ .Prompt }}>")
     prepared = await prepare(request_of(model, "hi"), ScriptedEngine(), 5000)
     assert (prepared.route, prepared.prompt) == ("/completion", "<hi>")
     assert letters(prepared.body["prompt"]) == "^<hi>"
@@ -154,4 +154,4 @@ def test_model_that_can_think_does_unless_told_otherwise(
     tmp_path: Path, can_think: bool, asked: Think, parameters: dict[str, Any], thinks: Think
 ) -> None:
     request = request_of(model_of(tmp_path), "x", think=asked, options=parameters, can_think=can_think)
-    assert effective_think(request) == thinks
+    assert request.thinks == thinks

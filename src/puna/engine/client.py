@@ -35,7 +35,6 @@ _NOT_FOUND = ("map_base::at", "map::at")
 """What C++ says, in lower case, when a tokenizer looks for the token of a byte, and there is none."""
 _ABORTED = "the call was aborted"
 _READ_BUFFER = 1 << 20
-_LARGE = 1 << 18
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 _LATENESS = 0.05
 """How much later than it could a load may be seen to have ended, as a part of the time that it took."""
@@ -178,9 +177,7 @@ class EngineClient:
         if self._aborted:
             raise aiohttp.ClientConnectionError(_ABORTED)
         self._last_byte = time.monotonic()
-        data: bytes | io.BytesIO | None = None if body is None else orjson.dumps(body)
-        if isinstance(data, bytes) and len(data) > _LARGE:
-            data = io.BytesIO(data)  # which is sent in pieces, with others' turns between them
+        data = None if body is None else io.BytesIO(orjson.dumps(body))  # as bytes, aiohttp sends it in one piece
         opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data))
         self._opening.add(opening)
         try:

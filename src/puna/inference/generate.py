@@ -10,6 +10,8 @@ from puna.engine.errors import EngineError, RunnerCrashedError
 from puna.inference.capabilities import capabilities, require
 from puna.inference.events import Event, Finished, Said, Started
 from puna.inference.format.constraint import Constraint, bind
+from puna.inference.media.kinds import is_sound
+from puna.inference.media.ready import ready
 from puna.inference.prepare import Prepared, prepare
 from puna.inference.prompt.ollama_values import tools_in_order
 from puna.inference.prompt.rendering import beside_the_loop
@@ -48,7 +50,7 @@ async def generate(
     record = record or Record(caller.id, str(request.model.name), "")
     started = answering = False
     try:
-        request = await _ready(request)
+        request = await ready(await _checked(request))
         options = replace(request.options.runner, logprobs=request.logprobs)
         while True:
             try:
@@ -79,7 +81,7 @@ async def generate(
         record.end(GONE)  # it was closed or cancelled: nobody waits for it any more
 
 
-async def _ready(request: GenerationRequest) -> GenerationRequest:
+async def _checked(request: GenerationRequest) -> GenerationRequest:
     """Return the request checked, with what binds its answer made of its format, before anything is loaded for it."""
     if not request.model.is_read or request.model.template:  # whose parse is kept, for whoever looks at it next
         await beside_the_loop(lambda: capabilities(request.model))
@@ -134,7 +136,7 @@ def _prompt(prepared: Prepared) -> list[int] | Mapping[str, Any]:
 
 
 async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) -> AsyncGenerator[list[Event], None]:
-    stream, decode = _call(lease.client, prepared)
+    stream, decode = _call(request, lease.client, prepared)
     said: list[str] = []
     plain, begun = True, False
     only_once = request.format.filter() if isinstance(request.format, Constraint) else None
@@ -174,11 +176,12 @@ async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) 
 
 
 def _call(
-    client: EngineClient, prepared: Prepared
+    request: GenerationRequest, client: EngineClient, prepared: Prepared
 ) -> tuple[AsyncGenerator[list[Any], None], Callable[[Any], Iterable[Said]]]:
     """Return what the engine answers, and what makes events of each item of it."""
     if prepared.closing:
-        return think_then_format(client, prepared), lambda event: (event,)
+        ignore_eos = request.options.sampling.get("ignore_eos", False)
+        return think_then_format(client, prepared, ignore_eos=ignore_eos), lambda event: (event,)
     return client.stream(prepared.route, prepared.body), prepared.decode
 
 
@@ -186,7 +189,7 @@ async def render(
     scheduler: Lender, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Rendered:
     """Return the prompt that ``generate`` would send, without generating."""
-    request = await _ready(request)
+    request = await ready(await _checked(request))
 
     async def work(lease: Lease) -> Rendered:
         prepared = await prepare(request, lease.client, lease.context)
@@ -216,17 +219,23 @@ def check(request: GenerationRequest) -> GenerationRequest:
             require(request.model, name, "completion", "chat")
             if tools:
                 require(request.model, name, "tools")
-            if any(message.images for message in messages):
-                require(request.model, name, "vision", "images")
+            _require_senses(request, [image for message in messages for image in message.images])
         case Completion(images=images):
             require(request.model, name, "completion", "generate")
-            if images:
-                require(request.model, name, "vision", "images")
+            _require_senses(request, images)
         case Infill():
             require(request.model, name, "insert")
     if request.think:
         require(request.model, name, "thinking")
     return replace(request, input=_complete(request.input), can_think="thinking" in capabilities(request.model))
+
+
+def _require_senses(request: GenerationRequest, images: Iterable[bytes]) -> None:
+    heard = {is_sound(image) for image in images}
+    if False in heard:
+        require(request.model, request.name, "vision", "images")
+    if True in heard:
+        require(request.model, request.name, "audio")
 
 
 def _complete(asked: Conversation | Completion | Infill) -> Conversation | Completion | Infill:

@@ -1,0 +1,70 @@
+"""From a request to what the engine is asked: which path it takes, its prompt, cut to the context."""
+
+import logging
+from functools import lru_cache
+
+from puna.engine.client import EngineClient
+from puna.inference.families.voice import Voice, is_bare, parse_template, voice_of
+from puna.inference.prepare.call import Prepared, Prompt, from_text
+from puna.inference.prepare.chat import chat
+from puna.inference.prepare.completion import completion, infill
+from puna.inference.prepare.parsed import parsed
+from puna.inference.prepare.rendered import continuation, rendered
+from puna.inference.prompt.defaults import default_template, plain_template
+from puna.inference.prompt.rendering import beside_the_loop
+from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
+
+__all__ = ["Prepared", "prepare"]
+
+_log = logging.getLogger(__name__)
+
+
+async def prepare(request: GenerationRequest, client: EngineClient, context: int) -> Prepared:
+    """Return the engine call for a request; raise an error with status 400 for what the model or context cannot do."""
+    match request.input:
+        case Completion():
+            made: Prepared | Prompt = await completion(client, context, request.input)
+        case Infill():
+            made = await infill(request, client, context, request.input)
+        case Conversation():
+            return await _conversation(request, client, context, request.input)
+    return made if isinstance(made, Prepared) else await from_text(request, client, context, made)
+
+
+async def _conversation(
+    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation
+) -> Prepared:
+    voice = await beside_the_loop(lambda: _voice(request, engine_can_render=not client.template_fault))
+    if request.context:
+        made: Prepared | Prompt = await continuation(request, client, context, conversation, voice)
+    elif voice.renders_here:
+        made = await rendered(request, client, context, conversation, voice)
+    else:
+        made = await chat(request, client, context, conversation)
+    if isinstance(made, Prepared):
+        return made
+    return parsed(await from_text(request, client, context, made), request, conversation, voice)
+
+
+def _voice(request: GenerationRequest, *, engine_can_render: bool) -> Voice:
+    """Return who speaks for the model, with a template where it brings none of its own."""
+    model = request.model
+    voice = voice_of(model, request.template)
+    if voice.renderer or request.template:
+        return voice
+    if not voice.template and not engine_can_render and model.template:
+        voice = Voice(parser=voice.parser, template=model.template)
+    if is_bare(voice.template):
+        return Voice(parser=voice.parser, template=plain_template())
+    if not voice.template and (voice.parser or not model.gguf.chat_template):
+        voice = Voice(parser=voice.parser, template=default_template(model.gguf))
+        _tell_of_default(str(model.name), voice.template)
+    if voice.template:
+        parse_template(voice.template)  # here, beside the event loop
+    return voice
+
+
+@lru_cache(maxsize=64)
+def _tell_of_default(name: str, text: str) -> None:
+    """Say which template stands in, once for each model."""
+    _log.warning("model %s has no template of its own; using %r", name, text)

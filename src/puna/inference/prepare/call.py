@@ -1,0 +1,142 @@
+"""One call of the engine, and what every kind of input needs to make it."""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from puna.engine.client import EngineClient
+from puna.engine.errors import ContextExceededError
+from puna.inference.engine_body import common_body, logprobs_for_completion
+from puna.inference.engine_events import decode_completion
+from puna.inference.events import Said, Truncation
+from puna.inference.output.events import OutputParser
+from puna.inference.prompt.fit import fit_tokens
+from puna.inference.prompt.images import ImageCounter
+from puna.inference.requests import GenerationRequest, Message
+from puna.inference.text_decoder import TextDecoder
+
+Decode = Callable[[Mapping[str, Any]], Iterable[Said]]
+
+_OLD_MEDIA_MARKER = "<__media__>"
+"""The marker of engines that have only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One call of the engine: its route, its body, and how its events are read.
+
+    ``prompt`` is the rendered prompt; ``None`` where the engine renders it (``chat`` then holds what its template is
+    given). ``prefix`` are tokens that go before it. ``closing`` is the mark at which thinking ends and the format of
+    the answer begins to bind; "" where it binds from the start. ``resume`` is the text between such thoughts and the
+    answer, ``opening`` that before an answer without any. ``context`` is the tokens that the slot holds.
+    """
+
+    route: str
+    body: dict[str, Any]
+    decode: Decode
+    prompt: str | None = None
+    chat: Mapping[str, Any] | None = None
+    prefix: tuple[int, ...] = ()
+    stops: tuple[str, ...] = ()
+    closing: str = ""
+    resume: str = ""
+    opening: str = ""
+    context: int = 0
+    truncation: Truncation | None = None
+
+    async def rendered(self, client: EngineClient) -> str:
+        """Return the prompt as text, whoever renders it."""
+        if self.prompt is None:
+            return await client.apply_template(self.chat or {})
+        return self.prompt
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A text to go on with, in which the engine's marker stands for each of ``images``.
+
+    ``prefix`` are tokens that go before it, ``counted`` its tokens where that is known and has images, ``truncation``
+    what was left out of it.
+    """
+
+    text: str
+    images: Sequence[bytes] = ()
+    prefix: tuple[int, ...] = ()
+    counted: int = 0
+    truncation: Truncation | None = None
+
+
+def decoder(parsers: Sequence[OutputParser], stops: Sequence[str]) -> Decode:
+    """Return what reads the engine's events through parsers, up to the first of the stop strings."""
+    return TextDecoder(parsers, stops).decode if parsers or stops else decode_completion
+
+
+async def media_marker(client: EngineClient) -> str:
+    """Return what the engine replaces by an image or a sound in the text of ``/completion``.
+
+    Each runner has a marker of its own, which no text that a user sends can contain by accident.
+    """
+    properties = await client.get("/props")
+    return str(properties.get("media_marker") or _OLD_MEDIA_MARKER)
+
+
+async def marker_for(client: EngineClient, messages: Iterable[Message]) -> str:
+    """Return the marker, "" where no message has an image."""
+    return await media_marker(client) if any(message.images for message in messages) else ""
+
+
+async def fitting(client: EngineClient, context: int, text: str, images: Sequence[bytes]) -> int:
+    """Return how many tokens a text and its images are; raise ``ContextExceededError`` if these are too many.
+
+    Nothing of it is left out: what belongs to an image is not known.
+    """
+    pictures = await ImageCounter(client).count([Message(role="user", images=tuple(images))])
+    total = len(await client.tokenize(text)) + pictures
+    if total >= context:
+        raise ContextExceededError(total, context)
+    return total
+
+
+async def from_text(request: GenerationRequest, client: EngineClient, context: int, prompt: Prompt) -> Prepared:
+    """Return the call for a prompt, cut to the context unless it has images."""
+    bos = request.model.gguf.metadata.get("tokenizer.ggml.bos_token_id")
+    truncation, counted = prompt.truncation, prompt.counted
+    if prompt.images:
+        text = await _without_doubled_beginning(client, prompt.text, bos)
+        if text.endswith(await media_marker(client)):
+            # The engine goes on from a token of text only, and crashes without one.
+            text, counted = f"{text}\n", counted + 1
+        data = [base64.b64encode(image).decode() for image in prompt.images]
+        content: Any = {"prompt_string": text, "multimodal_data": data}
+    else:
+        tokens = [*prompt.prefix, *await client.tokenize(prompt.text, special=not prompt.prefix)]
+        tokens = tokens[1:] if _is_doubled(tokens, bos) else tokens
+        tokens, cut = fit_tokens(tokens, request.options.num_keep, context, truncate=request.truncate)
+        content, counted, truncation = tokens, len(tokens), truncation or cut
+    body = {"prompt": content} | common_body(request, context, counted) | logprobs_for_completion(request)
+    return Prepared(
+        route="/completion",
+        body=body,
+        decode=decoder([], request.options.stop),
+        prompt=prompt.text,
+        prefix=prompt.prefix,
+        stops=request.options.stop,
+        context=context,
+        truncation=truncation,
+    )
+
+
+def _is_doubled(tokens: Sequence[int], bos: object) -> bool:
+    """Return whether text begins twice: many templates write the token that the tokenizer adds as well."""
+    return len(tokens) > 1 and tokens[0] == tokens[1] == bos
+
+
+async def _without_doubled_beginning(client: EngineClient, text: str, bos: object) -> str:
+    """Return a text that the engine will tokenize itself without the beginning that it adds."""
+    tokens = await client.tokenize(text[:_BEGINNING])
+    return text.removeprefix(await client.detokenize(tokens[:1])) if _is_doubled(tokens, bos) else text
+
+
+_BEGINNING = 64
+"""More characters than the text of a token has that begins a text."""

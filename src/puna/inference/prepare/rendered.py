@@ -1,0 +1,113 @@
+"""A conversation that is rendered here, by a family's renderer or a Go template, and sent as text."""
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from puna.engine.client import EngineClient
+from puna.inference.engine_body import chat_body
+from puna.inference.families.dialogue import Dialogue, Turn, contents
+from puna.inference.families.renderers import RENDERERS
+from puna.inference.families.voice import Voice, parse_template
+from puna.inference.media.placing import with_marks
+from puna.inference.prepare.call import Prompt, fitting, marker_for
+from puna.inference.prepare.parsed import named_for, opening_of, think_of
+from puna.inference.prompt.fit import fit
+from puna.inference.prompt.images import ImageCounter
+from puna.inference.prompt.ollama_template import TemplateMessage, TemplateToolCall, TemplateValues
+from puna.inference.prompt.rendering import beside_the_loop
+from puna.inference.requests import Conversation, GenerationRequest, Message, Think
+
+Render = Callable[[tuple[Message, ...]], Awaitable[str]]
+_PICTURE = re.compile(r"\[img-(\d+)\]")
+
+
+async def rendered(
+    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation, voice: Voice
+) -> Prompt:
+    """Return the prompt of a conversation, cut to the context."""
+    marker = await marker_for(client, conversation.messages)
+    pictures = ImageCounter(client)
+    render = _renderer(voice, conversation, think_of(request, voice), marker)
+
+    async def count(messages: tuple[Message, ...]) -> int:
+        text = (await render(messages)).replace(marker, "")
+        return len(await client.tokenize(text)) + await pictures.count(messages)
+
+    messages, truncation = await fit(conversation.messages, count, context, truncate=request.truncate)
+    images = [image for message in messages for image in message.images]
+    counted = await count(messages) if images and not request.shift else 0
+    text = await render(messages) + opening_of(request, voice)
+    return Prompt(text, images, counted=counted, truncation=truncation)
+
+
+async def continuation(
+    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation, voice: Voice
+) -> Prompt:
+    """Return the prompt of a new turn after the tokens of an earlier answer."""
+    marker = await marker_for(client, conversation.messages)
+    think = think_of(request, voice)
+    if voice.renders_here:
+        text = await _renderer(voice, conversation, think, marker)(conversation.messages) + opening_of(request, voice)
+    else:
+        text = await client.apply_template(chat_body(request, conversation, think))
+    images = [image for message in conversation.messages for image in message.images]
+    if not images:
+        return Prompt(text, prefix=request.context)
+    text = await client.detokenize(list(request.context)) + text  # tokens and images do not go together
+    return Prompt(text, images, counted=await fitting(client, context, text.replace(marker, ""), images))
+
+
+def _renderer(voice: Voice, conversation: Conversation, think: Think, marker: str) -> Render:
+    tools = named_for(voice, conversation).tools
+
+    async def by_family(messages: tuple[Message, ...]) -> str:
+        turns = [_turn(message) for message in messages]
+        text = await beside_the_loop(lambda: _by_family(voice.renderer, turns, tools, think))
+        return _PICTURE.sub(marker, text) if marker else text
+
+    async def by_template(messages: tuple[Message, ...]) -> str:
+        turns = [_template_message(message, marker) for message in messages]
+        values = TemplateValues(messages=turns, tools=tools, think=think)
+        return await beside_the_loop(lambda: parse_template(voice.template).render(values))
+
+    return by_family if voice.renderer else by_template
+
+
+def _by_family(name: str, turns: Sequence[Turn], tools: Sequence[Mapping[str, Any]], think: Think) -> str:
+    render = RENDERERS[name]
+    text = render(Dialogue(turns=turns, tools=tools, think=think))
+    if len(_PICTURE.findall(text)) < sum(turn.images for turn in turns):  # some families have no place for pictures
+        marked = [replace(turn, content=said, images=0) for turn, said in zip(turns, contents(turns), strict=True)]
+        text = render(Dialogue(turns=marked, tools=tools, think=think))
+    return text
+
+
+def _turn(message: Message) -> Turn:
+    placed = any(message.places)  # else each family puts them before the text in a way of its own
+    return Turn(
+        role=message.role,
+        content=with_marks(message.content, message.images, message.places, "[img]") if placed else message.content,
+        thinking=message.thinking,
+        calls=_calls(message),
+        tool_name=message.tool_name,
+        tool_call_id=message.tool_call_id,
+        images=len(message.images),
+    )
+
+
+def _template_message(message: Message, marker: str) -> TemplateMessage:
+    return TemplateMessage(
+        role=message.role,
+        content=with_marks(message.content, message.images, message.places, marker),
+        thinking=message.thinking,
+        tool_calls=_calls(message),
+        tool_name=message.tool_name,
+        tool_call_id=message.tool_call_id,
+        image_count=len(message.images),
+    )
+
+
+def _calls(message: Message) -> tuple[TemplateToolCall, ...]:
+    return tuple(TemplateToolCall(call.name, call.arguments, call.id) for call in message.tool_calls)
