@@ -41,7 +41,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """Messages to answer, with the functions that may be called."""
+    """Messages to answer, with the functions that may be called.
+
+    Those have their keys in the order of Ollama's structs (``tools_in_order``) as soon as anything is rendered.
+    """
 
     messages: tuple[Message, ...]
     tools: tuple[dict[str, Any], ...] = ()
