@@ -245,7 +245,7 @@ def _needs(chance: random.Random) -> Schema:
     names = [f"p{at}" for at in range(_few(chance, 2000))]
     return {
         "type": "object",
-        chance.choice(("dependentRequired", "dependencies")): {name: names[:50] for name in names},
+        chance.choice(("dependentRequired", "dependencies")): dict.fromkeys(names, names[:50]),
     }
 
 
@@ -457,6 +457,11 @@ def _many_tools(chance: random.Random) -> Bomb:
     return {"tools": tools}
 
 
+def _many_values(chance: random.Random) -> Bomb:
+    value: Any = chance.choice((0, [], {}, "", {"a": []}))
+    return {chance.choice(("tools", "odd", "format", "stop")): [value] * _few(chance, 3_000_000)}
+
+
 def _many_images(chance: random.Random) -> Bomb:
     return {"messages": [{"role": "user", "content": "x", "images": ["AAAA" * 10_000] * _few(chance, 200)}]}
 
@@ -522,5 +527,6 @@ _GROUPS: dict[str, tuple[Callable[[random.Random], Any], ...]] = {
         _many_messages,
         _many_tools,
         _many_images,
+        _many_values,
     ),
 }

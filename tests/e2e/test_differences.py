@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.server import Server
 
-from puna.api.ollama.translate import decode_image
+from puna.api.ollama.translate import decode_media
 
 HELLO = [{"role": "user", "content": "Hello"}]
 SHORT = {"num_predict": 2, "temperature": 0}
@@ -120,7 +120,7 @@ def test_base64_in_all_its_forms(data: bytes) -> None:
     plain, other = base64.b64encode(data).decode(), base64.urlsafe_b64encode(data).decode()
     lines = base64.encodebytes(data).decode()
     forms = [plain, other, lines, plain.rstrip("="), lines.replace("\n", "\r\n"), f"data:image/png;base64,{plain}"]
-    assert [decode_image(form) for form in forms] == [data] * len(forms)
+    assert [decode_media(form, "x") for form in forms] == [data] * len(forms)
 
 
 def test_template_that_takes_long_holds_nobody_else_up(server: Server) -> None:

@@ -1,16 +1,13 @@
 """Chat templates inside a GGUF that the engine cannot read, or that do not come to an end."""
 
 import hashlib
-import struct
 from typing import Any
 
 import pytest
 from tests.conftest import Serve
+from tests.e2e.jinja import with_jinja
 from tests.server import Server
 from tests.system import require_native
-
-from puna import builtin
-from puna.models.library import Library
 
 HI = [{"role": "user", "content": "hi"}]
 FEW = {"num_predict": 3}
@@ -38,14 +35,8 @@ BOMBS = {
 
 
 def make(server: Server, name: str, jinja: str, **more: Any) -> None:
-    """Make a model of cria's weights with another Jinja template, padded so that the weights stay aligned."""
-    data = Library(builtin.STORE).get(builtin.CRIA).path.read_bytes()
-    key = b"tokenizer.chat_template" + struct.pack("<I", 8)
-    at = data.index(key) + len(key)
-    (size,) = struct.unpack_from("<Q", data, at)
-    text = jinja.encode()
-    text += b"{#" + b"x" * ((size - len(text) - 4) % 32) + b"#}"
-    data = data[:at] + struct.pack("<Q", len(text)) + text + data[at + 8 + size :]
+    """Make a model of cria's weights with another Jinja template."""
+    data = with_jinja(jinja)
     digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
     assert server.post(f"/api/blobs/{digest}", data).status_code in (200, 201)
     server.ask("/api/create", {"model": name, "files": {"m.gguf": digest}, "stream": False} | more)

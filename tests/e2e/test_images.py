@@ -2,14 +2,20 @@
 
 import base64
 import hashlib
+import io
 import re
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
+from tests.conftest import Serve
+from tests.e2e.jinja import with_jinja
 from tests.e2e.projector import picture, write_projector
-from tests.e2e.prompting import GO_TEMPLATE, chat, chat_stream, refusal
+from tests.e2e.prompting import GO_TEMPLATE, chat, chat_stream, refusal, rendered
+from tests.inference.media.test_media import huge_png
 from tests.server import Server
+from tests.system import require_native
 
 from puna.models.library import Library
 
@@ -26,13 +32,13 @@ def seeing(request: pytest.FixtureRequest, shared_server: Server, tmp_path_facto
     return make_seeing(shared_server, tmp_path_factory.mktemp("projector"), f"seeing-{request.param}", **recipe)
 
 
-def make_seeing(server: Server, folder: Path, name: str, **recipe: Any) -> str:
-    """Make the model of this name and return the name."""
+def make_seeing(server: Server, folder: Path, name: str, model: bytes = b"", **recipe: Any) -> str:
+    """Make the model of this name, of another model's file if one is given, and return the name."""
     width = server.ask("/api/show", {"model": "cria"})["model_info"]["llama.embedding_length"]
     write_projector(folder / "mmproj.gguf", width)
     files = {}
-    for file, path in (("model", Library(folder).get("cria").path), ("mmproj", folder / "mmproj.gguf")):
-        data = path.read_bytes()
+    model = model or Library(folder).get("cria").path.read_bytes()
+    for file, data in (("model", model), ("mmproj", (folder / "mmproj.gguf").read_bytes())):
         files[f"{file}.gguf"] = digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
         assert server.post(f"/api/blobs/{digest}", data).status_code in {200, 201}
     body = {"model": name, "files": files, "parameters": {"think": False}, "stream": False}
@@ -73,6 +79,74 @@ def test_different_images_are_told_apart(server: Server, seeing: str) -> None:
     body = {"logprobs": True, "options": {"num_predict": 1}}
     first, second = (chat(server, look(image), seeing, **body)["logprobs"][0] for image in (RED, BLUE))
     assert first["logprob"] != second["logprob"]
+
+
+@pytest.mark.parametrize("kind", ["WEBP", "TIFF", "AVIF", "BMP", "GIF"])
+def test_a_picture_in_another_form_is_the_same_picture(server: Server, seeing: str, kind: str) -> None:
+    written = io.BytesIO()
+    Image.open(io.BytesIO(base64.b64decode(RED))).save(written, kind, **({"lossless": True} if kind == "WEBP" else {}))
+    other = base64.b64encode(written.getvalue()).decode()
+    first, second, third = (first_logprob(server, seeing, look(image)) for image in (RED, other, BLUE))
+    assert abs(first - second) < abs(first - third) / 4
+
+
+def first_logprob(server: Server, model: str, messages: list[dict[str, Any]]) -> float:
+    """Return the log probability of the first token of an answer, which differs from picture to picture."""
+    answer = chat(server, messages, model, logprobs=True, options={"num_predict": 1})
+    number: float = answer["logprobs"][0]["logprob"]
+    return number
+
+
+MARKER = re.compile(r"<__media_?[^>]*>")
+
+
+def test_marks_say_where_pictures_go(server: Server, seeing: str) -> None:
+    def shown(text: str, *images: str) -> str:
+        return MARKER.sub("*", rendered(server, look(*images, text=text), seeing))
+
+    assert "one * two * three" in shown("one [img] two [img] three", RED, BLUE)
+    assert "*one * two" in shown("one [img] two", RED, BLUE)
+    assert "one [img] two" in shown("one [img] two")
+    turns = [*look(RED, text="a [img-0] b"), *look(BLUE, text="c [img-1] d [img-0]")]
+    text = MARKER.sub("*", rendered(server, turns, seeing))
+    assert "a * b" in text
+    assert "c * d [img-0]" in text
+
+
+def test_marks_say_which_picture_goes_where(server: Server, seeing: str) -> None:
+    found = [
+        first_logprob(server, seeing, look(*images, text=text))
+        for images, text in (
+            ((RED, BLUE), "[img-1] and [img-0]"),
+            ((BLUE, RED), "[img] and [img]"),
+            ((RED, BLUE), "[img] and [img]"),
+        )
+    ]
+    assert found[0] == pytest.approx(found[1], abs=1e-4)
+    assert found[0] != pytest.approx(found[2], abs=1e-4)
+
+
+def test_marks_in_a_raw_prompt(server: Server, seeing: str) -> None:
+    body = {"model": seeing, "raw": True, "images": [RED, BLUE], "stream": False}
+    body |= {"options": {"num_predict": 1, "temperature": 0}}
+    body |= {"logprobs": True, "prompt": "See [img-1], then [img]"}
+    shown = server.ask("/api/generate", body | {"_debug_render_only": True})["_debug_info"]["rendered_template"]
+    assert MARKER.sub("*", shown) == "See *, then *\n", "the engine wants text at the end"
+    turned = server.ask("/api/generate", body | {"images": [BLUE, RED], "prompt": "See [img], then [img]"})
+    answer = server.ask("/api/generate", body)
+    assert answer["prompt_eval_count"] == turned["prompt_eval_count"]
+    assert answer["logprobs"][0]["logprob"] == pytest.approx(turned["logprobs"][0]["logprob"], abs=1e-4)
+
+
+@pytest.mark.parametrize("engine", ["portable", "native"])
+@pytest.mark.parametrize("path", ["engine", "go"])
+def test_a_prompt_may_end_with_an_image(serve: Serve, tmp_path: Path, engine: str, path: str) -> None:
+    server = serve({"PUNA_ENGINE": require_native()} if engine == "native" else {})
+    file = with_jinja("{% for m in messages %}{{ m.content }}{% endfor %}") if path == "engine" else b""
+    bare = make_seeing(server, tmp_path, "bare", file, **({"template": "{{ .Prompt }}"} if path == "go" else {}))
+    for text in ("See [img]", ""):
+        found = [first_logprob(server, bare, look(image, text=text)) for image in (RED, BLUE)]
+        assert found[0] != pytest.approx(found[1], abs=1e-4)
 
 
 def test_image_with_a_format(server: Server, seeing: str) -> None:
@@ -129,6 +203,19 @@ def test_text_is_no_image(server: Server, seeing: str) -> None:
     for text in ("<__media__>", "<image>", "<__media_x__>"):
         assert chat(server, look(RED, text=text), seeing, options={"num_predict": 1})["done"] is True
         assert chat(server, look(text=text), seeing, options={"num_predict": 1})["done"] is True
+
+
+def test_the_image_at_fault_is_named(server: Server, seeing: str) -> None:
+    error = refusal(server, "/api/chat", model=seeing, messages=[*look(RED), *look(BLUE, BROKEN)])
+    assert error.startswith("image 3 of 3 cannot be read")
+    cut = base64.b64encode(base64.b64decode(RED)[:-30]).decode()  # which only the engine finds out
+    error = refusal(server, "/api/chat", model=seeing, messages=[*look(RED), *look(BLUE, cut)])
+    assert error.startswith("image 3 of 3 cannot be read")
+
+
+def test_a_picture_that_claims_to_be_large_is_refused(server: Server, seeing: str) -> None:
+    image = base64.b64encode(huge_png(50_000, 50_000)).decode()
+    assert "pixels" in refusal(server, "/api/chat", model=seeing, messages=look(image))
 
 
 def test_what_is_no_image_is_refused(server: Server, seeing: str) -> None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.prompting import chat, chat_stream, make, refusal, rendered, user
+from tests.inference.media.sounds import wav
 from tests.server import Server
 
 PICTURE = base64.b64encode(b"\x89PNG\r\n\x1a\nnot really").decode()
@@ -55,7 +56,7 @@ def test_template_s_own_suffix_is_used(server: Server) -> None:
 def test_gap_goes_with_nothing_that_it_would_ignore(server: Server) -> None:
     for extra in ({"images": [PICTURE]}, {"context": [1, 2]}):
         error = refusal(server, "/api/generate", prompt="a", suffix="b", **extra)
-        assert error == "suffix cannot be used together with images or context"
+        assert error == "suffix cannot be used together with images, audio or context"
 
 
 def test_raw_text_is_sent_as_it_is(server: Server, model: str) -> None:
@@ -102,6 +103,17 @@ def test_context_carries_a_conversation(server: Server, model: str) -> None:
     assert second["context"][: len(first["context"])] == first["context"]
 
 
+def test_sound_needs_a_model_that_hears(server: Server, model: str) -> None:
+    sound = base64.b64encode(wav()).decode()
+    for field in ("images", "audio"):
+        message = {"role": "user", "content": "what is this?", field: [sound]}
+        error = refusal(server, "/api/chat", model=model, messages=[message])
+        assert error == f'"{model}" does not support audio'
+        assert refusal(server, "/api/generate", model=model, prompt="x", raw=True, **{field: [sound]}) == error
+    assert refusal(server, "/api/generate", prompt="x", audio=[PICTURE]) == "audio.0 is neither WAV, MP3 nor FLAC"
+    assert "suffix" in refusal(server, "/api/generate", prompt="x", suffix="y", audio=[sound])
+
+
 def test_images_need_a_model_that_sees(server: Server, model: str) -> None:
     message = {"role": "user", "content": "what is this?", "images": [PICTURE]}
     error = refusal(server, "/api/chat", model=model, messages=[message])
@@ -110,11 +122,13 @@ def test_images_need_a_model_that_sees(server: Server, model: str) -> None:
     assert refusal(server, "/api/generate", model=model, prompt="x", images=[PICTURE], raw=True) == error
 
 
-@pytest.mark.parametrize("image", ["%%", "abcde", "data:image/png;base64,%"])
+@pytest.mark.parametrize("image", ["%%", "a", "data:image/png;base64,%"])
 def test_images_must_be_base64(server: Server, image: str) -> None:
     message = {"role": "user", "content": "what is this?", "images": [image]}
-    assert refusal(server, "/api/chat", messages=[message]) == "an image is not valid base64"
-    assert refusal(server, "/api/generate", prompt="x", images=[image]) == "an image is not valid base64"
+    error = refusal(server, "/api/chat", messages=[message, message | {"images": [PICTURE, image]}])
+    assert error == "messages.0.images.0 is not valid base64"
+    assert refusal(server, "/api/generate", prompt="x", images=[PICTURE, image]) == "images.1 is not valid base64"
+    assert refusal(server, "/api/generate", prompt="x", audio=[image]) == "audio.0 is not valid base64"
 
 
 def test_unknown_role_is_refused(server: Server) -> None:

@@ -83,6 +83,16 @@ def test_message_with_everything() -> None:
     assert chat_message(result) == {"role": "tool", "content": "r", "name": "f", "tool_call_id": "call_1"}
 
 
+def test_pictures_and_sound_go_where_they_belong() -> None:
+    images = (b"abc", b"RIFF\0\0\0\0WAVE")
+    assert chat_message(Message(role="user", content="see hear", images=images, places=(4, 8)))["content"] == [
+        {"type": "text", "text": "see "},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,YWJj"}},
+        {"type": "text", "text": "hear"},
+        {"type": "input_audio", "input_audio": {"data": "UklGRgAAAABXQVZF", "format": "wav"}},
+    ]
+
+
 def test_images_come_before_the_text() -> None:
     content = chat_message(Message(role="user", content="what?", images=(b"abc",)))["content"]
     assert content == [

@@ -7,7 +7,7 @@ import typer
 
 from puna.cli.answer import Display
 from puna.cli.client import Client
-from puna.cli.pictures import find_pictures, take_pictures
+from puna.cli.pictures import find_pictures, needed_sense, take_pictures
 
 
 class Conversation:
@@ -29,9 +29,9 @@ class Conversation:
         self.system = ""
 
     @property
-    def can_see(self) -> bool:
-        """Return whether the model takes pictures."""
-        return "vision" in (self.shown.get("capabilities") or [])
+    def senses(self) -> list[str]:
+        """Return what the model perceives beside text, as its capabilities say."""
+        return [name for name in ("vision", "audio") if name in (self.shown.get("capabilities") or [])]
 
     def load(self) -> None:
         """Bring the model into memory."""
@@ -74,11 +74,11 @@ class Conversation:
         self.messages.append({"role": "assistant", "content": answer})
 
     def _question(self, text: str) -> dict[str, Any]:
-        if not self.can_see:
-            for path in find_pictures(text).values():
-                typer.echo(f"({self.model} cannot see pictures: the name of {path} is sent as text)", err=True)
-            return {"role": "user", "content": text}
-        content, images, paths = take_pictures(text)
+        for path in find_pictures(text).values():
+            if (sense := needed_sense(path)) not in self.senses:
+                cannot = "hear sounds" if sense == "audio" else "see pictures"
+                typer.echo(f"({self.model} cannot {cannot}: the name of {path} is sent as text)", err=True)
+        content, images, paths = take_pictures(text, self.senses)
         for path in paths:
-            typer.echo(f"Added image '{path}'", err=True)
+            typer.echo(f"Added {'sound' if needed_sense(path) == 'audio' else 'image'} '{path}'", err=True)
         return {"role": "user", "content": content, **({"images": images} if images else {})}

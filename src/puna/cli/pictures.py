@@ -1,18 +1,23 @@
-"""Paths of pictures in what somebody types, or drops on the terminal."""
+"""Paths of pictures and sounds in what somebody types, or drops on the terminal."""
 
 import base64
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from puna.cli.errors import CommandError
 
-_PATH = re.compile(r"""(?:~?/|\./|\.\./)(?:\\.|[^\s'"\\]|(?<=\S) (?=\S))*?\.(?:jpe?g|png|webp)\b""", re.IGNORECASE)
+_PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic")
+_SOUNDS = ("wav", "mp3", "flac")
+_PATH = re.compile(
+    rf"""(?:~?/|\./|\.\./)(?:\\.|[^\s'"\\]|(?<=\S) (?=\S))*?\.(?:{"|".join(_PICTURES + _SOUNDS)})\b""", re.IGNORECASE
+)
 _ESCAPED = re.compile(r"\\(.)")
 _MOST_BYTES = 100 << 20
 
 
 def find_pictures(text: str) -> dict[str, Path]:
-    """Return the pictures that ``text`` names and that are there, by the words that name them.
+    """Return the pictures and sounds that ``text`` names and that are there, by the words that name them.
 
     A path begins with ``/``, ``./``, ``../`` or ``~/``; blanks in it may be escaped, as terminals do, or not.
     """
@@ -27,10 +32,18 @@ def find_pictures(text: str) -> dict[str, Path]:
     return found
 
 
-def take_pictures(text: str) -> tuple[str, list[str], list[Path]]:
-    """Return ``text`` without the paths of pictures, their bytes in base64, and the paths; raise ``CommandError``."""
+def needed_sense(path: Path) -> str:
+    """Return the capability that a model needs for the file of this name."""
+    return "audio" if path.suffix[1:].lower() in _SOUNDS else "vision"
+
+
+def take_pictures(text: str, senses: Collection[str]) -> tuple[str, list[str], list[Path]]:
+    """Return ``text`` without the paths of what ``senses`` perceive, its bytes in base64, and the paths.
+
+    Raises ``CommandError`` for what cannot be read.
+    """
     images = []
-    pictures = find_pictures(text)
+    pictures = {words: path for words, path in find_pictures(text).items() if needed_sense(path) in senses}
     for words, path in pictures.items():
         try:
             if path.stat().st_size > _MOST_BYTES:
@@ -40,4 +53,4 @@ def take_pictures(text: str) -> tuple[str, list[str], list[Path]]:
             raise CommandError(f"{path} cannot be read: {error.strerror}") from error
         for quoted in (f"'{words}'", f'"{words}"', words):
             text = text.replace(quoted, "")
-    return text.strip(), images, list(pictures.values())
+    return text.strip() if pictures else text, images, list(pictures.values())

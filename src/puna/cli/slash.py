@@ -29,7 +29,8 @@ Available Commands:
   /bye            Exit (also Ctrl + d)
   /?, /help       Help for a command: /? set, /? show
 
-Use \"\"\" to begin a multi-line message, and paths such as ./picture.png to send pictures to a model that sees."""
+Use \"\"\" to begin a multi-line message, and paths such as ./picture.png or ./sound.wav to send
+pictures to a model that sees and sounds to one that hears."""
 _SET_HELP = """\
 Available Commands:
   /set parameter ...     Set a parameter

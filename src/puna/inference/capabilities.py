@@ -48,7 +48,7 @@ def capabilities(model: Model) -> tuple[str, ...]:
         parsing = PARSERS[voice.parser]
         tools, thinking = tools or parsing.tools, thinking or parsing.thinking
     insert = insert or bool(fim_tokens(gguf))
-    found += ["vision"] * bool(model.projectors)
+    found += model.senses
     found += ["tools"] * tools + ["insert"] * insert + ["thinking"] * thinking
     return tuple(found)
 

@@ -6,7 +6,8 @@ from typing import Any
 import orjson
 
 from puna.inference.format.constraint import Constraint
-from puna.inference.prompt.ollama_values import tools_in_order
+from puna.inference.media.kinds import is_sound
+from puna.inference.media.placing import in_order
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think
 
 _ENDLESS_CONTEXTS = 10
@@ -53,7 +54,7 @@ def chat_body(request: GenerationRequest, conversation: Conversation, think: Thi
     """Return the part of a chat request that its template sees."""
     body: dict[str, Any] = {"messages": [chat_message(message) for message in conversation.messages]}
     if conversation.tools:
-        body |= {"tools": tools_in_order(conversation.tools), "parallel_tool_calls": True}
+        body |= {"tools": list(conversation.tools), "parallel_tool_calls": True}
     if think is not None:
         body["chat_template_kwargs"] = {"enable_thinking": think is not False} | (
             {"reasoning_effort": think} if isinstance(think, str) else {}
@@ -68,8 +69,9 @@ def chat_message(message: Message) -> dict[str, Any]:
     """Return a message in the form of OpenAI's chat API, which llama-server's templates are given."""
     content: str | list[dict[str, Any]] = message.content
     if message.images:
-        images = [{"type": "image_url", "image_url": {"url": _data_url(image)}} for image in message.images]
-        content = [*images, {"type": "text", "text": message.content}]
+        content = [_part(part) for part in in_order(message.content, message.images, message.places)]
+        if not message.content:
+            content.append(_part(""))
     body: dict[str, Any] = {"role": message.role, "content": content}
     if message.thinking:
         body["reasoning_content"] = message.thinking
@@ -89,6 +91,12 @@ def chat_message(message: Message) -> dict[str, Any]:
     return body
 
 
-def _data_url(image: bytes) -> str:
-    # The engine wants a kind of image to be named, and then looks at the bytes.
-    return f"data:image/png;base64,{base64.b64encode(image).decode()}"
+def _part(part: str | bytes) -> dict[str, Any]:
+    """Return a part of a message: text, a picture or sound."""
+    if isinstance(part, str):
+        return {"type": "text", "text": part}
+    data = base64.b64encode(part).decode()
+    # The engine wants a kind of either to be named, and then looks at the bytes.
+    if is_sound(part):
+        return {"type": "input_audio", "input_audio": {"data": data, "format": "wav"}}
+    return {"type": "image_url", "image_url": {"url": f"data:image/png;base64,{data}"}}

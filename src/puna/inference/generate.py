@@ -10,7 +10,11 @@ from puna.engine.errors import EngineError, RunnerCrashedError
 from puna.inference.capabilities import capabilities, require
 from puna.inference.events import Event, Finished, Said, Started
 from puna.inference.format.constraint import Constraint, bind
+from puna.inference.media.kinds import is_sound
+from puna.inference.media.ready import ready
 from puna.inference.prepare import Prepared, prepare
+from puna.inference.prompt.ollama_values import tools_in_order
+from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.models.model import Model
@@ -46,7 +50,7 @@ async def generate(
     record = record or Record(caller.id, str(request.model.name), "")
     started = answering = False
     try:
-        request = await _bound(check(request))
+        request = await ready(await _checked(request))
         options = replace(request.options.runner, logprobs=request.logprobs)
         while True:
             try:
@@ -77,8 +81,16 @@ async def generate(
         record.end(GONE)  # it was closed or cancelled: nobody waits for it any more
 
 
-async def _bound(request: GenerationRequest) -> GenerationRequest:
-    """Return the request with what binds its answer made of its format, before anything is loaded for it."""
+async def _checked(request: GenerationRequest) -> GenerationRequest:
+    """Return the request checked, with what binds its answer made of its format, before anything is loaded for it."""
+    if not request.model.is_read or request.model.template:  # whose parse is kept, for whoever looks at it next
+        await beside_the_loop(lambda: capabilities(request.model))
+    request = check(request)
+    if isinstance(request.input, Conversation) and request.input.tools:
+        asked, tools = request.input, request.input.tools
+        request = replace(
+            request, input=replace(asked, tools=tuple(await beside_the_loop(lambda: tools_in_order(tools))))
+        )
     return replace(request, format=await bind(request.format, request.options.sampling.get("grammar", "")))
 
 
@@ -177,7 +189,7 @@ async def render(
     scheduler: Lender, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Rendered:
     """Return the prompt that ``generate`` would send, without generating."""
-    request = await _bound(check(request))
+    request = await ready(await _checked(request))
 
     async def work(lease: Lease) -> Rendered:
         prepared = await prepare(request, lease.client, lease.context)
@@ -207,17 +219,23 @@ def check(request: GenerationRequest) -> GenerationRequest:
             require(request.model, name, "completion", "chat")
             if tools:
                 require(request.model, name, "tools")
-            if any(message.images for message in messages):
-                require(request.model, name, "vision", "images")
+            _require_senses(request, [image for message in messages for image in message.images])
         case Completion(images=images):
             require(request.model, name, "completion", "generate")
-            if images:
-                require(request.model, name, "vision", "images")
+            _require_senses(request, images)
         case Infill():
             require(request.model, name, "insert")
     if request.think:
         require(request.model, name, "thinking")
     return replace(request, input=_complete(request.input), can_think="thinking" in capabilities(request.model))
+
+
+def _require_senses(request: GenerationRequest, images: Iterable[bytes]) -> None:
+    heard = {is_sound(image) for image in images}
+    if False in heard:
+        require(request.model, request.name, "vision", "images")
+    if True in heard:
+        require(request.model, request.name, "audio")
 
 
 def _complete(asked: Conversation | Completion | Infill) -> Conversation | Completion | Infill:

@@ -23,7 +23,11 @@ class ToolCall:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """One turn of a conversation."""
+    """One turn of a conversation.
+
+    ``images`` are its pictures and sounds, which their first bytes tell apart, and ``places`` where in ``content`` each
+    goes, in characters; all before it if ``places`` is empty.
+    """
 
     role: str
     content: str = ""
@@ -32,11 +36,15 @@ class Message:
     tool_name: str = ""
     tool_call_id: str = ""
     images: tuple[bytes, ...] = ()
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """Messages to answer, with the functions that may be called."""
+    """Messages to answer, with the functions that may be called.
+
+    Those have their keys in the order of Ollama's structs (``tools_in_order``) as soon as anything is rendered.
+    """
 
     messages: tuple[Message, ...]
     tools: tuple[dict[str, Any], ...] = ()
@@ -44,10 +52,11 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """Text to go on with, as it is."""
+    """Text to go on with, as it is; ``images`` and ``places`` are as in ``Message``."""
 
     prompt: str
     images: tuple[bytes, ...] = ()
+    places: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +94,14 @@ class GenerationRequest:
     """Whether the model has the capability."""
     with_context: bool = False
     """Whether the final event carries the tokens of prompt and answer."""
+
+    @property
+    def thinks(self) -> Think:
+        """Return whether to think: as asked, as the model's parameters say, else as Ollama does, if it can."""
+        if not self.can_think:
+            return False if self.think is False else None  # some say so though they cannot
+        chosen = self.think if self.think is not None else self.options.think
+        return True if chosen is None else chosen
 
     @property
     def has_format(self) -> bool:

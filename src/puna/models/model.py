@@ -11,7 +11,7 @@ from typing import Any
 from puna.models import manifests
 from puna.models.config import ModelConfig
 from puna.models.gguf import GGUFFile, read_gguf
-from puna.models.layouts.translation import as_engine_sees, has_projector
+from puna.models.layouts.translation import as_engine_sees, has_projector, projector_as_engine_sees
 from puna.models.manifests import BadManifestError, Layer, Manifest
 from puna.models.split import MAX_PARTS, linked_parts
 from puna.models.store import BlobStore
@@ -69,6 +69,11 @@ class Model:
         return tuple(read_gguf(path) for path in self.paths)
 
     @property
+    def is_read(self) -> bool:
+        """Return whether the headers of its files are known; reading them takes up to tens of milliseconds."""
+        return "ggufs" in vars(self)
+
+    @property
     def gguf(self) -> GGUFFile:
         """Return the header of its file; of a split one the first, which has the metadata."""
         return self.ggufs[0]
@@ -90,6 +95,19 @@ class Model:
         if layers or len(self.paths) > 1 or not has_projector(self.gguf):
             return layers
         return self.paths
+
+    @cached_property
+    def senses(self) -> tuple[str, ...]:
+        """Return what it perceives beside text, in the words of its capabilities: "vision", "audio"."""
+        if not self.projectors:
+            return ()
+        path = self.projectors[0]  # the one that the engine is given
+        seen = projector_as_engine_sees(self.gguf if path in self.paths else read_gguf(path))
+        kinds = (seen.text("clip.projector_type"), seen.text("clip.vision.projector_type"))
+        # The engine leaves out the ears of Gemma 3n.
+        hears = seen.metadata.get("clip.has_audio_encoder") is True and "gemma3nv" not in kinds
+        sees = seen.metadata.get("clip.has_vision_encoder") is True
+        return ("vision",) * sees + ("audio",) * hears
 
     @cached_property
     def template(self) -> str:

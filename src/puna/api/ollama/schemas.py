@@ -17,6 +17,7 @@ class MessageBody(Body):
     content: str = ""
     thinking: str = ""
     images: list[str] = []
+    audio: list[str] = []
     tool_calls: list[dict[str, Any]] = []
     tool_name: str = ""
     tool_call_id: str = ""
@@ -59,6 +60,7 @@ class GenerateBody(GenerationBody):
     context: list[_Token] | None = None
     raw: bool = False
     images: list[str] = []
+    audio: list[str] = []
 
 
 class ChatBody(GenerationBody):

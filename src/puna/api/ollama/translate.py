@@ -9,6 +9,7 @@ from puna.api.http.body import in_their_case
 from puna.api.ollama.schemas import ChatBody, GenerateBody, GenerationBody, MessageBody
 from puna.errors import BadRequestError
 from puna.inference.events import Finished, Logprob, TokenLogprob
+from puna.inference.media.kinds import is_sound
 from puna.inference.options import OPTION_NAMES, Options
 from puna.inference.requests import (
     Completion,
@@ -50,9 +51,9 @@ def generate_request(model: Model, body: GenerateBody, options: Options) -> Gene
     """Return what a body of ``/api/generate`` asks, with its options (see ``options_of``)."""
     if body.raw and (body.template or body.system or body.context):
         raise BadRequestError("raw mode does not support template, system, or context")
-    if body.suffix and (body.images or body.context):
-        raise BadRequestError("suffix cannot be used together with images or context")
-    images = tuple(decode_image(image) for image in body.images)
+    if body.suffix and (body.images or body.audio or body.context):
+        raise BadRequestError("suffix cannot be used together with images, audio or context")
+    images = _media(body)
     asked: Conversation | Completion | Infill
     if body.raw:
         asked = Completion(prompt=body.prompt, images=images)
@@ -78,7 +79,8 @@ def generate_request(model: Model, body: GenerateBody, options: Options) -> Gene
 
 def chat_request(model: Model, body: ChatBody, options: Options) -> GenerationRequest:
     """Return what a body of ``/api/chat`` asks, with its options (see ``options_of``)."""
-    messages = _model_messages(model) + [message_of(message) for message in body.messages]
+    said = [message_of(message, f"messages.{index}.") for index, message in enumerate(body.messages)]
+    messages = _model_messages(model) + said
     if model.system and role_of(body.messages[0].role) != "system":
         messages.insert(0, Message(role="system", content=model.system))
     return _request(model, body, options, Conversation(messages=tuple(messages), tools=tuple(_tools(body.tools))))
@@ -119,17 +121,30 @@ def _parse_format(value: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
     return value
 
 
-def decode_image(text: str) -> bytes:
-    """Return the bytes of an image in base64, of either alphabet, with or without line breaks and padding.
+def _media(body: GenerateBody | MessageBody, where: str = "") -> tuple[bytes, ...]:
+    """Return pictures, then sounds; ``where`` is what the names of their fields begin with in errors.
 
-    The prefix of a data URL is passed over.
+    Sound may be among ``images``, as Ollama has it.
+    """
+    images = [decode_media(item, f"{where}images.{index}") for index, item in enumerate(body.images)]
+    sounds = [decode_media(item, f"{where}audio.{index}") for index, item in enumerate(body.audio)]
+    for index, sound in enumerate(sounds):
+        if not is_sound(sound):
+            raise BadRequestError(f"{where}audio.{index} is neither WAV, MP3 nor FLAC")
+    return (*images, *sounds)
+
+
+def decode_media(text: str, field: str) -> bytes:
+    """Return the bytes of a picture or sound in base64, of either alphabet, with or without line breaks and padding.
+
+    The prefix of a data URL is passed over. Errors call it ``field``.
     """
     plain = "".join((text.partition(",")[2] if text.startswith("data:") else text).split())
     plain = plain.replace("-", "+").replace("_", "/").rstrip("=")
     try:
         return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except (binascii.Error, ValueError):
-        raise BadRequestError("an image is not valid base64") from None
+        raise BadRequestError(f"{field} is not valid base64") from None
 
 
 def role_of(text: str) -> str:
@@ -140,13 +155,13 @@ def role_of(text: str) -> str:
     return role
 
 
-def message_of(body: MessageBody) -> Message:
-    """Return one message of a conversation."""
+def message_of(body: MessageBody, where: str = "") -> Message:
+    """Return one message of a conversation; ``where`` is what the names of its fields begin with in errors."""
     return Message(
         role=role_of(body.role),
         content=body.content,
         thinking=body.thinking,
-        images=tuple(decode_image(image) for image in body.images),
+        images=_media(body, where),
         tool_calls=tuple(_tool_call(call) for call in body.tool_calls),
         tool_name=body.tool_name,
         tool_call_id=body.tool_call_id,

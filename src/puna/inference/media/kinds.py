@@ -13,3 +13,9 @@ def is_sound(data: bytes) -> bool:
         return True
     # A frame of MPEG audio: eleven bits set, then a version and a layer that is not the reserved one.
     return len(data) > 2 and data[0] == 0xFF and data[1] & _FRAME_BITS == _FRAME_BITS and data[1] & _LAYER_BITS != 0
+
+
+def called(data: bytes, number: int = 1, count: int = 1) -> str:
+    """Return what errors call a picture or sound: the ``number``-th, from 1, of the ``count`` of a request."""
+    word = "sound" if is_sound(data) else "image"
+    return f"{word} {number} of {count}" if count > 1 else ("a sound" if word == "sound" else "an image")

@@ -25,10 +25,10 @@ class PictureError(BadRequestError):
     """What should be a picture is none that can be read."""
 
 
-def for_engine(data: bytes) -> bytes:
+def for_engine(data: bytes, name: str = "an image") -> bytes:
     """Return a picture as the engine reads it; the first one of a file that has several.
 
-    Raises ``PictureError``. Takes up to seconds for a large one: call it in a thread.
+    Raises ``PictureError``, which calls it ``name``. Takes up to seconds for a large one: call it in a thread.
     """
     from PIL import Image, UnidentifiedImageError  # for those who send pictures
 
@@ -39,17 +39,17 @@ def for_engine(data: bytes) -> bytes:
         with Image.open(io.BytesIO(data)) as picture:
             width, height = picture.size
             if width * height > MAX_PIXELS:
-                raise PictureError(f"an image of {width} × {height} pixels is too large (at most {MAX_PIXELS} in all)")
+                raise PictureError(f"{name} of {width} × {height} pixels is too large (at most {MAX_PIXELS} in all)")
             if _is_read_as_it_is(picture):
                 return data  # and tells itself what is wrong with its data
             return _png(picture)
     except Image.DecompressionBombError:
-        raise PictureError("an image has too many pixels") from None
+        raise PictureError(f"{name} has too many pixels") from None
     except UnidentifiedImageError:
-        raise PictureError("an image cannot be read: it is in no known format") from None
+        raise PictureError(f"{name} cannot be read: it is in no known format") from None
     except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
         # Pillow's readers of damaged files raise whatever comes.
-        raise PictureError(f"an image cannot be read: {' '.join(str(error).split())[:200]}") from None
+        raise PictureError(f"{name} cannot be read: {' '.join(str(error).split())[:200]}") from None
 
 
 def _is_read_as_it_is(picture: "Image.Image") -> bool:

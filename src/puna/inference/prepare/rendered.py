@@ -6,11 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from puna.engine.client import EngineClient
+from puna.inference.engine_body import chat_body
 from puna.inference.families.dialogue import Dialogue, Turn, contents
 from puna.inference.families.renderers import RENDERERS
 from puna.inference.families.voice import Voice, parse_template
-from puna.inference.prepare.call import Prepared, fitting, from_text, media_marker
-from puna.inference.prepare.parsed import named_for, opening_of, parsed, think_of
+from puna.inference.media.placing import with_marks
+from puna.inference.prepare.call import Prompt, fitting, marker_for
+from puna.inference.prepare.parsed import named_for, opening_of, think_of
 from puna.inference.prompt.fit import fit
 from puna.inference.prompt.images import ImageCounter
 from puna.inference.prompt.ollama_template import TemplateMessage, TemplateToolCall, TemplateValues
@@ -23,9 +25,9 @@ _PICTURE = re.compile(r"\[img-(\d+)\]")
 
 async def rendered(
     request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation, voice: Voice
-) -> Prepared:
-    """Return the call for a conversation, cut to the context."""
-    marker = await media_marker(client, conversation.messages)
+) -> Prompt:
+    """Return the prompt of a conversation, cut to the context."""
+    marker = await marker_for(client, conversation.messages)
     pictures = ImageCounter(client)
     render = _renderer(voice, conversation, think_of(request, voice), marker)
 
@@ -34,33 +36,27 @@ async def rendered(
         return len(await client.tokenize(text)) + await pictures.count(messages)
 
     messages, truncation = await fit(conversation.messages, count, context, truncate=request.truncate)
-    prompt = await render(messages) + opening_of(request, voice)
     images = [image for message in messages for image in message.images]
     counted = await count(messages) if images and not request.shift else 0
-    prepared = await from_text(request, client, context, prompt, images, counted=counted)
-    return replace(parsed(prepared, request, replace(conversation, messages=messages), voice), truncation=truncation)
+    text = await render(messages) + opening_of(request, voice)
+    return Prompt(text, images, counted=counted, truncation=truncation)
 
 
 async def continuation(
-    request: GenerationRequest,
-    client: EngineClient,
-    context: int,
-    conversation: Conversation,
-    voice: Voice,
-    engine_renders: Render | None,
-) -> Prepared:
-    """Return the call for tokens of an earlier answer and a new turn, rendered by the engine where it has a way to."""
-    marker = await media_marker(client, conversation.messages)
-    render = engine_renders or _renderer(voice, conversation, think_of(request, voice), marker)
-    prompt = await render(conversation.messages) + opening_of(request, voice)
-    images = [image for message in conversation.messages for image in message.images]
-    if images:  # go with text only
-        prompt = await client.detokenize(list(request.context)) + prompt
-        counted = await fitting(client, context, prompt.replace(marker, ""), images)
-        prepared = await from_text(request, client, context, prompt, images, counted=counted)
+    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation, voice: Voice
+) -> Prompt:
+    """Return the prompt of a new turn after the tokens of an earlier answer."""
+    marker = await marker_for(client, conversation.messages)
+    think = think_of(request, voice)
+    if voice.renders_here:
+        text = await _renderer(voice, conversation, think, marker)(conversation.messages) + opening_of(request, voice)
     else:
-        prepared = await from_text(request, client, context, prompt, prefix=request.context)
-    return parsed(prepared, request, conversation, voice)
+        text = await client.apply_template(chat_body(request, conversation, think))
+    images = [image for message in conversation.messages for image in message.images]
+    if not images:
+        return Prompt(text, prefix=request.context)
+    text = await client.detokenize(list(request.context)) + text  # tokens and images do not go together
+    return Prompt(text, images, counted=await fitting(client, context, text.replace(marker, ""), images))
 
 
 def _renderer(voice: Voice, conversation: Conversation, think: Think, marker: str) -> Render:
@@ -89,9 +85,10 @@ def _by_family(name: str, turns: Sequence[Turn], tools: Sequence[Mapping[str, An
 
 
 def _turn(message: Message) -> Turn:
+    placed = any(message.places)  # else each family puts them before the text in a way of its own
     return Turn(
         role=message.role,
-        content=message.content,
+        content=with_marks(message.content, message.images, message.places, "[img]") if placed else message.content,
         thinking=message.thinking,
         calls=_calls(message),
         tool_name=message.tool_name,
@@ -103,7 +100,7 @@ def _turn(message: Message) -> Turn:
 def _template_message(message: Message, marker: str) -> TemplateMessage:
     return TemplateMessage(
         role=message.role,
-        content=marker * len(message.images) + message.content,
+        content=with_marks(message.content, message.images, message.places, marker),
         thinking=message.thinking,
         tool_calls=_calls(message),
         tool_name=message.tool_name,

@@ -1,4 +1,4 @@
-"""How many tokens the images of a prompt take, which only the engine with its projector knows."""
+"""How many tokens the pictures and sounds of a prompt take, which only the engine with its projector knows."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,7 @@ from puna.engine.client import EngineClient
 from puna.engine.errors import EngineError
 from puna.errors import BadRequestError
 from puna.inference.engine_body import chat_message
+from puna.inference.media.kinds import called
 from puna.inference.requests import Message
 
 
@@ -20,18 +21,20 @@ class ImageCounter:
     async def count(self, messages: Iterable[Message]) -> int:
         """Return how many tokens the images of ``messages`` add to their text.
 
-        Raises ``BadRequestError`` for what is no image, otherwise as the client does.
+        Raises ``BadRequestError`` for what is none, otherwise as the client does.
         """
-        return sum([await self._of(image) for message in messages for image in message.images])
+        images = [image for message in messages for image in message.images]
+        names = [called(image, number, len(images)) for number, image in enumerate(images, 1)]
+        return sum([await self._of(image, name) for image, name in zip(images, names, strict=True)])
 
-    async def _of(self, image: bytes) -> int:
+    async def _of(self, image: bytes, name: str) -> int:
         if not self._known:
             self._none = await self._whole(())
         if image not in self._known:
             try:
                 self._known[image] = await self._whole((image,)) - self._none
             except EngineError as error:
-                raise BadRequestError(f"an image cannot be read: {error}") from error
+                raise BadRequestError(f"{name} cannot be read: {error}") from error
         return self._known[image]
 
     async def _whole(self, images: tuple[bytes, ...]) -> int:

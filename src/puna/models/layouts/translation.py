@@ -72,11 +72,12 @@ def language_model(gguf: GGUFFile) -> Translation | None:
 def as_engine_sees(gguf: GGUFFile) -> GGUFFile:
     """Return the header of a model's file as the engine gets it; the tensors are where they are in the original."""
     layout = layout_of(gguf)
-    if layout is None:
-        return gguf
-    edit = _edited(gguf, layout)
+    return gguf if layout is None else _header_of(_edited(gguf, layout))
+
+
+def _header_of(edit: Edit) -> GGUFFile:
     tensors = tuple(TensorInfo(name, item.shape, item.type, 0, item.nbytes) for name, item in edit.tensors.items())
-    return replace(gguf, metadata=dict(edit.keys), spans={}, tensors=tensors)
+    return replace(edit.gguf, metadata=dict(edit.keys), spans={}, tensors=tensors)
 
 
 def has_projector(gguf: GGUFFile) -> bool:
@@ -97,6 +98,18 @@ def projector(gguf: GGUFFile) -> Translation | None:
     layout = layout_of(gguf)
     if layout is None or not layout.has_projector(gguf):
         return None
+    return _laid_out(layout.name, _projector_edited(gguf, layout))
+
+
+def projector_as_engine_sees(gguf: GGUFFile) -> GGUFFile:
+    """Return the same of a projector; ``gguf`` is the header of its own file, or of the model's in which it lies."""
+    layout = layout_of(gguf)
+    if layout is None or not layout.has_projector(gguf):
+        return as_engine_sees(gguf)
+    return _header_of(_projector_edited(gguf, layout))
+
+
+def _projector_edited(gguf: GGUFFile, layout: Layout) -> Edit:
     edit = Edit(gguf)
     edit.hide(lambda name: not name.startswith(layout.senses))
     edit.set("general.type", "mmproj")
@@ -105,7 +118,7 @@ def projector(gguf: GGUFFile) -> Translation | None:
     for key in [key for key in edit.keys if not key.startswith(("clip.", "general."))]:
         edit.drop(key)
     edit.set("general.architecture", "clip")
-    return _laid_out(layout.name, edit)
+    return edit
 
 
 def _laid_out(name: str, edit: Edit) -> Translation:
