@@ -53,10 +53,12 @@ class Sight:
         """Return lines that tell what was seen."""
         times = sorted(look[1] for look in self.version)
         beside = sorted(look[2] for look in self.version)
+        late = len(self.late(_LATE, _VERY_LATE)), len(self.late(_VERY_LATE))
+        over = sum(one > _LATE for one in times), sum(one > _LATE for one in beside)
         lines = [
             f"/api/version, {len(times)} times: {_spread(times)}; a process that does nothing: {_spread(beside)}; over "
-            f"100 ms {sum(one > _LATE for one in times)} times (the process {sum(one > _LATE for one in beside)}), of "
-            f"these by the server {len(self.late(_LATE, _VERY_LATE))} up to 300 ms and {len(self.late(_VERY_LATE))} beyond"
+            f"100 ms {over[0]} times (the process {over[1]}), of these by the server {late[0]} up to 300 ms and "
+            f"{late[1]} beyond"
         ]
         for model, asked in self.innocent.items():
             lines.append(f"innocent chats of {model}, {len(asked)} times: {_spread(sorted(took for _, took in asked))}")
