@@ -50,6 +50,7 @@ class PunaServer:
             "PUNA_HOME": str(self.home / "puna"),
             "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
         }
+        self.home.mkdir(parents=True, exist_ok=True)
         began = time.perf_counter()
         self.process = subprocess.Popen(
             [sys.executable, "-m", "puna", "serve", "--exit-with-stdin"],

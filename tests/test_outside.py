@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from puna.outside import bounded, printable, without_logins
+from puna.outside import bounded, listed, printable, without_logins
 
 
 @pytest.mark.parametrize(
@@ -28,6 +28,12 @@ def test_bounded() -> None:
     assert bounded("abcd", 3) == "abc… (4 characters)"
 
 
+def test_listed() -> None:
+    assert listed(["strem", "größe", "a, b", "x: all is well\n"]) == r"strem, größe, 'a, b', 'x: all is well\n'"
+    assert listed(["k" * 5000]) == f"'{'k' * 100}… (5000 characters)'"
+    assert listed([f"k{i}" for i in range(100_000)]).endswith("k18, k19 and 99980 more")
+
+
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
@@ -47,8 +53,10 @@ def test_without_logins(text: str, shown: str) -> None:
     assert without_logins(text) == shown
 
 
-@pytest.mark.parametrize("text", ["a:" * 2000 + "@", "://" * 2000 + "@", "a" * 4000 + "@", "%" * 4000 + ":@"])
-def test_hostile_text_takes_no_time(text: str) -> None:
-    began = time.perf_counter()
+@pytest.mark.parametrize(
+    "text", ["a:" * 100_000 + "@", "://" * 100_000 + "@", "a" * 200_000 + "@", "%" * 200_000 + ":@"]
+)
+def test_hostile_text_takes_time_in_proportion_to_its_size(text: str) -> None:
+    began = time.process_time()
     without_logins(text)
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 30  # in proportion to its square it would be minutes

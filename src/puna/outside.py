@@ -1,6 +1,8 @@
 """Text from outside, made fit to be shown: in the log, where it must not look like a line, and in errors."""
 
 import re
+from collections.abc import Collection
+from itertools import islice
 
 _LOGIN = re.compile(r"(?<=://)[^\s/\"']*@|(?<![\w.@/-])[\w.~%+-]+:[^\s/\"'@:]+@(?=[\w.\[-])(?!sha256)")
 """What stands between ``://`` and ``@``, and ``user:password@`` before a host without a scheme."""
@@ -19,6 +21,14 @@ def printable(text: str) -> str:
 def bounded(text: str, limit: int) -> str:
     """Return ``text`` with at most ``limit`` characters and, where it was longer, word of how many there were."""
     return text if len(text) <= limit else f"{text[:limit]}… ({len(text)} characters)"
+
+
+def listed(names: Collection[str]) -> str:
+    """Return names from outside as they stand in the log, a bounded number of them: those that are no plain word in
+    quotes, so that none can be taken for two, or for the text around it."""
+    shown = [name if name.isidentifier() else repr(name) for name in (bounded(name, 100) for name in islice(names, 20))]
+    more = len(names) - len(shown)
+    return ", ".join(shown) + (f" and {more} more" if more else "")
 
 
 def without_logins(text: str) -> str:

@@ -287,6 +287,12 @@ class Settings:
         _optional(_parse_choice("f16", "f32", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl")),
         "number format of the key-value cache; unset: f16, or what puna tune has found",
     )
+    go_template: bool | None = _setting(
+        "OLLAMA_GO_TEMPLATE",
+        "",
+        _optional(_parse_bool),
+        "whether a model's Go template is used where its file has a Jinja one too; unset: the one that can do more",
+    )
     flash_attention: bool | None = _setting(
         "OLLAMA_FLASH_ATTENTION",
         "",

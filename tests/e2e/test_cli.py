@@ -109,6 +109,7 @@ def test_list_show_cp_rm(beside: World) -> None:
     assert "Say it." in shown
     assert beside.run("show", "parrot-two", "--system").stdout == "Say it.\n"
     assert beside.run("show", "parrot-two", "--modelfile").stdout.startswith("# Modelfile")
+    assert "parrot-two:latest: it was made here\n" in beside.run("pull", "--all", "--dry-run").stdout
     assert beside.run("rm", "parrot-two").stdout == "deleted 'parrot-two'\n"
     assert "parrot-two" not in beside.run("list").stdout
 

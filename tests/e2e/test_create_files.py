@@ -232,7 +232,7 @@ def test_a_command_that_is_interrupted_leaves_nothing(serve: Any, tmp_path: Path
     )
     wait_for(lambda: list(server.world.models.glob("puna-working-*")), 60, "the work")
     os.kill(process.pid, signal.SIGINT)
-    assert process.wait(20) == 130
+    assert process.wait(60) == 130
     wait_for(lambda: not list(server.world.models.glob("puna-working-*")), what="the end of the work")
     assert not [name for name in server.blobs() if name.startswith("puna-")]
     assert "gone" not in server.get("/api/tags").text

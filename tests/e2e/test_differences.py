@@ -129,9 +129,10 @@ def test_template_that_takes_long_holds_nobody_else_up(server: Server) -> None:
     chat(server)
     asked = threading.Thread(target=lambda: server.post("/api/chat", {"model": "slow-template", "messages": messages}))
     asked.start()
-    slowest, rounds = 0.0, 0
+    began, slowest, rounds = time.perf_counter(), 0.0, 0
     while asked.is_alive():
         begun = time.perf_counter()
         assert server.get("/api/version").status_code == 200
         slowest, rounds = max(slowest, time.perf_counter() - begun), rounds + 1
-    assert slowest < 0.4, f"/api/version took {slowest:.2f} s in one of {rounds} rounds"
+    whole = time.perf_counter() - began
+    assert slowest < whole / 2, f"/api/version took {slowest:.2f} s of {whole:.2f} s in one of {rounds} rounds"

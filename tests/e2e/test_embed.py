@@ -39,6 +39,13 @@ def test_many_texts_in_their_order(server: Server) -> None:
         assert together[index] == pytest.approx(alone, abs=5e-3)  # rounding differs with the batch's size
 
 
+@pytest.mark.parametrize("batch", [501, 250])
+def test_a_batch_need_not_be_so_many_tokens_for_each_slot(serve: Serve, batch: int) -> None:
+    server = serve({"OLLAMA_NUM_PARALLEL": "4"})
+    texts = ["one", "one and two"]
+    assert len(embed(server, input=texts, options={"num_batch": batch})["embeddings"]) == 2
+
+
 def test_requests_at_the_same_time_do_not_mix(server: Server) -> None:
     texts = ["one", "one and two", "one and two and three and four and five", "one, " * 30]
     alone = [embed(server, input=text)["embeddings"][0] for text in texts]
@@ -134,7 +141,6 @@ def test_embedding_and_answering_do_not_load_each_other_anew(server: Server) -> 
     embed(server, input="x")
     server.ask("/api/generate", body)
     assert {runner.pid for runner in server.runners()} == before
-    assert len(server.runners()) == len(server.loaded())
 
 
 def test_each_text_has_its_vector_an_empty_one_too(server: Server) -> None:

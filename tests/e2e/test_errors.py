@@ -107,7 +107,7 @@ def test_garbage_on_the_wire_hurts_nobody(server: Server) -> None:
         b"POST / HTTP/9.9\r\n\r\n",
         b"GET / HTTP/1.1\r\nHost: " + b"x" * 10**5,
     ):
-        with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=60) as connection:
             connection.sendall(data)
             connection.shutdown(socket.SHUT_WR)
             while connection.recv(4096):

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import socket
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from typing import Any
@@ -14,11 +13,10 @@ import requests
 from tests.conftest import Serve
 from tests.server import Server, wait_for
 
-LONG = {"num_predict": 20000, "ignore_eos": True}
+LONG = {"num_predict": 10_000_000, "ignore_eos": True}
+"""Hours; nobody waits for the end of such an answer as long as a request may take here."""
 ENDLESS = {"model": "cria", "prompt": "x", "options": LONG}
 SHORT = {"model": "cria", "prompt": "x", "stream": False, "options": {"num_predict": 1, "seed": 1}}
-SOON = 5
-"""Seconds; the endless answer takes several times as long."""
 
 
 @pytest.fixture
@@ -53,9 +51,7 @@ def test_runner_that_dies_ends_the_stream_with_an_error(server: Server, path: st
     runners = server.runners()
     for runner in runners:
         runner.kill()
-    died = time.monotonic()
     *_, last = lines
-    assert time.monotonic() - died < 3, "far more than the second that an idle machine needs"
     assert list(last) == ["error"]
     assert "ended unexpectedly (by signal 9)" in last["error"]
     assert server.ask("/api/generate", SHORT)["eval_count"] == 1
@@ -88,9 +84,7 @@ def test_client_that_leaves_a_stream_ends_the_generation(single: Server) -> None
     lines = single.open_stream("/api/generate", ENDLESS)
     next(lines)
     lines.close()
-    began = time.monotonic()
     assert single.ask("/api/generate", SHORT)["eval_count"] == 1
-    assert time.monotonic() - began < SOON
 
 
 def test_client_that_leaves_before_a_whole_answer_ends_the_generation(single: Server) -> None:
@@ -102,9 +96,7 @@ def test_client_that_leaves_before_a_whole_answer_ends_the_generation(single: Se
     ):
         with unread(single, path, body):
             works(runner)
-        began = time.monotonic()
         assert single.ask("/api/generate", SHORT)["eval_count"] == 1
-        assert time.monotonic() - began < SOON, path
 
 
 def test_client_that_leaves_while_it_waits_frees_its_place(single: Server) -> None:
@@ -115,9 +107,7 @@ def test_client_that_leaves_while_it_waits_frees_its_place(single: Server) -> No
         assert single.post("/api/generate", SHORT).status_code == 503
     wait_for(lambda: not single.get("/api/queue").json()["waiting"], what="its place to be free")
     lines.close()
-    began = time.monotonic()
     assert single.ask("/api/generate", SHORT)["eval_count"] == 1
-    assert time.monotonic() - began < SOON
 
 
 def test_one_more_than_may_wait_is_told_so(single: Server) -> None:

@@ -10,6 +10,8 @@ from tests.mutants.run import LOADED, REFUSED, try_mutants
 from puna.models.create.convert import convert
 
 MUTANTS = 64
+FAIR = ("does not know the architecture", "the model's vocabulary has no token for some of the text")
+"""What may be said only when a model is used: another engine may know it, another text may have its tokens."""
 
 
 @pytest.fixture
@@ -23,6 +25,6 @@ def files(tmp_path: Path) -> list[Path]:
 def test_what_is_accepted_loads_or_is_refused_with_a_reason(serve: Serve, files: list[Path]) -> None:
     tally = try_mutants(serve(), files, range(MUTANTS))
     assert not tally.wrong
-    assert not [line for line in tally.at_load if "unknown model architecture" not in line]
+    assert not [line for line in tally.at_load if not any(reason in line for reason in FAIR)]
     assert tally.outcomes[REFUSED] > MUTANTS // 3
     assert tally.outcomes[LOADED] > MUTANTS // 16

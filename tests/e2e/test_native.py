@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import signal
-import time
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +27,7 @@ GREEDY = {
     "options": {"temperature": 0, "num_predict": 24},
 }
 COUNT = 60
-ENDLESS = {"model": "cria", "prompt": "x", "options": {"num_predict": 20000, "ignore_eos": True}}
+ENDLESS = {"model": "cria", "prompt": "x", "options": {"num_predict": 10_000_000, "ignore_eos": True}}
 LONG_TALK = "The llama walks over the high plain and looks for grass. " * 12
 
 
@@ -153,9 +152,7 @@ def test_client_that_leaves_ends_the_generation(serve: Serve) -> None:
     lines = native.open_stream("/api/generate", ENDLESS)
     next(lines)
     lines.close()
-    began = time.monotonic()
     native.ask("/api/generate", GREEDY)
-    assert time.monotonic() - began < 10
 
 
 def test_model_that_is_unloaded_leaves_no_process(native: Server) -> None:

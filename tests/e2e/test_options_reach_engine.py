@@ -45,13 +45,13 @@ TABLE: dict[str, tuple[Any, str, Any]] = {
     "min_keep": (2, "min_keep", 2),
     "ignore_eos": (True, "ignore_eos", True),
     "samplers": (SAMPLERS, "samplers", SAMPLERS),
-    "stop": (["zzz"], "stop", ["zzz"]),
 }
-NOT_TOLD = {"dry_sequence_breakers", "stop"}
+NOT_TOLD = {"dry_sequence_breakers"}
 """What an engine may leave out of its account."""
 ELSEWHERE = {"num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "use_mlock", "numa"} | {
     "logit_bias",
     "grammar",
+    "stop",
     "think",
     "truncate",
     "shift",

@@ -99,7 +99,7 @@ def test_wrong_type_is_refused(server: Server, think: Any) -> None:
 
 
 def test_model_that_cannot_think_refuses(server: Server) -> None:
-    model = make(server, "no-thinking", template="{{ .Prompt }}")
+    model = make(server, "no-thinking", template="{{ .Prompt }}!", parser="passthrough")
     for think in (True, "low"):
         error = refusal(server, "/api/chat", model=model, messages=QUESTION, think=think)
         assert error == '"no-thinking" does not support thinking'

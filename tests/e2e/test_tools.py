@@ -124,7 +124,7 @@ def test_tool_without_parameters(server: Server, model: str, parameters: dict[st
 
 
 def test_model_without_tools_refuses_them(server: Server) -> None:
-    model = make(server, "no-tools", template="{{ .Prompt }}")
+    model = make(server, "no-tools", template="{{ .Prompt }}!", parser="passthrough")
     error = refusal(server, "/api/chat", model=model, messages=QUESTION, tools=[WEATHER])
     assert error == '"no-tools" does not support tools'
     assert "tools" not in server.ask("/api/show", {"model": model})["capabilities"]

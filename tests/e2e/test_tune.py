@@ -67,7 +67,7 @@ def test_an_interrupted_measurement_stores_nothing_and_leaves_no_process(alone: 
     )
     wait_for(lambda: list(alone.temporary.rglob("engine.sock")), what="a runner that knows where its socket lies")
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted: nothing is stored" in errors
     assert "Traceback" not in errors

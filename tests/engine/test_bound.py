@@ -35,7 +35,7 @@ def test_program_ends_when_its_parent_is_killed() -> None:
 
 def test_status_is_that_of_the_program() -> None:
     with start("/bin/sh", "-c", "exit 7") as parent:
-        assert parent.wait(20) == 7
+        assert parent.wait(60) == 7
 
 
 def test_program_that_is_none_says_so(tmp_path: Path) -> None:

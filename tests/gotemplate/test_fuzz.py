@@ -58,14 +58,14 @@ SENSIBLE = st.recursive(
 
 
 def check(source: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()
     try:
         output = Template.parse(source, limits=LIMITS).render(DATA)
     except TemplateError as error:
         assert str(error).startswith(("template: ", "template ", "exceeded "))
     else:
         output.encode()
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 20  # a hang, not a slow machine
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])

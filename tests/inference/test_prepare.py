@@ -31,7 +31,7 @@ async def test_model_s_own_template_goes_to_the_chat_route(tmp_path: Path) -> No
 
 
 async def test_go_template_goes_to_the_text_route(tmp_path: Path) -> None:
-    model = model_of(tmp_path, CHAT, template="<{{ .Prompt }}>")
+    model = model_of(tmp_path, {}, template="<{{ .Prompt }}>")
     prepared = await prepare(request_of(model, "hi"), ScriptedEngine(), 5000)
     assert (prepared.route, prepared.prompt) == ("/completion", "<hi>")
     assert letters(prepared.body["prompt"]) == "^<hi>"

@@ -29,7 +29,8 @@ async def run(
     )
     prepared = await prepare(asked, engine, context)
     assert prepared.closing == "</think>"
-    events = [event async for batch in think_then_format(engine, prepared) for event in batch]
+    asked_for = asked.options.sampling.get("ignore_eos", False)
+    events = [event async for batch in think_then_format(engine, prepared, ignore_eos=asked_for) for event in batch]
     *deltas, end = events
     assert isinstance(end, Finished)
     pieces = [delta for delta in deltas if isinstance(delta, Delta)]
@@ -49,6 +50,11 @@ async def test_format_binds_the_second_generation_only(tmp_path: Path) -> None:
     assert "grammar" not in first
     assert second["grammar"] == "root ::= x"
     assert not any(body.get("stop") for body in (first, second)), "the engine loses what it holds back"
+
+
+async def test_thoughts_go_on_past_the_end_of_text_where_that_is_asked_for(tmp_path: Path) -> None:
+    engine, *_ = await run(tmp_path, said("a", CLOSED), said("{}"), options={"ignore_eos": True})
+    assert [body["ignore_eos"] for _, body in engine.asked] == [True, False]
 
 
 async def test_ends_are_added_up(tmp_path: Path) -> None:

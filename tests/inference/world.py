@@ -61,6 +61,7 @@ class ScriptedEngine(EngineClient):
     def __init__(self, *answers: list[dict[str, Any]]) -> None:
         self.answers = list(answers)
         self.asked: list[tuple[str, dict[str, Any]]] = []
+        self.template_fault = ""
 
     async def tokenize(self, text: str, *, special: bool = True, parse_special: bool = True) -> list[int]:
         """``^`` is the text of the beginning."""

@@ -141,7 +141,7 @@ def test_cache_size_counts_grouped_heads(write: Any) -> None:
         kv_cache_bytes_per_token(model, "f99")
 
 
-def test_a_large_vocabulary_is_skipped_quickly(write: Any) -> None:
+def test_a_large_vocabulary_is_skipped(write: Any) -> None:
     tokens = b"".join(text(f"tok{number}") for number in range(128_000))
     merges = b"".join(text(f"to k{number}") for number in range(280_000))
     path = write(
@@ -153,9 +153,11 @@ def test_a_large_vocabulary_is_skipped_quickly(write: Any) -> None:
             ]
         )
     )
-    start = time.process_time()
+    tracemalloc.start()
     model = read_gguf(path)
-    assert time.process_time() - start < 0.3  # 0.04 s on a quiet machine
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 1 << 20, "no text of its 400,000 was made"
     assert len(model.metadata["tokenizer.ggml.merges"]) == 280_000  # type: ignore[arg-type]
 
 
@@ -256,7 +258,7 @@ def test_a_huge_header_takes_bounded_memory(tmp_path: Path) -> None:
     start = time.process_time()
     with pytest.raises(GGUFError, match="header is larger than"):
         read_gguf(path)
-    assert time.process_time() - start < 1
+    assert time.process_time() - start < 10  # a hang, not a slow machine
     assert tracemalloc.get_traced_memory()[1] < 2**22
     tracemalloc.stop()
 
@@ -309,7 +311,7 @@ def fuzz(write: Any, rounds: int, seed: int) -> int:
                     value.load()
         except GGUFError:
             refused += 1
-        assert time.process_time() - start < 1
+        assert time.process_time() - start < 10  # a hang, not a slow machine
     return refused
 
 

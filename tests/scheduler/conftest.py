@@ -74,7 +74,7 @@ def request(model: Model, tokens: int, **options: int) -> GenerationRequest:
     return GenerationRequest(model=model, name=str(model.name), input=Completion(prompt="The llama"), options=merged)
 
 
-async def until(look: Callable[[], object], seconds: float = 20) -> None:
+async def until(look: Callable[[], object], seconds: float = 60) -> None:
     """Return when ``look`` is true; fail when it does not become so in time."""
     async with asyncio.timeout(seconds):
         while not look():

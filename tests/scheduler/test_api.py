@@ -8,7 +8,7 @@ import pytest
 from tests.server import Server, wait_for
 
 Serve = Callable[..., Server]
-LONG = {"model": "cria", "prompt": "The llama", "options": {"num_predict": 500, "ignore_eos": True, "num_ctx": 512}}
+LONG = {"model": "cria", "prompt": "The llama", "options": {"num_predict": 100_000, "ignore_eos": True, "num_ctx": 512}}
 
 
 def queue(server: Server) -> dict[str, Any]:

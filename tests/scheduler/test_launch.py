@@ -87,7 +87,15 @@ def test_every_slot_has_an_equal_part_of_a_batch_and_of_a_step(
         config = runner_config(cria, options, plan, Settings.from_env({}), "", tuned)
         assert config.batch >= config.step >= slots
         assert (config.batch % slots, config.step % slots) == (0, 0)
-        assert config.batch <= max(plan.context, slots), "what is planned for"
+        assert config.batch < plan.context + slots, "what is planned for"
+
+
+@pytest.mark.parametrize("context", [721, 2048])
+@pytest.mark.parametrize("slots", [1, 7, 8])
+def test_a_text_that_fills_the_context_goes_into_one_step(cria: Model, slots: int, context: int) -> None:
+    plan = replace(PLAN, parallel=slots, context=context)
+    config = runner_config(cria, RunnerOptions(embeds=True), plan, Settings.from_env({}), "")
+    assert config.step >= context
 
 
 def test_a_small_batch_does_not_cut_texts_to_embed(cria: Model) -> None:

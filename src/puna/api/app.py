@@ -78,6 +78,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     library = Library(
         settings.models,
         hide_builtin=settings.hide_builtin,
+        go_template=settings.go_template,
         on_gone=lambda digest: loop.call_soon_threadsafe(scheduler.forget, digest),
     )
     transfers = Transfers(settings, library, load_check=check_load)

@@ -16,6 +16,7 @@ from puna.inference.options import Options
 from puna.models.library import Library
 from puna.models.model import Model
 from puna.models.registry.transfers import Transfers
+from puna.outside import listed
 from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
 from puna.service import LocalService, Service
@@ -79,4 +80,4 @@ def keep_alive_seconds(value: float | str | None) -> float | None:
 def warn_of_unknown(options: Options, path: str) -> None:
     """Name the options that nobody knows in the log, once per request."""
     if options.unknown:
-        _log.warning("%s: unknown options: %s", path, ", ".join(options.unknown))
+        _log.warning("%s: unknown options: %s", path, listed(options.unknown))

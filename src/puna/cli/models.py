@@ -32,6 +32,9 @@ def list_models(prefix: _Prefix = "", as_json: AsJson = False) -> None:
             for model in models
         ],
     )
+    for model in models:
+        if warning := model.get("warning"):
+            typer.echo(f"{model['name']} cannot run: {warning}", err=True)
 
 
 def ps(prefix: _Prefix = "", as_json: AsJson = False) -> None:

@@ -53,7 +53,11 @@ def serve(
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
     logs.start(debug=settings.debug)
     connections = _connections(raise_limit())
-    listener = _listen(address)
+    with _listen(address) as listener:
+        _serve(settings, listener, connections, exit_with_stdin=exit_with_stdin)
+
+
+def _serve(settings: Settings, listener: socket.socket, connections: int, *, exit_with_stdin: bool) -> None:
     if said := prepare_models(settings):
         _log.warning("%s", said)
     engines = Engines(settings.home, settings.engine)

@@ -46,6 +46,8 @@ def print_overview(shown: Mapping[str, Any], *, verbose: bool = False) -> None:
     """Print what the server says of a model, as Ollama lays it out."""
     details, info = shown.get("details") or {}, shown.get("model_info") or {}
     family = info.get("general.architecture") or details.get("family") or ""
+    if warning := shown.get("warning"):
+        _print_section("Warning", [f"it cannot run: {warning}"])
     _print_pairs(
         "Model",
         {

@@ -79,7 +79,7 @@ def _plans(client: Client, body: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def _describe(plan: Mapping[str, Any]) -> str:
     if "error" in plan:
-        return f"{plan['model']}: " + ("not in a registry" if plan["unknown"] else plan["error"])
+        return f"{plan['model']}: {plan['error']}"
     if plan["current"] and not plan["download"]:
         return f"{plan['model']}: up to date"
     word = "new" if plan["new"] else "incomplete" if plan["current"] else "update"

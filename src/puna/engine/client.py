@@ -1,6 +1,7 @@
 """The llama-server protocol over a runner's unix socket."""
 
 import asyncio
+import io
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
@@ -176,7 +177,7 @@ class EngineClient:
         if self._aborted:
             raise aiohttp.ClientConnectionError(_ABORTED)
         self._last_byte = time.monotonic()
-        data = None if body is None else orjson.dumps(body)
+        data = None if body is None else io.BytesIO(orjson.dumps(body))  # as bytes, aiohttp sends it in one piece
         opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data))
         self._opening.add(opening)
         try:

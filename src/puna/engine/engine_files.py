@@ -15,6 +15,8 @@ from puna.engine.config import RunnerConfig
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.layouts.stored import Stored, place_for
 from puna.models.layouts.translation import Translation, language_model, projector
+from puna.models.loadable import UnsupportedModelError
+from puna.models.unsupported import unsupported
 
 _log = logging.getLogger(__name__)
 _WHY = {
@@ -46,7 +48,7 @@ class EngineFiles:
     async def open(cls, config: RunnerConfig) -> "EngineFiles":
         """Return the files of a configuration, of which those that are translated are still empty (``fill``).
 
-        Raises ``GGUFError`` for a file that cannot be translated.
+        Raises ``GGUFError`` for a file that cannot be translated, ``UnsupportedModelError`` for what cannot run.
         """
         opening = asyncio.ensure_future(asyncio.to_thread(_places, config))
         try:
@@ -94,6 +96,8 @@ def _places(config: RunnerConfig) -> EngineFiles:
     gguf = _header(model)
     if gguf is None:
         return EngineFiles(config)
+    if reason := unsupported(gguf):
+        raise UnsupportedModelError(reason)
     stored: list[Stored] = []
     try:
         if seen := _projector(config, gguf):

@@ -21,11 +21,12 @@ from pathlib import Path
 from puna.engine.config import RunnerConfig
 from puna.engine.engine_files import EngineFiles
 from puna.engine.environment import environment
-from puna.engine.reasons import has_said_why, is_memory, is_unknown_architecture, reason_of
+from puna.engine.reasons import has_said_why, is_memory, reason_of
 from puna.models.gguf import GGUFError, read_gguf
 from puna.models.layouts.stored import NoRoomError
 from puna.models.layouts.translation import has_projector, layout_of
-from puna.models.loadable import ModelFiles, UnknownArchitectureError, UnloadableError
+from puna.models.loadable import ModelFiles, UnloadableError, UnsupportedModelError
+from puna.models.unsupported import is_unknown_architecture
 
 _CONTEXT, _BATCH = 512, 64
 _SECONDS = 120
@@ -50,7 +51,7 @@ _log = logging.getLogger(__name__)
 def check_load(files: ModelFiles) -> None:
     """Load ``files`` and let go of them again.
 
-    Raises ``UnknownArchitectureError``, or ``UnloadableError`` for anything else that is wrong with them. A check that
+    Raises ``UnsupportedModelError``, or ``UnloadableError`` for anything else that is wrong with them. A check that
     cannot be made, or does not come to an end in time, says nothing: the load itself will tell.
     """
     try:
@@ -61,7 +62,7 @@ def check_load(files: ModelFiles) -> None:
         _log.warning("cannot check whether %s loads: %s", files.model.name, error)
         return
     if reason:
-        raise (UnknownArchitectureError if is_unknown_architecture(reason) else UnloadableError)(reason)
+        raise (UnsupportedModelError if is_unknown_architecture(reason) else UnloadableError)(reason)
 
 
 def _state(files: ModelFiles) -> tuple[tuple[int, int], ...]:

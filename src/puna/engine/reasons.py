@@ -3,11 +3,14 @@
 import re
 from collections.abc import Sequence
 
+from puna.models.unsupported import unknown_architecture
+
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
 _LOADER = re.compile(
     r"error loading model(?: hyperparameters| vocabulary| architecture)?: "
     r"|(?:clip_init|mtmd_init_from_file|load_hparams|llama_adapter_lora_init_impl|gguf_init_from_\w+)[^:]*: "
 )
+_ARCHITECTURE = re.compile(r"unknown model architecture: '(.*)'")
 _PART = re.compile(r"^\w+_\w+: +")  # the function of the engine that speaks
 _MEMORY = re.compile(
     r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate|unable to allocate", re.IGNORECASE
@@ -31,11 +34,6 @@ def is_memory(lines: Sequence[str]) -> bool:
 def is_fault_of_files(lines: Sequence[str]) -> bool:
     """Return whether the engine's lines say that it cannot load the files, whatever the memory and the options."""
     return not is_memory(lines) and any(_LOADER.search(line) for line in lines)
-
-
-def is_unknown_architecture(reason: str) -> bool:
-    """Return whether a reason is that the engine does not know the architecture."""
-    return "unknown model architecture" in reason
 
 
 def has_said_why(lines: Sequence[str]) -> bool:
@@ -73,6 +71,8 @@ def _plain(line: str) -> str:
     while match := _LOADER.search(text):
         text = text[match.end() :]
     text = _PART.sub("", text).strip()
+    if unknown := _ARCHITECTURE.match(text):
+        return unknown_architecture(unknown[1])
     if not text or _CPLUSPLUS.search(text):
         return _CONTRADICTION
     return text

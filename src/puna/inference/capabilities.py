@@ -1,10 +1,11 @@
 """What a model can do, as its files say: the words that ``/api/show`` lists and requests are checked against."""
 
 import re
-from functools import lru_cache
 
 from puna.errors import BadRequestError
-from puna.inference.prompt.ollama_template import OllamaTemplate, thinking_tags
+from puna.inference.families.parsers import PARSERS
+from puna.inference.families.voice import parse_template, voice_of
+from puna.inference.prompt.ollama_template import thinking_tags
 from puna.models.gguf import GGUFFile
 from puna.models.model import Model
 from puna.scheduler.launch import is_embedding_model
@@ -27,27 +28,25 @@ class UnsupportedError(BadRequestError):
         super().__init__(f'"{name}" does not support {capability}')
 
 
-@lru_cache(maxsize=64)
-def parse_template(text: str) -> OllamaTemplate:
-    """Return the parsed Go template; raise ``TemplateError`` (400) with line and reason."""
-    return OllamaTemplate.parse(text)
-
-
 def capabilities(model: Model) -> tuple[str, ...]:
     """Return what the model can do, in Ollama's words and order."""
     gguf = model.gguf
     if is_embedding_model(gguf):
         return ("embedding",)
     found = ["completion"]
+    voice = voice_of(model)
     tools = thinking = insert = False
-    if model.template:
-        template = parse_template(model.template)
+    if template_text := voice.template or (model.template if voice.renderer else ""):
+        template = parse_template(template_text)
         tools = "tools" in template.variables
         thinking = thinking_tags(template) is not None or "think" in template.variables
         insert = "suffix" in template.variables
-    elif gguf.chat_template:
+    elif gguf.chat_template and not voice.renderer:
         tools = bool(_JINJA_TOOLS.search(gguf.chat_template))
         thinking = bool(_JINJA_THINKING.search(gguf.chat_template))
+    if voice.parser:
+        parsing = PARSERS[voice.parser]
+        tools, thinking = tools or parsing.tools, thinking or parsing.thinking
     insert = insert or bool(fim_tokens(gguf))
     found += model.senses
     found += ["tools"] * tools + ["insert"] * insert + ["thinking"] * thinking

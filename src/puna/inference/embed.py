@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _SPECIAL_TOKENS = 2
 """A beginning and an end that the tokenizer may add to a text."""
-_MOST_SLOTS = 32
 
 
 class BadDimensionsError(BadRequestError):
@@ -121,8 +120,8 @@ def _says(model: Model, key: str, default: bool) -> bool:
 
 
 def _batch_for(tokens: int) -> int:
-    """Return a batch that holds so many tokens, also when the engine shares it out to slots: a few sizes, few loads."""
-    return 1 << (tokens + _MOST_SLOTS).bit_length()
+    """Return a batch that holds so many tokens: one of a few sizes, so that there are few loads."""
+    return 1 << (tokens - 1).bit_length()
 
 
 async def _inputs(

@@ -126,7 +126,7 @@ def _prompt(prepared: Prepared) -> list[int] | Mapping[str, Any]:
 
 
 async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) -> AsyncGenerator[list[Event], None]:
-    stream, decode = _call(lease.client, prepared)
+    stream, decode = _call(request, lease.client, prepared)
     said: list[str] = []
     plain, begun = True, False
     only_once = request.format.filter() if isinstance(request.format, Constraint) else None
@@ -166,11 +166,12 @@ async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) 
 
 
 def _call(
-    client: EngineClient, prepared: Prepared
+    request: GenerationRequest, client: EngineClient, prepared: Prepared
 ) -> tuple[AsyncGenerator[list[Any], None], Callable[[Any], Iterable[Said]]]:
     """Return what the engine answers, and what makes events of each item of it."""
     if prepared.closing:
-        return think_then_format(client, prepared), lambda event: (event,)
+        ignore_eos = request.options.sampling.get("ignore_eos", False)
+        return think_then_format(client, prepared, ignore_eos=ignore_eos), lambda event: (event,)
     return client.stream(prepared.route, prepared.body), prepared.decode
 
 

@@ -88,6 +88,7 @@ _OPTIONS: Mapping[str, _Option] = {
     "use_mmap": _Option(checks.boolean, _RUNNER),
     "use_mlock": _Option(checks.boolean, _RUNNER),
     "numa": _Option(checks.boolean, _RUNNER),
+    "draft_num_predict": _Option(checks.integer(0, 256), _RUNNER),
     # what else the engine can do
     "xtc_probability": _Option(checks.number(0, 1)),
     "xtc_threshold": _Option(checks.number(0, 1)),

@@ -16,14 +16,18 @@ from puna.inference.output.stop import StopParser, text_of
 from puna.inference.prepare import Prepared
 from puna.inference.text_decoder import TextDecoder
 
-_BEFORE_ANSWER = "\n\n"
 _LEAST_ANSWER = 16
 """Tokens of the context that are left for the answer and the tag before it."""
 
 
-async def think_then_format(client: EngineClient, prepared: Prepared) -> AsyncGenerator[list[Said], None]:
-    """Yield the events of both generations as if they were one."""
-    body = {name: value for name, value in prepared.body.items() if name != "grammar"}
+async def think_then_format(
+    client: EngineClient, prepared: Prepared, *, ignore_eos: bool = False
+) -> AsyncGenerator[list[Said], None]:
+    """Yield the events of both generations as if they were one.
+
+    ``ignore_eos`` is the option as asked for: nothing but a grammar is in its way.
+    """
+    body = {name: value for name, value in prepared.body.items() if name != "grammar"} | {"ignore_eos": ignore_eos}
     body["timings_per_token"] = True  # the call ends with the tag, before the engine would say how much it was
     if isinstance(body["prompt"], list):  # with images, only the engine knows how long it is
         room = prepared.context - len(body["prompt"]) - _LEAST_ANSWER
@@ -71,7 +75,7 @@ def _up_to(tag: StopParser, event: Mapping[str, Any]) -> dict[str, Any]:
 async def _formatted(
     client: EngineClient, prepared: Prepared, raw: str, thoughts: Finished | None
 ) -> AsyncGenerator[list[Said], None]:
-    said = raw + prepared.closing + _BEFORE_ANSWER if thoughts else ""
+    said = raw + prepared.resume if thoughts else prepared.opening
     body = dict(prepared.body)
     body["prompt"] = await _extended(client, body["prompt"], said)
     if thoughts:

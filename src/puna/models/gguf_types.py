@@ -70,6 +70,7 @@ TENSOR_TYPES: Mapping[int, TensorType] = {
         (1, "F16", 1, 2),
         (2, "Q4_0", 32, 18),
         (3, "Q4_1", 32, 20),
+        (4, "MXFP4_OLD", 32, 17),
         (6, "Q5_0", 32, 22),
         (7, "Q5_1", 32, 24),
         (8, "Q8_0", 32, 34),
@@ -103,6 +104,9 @@ TENSOR_TYPES: Mapping[int, TensorType] = {
         (42, "Q2_0", 64, 18),
     )
 }
+
+DROPPED_TYPES = frozenset([4])
+"""Types that files had once and no engine reads any more: Ollama's first number for MXFP4, in another order."""
 
 FILE_TYPES: Mapping[int, str] = {
     0: "F32",

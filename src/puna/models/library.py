@@ -23,13 +23,20 @@ from puna.names import ModelName, parse_name
 class Library:
     """All models of one store, with the built-in one among them unless it is hidden. Safe to use from threads.
 
-    ``on_gone`` is called, in whatever thread, with the digest of a model that has lost its last name.
+    ``on_gone`` is called, in whatever thread, with the digest of a model that has lost its last name. ``go_template``
+    is that of its models.
     """
 
     def __init__(
-        self, root: Path, *, hide_builtin: bool = False, on_gone: Callable[[str], object] = lambda _: None
+        self,
+        root: Path,
+        *,
+        hide_builtin: bool = False,
+        on_gone: Callable[[str], object] = lambda _: None,
+        go_template: bool | None = None,
     ) -> None:
         self.root = root
+        self._go_template = go_template
         self._on_gone = on_gone
         self.manifests = ManifestStore(root)
         self._builtin = None if hide_builtin else ManifestStore(builtin.STORE)
@@ -75,6 +82,7 @@ class Library:
             modified_at=datetime.fromtimestamp(stat.st_mtime, UTC),
             blobs=self.blobs,
             is_builtin=source is self._builtin,
+            go_template=self._go_template,
         )
         self._cache[path] = (version, model)
         return model

@@ -19,8 +19,11 @@ class UnloadableError(BadRequestError):
     """An engine cannot load a model because of what its files say; the text is the reason."""
 
 
-class UnknownArchitectureError(UnloadableError):
-    """The engine does not know the model's architecture; a later one may."""
+class UnsupportedModelError(UnloadableError):
+    """Nothing is wrong with the files, but no engine here can run them; a later one may, or a later file."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"this model cannot run here: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,7 @@ class ModelFiles:
 
 
 LoadCheck = Callable[[ModelFiles], None]
-"""Raises ``UnloadableError`` or ``UnknownArchitectureError`` for files that cannot be loaded."""
+"""Raises ``UnloadableError`` or ``UnsupportedModelError`` for files that cannot be loaded."""
 
 
 def anything(_: ModelFiles) -> None:
@@ -43,7 +46,7 @@ def anything(_: ModelFiles) -> None:
 def try_to_load(layers: Iterable[Layer], blobs: BlobStore, load_check: LoadCheck) -> None:
     """Have the files of a model tried that are among ``layers``.
 
-    Raises ``UnknownArchitectureError`` and ``UnloadableError`` with the reason.
+    Raises ``UnsupportedModelError`` and ``UnloadableError`` with the reason.
     """
     kinds: dict[str, list[Path]] = {manifests.MODEL: [], manifests.ADAPTER: [], manifests.PROJECTOR: []}
     for layer in layers:
@@ -55,5 +58,7 @@ def try_to_load(layers: Iterable[Layer], blobs: BlobStore, load_check: LoadCheck
     model = paths[0] if len(paths) == 1 else linked_parts(paths, blobs.directory.parent)
     try:
         load_check(ModelFiles(model, tuple(adapters), projectors[0] if projectors else None))
+    except UnsupportedModelError:
+        raise
     except UnloadableError as error:
-        raise type(error)(f"the engine cannot load this model: {error}") from None
+        raise UnloadableError(f"the engine cannot load this model: {error}") from None

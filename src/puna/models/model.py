@@ -27,6 +27,8 @@ class Model:
     modified_at: datetime
     blobs: BlobStore
     is_builtin: bool = False
+    go_template: bool | None = None
+    """Whether its Go template is used where its file has a template too; ``None`` means the better of the two."""
 
     @property
     def digest(self) -> str:

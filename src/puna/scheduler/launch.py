@@ -14,11 +14,11 @@ from puna.engine import native
 from puna.engine.config import RunnerConfig
 from puna.engine.devices import on_processor
 from puna.engine.engines import Engines
-from puna.engine.template_trial import HARMLESS
 from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
 from puna.models.model import Model
 from puna.scheduler.attention import PLAIN_KV_TYPES, SCORED_STEP, flash_attention
 from puna.scheduler.demand import Demand
+from puna.scheduler.drafting import drafted, drafter_of
 from puna.scheduler.memory import Footprint, Plan
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.tuned import UNTUNED, Tuned
@@ -45,6 +45,7 @@ NOTHING_ASKED = RunnerOptions()
 
 def applicable(tuned: Tuned, model: Model, options: RunnerOptions, settings: Settings) -> Tuned:
     """Return what of ``tuned`` a request and the settings have not decided otherwise, and the files allow."""
+    tuned = drafted(tuned, model, options.draft_num_predict)
     if options.num_thread:
         tuned = replace(tuned, threads=0, threads_batch=0)
     if options.num_batch or _takes_whole_steps(model, options):
@@ -113,11 +114,14 @@ def demand_of(
     graphics cards have for models.
     """
     tuned = decided(tuned, model, options, settings, engine)
+    guessed = options.draft_num_predict
+    if guessed >= 0 and drafter_of(model) is None:  # then it makes no difference
+        guessed = -1
     return Demand(
         footprint=footprint(model, settings, tuned, options),
         context=options.num_ctx or settings.context_length,
         parallel=settings.num_parallel,
-        variant=replace(options, num_ctx=0, logprobs=False, embeds=False),
+        variant=replace(options, num_ctx=0, logprobs=False, embeds=False, draft_num_predict=guessed),
         guesses=bool(tuned.speculation),
         plain=options.logprobs,
         embeds=embeds(model, options),
@@ -152,10 +156,9 @@ def runner_config(
         projector_path=str(model.projectors[0]) if model.projectors else "",
         context=plan.context,
         parallel=plan.parallel,
-        batch=max(_shared_out(batch, plan.parallel), step),
+        batch=max(_shared_out(batch, plan.parallel, up=_takes_whole_steps(model, options)), step),
         micro_batch=step,
         prompt_cache=plan.prompt_cache >> 20,
-        chat_template=HARMLESS if model.template and not model.is_builtin else "",
         kv_type=_kv_type(settings, tuned),
         flash_attention=tuned.flash_attention,
         threads=_threads(options) or tuned.threads or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
@@ -176,9 +179,12 @@ def runner_config(
     )
 
 
-def _shared_out(tokens: int, slots: int) -> int:
-    """Return the most tokens, not above ``tokens``, that each slot has an equal part of: the engine aborts else."""
-    return max(tokens - tokens % slots, slots)
+def _shared_out(tokens: int, slots: int, *, up: bool = False) -> int:
+    """Return ``tokens``, or the next number below (above with ``up``) that each slot has an equal part of.
+
+    The engine aborts else. What must go into one step, as a text to embed does, may not lose its last tokens to that.
+    """
+    return -(-tokens // slots) * slots if up else max(tokens - tokens % slots, slots)
 
 
 def _image_min_tokens(model: Model) -> int:
@@ -196,9 +202,11 @@ def _image_min_tokens(model: Model) -> int:
 def can_save_slots(model: Model, config: RunnerConfig) -> bool:
     """Return whether the engine can save what this model's slots hold: text that a model generates from.
 
-    It does not save what a draft model holds, and that fails on a conversation whose beginning it has not read.
+    It does not save what a draft model or layers that guess hold, and those fail on a conversation whose beginning they
+    have not read.
     """
-    return not (model.projectors or is_embedding_model(model.gguf) or config.draft_path)
+    drafts = config.speculation.startswith("draft-")
+    return not (model.projectors or is_embedding_model(model.gguf) or drafts)
 
 
 def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:

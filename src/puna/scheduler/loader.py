@@ -17,6 +17,7 @@ from puna.models.model import Model
 from puna.scheduler.admission import Request
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.demand import Demand
+from puna.scheduler.drafting import drafted
 from puna.scheduler.launch import can_save_slots, demand_of, engine_identity, engine_of, runner_config, session_key
 from puna.scheduler.lease import LoadedModel
 from puna.scheduler.options import RunnerOptions
@@ -67,8 +68,8 @@ class Loader:
         return demand_of(model, options, self._settings, engine, tuned, self._capacity.cards(engine))
 
     async def template_fault(self, model: Model, engine: str) -> str:
-        """Return why the engine cannot use the model's own chat template, "" if it can, or need not."""
-        if model.is_builtin or model.template:
+        """Return why the engine cannot use the model's own chat template, "" if it can."""
+        if model.is_builtin:
             return ""
         return await self._templates.fault(model.gguf, engine, engine_identity(engine))
 
@@ -80,10 +81,12 @@ class Loader:
         try:
             return await self._load(resident, request)
         except ModelLoadError as error:
-            if not (error.out_of_memory or error.killed or request.tuned != UNTUNED):
+            guesses = drafted(request.tuned, request.model, request.options.draft_num_predict).speculation
+            if not (error.out_of_memory or error.killed or request.tuned != UNTUNED or guesses):
                 raise
             _log.warning("%s; trying once more", error)
             request.tuned = UNTUNED  # what was measured once may not be possible any more
+            request.options = replace(request.options, draft_num_predict=0)
             # The system kills without a word whoever takes more memory than there is.
             free = await self._capacity.free_on_cards(request.engine) if resident.plan.on_cards else 0
             victims = self._policy.squeeze(resident, shrink=error.out_of_memory, cards=free)

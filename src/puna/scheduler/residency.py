@@ -34,6 +34,9 @@ class ModelState:
     size_on_cards: int
     context: int
     expires_at: float
+    speculation: str = ""
+    """llama.cpp's name of the way in which tokens are guessed ahead, and how many; "" for none."""
+    guesses: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +284,8 @@ def _state(entries: list[LoadedModel]) -> ModelState:
         size=sum(entry.size for entry in entries),
         size_on_cards=sum(entry.size_on_cards for entry in entries),
         context=first.config.context,
+        speculation=first.config.speculation,
+        guesses=first.config.draft_tokens,
         expires_at=max(math.inf if entry.keep_alive == math.inf else ends(entry) for entry in entries),
     )
 

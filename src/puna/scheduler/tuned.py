@@ -10,10 +10,12 @@ from puna.errors import PunaError
 
 KV_TYPES = ("f16", "q8_0")
 """The number formats of the cache that are compared."""
-SPECULATIONS = ("ngram-simple", "draft-simple")
+SPECULATIONS = ("ngram-simple", "draft-simple", "draft-mtp", "draft-dflash", "draft-eagle3")
 """The ways of guessing ahead that are compared. llama.cpp has more, but its "ngram-map" ones abort the process when a
 context is shifted, and "ngram-mod" shares what it has seen, so that one client's text would show in another's speed.
 """
+_OWN_LAYERS = "draft-mtp"
+"""The way that needs no draft model where the model has layers for it."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _MOST_THREADS = 4096
 _MOST_TOKENS = 1 << 16
@@ -50,7 +52,8 @@ class Tuned:
             if not _CHECKS[name](value):
                 raise BadTuningError(f"{name} cannot be {value!r}")
         tuned = cls(**values)
-        if (tuned.speculation == "draft-simple") != bool(tuned.draft):
+        drafts = tuned.speculation.startswith("draft-")
+        if bool(tuned.draft) != drafts and tuned.speculation != _OWN_LAYERS:
             raise BadTuningError("a draft model and its use belong together")
         if tuned.flash_attention is False and tuned.kv_type not in ("", "f16"):
             raise BadTuningError(f"a cache in {tuned.kv_type} needs flash attention")

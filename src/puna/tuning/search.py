@@ -78,6 +78,8 @@ class Limits:
     speculation: bool = True
     draft: str = ""
     """The digest of a draft model to try."""
+    drafting: str = ""
+    """The way in which it guesses, or layers of the model itself do; "" for that of any smaller model."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,8 +287,9 @@ class Search:
     def _guessers(self) -> Iterator[Tuned]:
         for tokens, match in _GUESSES:
             yield self._but(speculation="ngram-simple", draft_tokens=tokens, draft_match=match)
-        for tokens in _DRAFT_TOKENS if self._limits.draft else ():
-            yield self._but(speculation="draft-simple", draft=self._limits.draft, draft_tokens=tokens)
+        way = self._limits.drafting or ("draft-simple" if self._limits.draft else "")
+        for tokens in _DRAFT_TOKENS if way else ():
+            yield self._but(speculation=way, draft=self._limits.draft, draft_tokens=tokens)
 
     async def _compare_answers(self, candidate: Tuned) -> float:
         """Return how much faster answers to all tasks are with guessing, 0 if it does not pay."""

@@ -9,10 +9,10 @@ import psutil
 
 from puna.engine.config import RunnerConfig
 from puna.errors import BadRequestError
-from puna.models.gguf import GGUFFile
 from puna.models.manifests import MODEL
 from puna.models.model import Model
 from puna.scheduler.capacity import Capacity
+from puna.scheduler.drafting import Drafter, drafter_of, vocabulary
 from puna.scheduler.launch import (
     applicable,
     engine_identity,
@@ -40,7 +40,8 @@ _SHORTEST_SAMPLE, _LONGEST_SAMPLE = 0.05, 3.0
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """What to measure, and for how long. ``draft`` is a smaller model with the same vocabulary."""
+    """What to measure, and for how long. ``draft`` is a smaller model with the same vocabulary, else that
+    which came with the model guesses, if one did."""
 
     model: Model
     draft: Model | None = None
@@ -56,9 +57,14 @@ async def tune(asked: Tuning, settings: Settings, report: Callable[[Finding], No
     model = asked.model
     if is_embedding_model(model.gguf):
         raise BadRequestError(f"{model.name} is made to embed text; only models that generate text are tuned")
-    draft = _draft_digest(model, asked.draft) if asked.draft else ""
+    drafter = Drafter("draft-simple", _draft_digest(model, asked.draft)) if asked.draft else drafter_of(model)
     context = min(_CONTEXT, model.gguf.context_length or _CONTEXT)
-    largest = Tuned(micro_batch=min(context, 2048), flash_attention=False, draft=draft, draft_tokens=1 if draft else 0)
+    largest = Tuned(
+        micro_batch=min(context, 2048),
+        flash_attention=False,
+        draft=drafter.digest if drafter else "",
+        draft_tokens=1 if drafter else 0,
+    )
     engine = engine_of(model, settings)
     capacity = Capacity(lambda: True)
     room = Room(capacity.bytes(), capacity.cards(engine))
@@ -83,7 +89,7 @@ async def tune(asked: Tuning, settings: Settings, report: Callable[[Finding], No
         search = Search(
             bench,
             start,
-            _limits(model, settings, start, draft),
+            _limits(model, settings, start, drafter),
             seconds=asked.seconds - (time.monotonic() - began),
             clock=time.monotonic,
             report=report,
@@ -109,7 +115,7 @@ def _start(config: RunnerConfig) -> Tuned:
     )
 
 
-def _limits(model: Model, settings: Settings, start: Tuned, draft: str) -> Limits:
+def _limits(model: Model, settings: Settings, start: Tuned, drafter: Drafter | None) -> Limits:
     cores, physical = usable_cores(), _physical_cores()
     whole = replace(start, flash_attention=False, kv_type="q8_0", speculation="ngram-simple")
     possible = applicable(whole, model, RunnerOptions(), settings)
@@ -119,7 +125,8 @@ def _limits(model: Model, settings: Settings, start: Tuned, draft: str) -> Limit
         flash_attention=possible.flash_attention is False,
         kv_type=bool(possible.kv_type),
         speculation=bool(possible.speculation),
-        draft=draft,
+        draft=drafter.digest if drafter else "",
+        drafting=drafter.speculation if drafter else "",
     )
 
 
@@ -129,17 +136,9 @@ def _draft_digest(model: Model, draft: Model) -> str:
         raise BadRequestError(f"{draft.name} is split into several files, which a draft model cannot be")
     if is_embedding_model(draft.gguf):
         raise BadRequestError(f"{draft.name} does not generate text")
-    if _vocabulary(draft.gguf) != _vocabulary(model.gguf):
+    if vocabulary(draft.gguf) != vocabulary(model.gguf):
         raise BadRequestError(f"{draft.name} has another vocabulary than {model.name}, so it cannot guess its tokens")
     return draft.manifest.of_type(MODEL)[0].digest
-
-
-def _vocabulary(gguf: GGUFFile) -> bytes:
-    """Return the part of the file that lists the tokens."""
-    start, end = gguf.spans.get("tokenizer.ggml.tokens", (0, 0))
-    with gguf.path.open("rb") as file:
-        file.seek(start)
-        return file.read(end - start)
 
 
 def _physical_cores() -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.inference.world import gguf_file
 from tests.models.create.tiny import write_checkpoint, write_gguf, write_lora, write_peft, write_projector
 
 from puna.errors import BadRequestError, ModelNotFoundError
@@ -141,11 +142,11 @@ def test_a_projector_goes_with_a_model_or_a_base(library: Library, tmp_path: Pat
         make(library, "two", base=parse_name("cria"), files=files)
 
 
-def test_a_draft_is_kept_and_mentioned(library: Library, tmp_path: Path) -> None:
+def test_a_draft_is_kept(library: Library, tmp_path: Path) -> None:
     draft = upload(library, *write_gguf(tmp_path / "draft.gguf"))
-    model, reports = make(library, base=parse_name("cria"), drafts=draft)
+    model, _ = make(library, base=parse_name("cria"), drafts=draft)
     assert model.drafts[0].read_bytes() == (tmp_path / "draft.gguf").read_bytes()
-    assert any("Puna does not use it" in report for report in reports)
+    assert model.config.extra["draft"] == {"model_format": "gguf", "architecture": "llama"}
 
 
 def test_errors_name_the_file(library: Library, tmp_path: Path) -> None:
@@ -249,3 +250,24 @@ def recipe_of(file: Modelfile) -> dict[str, Any]:
         "renderer": file.last("RENDERER") or "",
         "parser": file.last("PARSER") or "",
     }
+
+
+@pytest.mark.parametrize(
+    ("arch", "recipe", "speech"),
+    [
+        ("gemma4", {}, ("gemma4", "gemma4", ["<turn|>"])),
+        ("gemma4", {"parameters": {"stop": ["x"]}}, ("gemma4", "gemma4", ["x"])),
+        ("gemma4", {"renderer": "a", "parser": "b"}, ("a", "b", None)),
+        ("laguna", {"parser": "b"}, ("laguna", "b", None)),
+        ("nemotron_h_moe", {}, ("nemotron-3-nano", "nemotron-3-nano", None)),
+        ("llama", {}, ("", "", None)),
+    ],
+)
+def test_some_architectures_speak_in_a_way_of_their_own(
+    library: Library, tmp_path: Path, arch: str, recipe: dict[str, Any], speech: tuple[str, str, Any]
+) -> None:
+    path = gguf_file(tmp_path / "m.gguf", {}, arch=arch)
+    model, _ = make(library, files={"m.gguf": library.blobs.add(path.read_bytes())}, **recipe)
+    assert (model.config.renderer, model.config.parser, model.parameters.get("stop")) == speech
+    again, _ = make(library, "again", base=parse_name("new"))
+    assert (again.config.renderer, again.config.parser, again.parameters.get("stop")) == speech

@@ -160,7 +160,7 @@ def fuzz(path: Path, rounds: int, seed: int) -> int:
                 tensor.rows(0, tensor.shape[0] if tensor.shape else 1)
         except SafetensorsError:
             refused += 1
-        assert time.process_time() - start < 1
+        assert time.process_time() - start < 10  # a hang, not a slow machine
     return refused
 
 

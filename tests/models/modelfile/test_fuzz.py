@@ -95,7 +95,7 @@ def test_damaged_modelfiles(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         except PunaError as error:
             assert error.status in {400, 404}, (source, error)
             refused += 1
-        assert time.process_time() - started < 1, source
+        assert time.process_time() - started < 10, source  # a hang, not a slow machine
     assert tracemalloc.get_traced_memory()[1] < 200 << 20
     tracemalloc.stop()
     assert made

@@ -247,18 +247,20 @@ async def test_plan_says_what_would_be_fetched(registry, origin, library, make_t
 
 
 async def test_no_registry_is_asked_for_what_was_made_here(registry, origin, library, make_transfers) -> None:
-    pulled, copied, pushed = (f"{registry}/ana/{name}:latest" for name in ("pulled", "copied", "pushed"))
+    pulled, copied, pushed, lost = (f"{registry}/ana/{name}:latest" for name in ("pulled", "copied", "pushed", "lost"))
     add_model(origin, pulled, BLOB)
     await run(make_transfers(origin).pusher.push(pulled, insecure=True))
     faults = Faults()
     async with faulty_proxy(registry, faults) as proxy:
         transfers = make_transfers(library, PUNA_MIRRORS=f"{registry}=http://{proxy}")
         await run(transfers.puller.pull(pulled))
-        for name in (copied, pushed):
+        for name in (copied, pushed, lost):
             library.copy(parse_name(pulled), parse_name(name))
+        library.made_here.remove(parse_name(lost))
         await run(transfers.pusher.push(pushed, insecure=True))
         plans = {str(plan.name): plan.to_json() for plan in await transfers.puller.plan_all()}
     assert plans[copied] == {"model": copied, "unknown": True, "error": "it was made here"}
+    assert plans[lost] == {"model": lost, "unknown": True, "error": "it is not in a registry"}
     assert [plans[name]["current"] for name in (pulled, pushed)] == [True, True]
     assert not library.made_here.has(parse_name(pushed)), "it has a registry now"
 

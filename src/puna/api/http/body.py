@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from puna.api.http.responses import ClientGoneError
 from puna.errors import BadRequestError, PayloadTooLargeError
+from puna.outside import listed
 from puna.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -130,7 +131,7 @@ def _validate(model: type[B], data: bytes, path: str) -> B:
     except ValidationError as error:
         raise BadRequestError(_explain(error)) from None
     if body.model_extra:
-        _log.warning("%s: unknown fields in the request: %s", path, ", ".join(sorted(body.model_extra)))
+        _log.warning("%s: unknown fields in the request: %s", path, listed(sorted(body.model_extra)))
     return body
 
 

@@ -16,7 +16,7 @@ from puna.api.ollama.translate import message_of
 from puna.api.services import Services, ServicesDep
 from puna.engine.load_check import check_load
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError, PunaError
-from puna.inference.capabilities import parse_template
+from puna.inference.families.voice import parse_template
 from puna.inference.options import Options
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe

@@ -9,6 +9,7 @@ from weakref import WeakKeyDictionary
 
 from puna.api.http.responses import json_bytes
 from puna.api.ollama.facts import Facts, FactsCache, facts_of
+from puna.inference.support import cannot_run
 from puna.models.gguf import GGUFArray, GGUFFile, read_gguf
 from puna.models.listing import Listing
 from puna.models.model import Model
@@ -40,7 +41,10 @@ def details(model: Model, facts: Facts | None = None) -> dict[str, Any]:
 
 
 def listed(model: Model, facts: Facts | None) -> dict[str, Any]:
-    """Return a model's entry in ``/api/tags``; without ``facts``, its files cannot be read."""
+    """Return a model's entry in ``/api/tags``; without ``facts``, its files cannot be read.
+
+    A ``warning`` says why it cannot run, if it cannot.
+    """
     body: dict[str, Any] = {
         "name": str(model.name),
         "model": str(model.name),
@@ -49,7 +53,9 @@ def listed(model: Model, facts: Facts | None) -> dict[str, Any]:
         "digest": model.digest,
         "details": details(model, facts),
     }
-    return body | ({"capabilities": list(facts.capabilities)} if facts else {})
+    body |= {"capabilities": list(facts.capabilities)} if facts else {}
+    reason = cannot_run(model, read_header=False)
+    return body | ({"warning": reason} if reason else {})
 
 
 _list_bodies: WeakKeyDictionary[Listing, bytes] = WeakKeyDictionary()
@@ -79,7 +85,14 @@ def running(state: ModelState) -> dict[str, Any]:
         "expires_at": expires,
         "size_vram": state.size_on_cards,
         "context_length": state.context,
-    }
+    } | _guessing(state)
+
+
+def _guessing(state: ModelState) -> dict[str, Any]:
+    """Return how the runner guesses tokens ahead, nothing if it does not."""
+    if not state.speculation:
+        return {}
+    return {"speculation": {"type": state.speculation, "draft_num_predict": state.guesses}}
 
 
 def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
@@ -105,6 +118,7 @@ def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
         "capabilities": list(facts.capabilities),
         "modified_at": model.modified_at,
         "requires": config.requires,
+        "warning": cannot_run(model, read_header=True),
     }
     return {name: value for name, value in body.items() if value not in ("", [], {}) or name == "model_info"}
 

@@ -8,6 +8,7 @@ from puna.inference.output.calls import lenient_object
 from puna.inference.output.events import ThinkingText
 
 START, END, MESSAGE, CHANNEL, CONSTRAIN = "<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>"
+FINAL = f"{CHANNEL}final{MESSAGE}"
 MARKS = (START, END, MESSAGE, CHANNEL, CONSTRAIN)
 _RECIPIENT = re.compile(r"(?:^|\s)to=(\S+)")
 _CHANNEL = re.compile(re.escape(CHANNEL) + r"(\S*)")

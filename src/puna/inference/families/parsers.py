@@ -32,12 +32,19 @@ _PAIRS = ("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>")
 
 @dataclass(frozen=True, slots=True)
 class Parsing:
-    """A parser and what it can find. ``preserved`` are the marks that may be control tokens."""
+    """A parser and what it can find. ``preserved`` are the marks that may be control tokens.
+
+    For answers in a format: ``closing`` is the mark that ends the thoughts before it, ``resume`` the text from there to
+    the answer ("": the mark and an empty line), and ``opening`` the text before an answer without thoughts.
+    """
 
     make: Callable[[Asked], OutputParser]
     preserved: tuple[str, ...]
     tools: bool = True
     thinking: bool = True
+    closing: str = "</think>"
+    resume: str = ""
+    opening: str = ""
 
 
 class _Passing:
@@ -52,15 +59,33 @@ class _Passing:
 
 PARSERS: Mapping[str, Parsing] = {
     "cogito": Parsing(deepseek.cogito_parser, ("</think>", *deepseek.MARKS, *deepseek.OUTPUTS)),
-    "cohere": Parsing(cohere.parser, cohere.MARKS),
+    "cohere": Parsing(
+        cohere.parser,
+        cohere.MARKS,
+        closing="<|END_THINKING|>",
+        resume="<|END_THINKING|><|START_TEXT|>",
+        opening="<|START_TEXT|>",
+    ),
     "deepseek3": Parsing(deepseek.deepseek_parser, ("</think>", *deepseek.MARKS)),
     "functiongemma": Parsing(functiongemma.parser, ("<start_function_call>", "<end_function_call>"), thinking=False),
-    "gemma4": Parsing(gemma4.parser, gemma4.MARKS),
+    "gemma4": Parsing(gemma4.parser, gemma4.MARKS, closing="<channel|>", resume="<channel|>"),
     "gemma4-no-thinking": Parsing(gemma4.no_thinking_parser, gemma4.MARKS, thinking=False),
-    "glimmer": Parsing(glimmer.parser, glimmer.MARKS),
+    "glimmer": Parsing(
+        glimmer.parser,
+        glimmer.MARKS,
+        closing="<|eom|>",
+        resume="<|eom|><|start|>assistant to=user<|message|>",
+        opening=" to=user<|message|>",
+    ),
     "glm-4.7": Parsing(glm.glm47_parser, (*_THINK, *_CALL, *_PAIRS)),
     "glm-ocr": Parsing(glm.glm_ocr_parser, (*_THINK, *_CALL, *_PAIRS), thinking=False),
-    "harmony": Parsing(harmony.parser, harmony.MARKS),
+    "harmony": Parsing(
+        harmony.parser,
+        harmony.MARKS,
+        closing=harmony.END,
+        resume=f"{harmony.END}{harmony.START}assistant{harmony.FINAL}",
+        opening=harmony.FINAL,
+    ),
     "laguna": Parsing(laguna.parser, (*_THINK, *_CALL, *_USER, *_PAIRS)),
     "lfm2": Parsing(lfm2.parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>"), thinking=False),
     "lfm2-thinking": Parsing(lfm2.thinking_parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>")),

@@ -14,13 +14,22 @@ _GEMMA = (
     '{{- range .Messages }}<start_of_turn>{{ if eq .Role "assistant" }}model{{ else }}user{{ end }}\n'
     "{{ .Content }}<end_of_turn>\n{{ end }}<start_of_turn>model\n"
 )
-_PLAIN = "{{ .Prompt }}"
+_PLAIN = (
+    "{{- if eq (len .Messages) 1 }}{{ range .Messages }}{{ .Content }}{{ end }}{{ else }}"
+    "{{ range .Messages }}{{ .Role }}: {{ .Content }}\n\n{{ end }}assistant: {{ end }}"
+)
+"""A single text is just continued, as Ollama does; more of them keep who said what."""
 _BY_MARKER = {"<|im_start|>": _CHATML, "<|start_header_id|>": _LLAMA_3, "<start_of_turn>": _GEMMA}
 
 
 def default_template(gguf: GGUFFile) -> str:
     """Return the Go template for a model without one: its family's turns, or its text just continued."""
     return _default_template(gguf.path)
+
+
+def plain_template() -> str:
+    """Return the Go template for models of which nothing is known."""
+    return _PLAIN
 
 
 @lru_cache(maxsize=32)

@@ -6,6 +6,7 @@ import orjson
 
 from puna.models import manifests
 from puna.models.config import ModelConfig, encode_parameters
+from puna.models.create.defaults import with_speech
 from puna.models.create.job import Job, Report
 from puna.models.create.progress import CancelledCheck
 from puna.models.create.recipe import Recipe
@@ -20,7 +21,7 @@ from puna.models.create.sources import (
 )
 from puna.models.gguf import GGUFFile
 from puna.models.library import Library
-from puna.models.loadable import LoadCheck, UnknownArchitectureError, anything, try_to_load
+from puna.models.loadable import LoadCheck, UnsupportedModelError, anything, try_to_load
 from puna.models.manifests import Layer, make_manifest
 from puna.models.storage import storage_errors
 from puna.names import ModelName
@@ -74,6 +75,8 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
         weights = weights_of_base(job, recipe.base, recipe.files, mix)
     else:
         weights = weights_of_files(job, recipe.files, mix)
+    base = job.library.get(recipe.base).parameters if recipe.base else {}
+    recipe = with_speech(recipe, weights.config, has_stop="stop" in base)
     adapters = adapter_layers(job, recipe.adapters, weights)
     _try_to_load(job, recipe, weights, adapters)
     layers = [*weights.layers, *adapters, *(layer for layer, _ in drafts)]
@@ -83,7 +86,6 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     layers = _in_order(_with_own(job, layers, recipe))
     config = _config(weights, recipe, [gguf for _, gguf in drafts])
     config_layer = job.add(manifests.CONFIG_TYPE, config.encode([layer.digest for layer in layers]))
-    _mention_unused(job, config)
     job.say("writing manifest")
     job.check()
     job.library.put(name, make_manifest(config_layer, tuple(layers)), made_here=True)
@@ -98,7 +100,7 @@ def _try_to_load(job: Job, recipe: Recipe, weights: Weights, adapters: list[Laye
     warning = ""
     try:
         try_to_load([*models, *adapters, *weights.of_type(manifests.PROJECTOR)], job.library.blobs, job.load_check)
-    except UnknownArchitectureError as error:
+    except UnsupportedModelError as error:
         warning = str(error)
     if {layer.digest for layer in models} <= set(recipe.files.values()):
         job.say("parsing GGUF")
@@ -144,11 +146,3 @@ def _config(weights: Weights, recipe: Recipe, drafts: list[GGUFFile]) -> ModelCo
         renderer=recipe.renderer or config.renderer,
         parser=recipe.parser or config.parser,
     )
-
-
-def _mention_unused(job: Job, config: ModelConfig) -> None:
-    """Say which parts of the model are kept for other programs and change nothing here."""
-    if config.renderer or config.parser:
-        job.say("keeping RENDERER and PARSER for other programs: Puna uses the model's template")
-    if "draft" in config.extra:
-        job.say("keeping the DRAFT model for other programs: Puna does not use it")

@@ -156,8 +156,10 @@ class Puller:
                     return FailedPlan(name, is_unknown=True, reason="it was made here")
                 try:
                     return await self.plan(str(name), insecure=insecure, guarded=guarded)
+                except ManifestNotFoundError:
+                    return FailedPlan(name, is_unknown=True, reason="it is not in a registry")
                 except PunaError as error:
-                    return FailedPlan(name, isinstance(error, ManifestNotFoundError), str(error))
+                    return FailedPlan(name, is_unknown=False, reason=str(error))
 
         names = await in_thread(lambda: sorted(self._library.manifests.names(lambda _, __: None), key=str))
         return list(await asyncio.gather(*(plan(name) for name in names)))

@@ -1,0 +1,140 @@
+"""One call of the engine, and what every kind of input needs to make it."""
+
+import base64
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from puna.engine.client import EngineClient
+from puna.engine.errors import ContextExceededError
+from puna.inference.engine_body import common_body, logprobs_for_completion
+from puna.inference.engine_events import decode_completion
+from puna.inference.events import Said, Truncation
+from puna.inference.output.events import OutputParser
+from puna.inference.prompt.fit import fit_tokens
+from puna.inference.prompt.images import ImageCounter
+from puna.inference.requests import GenerationRequest, Message, Think
+from puna.inference.text_decoder import TextDecoder
+
+Decode = Callable[[Mapping[str, Any]], Iterable[Said]]
+
+_OLD_MEDIA_MARKER = "<__media__>"
+"""The marker of engines that have only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """One call of the engine: its route, its body, and how its events are read.
+
+    ``prompt`` is the rendered prompt; ``None`` where the engine renders it (``chat`` then holds what its template is
+    given). ``prefix`` are tokens that go before it. ``closing`` is the mark at which thinking ends and the format of
+    the answer begins to bind; "" where it binds from the start. ``resume`` is the text between such thoughts and the
+    answer, ``opening`` that before an answer without any. ``context`` is the tokens that the slot holds.
+    """
+
+    route: str
+    body: dict[str, Any]
+    decode: Decode
+    prompt: str | None = None
+    chat: Mapping[str, Any] | None = None
+    prefix: tuple[int, ...] = ()
+    stops: tuple[str, ...] = ()
+    closing: str = ""
+    resume: str = ""
+    opening: str = ""
+    context: int = 0
+    truncation: Truncation | None = None
+
+    async def rendered(self, client: EngineClient) -> str:
+        """Return the prompt as text, whoever renders it."""
+        if self.prompt is None:
+            return await client.apply_template(self.chat or {})
+        return self.prompt
+
+
+def effective_think(request: GenerationRequest) -> Think:
+    """Return whether to think: as asked, as the model's parameters say, else as Ollama does, if it can."""
+    if not request.can_think:
+        return False if request.think is False else None  # some say so though they cannot
+    chosen = request.think if request.think is not None else request.options.think
+    return True if chosen is None else chosen
+
+
+def decoder(parsers: Sequence[OutputParser], stops: Sequence[str]) -> Decode:
+    """Return what reads the engine's events through parsers, up to the first of the stop strings."""
+    return TextDecoder(parsers, stops).decode if parsers or stops else decode_completion
+
+
+async def media_marker(client: EngineClient, messages: Iterable[Message]) -> str:
+    """Return what the engine replaces by an image in the text of ``/completion``; "" where no message has any.
+
+    Each runner has a marker of its own, which no text that a user sends can contain by accident.
+    """
+    if not any(message.images for message in messages):
+        return ""
+    properties = await client.get("/props")
+    return str(properties.get("media_marker") or _OLD_MEDIA_MARKER)
+
+
+async def fitting(client: EngineClient, context: int, text: str, images: list[bytes]) -> int:
+    """Return how many tokens a text and its images are; raise ``ContextExceededError`` if these are too many.
+
+    Nothing of it is left out: what belongs to an image is not known.
+    """
+    pictures = await ImageCounter(client).count([Message(role="user", images=tuple(images))])
+    total = len(await client.tokenize(text)) + pictures
+    if total >= context:
+        raise ContextExceededError(total, context)
+    return total
+
+
+async def from_text(
+    request: GenerationRequest,
+    client: EngineClient,
+    context: int,
+    prompt: str,
+    images: list[bytes] | None = None,
+    prefix: tuple[int, ...] = (),
+    counted: int = 0,
+) -> Prepared:
+    """Return the call for a text, cut to the context unless it has images; then ``counted`` are its tokens."""
+    if images:
+        marker = await media_marker(client, [Message(role="user", images=tuple(images))])
+        if prompt.endswith(marker):  # the engine goes on from a token of text only, and crashes without one
+            prompt, counted = f"{prompt}\n", counted + 1
+        data = [base64.b64encode(image).decode() for image in images]
+        truncation = None
+        text = await _without_doubled_beginning(client, prompt, request)
+        content: Any = {"prompt_string": text, "multimodal_data": data}
+    else:
+        tokens = [*prefix, *await client.tokenize(prompt, special=not prefix)]
+        tokens = tokens[1:] if _is_doubled(tokens, request) else tokens
+        tokens, truncation = fit_tokens(tokens, request.options.num_keep, context, truncate=request.truncate)
+        content, counted = tokens, len(tokens)
+    body = {"prompt": content} | common_body(request, context, counted) | logprobs_for_completion(request)
+    return Prepared(
+        route="/completion",
+        body=body,
+        decode=decoder([], request.options.stop),
+        prompt=prompt,
+        prefix=prefix,
+        stops=request.options.stop,
+        context=context,
+        truncation=truncation,
+    )
+
+
+def _is_doubled(tokens: Sequence[int], request: GenerationRequest) -> bool:
+    """Return whether text begins twice: many templates write the token that the tokenizer adds as well."""
+    bos = request.model.gguf.metadata.get("tokenizer.ggml.bos_token_id")
+    return len(tokens) > 1 and tokens[0] == tokens[1] == bos
+
+
+async def _without_doubled_beginning(client: EngineClient, prompt: str, request: GenerationRequest) -> str:
+    """Return a text that the engine will tokenize itself without the beginning that it adds."""
+    tokens = await client.tokenize(prompt[:_BEGINNING])
+    return prompt.removeprefix(await client.detokenize(tokens[:1])) if _is_doubled(tokens, request) else prompt
+
+
+_BEGINNING = 64
+"""More characters than the text of a token has that begins a text."""

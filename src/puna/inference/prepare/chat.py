@@ -1,0 +1,62 @@
+"""A conversation in the template of the GGUF file, rendered and its answer parsed by the engine."""
+
+from dataclasses import replace
+
+from puna.engine.client import EngineClient
+from puna.inference.engine_body import chat_body, common_body
+from puna.inference.engine_events import ChatDecoder
+from puna.inference.families.voice import Voice
+from puna.inference.prepare.call import Prepared, effective_think, from_text, media_marker
+from puna.inference.prepare.parsed import parsed
+from puna.inference.prompt.fit import fit
+from puna.inference.prompt.images import ImageCounter
+from puna.inference.requests import Conversation, GenerationRequest, Message
+
+_TURN_BOUND = 256
+_IMAGE_BOUND = 1 << 20
+"""An image takes as many tokens as the projector likes, so that a prompt with one is never known to fit."""
+
+
+async def chat(request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation) -> Prepared:
+    """Return the call of the engine's chat endpoint, or of its text endpoint: for a format, and after a picture."""
+    think = effective_think(request)
+    marker = await media_marker(client, conversation.messages)
+    pictures = ImageCounter(client)
+
+    async def count(messages: tuple[Message, ...]) -> int:
+        text = await client.apply_template(chat_body(request, replace(conversation, messages=messages), think))
+        return len(await client.tokenize(text.replace(marker, ""))) + await pictures.count(messages)
+
+    messages, truncation, tokens = conversation.messages, None, 0
+    if not request.shift or _bound(request, conversation) >= context:
+        messages, truncation = await fit(messages, count, context, truncate=request.truncate)
+        tokens = 0 if request.shift else await count(messages)
+    body = chat_body(request, replace(conversation, messages=messages), think)
+    text = await client.apply_template(body) if request.has_format or marker else ""
+    if request.has_format or (marker and text.endswith(marker)):
+        # The chat endpoint's own grammars leave keywords out in silence; those of /completion do not. And after a
+        # picture it cannot go on.
+        images = [image for message in messages for image in message.images]
+        prepared = await from_text(request, client, context, text, images, counted=tokens)
+        return replace(parsed(prepared, request, conversation, Voice()), truncation=truncation)
+    return Prepared(
+        route="/v1/chat/completions",
+        body=body | common_body(request, context, tokens),
+        decode=ChatDecoder(request.options.stop).decode,
+        chat=body,
+        truncation=truncation,
+    )
+
+
+def _bound(request: GenerationRequest, conversation: Conversation) -> int:
+    """Return a number that the prompt's tokens cannot exceed: no token is shorter than a byte."""
+    said = sum(
+        len(part.encode())
+        for message in conversation.messages
+        for part in (message.role, message.content, message.thinking, str(message.tool_calls), message.tool_name)
+    )
+    per_turn = _TURN_BOUND * len(conversation.messages)
+    # A template may write the tools indented, and say things of its own.
+    fixed = 4 * len(str(conversation.tools).encode()) + len(request.model.gguf.chat_template or "")
+    images = sum(len(message.images) for message in conversation.messages)
+    return said + per_turn + fixed + images * _IMAGE_BOUND
