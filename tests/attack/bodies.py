@@ -131,11 +131,41 @@ _OPTION_VALUES: dict[str, tuple[Any, ...]] = {
 }
 
 
+_USUAL: dict[str, tuple[Any, ...]] = {
+    "stop": (["a", "b"], "\n", [], [""], ["\ud83e\udd99"]),
+    "logit_bias": ([[5, 1.5]], {"7": False}, {"hello": -3}, {"": 1}, [["\x00", 2]], {"9": 1e6}, []),
+    "samplers": (["top_k", "temperature"], [], "top_p", ["xtc", "dry", "penalties", "infill"]),
+    "dry_sequence_breakers": (["\n", ":"], ["\x00"], "a", ["\ud83e\udd99" * 9]),
+    "grammar": ('root ::= "a" | "b"', "root ::= [a-z]+", ""),
+    "think": (True, False),
+    "num_ctx": (0, 4, 256, 2048),
+    "num_batch": (0, 1, 3, 7, 64, 512),
+    "num_thread": (0, 1, 2, 64),
+    "num_keep": (0, -1, 4, 10**6),
+    "seed": (0, -1, 7, 2**63 - 1, -(2**63)),
+    "repeat_last_n": (0, -1, 64, 10**6),
+    "repeat_penalty": (0, 1, 1.1, 100),
+    "dry_penalty_last_n": (0, -1, 64, 2**31 - 1),
+    "dry_allowed_length": (0, 2, 10**6),
+    "top_k": (0, -1, 1, 40, 2**31 - 1),
+    "top_n_sigma": (0, -1, 1.5, 1e6),
+    "mirostat": (0, 1, 2),
+    "min_keep": (0, 1, 50, 2**31 - 1),
+    "use_mmap": (True, False),
+    "use_mlock": (False,),
+    "numa": (False,),
+    "ignore_eos": (True, False),
+    "truncate": (True, False),
+    "shift": (True, False),
+}
+"""What is within the bounds of an option, if at their edge."""
+
+
 def request(chance: random.Random) -> tuple[str, Body]:
     """Return a path and a body; what they are follows from ``chance`` alone."""
     path = chance.choices(list(PATHS), list(PATHS.values()))[0]
     body = _MAKERS[path](chance)
-    for _ in range(chance.choices((0, 1, 2), (70, 24, 6))[0]):
+    for _ in range(chance.choices((0, 1, 2), (80, 17, 3))[0]):
         _distort(chance, body)
     return path, body
 
@@ -171,7 +201,7 @@ def _distort(chance: random.Random, body: Body) -> None:
         if not isinstance(inner, dict | list) or not inner or chance.random() < 0.4:
             break
         place = inner
-    if key == "num_predict" or (place is body and key in ("model", "options") and chance.random() < 0.8):
+    if key == "num_predict" or (place is body and (key == "options" or (key == "model" and chance.random() < 0.8))):
         return
     if isinstance(place, dict) and chance.random() < 0.2:
         key = chance.choice((str(key).upper(), "unknown", "", "\x00", "name", "Model"))
@@ -179,12 +209,15 @@ def _distort(chance: random.Random, body: Body) -> None:
 
 
 def _options(chance: random.Random) -> Body:
+    """Return options with few values that are out of range: each request is refused for its first."""
     options: Body = {"num_predict": chance.choice((1, 1, 2, 4))}
     for name in chance.sample(OPTION_NAMES, chance.randrange(6)):
         if name == "num_predict" or (name in _RUNNER_OPTIONS and chance.random() < 0.95):
             continue
-        usual = _OPTION_VALUES.get(name, (0, 1, 0.5, 0.9, 1.0, 2, 40, True, False, -1, 1e6))
-        options[name] = odd(chance) if chance.random() < 0.1 else chance.choice(usual)
+        values = _USUAL.get(name, (0, 0.25, 0.5, 1.0, 1))
+        if chance.random() < 0.05:
+            values = (*_OPTION_VALUES.get(name, (-1, 2, 1e6, 1e-45, 40, "1", True)), odd(chance))
+        options[name] = chance.choice(values)
     return options
 
 
@@ -192,8 +225,8 @@ def _asked(chance: random.Random) -> Body:
     body: Body = {"model": TARGET, "stream": chance.random() < 0.5, "options": _options(chance)}
     more: dict[str, Callable[[], Any]] = {
         "format": lambda: chance.choice(_SCHEMAS),
-        "think": lambda: chance.choice((True, False, "low", "max", "", "very")),
-        "keep_alive": lambda: chance.choice((0, 1, -1, "5m", "0", "-1h", "1e9h", 1e300, "", "soon")),
+        "think": lambda: chance.choice((True, False, "low", "max", "", "very", False, True, False)),
+        "keep_alive": lambda: chance.choice((1, -1, "5m", "9m", "-1h", "90s", 1e300, 600, 77, 60, 0, "soon")),
         "logprobs": lambda: chance.choice((True, False)),
         "top_logprobs": lambda: chance.choice((0, 1, 20, 21, -1)),
         "truncate": lambda: chance.choice((True, False)),
@@ -201,11 +234,11 @@ def _asked(chance: random.Random) -> Body:
         "priority": lambda: chance.choice(("batch", "interactive", "now")),
         "_debug_render_only": lambda: True,
         "max_tokens": lambda: 1,
-        "temperature": lambda: chance.choice(_NUMBERS),
-        "seed": lambda: chance.choice(_NUMBERS),
-        "stop": lambda: chance.choice(_OPTION_VALUES["stop"]),
+        "temperature": lambda: chance.choice((0, 0.5, 1e6, -1)),
+        "seed": lambda: chance.choice((0, -1, 2**63 - 1, 1.5)),
+        "stop": lambda: chance.choice(_USUAL["stop"]),
     }
-    for name in chance.sample(list(more), chance.choice((0, 0, 1, 2, 3))):
+    for name in chance.sample(list(more), chance.choice((0, 0, 0, 1, 1, 2))):
         body[name] = more[name]()
     return body
 
@@ -271,7 +304,7 @@ def _tool(chance: random.Random) -> Body:
 
 
 def _embed(chance: random.Random) -> Body:
-    texts = [chance.choice(_TEXTS) for _ in range(chance.choice((1, 1, 2, 5, 40)))]
+    texts = [chance.choice(_TEXTS)[:900] for _ in range(chance.choice((1, 1, 2, 5, 20)))]
     body: Body = {"model": TARGET, "input": chance.choice((texts, texts[0]))}
     if chance.random() < 0.3:
         body |= {"truncate": chance.random() < 0.5, "dimensions": chance.choice((0, 1, 16, -1, 10**9))}

@@ -457,6 +457,11 @@ def _many_tools(chance: random.Random) -> Bomb:
     return {"tools": tools}
 
 
+def _many_values(chance: random.Random) -> Bomb:
+    value: Any = chance.choice((0, [], {}, "", {"a": []}))
+    return {chance.choice(("tools", "odd", "format", "stop")): [value] * _few(chance, 3_000_000)}
+
+
 def _many_images(chance: random.Random) -> Bomb:
     return {"messages": [{"role": "user", "content": "x", "images": ["AAAA" * 10_000] * _few(chance, 200)}]}
 
@@ -522,5 +527,6 @@ _GROUPS: dict[str, tuple[Callable[[random.Random], Any], ...]] = {
         _many_messages,
         _many_tools,
         _many_images,
+        _many_values,
     ),
 }

@@ -263,6 +263,6 @@ def _judge_sight(course: Course, memory: int) -> None:
             f"an innocent chat of {model} took {took:.1f} s after {at:.0f} s" for at, took in asked if took > least
         ]
     if sight.over_plan > 0:
-        faults.append(f"a runner took {sight.over_plan / 1e6:.0f} MB more than its plan and the margin")
+        faults.append(f"a runner took {sight.over_plan / 1e6:.0f} MB more than its bound")
     if sight.server_memory > memory + _SERVER_GROWTH:
         faults.append(f"the server took {sight.server_memory / 1e6:.0f} MB, at first {memory / 1e6:.0f} MB")

@@ -9,6 +9,7 @@ import http.client
 import json
 import multiprocessing
 import socket
+import sys
 import threading
 import time
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ _SAMPLE_EVERY = 0.5
 _MOST = 90.0
 _MARGIN = 768 << 20
 """The default of ``PUNA_MEMORY_MARGIN``."""
+_TRIAL = 2 << 30
+"""What a template inside a file is tried within."""
 _LATE, _VERY_LATE = 0.1, 0.3
 
 
@@ -39,8 +42,8 @@ class Sight:
     failed: list[str] = field(default_factory=list)
     server_memory: int = 0
     runner_memory: int = 0
-    over_plan: int = 0
-    """The most that a runner took beyond its model's plan in two samples, one after the other."""
+    over_plan: int = -(1 << 62)
+    """The most that a runner took beyond its bound in two samples, one after the other."""
 
     def late(self, least: float, most: float = float("inf")) -> list[tuple[float, float, float]]:
         """Return the looks that took so long, and longer than the process beside the server explains."""
@@ -59,7 +62,7 @@ class Sight:
             lines.append(f"innocent chats of {model}, {len(asked)} times: {_spread(sorted(took for _, took in asked))}")
         lines.append(
             f"memory: server {self.server_memory / 1e6:.0f} MB, a runner at most {self.runner_memory / 1e6:.0f} MB, "
-            f"{self.over_plan / 1e6:.0f} MB beyond its plan"
+            f"{-self.over_plan / 1e6:.0f} MB below its bound"
         )
         return lines
 
@@ -176,7 +179,11 @@ def _ask_chat(sight: Sight, done: threading.Event, port: int, model: str) -> Non
 
 
 def _weigh(sight: Sight, done: threading.Event, port: int, pid: int) -> None:
-    """Look at the memory of the server and of what it runs; the plan of a runner is the largest in ``/api/ps``."""
+    """Look at the memory of the server and of what it runs.
+
+    A runner may take what is planned for it, of which ``/api/ps`` tells the largest, and the margin. One whose time is
+    bounded tries a template.
+    """
     server = psutil.Process(pid)
     plan = 0
     before: dict[int, int] = {}
@@ -185,6 +192,7 @@ def _weigh(sight: Sight, done: threading.Event, port: int, pid: int) -> None:
             _, answer = _call(port, "GET", "/api/ps")
             plan = max([plan, *(entry["size"] for entry in answer["models"])])
         now: dict[int, int] = {}
+        bound: dict[int, int] = {}
         with contextlib.suppress(psutil.Error):
             sight.server_memory = max(sight.server_memory, server.memory_info().rss)
             for child in server.children():
@@ -192,7 +200,13 @@ def _weigh(sight: Sight, done: threading.Event, port: int, pid: int) -> None:
                     if is_runner(child):
                         memory = child.memory_info()
                         now[child.pid] = memory.rss - memory.shared
+                        bound[child.pid] = _TRIAL if _is_bounded(child) else plan + _MARGIN
         sight.runner_memory = max([sight.runner_memory, *now.values()])
-        beyond = [min(size, before.get(number, 0)) - plan - _MARGIN for number, size in now.items()]
+        beyond = [min(size, before.get(number, 0)) - bound[number] for number, size in now.items()]
         sight.over_plan = max([sight.over_plan, *beyond])
         before = now
+
+
+def _is_bounded(process: psutil.Process) -> bool:
+    """Return whether there is a limit to how long a process may compute."""
+    return sys.platform == "linux" and process.rlimit(psutil.RLIMIT_CPU)[0] != psutil.RLIM_INFINITY

@@ -122,7 +122,7 @@ def test_images_need_a_model_that_sees(server: Server, model: str) -> None:
     assert refusal(server, "/api/generate", model=model, prompt="x", images=[PICTURE], raw=True) == error
 
 
-@pytest.mark.parametrize("image", ["%%", "abcde", "data:image/png;base64,%"])
+@pytest.mark.parametrize("image", ["%%", "a", "data:image/png;base64,%"])
 def test_images_must_be_base64(server: Server, image: str) -> None:
     message = {"role": "user", "content": "what is this?", "images": [image]}
     error = refusal(server, "/api/chat", messages=[message, message | {"images": [PICTURE, image]}])

@@ -11,7 +11,7 @@ from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import UnsupportedError
 from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
-from puna.inference.prepare import effective_think, prepare
+from puna.inference.prepare import prepare
 from puna.inference.requests import Completion, Conversation, Infill, Message, Think
 
 CHAT = {"tokenizer.chat_template": JINJA}
@@ -154,4 +154,4 @@ def test_model_that_can_think_does_unless_told_otherwise(
     tmp_path: Path, can_think: bool, asked: Think, parameters: dict[str, Any], thinks: Think
 ) -> None:
     request = request_of(model_of(tmp_path), "x", think=asked, options=parameters, can_think=can_think)
-    assert effective_think(request) == thinks
+    assert request.thinks == thinks

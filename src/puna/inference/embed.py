@@ -1,5 +1,6 @@
 """Texts to vectors."""
 
+import asyncio
 import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -74,6 +75,8 @@ async def embed(
 
     if not texts:
         return Embedded(np.empty((0, 0), np.float32), 0, 0)
+    if not model.is_read:
+        await asyncio.to_thread(lambda: model.gguf)
     normalize = gives_unit_length(model) if request.normalize is None else request.normalize
     cut = options.truncate if request.truncate is None else request.truncate
     runner = replace(options.runner, embeds=True)

@@ -8,7 +8,6 @@ import orjson
 from puna.inference.format.constraint import Constraint
 from puna.inference.media.kinds import is_sound
 from puna.inference.media.placing import in_order
-from puna.inference.prompt.ollama_values import tools_in_order
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think
 
 _ENDLESS_CONTEXTS = 10
@@ -55,7 +54,7 @@ def chat_body(request: GenerationRequest, conversation: Conversation, think: Thi
     """Return the part of a chat request that its template sees."""
     body: dict[str, Any] = {"messages": [chat_message(message) for message in conversation.messages]}
     if conversation.tools:
-        body |= {"tools": tools_in_order(conversation.tools), "parallel_tool_calls": True}
+        body |= {"tools": list(conversation.tools), "parallel_tool_calls": True}
     if think is not None:
         body["chat_template_kwargs"] = {"enable_thinking": think is not False} | (
             {"reasoning_effort": think} if isinstance(think, str) else {}

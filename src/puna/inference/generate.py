@@ -13,6 +13,8 @@ from puna.inference.format.constraint import Constraint, bind
 from puna.inference.media.kinds import is_sound
 from puna.inference.media.ready import ready
 from puna.inference.prepare import Prepared, prepare
+from puna.inference.prompt.ollama_values import tools_in_order
+from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.models.model import Model
@@ -48,7 +50,7 @@ async def generate(
     record = record or Record(caller.id, str(request.model.name), "")
     started = answering = False
     try:
-        request = await ready(await _bound(check(request)))
+        request = await ready(await _checked(request))
         options = replace(request.options.runner, logprobs=request.logprobs)
         while True:
             try:
@@ -79,8 +81,16 @@ async def generate(
         record.end(GONE)  # it was closed or cancelled: nobody waits for it any more
 
 
-async def _bound(request: GenerationRequest) -> GenerationRequest:
-    """Return the request with what binds its answer made of its format, before anything is loaded for it."""
+async def _checked(request: GenerationRequest) -> GenerationRequest:
+    """Return the request checked, with what binds its answer made of its format, before anything is loaded for it."""
+    if not request.model.is_read or request.model.template:  # whose parse is kept, for whoever looks at it next
+        await beside_the_loop(lambda: capabilities(request.model))
+    request = check(request)
+    if isinstance(request.input, Conversation) and request.input.tools:
+        asked, tools = request.input, request.input.tools
+        request = replace(
+            request, input=replace(asked, tools=tuple(await beside_the_loop(lambda: tools_in_order(tools))))
+        )
     return replace(request, format=await bind(request.format, request.options.sampling.get("grammar", "")))
 
 
@@ -179,7 +189,7 @@ async def render(
     scheduler: Lender, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Rendered:
     """Return the prompt that ``generate`` would send, without generating."""
-    request = await ready(await _bound(check(request)))
+    request = await ready(await _checked(request))
 
     async def work(lease: Lease) -> Rendered:
         prepared = await prepare(request, lease.client, lease.context)

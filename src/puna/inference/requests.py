@@ -41,7 +41,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
-    """Messages to answer, with the functions that may be called."""
+    """Messages to answer, with the functions that may be called.
+
+    Those have their keys in the order of Ollama's structs (``tools_in_order``) as soon as anything is rendered.
+    """
 
     messages: tuple[Message, ...]
     tools: tuple[dict[str, Any], ...] = ()
@@ -91,6 +94,14 @@ class GenerationRequest:
     """Whether the model has the capability."""
     with_context: bool = False
     """Whether the final event carries the tokens of prompt and answer."""
+
+    @property
+    def thinks(self) -> Think:
+        """Return whether to think: as asked, as the model's parameters say, else as Ollama does, if it can."""
+        if not self.can_think:
+            return False if self.think is False else None  # some say so though they cannot
+        chosen = self.think if self.think is not None else self.options.think
+        return True if chosen is None else chosen
 
     @property
     def has_format(self) -> bool:

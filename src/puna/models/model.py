@@ -69,6 +69,11 @@ class Model:
         return tuple(read_gguf(path) for path in self.paths)
 
     @property
+    def is_read(self) -> bool:
+        """Return whether the headers of its files are known; reading them takes up to tens of milliseconds."""
+        return "ggufs" in vars(self)
+
+    @property
     def gguf(self) -> GGUFFile:
         """Return the header of its file; of a split one the first, which has the metadata."""
         return self.ggufs[0]

@@ -1,12 +1,13 @@
 """Request bodies: bounded, JSON whatever the content type says, checked against a schema."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
 import orjson
-from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_validator
 from starlette.requests import ClientDisconnect, Request
 
 from puna.api.http.responses import ClientGoneError
@@ -14,6 +15,7 @@ from puna.errors import BadRequestError, PayloadTooLargeError
 from puna.outside import listed
 from puna.settings import Settings
 
+T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _TYPE_WORDS = {
     "string_type": "a string",
@@ -39,11 +41,23 @@ _BRANCH_WORDS = {
 _MAX_DEPTH = 100
 """What the encoders on the way to the engine take is deeper than this, but not by much."""
 
+_LARGE = 1 << 16
+"""Bytes of a body that is worked on beside the event loop: so many may hold it for tens of milliseconds."""
+
+_MOST_COMMAS = 500_000
+"""JSON has one value more than commas at most, apart from empty ones; each takes far more memory than bytes of a body,
+and reading them lets nothing else happen."""
+
 
 class Body(BaseModel):
     """The base of every request body. Types are not converted; fields that nobody knows are logged, not refused."""
 
     model_config = ConfigDict(strict=True, extra="allow")
+    _large: bool = PrivateAttr(default=False)
+
+    async def in_turns(self, work: Callable[[], T]) -> T:
+        """Return what ``work`` makes of the body; for a large one it is done beside the event loop."""
+        return await asyncio.to_thread(work) if self._large else work()
 
     @model_validator(mode="before")
     @classmethod
@@ -84,7 +98,12 @@ def json_body(model: type[B]) -> Callable[[Request], Coroutine[Any, Any, B]]:
 
     async def read(request: Request) -> B:
         settings: Settings = request.app.state.settings
-        return _validate(model, await read_limited(request, settings.max_body), request.url.path)
+        data, path = await read_limited(request, settings.max_body), request.url.path
+        if len(data) <= _LARGE:
+            return _validate(model, data, path)
+        body = await asyncio.to_thread(_validate, model, data, path)
+        body._large = True
+        return body
 
     return read
 
@@ -118,6 +137,8 @@ def _too_large(limit: int) -> PayloadTooLargeError:
 def _validate(model: type[B], data: bytes, path: str) -> B:
     if not data.strip():
         raise BadRequestError("missing request body")
+    if data.count(b",") > _MOST_COMMAS:
+        raise PayloadTooLargeError(f"the request body has more than {_MOST_COMMAS} values")
     try:
         value = orjson.loads(data)
     except orjson.JSONDecodeError as error:

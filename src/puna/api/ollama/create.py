@@ -18,6 +18,7 @@ from puna.engine.load_check import check_load
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError, PunaError
 from puna.inference.families.voice import parse_template
 from puna.inference.options import Options
+from puna.inference.prompt.rendering import beside_the_loop
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.store import InvalidDigestError, parse_digest
@@ -33,7 +34,7 @@ async def create_route(
     """Make a model from another one, which is pulled if it is not here, or from uploaded files."""
     if not body.reference:
         raise BadRequestError("model is required")
-    name, recipe = parse_name(body.reference), recipe_of(body)
+    name, recipe = parse_name(body.reference), await beside_the_loop(lambda: recipe_of(body))
     work = run_in_thread(functools.partial(create, services.library, name, recipe, load_check=check_load))
     if recipe.base and not _is_here(services, body.from_):
         work = _pulled_first(services, body.from_, work, guarded=is_remote(request))

@@ -27,7 +27,9 @@ async def generate_route(
     model, encoder = services.model(body.model), OllamaEncoder(body, generate_fields)
     if not body.prompt:
         return await until_gone(request, _load_or_unload(request, services, model, body, encoder))
-    asked = generate_request(model, body, options_of(services.option_defaults, model, body))
+    asked = await body.in_turns(
+        lambda: generate_request(model, body, options_of(services.option_defaults, model, body))
+    )
     return await _answer(request, services, asked, body, encoder)
 
 
@@ -39,7 +41,7 @@ async def chat_route(
     model, encoder = services.model(body.model), OllamaEncoder(body, chat_fields)
     if not body.messages:
         return await until_gone(request, _load_or_unload(request, services, model, body, encoder))
-    asked = chat_request(model, body, options_of(services.option_defaults, model, body))
+    asked = await body.in_turns(lambda: chat_request(model, body, options_of(services.option_defaults, model, body)))
     return await _answer(request, services, asked, body, encoder)
 
 

@@ -39,6 +39,11 @@ class Voice:
     parser: str = ""
     template: str = ""
 
+    @property
+    def renders_here(self) -> bool:
+        """Return whether conversations are rendered here, not by the engine."""
+        return bool(self.renderer or self.template)
+
 
 def voice_of(model: Model, template: str = "") -> Voice:
     """Return who speaks for a model; ``template`` is a Go template that a request wants instead of the model's own."""

@@ -12,7 +12,6 @@ import orjson
 
 from puna.errors import BadRequestError
 from puna.inference.format.compiler import Compiler
-from puna.inference.format.document import check_size
 from puna.inference.format.errors import FormatError, FormatTooLargeError
 from puna.inference.format.gbnf_cost import check_grammar
 from puna.inference.format.unique import UniqueItems
@@ -75,7 +74,6 @@ async def bind(asked: str | Mapping[str, Any] | Constraint, own_grammar: str = "
     if asked == "" or isinstance(asked, Constraint):
         return asked
     schema: Mapping[str, Any] = {"type": "object"} if isinstance(asked, str) else asked
-    check_size(schema)
     text = orjson.dumps(schema)
     return await _made(b"schema" + sha256(text).digest(), lambda: _compile(schema, len(text)))
 

@@ -4,17 +4,17 @@ import logging
 from functools import lru_cache
 
 from puna.engine.client import EngineClient
-from puna.inference.engine_body import chat_body
 from puna.inference.families.voice import Voice, is_bare, parse_template, voice_of
-from puna.inference.prepare.call import Prepared, effective_think
+from puna.inference.prepare.call import Prepared, Prompt, from_text
 from puna.inference.prepare.chat import chat
 from puna.inference.prepare.completion import completion, infill
-from puna.inference.prepare.rendered import Render, continuation, rendered
+from puna.inference.prepare.parsed import parsed
+from puna.inference.prepare.rendered import continuation, rendered
 from puna.inference.prompt.defaults import default_template, plain_template
 from puna.inference.prompt.rendering import beside_the_loop
-from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, Message
+from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 
-__all__ = ["Prepared", "effective_think", "prepare"]
+__all__ = ["Prepared", "prepare"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,18 +23,27 @@ async def prepare(request: GenerationRequest, client: EngineClient, context: int
     """Return the engine call for a request; raise an error with status 400 for what the model or context cannot do."""
     match request.input:
         case Completion():
-            return await completion(request, client, context, request.input)
+            made: Prepared | Prompt = await completion(client, context, request.input)
         case Infill():
-            return await infill(request, client, context, request.input)
+            made = await infill(request, client, context, request.input)
         case Conversation():
-            voice = await beside_the_loop(lambda: _voice(request, engine_can_render=not client.template_fault))
-            here = bool(voice.renderer or voice.template)
-            if request.context:
-                render = None if here else _by_engine(request, client, request.input)
-                return await continuation(request, client, context, request.input, voice, render)
-            if here:
-                return await rendered(request, client, context, request.input, voice)
-            return await chat(request, client, context, request.input)
+            return await _conversation(request, client, context, request.input)
+    return made if isinstance(made, Prepared) else await from_text(request, client, context, made)
+
+
+async def _conversation(
+    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation
+) -> Prepared:
+    voice = await beside_the_loop(lambda: _voice(request, engine_can_render=not client.template_fault))
+    if request.context:
+        made: Prepared | Prompt = await continuation(request, client, context, conversation, voice)
+    elif voice.renders_here:
+        made = await rendered(request, client, context, conversation, voice)
+    else:
+        made = await chat(request, client, context, conversation)
+    if isinstance(made, Prepared):
+        return made
+    return parsed(await from_text(request, client, context, made), request, conversation, voice)
 
 
 def _voice(request: GenerationRequest, *, engine_can_render: bool) -> Voice:
@@ -53,13 +62,6 @@ def _voice(request: GenerationRequest, *, engine_can_render: bool) -> Voice:
     if voice.template:
         parse_template(voice.template)  # here, beside the event loop
     return voice
-
-
-def _by_engine(request: GenerationRequest, client: EngineClient, conversation: Conversation) -> Render:
-    async def render(_: tuple[Message, ...]) -> str:
-        return await client.apply_template(chat_body(request, conversation, effective_think(request)))
-
-    return render
 
 
 @lru_cache(maxsize=64)

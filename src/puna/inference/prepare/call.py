@@ -13,7 +13,7 @@ from puna.inference.events import Said, Truncation
 from puna.inference.output.events import OutputParser
 from puna.inference.prompt.fit import fit_tokens
 from puna.inference.prompt.images import ImageCounter
-from puna.inference.requests import GenerationRequest, Message, Think
+from puna.inference.requests import GenerationRequest, Message
 from puna.inference.text_decoder import TextDecoder
 
 Decode = Callable[[Mapping[str, Any]], Iterable[Said]]
@@ -52,12 +52,19 @@ class Prepared:
         return self.prompt
 
 
-def effective_think(request: GenerationRequest) -> Think:
-    """Return whether to think: as asked, as the model's parameters say, else as Ollama does, if it can."""
-    if not request.can_think:
-        return False if request.think is False else None  # some say so though they cannot
-    chosen = request.think if request.think is not None else request.options.think
-    return True if chosen is None else chosen
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A text to go on with, in which the engine's marker stands for each of ``images``.
+
+    ``prefix`` are tokens that go before it, ``counted`` its tokens where that is known and has images, ``truncation``
+    what was left out of it.
+    """
+
+    text: str
+    images: Sequence[bytes] = ()
+    prefix: tuple[int, ...] = ()
+    counted: int = 0
+    truncation: Truncation | None = None
 
 
 def decoder(parsers: Sequence[OutputParser], stops: Sequence[str]) -> Decode:
@@ -65,18 +72,21 @@ def decoder(parsers: Sequence[OutputParser], stops: Sequence[str]) -> Decode:
     return TextDecoder(parsers, stops).decode if parsers or stops else decode_completion
 
 
-async def media_marker(client: EngineClient, messages: Iterable[Message]) -> str:
-    """Return what the engine replaces by an image in the text of ``/completion``; "" where no message has any.
+async def media_marker(client: EngineClient) -> str:
+    """Return what the engine replaces by an image or a sound in the text of ``/completion``.
 
     Each runner has a marker of its own, which no text that a user sends can contain by accident.
     """
-    if not any(message.images for message in messages):
-        return ""
     properties = await client.get("/props")
     return str(properties.get("media_marker") or _OLD_MEDIA_MARKER)
 
 
-async def fitting(client: EngineClient, context: int, text: str, images: list[bytes]) -> int:
+async def marker_for(client: EngineClient, messages: Iterable[Message]) -> str:
+    """Return the marker, "" where no message has an image."""
+    return await media_marker(client) if any(message.images for message in messages) else ""
+
+
+async def fitting(client: EngineClient, context: int, text: str, images: Sequence[bytes]) -> int:
     """Return how many tokens a text and its images are; raise ``ContextExceededError`` if these are too many.
 
     Nothing of it is left out: what belongs to an image is not known.
@@ -88,52 +98,44 @@ async def fitting(client: EngineClient, context: int, text: str, images: list[by
     return total
 
 
-async def from_text(
-    request: GenerationRequest,
-    client: EngineClient,
-    context: int,
-    prompt: str,
-    images: list[bytes] | None = None,
-    prefix: tuple[int, ...] = (),
-    counted: int = 0,
-) -> Prepared:
-    """Return the call for a text, cut to the context unless it has images; then ``counted`` are its tokens."""
-    if images:
-        marker = await media_marker(client, [Message(role="user", images=tuple(images))])
-        if prompt.endswith(marker):  # the engine goes on from a token of text only, and crashes without one
-            prompt, counted = f"{prompt}\n", counted + 1
-        data = [base64.b64encode(image).decode() for image in images]
-        truncation = None
-        text = await _without_doubled_beginning(client, prompt, request)
-        content: Any = {"prompt_string": text, "multimodal_data": data}
+async def from_text(request: GenerationRequest, client: EngineClient, context: int, prompt: Prompt) -> Prepared:
+    """Return the call for a prompt, cut to the context unless it has images."""
+    bos = request.model.gguf.metadata.get("tokenizer.ggml.bos_token_id")
+    text, truncation, counted = prompt.text, prompt.truncation, prompt.counted
+    if prompt.images:
+        if text.endswith(await media_marker(client)):
+            # The engine goes on from a token of text only, and crashes without one.
+            text, counted = f"{text}\n", counted + 1
+        data = [base64.b64encode(image).decode() for image in prompt.images]
+        begun = await _without_doubled_beginning(client, text, bos)
+        content: Any = {"prompt_string": begun, "multimodal_data": data}
     else:
-        tokens = [*prefix, *await client.tokenize(prompt, special=not prefix)]
-        tokens = tokens[1:] if _is_doubled(tokens, request) else tokens
-        tokens, truncation = fit_tokens(tokens, request.options.num_keep, context, truncate=request.truncate)
-        content, counted = tokens, len(tokens)
+        tokens = [*prompt.prefix, *await client.tokenize(text, special=not prompt.prefix)]
+        tokens = tokens[1:] if _is_doubled(tokens, bos) else tokens
+        tokens, cut = fit_tokens(tokens, request.options.num_keep, context, truncate=request.truncate)
+        content, counted, truncation = tokens, len(tokens), truncation or cut
     body = {"prompt": content} | common_body(request, context, counted) | logprobs_for_completion(request)
     return Prepared(
         route="/completion",
         body=body,
         decode=decoder([], request.options.stop),
-        prompt=prompt,
-        prefix=prefix,
+        prompt=text,
+        prefix=prompt.prefix,
         stops=request.options.stop,
         context=context,
         truncation=truncation,
     )
 
 
-def _is_doubled(tokens: Sequence[int], request: GenerationRequest) -> bool:
+def _is_doubled(tokens: Sequence[int], bos: object) -> bool:
     """Return whether text begins twice: many templates write the token that the tokenizer adds as well."""
-    bos = request.model.gguf.metadata.get("tokenizer.ggml.bos_token_id")
     return len(tokens) > 1 and tokens[0] == tokens[1] == bos
 
 
-async def _without_doubled_beginning(client: EngineClient, prompt: str, request: GenerationRequest) -> str:
+async def _without_doubled_beginning(client: EngineClient, text: str, bos: object) -> str:
     """Return a text that the engine will tokenize itself without the beginning that it adds."""
-    tokens = await client.tokenize(prompt[:_BEGINNING])
-    return prompt.removeprefix(await client.detokenize(tokens[:1])) if _is_doubled(tokens, request) else prompt
+    tokens = await client.tokenize(text[:_BEGINNING])
+    return text.removeprefix(await client.detokenize(tokens[:1])) if _is_doubled(tokens, bos) else text
 
 
 _BEGINNING = 64

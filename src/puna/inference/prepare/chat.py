@@ -5,9 +5,7 @@ from dataclasses import replace
 from puna.engine.client import EngineClient
 from puna.inference.engine_body import chat_body, common_body
 from puna.inference.engine_events import ChatDecoder
-from puna.inference.families.voice import Voice
-from puna.inference.prepare.call import Prepared, effective_think, from_text, media_marker
-from puna.inference.prepare.parsed import parsed
+from puna.inference.prepare.call import Prepared, Prompt, marker_for
 from puna.inference.prompt.fit import fit
 from puna.inference.prompt.images import ImageCounter
 from puna.inference.requests import Conversation, GenerationRequest, Message
@@ -17,10 +15,12 @@ _IMAGE_BOUND = 1 << 20
 """An image takes as many tokens as the projector likes, so that a prompt with one is never known to fit."""
 
 
-async def chat(request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation) -> Prepared:
-    """Return the call of the engine's chat endpoint, or of its text endpoint: for a format, and after a picture."""
-    think = effective_think(request)
-    marker = await media_marker(client, conversation.messages)
+async def chat(
+    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation
+) -> Prepared | Prompt:
+    """Return the call of the engine's chat endpoint, or the prompt where the text endpoint has to answer."""
+    think = request.thinks
+    marker = await marker_for(client, conversation.messages)
     pictures = ImageCounter(client)
 
     async def count(messages: tuple[Message, ...]) -> int:
@@ -34,11 +34,9 @@ async def chat(request: GenerationRequest, client: EngineClient, context: int, c
     body = chat_body(request, replace(conversation, messages=messages), think)
     text = await client.apply_template(body) if request.has_format or marker else ""
     if request.has_format or (marker and text.endswith(marker)):
-        # The chat endpoint's own grammars leave keywords out in silence; those of /completion do not. And after a
-        # picture it cannot go on.
+        # The chat endpoint's own grammars leave keywords out in silence; those of /completion do not.
         images = [image for message in messages for image in message.images]
-        prepared = await from_text(request, client, context, text, images, counted=tokens)
-        return replace(parsed(prepared, request, conversation, Voice()), truncation=truncation)
+        return Prompt(text, images, counted=tokens, truncation=truncation)
     return Prepared(
         route="/v1/chat/completions",
         body=body | common_body(request, context, tokens),

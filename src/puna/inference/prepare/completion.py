@@ -5,30 +5,28 @@ from puna.inference.capabilities import fim_tokens, require
 from puna.inference.engine_body import common_body, logprobs_for_completion
 from puna.inference.families.voice import parse_template
 from puna.inference.media.placing import with_marks
-from puna.inference.prepare.call import Prepared, decoder, effective_think, fitting, from_text, media_marker
+from puna.inference.prepare.call import Prepared, Prompt, decoder, fitting, media_marker
 from puna.inference.prompt.fit import fit_gap
 from puna.inference.prompt.ollama_template import TemplateValues
 from puna.inference.prompt.rendering import beside_the_loop
-from puna.inference.requests import Completion, GenerationRequest, Infill, Message
+from puna.inference.requests import Completion, GenerationRequest, Infill
 
 
-async def completion(request: GenerationRequest, client: EngineClient, context: int, asked: Completion) -> Prepared:
-    """Return the call for a text that no template is to touch."""
-    images = list(asked.images)
-    if not images:
-        return await from_text(request, client, context, asked.prompt)
-    marker = await media_marker(client, [Message(role="user", images=asked.images)])
-    counted = await fitting(client, context, asked.prompt, images)
-    marked = with_marks(asked.prompt, images, asked.places, marker)
-    return await from_text(request, client, context, marked, images, counted=counted)
+async def completion(client: EngineClient, context: int, asked: Completion) -> Prompt:
+    """Return the prompt of a text that no template is to touch."""
+    if not asked.images:
+        return Prompt(asked.prompt)
+    counted = await fitting(client, context, asked.prompt, asked.images)
+    marked = with_marks(asked.prompt, asked.images, asked.places, await media_marker(client))
+    return Prompt(marked, asked.images, counted=counted)
 
 
-async def infill(request: GenerationRequest, client: EngineClient, context: int, gap: Infill) -> Prepared:
-    """Return the call for a gap, in the template's words, or between the marks that the model's vocabulary has."""
+async def infill(request: GenerationRequest, client: EngineClient, context: int, gap: Infill) -> Prepared | Prompt:
+    """Return the prompt of a gap in the template's words, or the call with the marks that the vocabulary has."""
     text = request.template or request.model.template
     if text and "suffix" in (template := await beside_the_loop(lambda: parse_template(text))).variables:
-        values = TemplateValues(prompt=gap.prefix, suffix=gap.suffix, think=effective_think(request))
-        return await from_text(request, client, context, await beside_the_loop(lambda: template.render(values)))
+        values = TemplateValues(prompt=gap.prefix, suffix=gap.suffix, think=request.thinks)
+        return Prompt(await beside_the_loop(lambda: template.render(values)))
     require(request.model, request.name, "insert")
     # The engine has a route for this as well, but it cuts long texts without saying so.
     before, between, end = fim_tokens(request.model.gguf)

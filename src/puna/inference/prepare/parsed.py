@@ -10,7 +10,7 @@ from puna.inference.families.voice import Voice, parse_template
 from puna.inference.output.events import OutputParser
 from puna.inference.output.thinking import ThinkingParser
 from puna.inference.output.tools import ToolCallParser, closing_marker
-from puna.inference.prepare.call import Prepared, decoder, effective_think
+from puna.inference.prepare.call import Prepared, decoder
 from puna.inference.prompt.ollama_template import OllamaTemplate, opens_thinking, thinking_tags, tool_call_prefix
 from puna.inference.requests import Conversation, GenerationRequest, Think
 
@@ -20,7 +20,7 @@ _BEFORE_ANSWER = "\n\n"
 
 def think_of(request: GenerationRequest, voice: Voice) -> Think:
     """Return whether to think, in the words of the model's family."""
-    think = effective_think(request)
+    think = request.thinks
     return "high" if think == "max" and voice.parser == "harmony" else think
 
 
@@ -76,7 +76,7 @@ def _by_template(
     tags = (template and thinking_tags(template)) or _USUAL_TAGS
     parsers: list[OutputParser] = []
     marks: list[str] = []
-    if effective_think(request):
+    if request.thinks:
         parsers.append(ThinkingParser(*tags, opened=opens_thinking(prepared.prompt or "", tags)))
         marks += tags
     closing = tags[1] if parsers and request.has_format else ""

@@ -6,12 +6,13 @@ from dataclasses import replace
 from typing import Any
 
 from puna.engine.client import EngineClient
+from puna.inference.engine_body import chat_body
 from puna.inference.families.dialogue import Dialogue, Turn, contents
 from puna.inference.families.renderers import RENDERERS
 from puna.inference.families.voice import Voice, parse_template
 from puna.inference.media.placing import in_order, with_marks
-from puna.inference.prepare.call import Prepared, fitting, from_text, media_marker
-from puna.inference.prepare.parsed import named_for, opening_of, parsed, think_of
+from puna.inference.prepare.call import Prompt, fitting, marker_for
+from puna.inference.prepare.parsed import named_for, opening_of, think_of
 from puna.inference.prompt.fit import fit
 from puna.inference.prompt.images import ImageCounter
 from puna.inference.prompt.ollama_template import TemplateMessage, TemplateToolCall, TemplateValues
@@ -25,9 +26,9 @@ _MARK_BEGINS = "[img"
 
 async def rendered(
     request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation, voice: Voice
-) -> Prepared:
-    """Return the call for a conversation, cut to the context."""
-    marker = await media_marker(client, conversation.messages)
+) -> Prompt:
+    """Return the prompt of a conversation, cut to the context."""
+    marker = await marker_for(client, conversation.messages)
     pictures = ImageCounter(client)
     render = _renderer(voice, conversation, think_of(request, voice), marker)
 
@@ -36,33 +37,27 @@ async def rendered(
         return len(await client.tokenize(text)) + await pictures.count(messages)
 
     messages, truncation = await fit(conversation.messages, count, context, truncate=request.truncate)
-    prompt = await render(messages) + opening_of(request, voice)
     images = [image for message in messages for image in message.images]
     counted = await count(messages) if images and not request.shift else 0
-    prepared = await from_text(request, client, context, prompt, images, counted=counted)
-    return replace(parsed(prepared, request, replace(conversation, messages=messages), voice), truncation=truncation)
+    text = await render(messages) + opening_of(request, voice)
+    return Prompt(text, images, counted=counted, truncation=truncation)
 
 
 async def continuation(
-    request: GenerationRequest,
-    client: EngineClient,
-    context: int,
-    conversation: Conversation,
-    voice: Voice,
-    engine_renders: Render | None,
-) -> Prepared:
-    """Return the call for tokens of an earlier answer and a new turn, rendered by the engine where it has a way to."""
-    marker = await media_marker(client, conversation.messages)
-    render = engine_renders or _renderer(voice, conversation, think_of(request, voice), marker)
-    prompt = await render(conversation.messages) + opening_of(request, voice)
-    images = [image for message in conversation.messages for image in message.images]
-    if images:  # go with text only
-        prompt = await client.detokenize(list(request.context)) + prompt
-        counted = await fitting(client, context, prompt.replace(marker, ""), images)
-        prepared = await from_text(request, client, context, prompt, images, counted=counted)
+    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation, voice: Voice
+) -> Prompt:
+    """Return the prompt of a new turn after the tokens of an earlier answer."""
+    marker = await marker_for(client, conversation.messages)
+    think = think_of(request, voice)
+    if voice.renders_here:
+        text = await _renderer(voice, conversation, think, marker)(conversation.messages) + opening_of(request, voice)
     else:
-        prepared = await from_text(request, client, context, prompt, prefix=request.context)
-    return parsed(prepared, request, conversation, voice)
+        text = await client.apply_template(chat_body(request, conversation, think))
+    images = [image for message in conversation.messages for image in message.images]
+    if not images:
+        return Prompt(text, prefix=request.context)
+    text = await client.detokenize(list(request.context)) + text  # tokens and images do not go together
+    return Prompt(text, images, counted=await fitting(client, context, text.replace(marker, ""), images))
 
 
 def _renderer(voice: Voice, conversation: Conversation, think: Think, marker: str) -> Render:
@@ -72,7 +67,8 @@ def _renderer(voice: Voice, conversation: Conversation, think: Think, marker: st
         turns = [_turn(message, marker) for message in messages]
         text = await beside_the_loop(lambda: _by_family(voice.renderer, turns, tools, think))
         count = sum(turn.images for turn in turns)
-        return _PICTURE.sub(marker, text, count).replace(marker[::-1], _MARK_BEGINS) if count else text
+        text = _PICTURE.sub(marker, text, count) if count else text
+        return text.replace(_disguised(marker), _MARK_BEGINS)
 
     async def by_template(messages: tuple[Message, ...]) -> str:
         turns = [_template_message(message, marker) for message in messages]
@@ -92,19 +88,27 @@ def _by_family(name: str, turns: Sequence[Turn], tools: Sequence[Mapping[str, An
 
 
 def _turn(message: Message, marker: str) -> Turn:
-    """Return a message for a renderer, which knows where pictures go by ``[img]``; what only looks so is disguised."""
-    guard = marker[::-1] or _MARK_BEGINS
+    """Return a message for a renderer, with ``[img]`` for pictures that have a place, and text like it disguised.
+
+    Others each family puts before the text in a way of its own.
+    """
     parts = in_order(message.content, message.images, message.places)
     mark = "[img]" if message.places else ""
+    disguised = _disguised(marker)
     return Turn(
         role=message.role,
-        content="".join(mark if isinstance(part, bytes) else part.replace(_MARK_BEGINS, guard) for part in parts),
-        thinking=message.thinking.replace(_MARK_BEGINS, guard),
+        content="".join(part.replace(_MARK_BEGINS, disguised) if isinstance(part, str) else mark for part in parts),
+        thinking=message.thinking.replace(_MARK_BEGINS, disguised),
         calls=_calls(message),
         tool_name=message.tool_name,
         tool_call_id=message.tool_call_id,
         images=len(message.images),
     )
+
+
+def _disguised(marker: str) -> str:
+    """Return what stands for the beginning of a mark that is text; like the engine's marker, nobody can guess it."""
+    return marker[::-1] or _MARK_BEGINS
 
 
 def _template_message(message: Message, marker: str) -> TemplateMessage:

@@ -26,7 +26,8 @@ async def fit(
     starts = _starts(messages, asked)
     if not truncate or not starts:
         raise ContextExceededError(total, context)
-    low, high = 0, len(starts) - 1
+    # Each message is a token at least.
+    low, high = next((at for at, start in enumerate(starts) if len(messages) - start <= context), 0), len(starts) - 1
     kept = await count(_keep(messages, starts[high], asked))
     if kept >= context:
         raise ContextExceededError(kept, context)
