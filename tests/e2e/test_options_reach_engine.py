@@ -102,6 +102,6 @@ async def _settings(runner: Runner, options: dict[str, Any]) -> dict[str, Any]:
         options=Options.merge({"num_predict": 1, "num_keep": 4}, options),
     )
     body = common_body(asked, CONTEXT) | {"prompt": [5, 6], "stream": False}
-    answer: dict[str, Any] = await runner.client.post("/completion", body)
+    answer: dict[str, Any] = await runner.client.complete(body)
     settings: dict[str, Any] = answer["generation_settings"]
     return settings

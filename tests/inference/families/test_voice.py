@@ -171,11 +171,11 @@ async def test_a_format_without_thoughts_begins_where_the_family_s_answers_do(tm
 @pytest.mark.parametrize("name", RENDERERS)
 async def test_every_family_has_a_place_for_pictures(tmp_path: Path, name: str) -> None:
     class Seeing(ScriptedEngine):
-        async def get(self, path: str) -> dict[str, Any]:
-            return {"media_marker": "<#>"}
+        async def media_marker(self) -> str:
+            return "<#>"
 
-        async def post(self, path: str, body: Any) -> dict[str, Any]:
-            return {"input_tokens": 1 + 10 * json.dumps(body).count("image_url")}
+        async def count_tokens(self, body: Any) -> int:
+            return 1 + 10 * json.dumps(body).count("image_url")
 
     message = Message(role="user", content="What [img] is it?", images=(b"1", b"2"))
     text = Message(role="user", content="What [img-0] is text?")

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from puna.engine.client import EngineClient
+from puna.engine.protocol import Engine
 from puna.inference.engine_body import chat_body
 from puna.inference.families.dialogue import Dialogue, Turn, contents
 from puna.inference.families.renderers import RENDERERS
@@ -25,7 +25,7 @@ _MARK_BEGINS = "[img"
 
 
 async def rendered(
-    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation, voice: Voice
+    request: GenerationRequest, client: Engine, context: int, conversation: Conversation, voice: Voice
 ) -> Prompt:
     """Return the prompt of a conversation, cut to the context."""
     marker = await marker_for(client, conversation.messages)
@@ -44,7 +44,7 @@ async def rendered(
 
 
 async def continuation(
-    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation, voice: Voice
+    request: GenerationRequest, client: Engine, context: int, conversation: Conversation, voice: Voice
 ) -> Prompt:
     """Return the prompt of a new turn after the tokens of an earlier answer."""
     marker = await marker_for(client, conversation.messages)
