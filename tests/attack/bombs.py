@@ -44,8 +44,9 @@ def jinja(chance: random.Random) -> str:
     doubling = "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}" + (
         f"{{% for i in range({chance.randrange(8, 40)}) %}}{{% set ns.x = ns.x + ns.x %}}{{% endfor %}}{{{{ ns.x }}}}"
     )
+    times = chance.randrange(8, 34)
     listing = "{% set ns = namespace(x=[1]) %}" + (
-        f"{{% for i in range({chance.randrange(8, 34)}) %}}{{% set ns.x = ns.x + ns.x %}}{{% endfor %}}{{{{ ns.x|length }}}}"
+        f"{{% for i in range({times}) %}}{{% set ns.x = ns.x + ns.x %}}{{% endfor %}}{{{{ ns.x|length }}}}"
     )
     return chance.choice(
         (
@@ -149,11 +150,11 @@ def _pattern(chance: random.Random) -> Schema:
             "^" + "(" * min(count, 5000) + "a" + ")*" * min(count, 5000) + "$",
             "^(" + "|".join(letters[at % 26] * (at % 90 + 1) for at in range(count)) + ")*$",
             "^(a+)+(b+)+(a*)*$",
-            "^(?=.*a)(?=.*b)(?!.*c).{0,%d}$" % count,
+            f"^(?=.*a)(?=.*b)(?!.*c).{{0,{count}}}$",
             "^" + "".join(f"(?=.*{letter})" for letter in letters[: chance.randrange(2, 26)]) + ".*$",
-            "^[\\p{L}\\p{N}]{%d}$" % count,
-            "^\\w{0,%d}\\b\\W{0,%d}$" % (count, count),
-            "^(.{0,%d}a){%d}$" % (min(count, 200), chance.randrange(2, 200)),
+            f"^[\\p{{L}}\\p{{N}}]{{{count}}}$",
+            f"^\\w{{0,{count}}}\\b\\W{{0,{count}}}$",
+            f"^(.{{0,{min(count, 200)}}}a){{{chance.randrange(2, 200)}}}$",
             "[" + "".join(chr(0x4E00 + 2 * at) for at in range(count)) + "]{50}",
         )
     )
@@ -354,7 +355,11 @@ def _deep_blocks(chance: random.Random) -> str:
 def _deep_expression(chance: random.Random) -> str:
     depth = _few(chance, 60_000)
     return chance.choice(
-        ("{{ %s1%s }}" % ("(" * depth, ")" * depth), "{{ 1 %s }}" % ("| print " * depth), "{{ %s }}" % ("not " * depth))
+        (
+            "{{ " + "(" * depth + "1" + ")" * depth + " }}",
+            "{{ 1 " + "| print " * depth + " }}",
+            "{{ " + "not " * depth + "1 }}",
+        )
     )
 
 
