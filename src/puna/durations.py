@@ -8,12 +8,14 @@ from puna.errors import BadRequestError
 FOREVER = math.inf
 """A duration without end, in seconds: what any negative keep-alive means."""
 
+_LONGEST = 2**63 / 1e9
+"""Go counts nanoseconds in 64 bits; clocks and dates end not far behind its 292 years."""
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
 def parse_duration(value: object) -> float:
-    """Return the seconds that ``value`` means; a negative value means ``FOREVER``.
+    """Return the seconds that ``value`` means; a negative value means ``FOREVER``, as does one beyond Go's durations.
 
     A number counts seconds; a string is a Go duration or a bare number. Raises ``BadRequestError`` for anything
     else. The rules are those of ``Duration.UnmarshalJSON`` in Ollama's ``api/types.go``.
@@ -23,7 +25,7 @@ def parse_duration(value: object) -> float:
     seconds = _parse_text(value) if isinstance(value, str) else float(value)
     if math.isnan(seconds):
         raise BadRequestError(f"invalid duration: {value!r}")
-    return FOREVER if seconds < 0 else seconds
+    return seconds if 0 <= seconds <= _LONGEST else FOREVER
 
 
 def _parse_text(text: str) -> float:

@@ -44,9 +44,9 @@ def jinja(chance: random.Random) -> str:
     doubling = "{% set ns = namespace(x='aaaaaaaaaaaaaaaa') %}" + (
         f"{{% for i in range({chance.randrange(8, 40)}) %}}{{% set ns.x = ns.x + ns.x %}}{{% endfor %}}{{{{ ns.x }}}}"
     )
+    times = chance.randrange(8, 34)
     listing = "{% set ns = namespace(x=[1]) %}" + (
-        f"{{% for i in range({chance.randrange(8, 34)}) %}}{{% set ns.x = ns.x + ns.x %}}{{% endfor %}}"
-        "{{ ns.x|length }}"
+        f"{{% for i in range({times}) %}}{{% set ns.x = ns.x + ns.x %}}{{% endfor %}}{{{{ ns.x|length }}}}"
     )
     return chance.choice(
         (
@@ -357,8 +357,8 @@ def _deep_expression(chance: random.Random) -> str:
     return chance.choice(
         (
             "{{ " + "(" * depth + "1" + ")" * depth + " }}",
-            "{{ 1 " + "| print " * depth + "}}",
-            "{{ " + "not " * depth + "}}",
+            "{{ 1 " + "| print " * depth + " }}",
+            "{{ " + "not " * depth + "1 }}",
         )
     )
 

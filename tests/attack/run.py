@@ -31,7 +31,9 @@ _JINJA_PART = 0.1
 _LEAVE_PART = 0.2
 """The part of clients of bombs that go away."""
 _BAD_LOG = ("Traceback", "never retrieved", "Exception ignored", "Unclosed", "was destroyed but it is pending")
-_ENGINE_WORDS = re.compile(r"::|\bggml|\bllama_|GGML_|basic_string|_Map_base|Traceback|internal server error|by signal")
+_ENGINE_WORDS = re.compile(
+    r"\w::\w|\bggml|\bllama_|GGML_|basic_string|_Map_base|Traceback|internal server error|by signal"
+)
 _BOUNDED = re.compile(r"made no progress for|went on working for|took more memory than it may|did not load in time")
 """Why a runner is ended that a request has taken from all others."""
 _GENERATING = ("/api/generate", "/api/chat", "/api/embed", "/api/embeddings")

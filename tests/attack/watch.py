@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from multiprocessing.connection import Connection
 from typing import Any
 
@@ -53,12 +54,11 @@ class Sight:
         """Return lines that tell what was seen."""
         times = sorted(look[1] for look in self.version)
         beside = sorted(look[2] for look in self.version)
-        late = len(self.late(_LATE, _VERY_LATE)), len(self.late(_VERY_LATE))
-        over = sum(one > _LATE for one in times), sum(one > _LATE for one in beside)
         lines = [
             f"/api/version, {len(times)} times: {_spread(times)}; a process that does nothing: {_spread(beside)}; over "
-            f"100 ms {over[0]} times (the process {over[1]}), of these by the server {late[0]} up to 300 ms and "
-            f"{late[1]} beyond"
+            f"100 ms {sum(one > _LATE for one in times)} times (the process {sum(one > _LATE for one in beside)}), of "
+            f"these by the server {len(self.late(_LATE, _VERY_LATE))} up to 300 ms and {len(self.late(_VERY_LATE))} "
+            "beyond"
         ]
         for model, asked in self.innocent.items():
             lines.append(f"innocent chats of {model}, {len(asked)} times: {_spread(sorted(took for _, took in asked))}")
@@ -191,8 +191,11 @@ def _weigh(sight: Sight, done: threading.Event, port: int, pid: int) -> None:
     before: dict[int, int] = {}
     while not done.wait(_SAMPLE_EVERY):
         with contextlib.suppress(OSError, ValueError, http.client.HTTPException):
-            _, answer = _call(port, "GET", "/api/ps")
-            plan = max([plan, *(entry["size"] for entry in answer["models"])])
+            status, answer = _call(port, "GET", "/api/ps")
+            if status == HTTPStatus.OK:
+                plan = max([plan, *(entry["size"] for entry in answer["models"])])
+            else:
+                sight.failed.append(f"/api/ps: {status} {answer}")
         now: dict[int, int] = {}
         bound: dict[int, int] = {}
         with contextlib.suppress(psutil.Error):

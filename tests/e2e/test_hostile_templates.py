@@ -1,6 +1,7 @@
 """Chat templates inside a GGUF that the engine cannot read, or that do not come to an end."""
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -86,6 +87,19 @@ def test_a_trial_is_made_once(serve: Serve) -> None:
     again = serve(world=server.world)
     assert again.post("/api/chat", asked).json()["error"] == reason
     assert kept.stat().st_mtime_ns == changed
+
+
+def test_those_beside_a_bomb_are_told_why_their_runner_ended(serve: Serve) -> None:
+    server = serve()
+    make(server, "late", "{% if messages[-1].content == 'now' %}" + LOOP + "{% endif %}{{ messages[-1].content }}")
+    body = {"model": "late", "messages": HI, "stream": False, "options": FEW}
+    assert server.ask("/api/chat", body)["done"]
+    endless = {"model": "late", "prompt": "x", "raw": True, "options": {"num_predict": 100_000, "ignore_eos": True}}
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(server.stream, "/api/generate", endless)
+        now = body | {"messages": [{"role": "user", "content": "now"}], "format": "json"}
+        assert server.post("/api/chat", now).status_code == 400
+        assert "went on working for 10 seconds" in beside.result()[-1]["error"]
 
 
 def test_a_bomb_that_waits_for_its_word_ends_with_its_sender(serve: Serve) -> None:

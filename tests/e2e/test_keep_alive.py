@@ -37,6 +37,8 @@ def test_loaded_model_is_described(server: Server) -> None:
         ("120", 120),
         (None, 300),
         (-1, 1e9),
+        (1e300, 1e9),
+        ("3000000h", 1e9),
         ("-1m", 1e9),
         (-0.5, 1e9),
     ],

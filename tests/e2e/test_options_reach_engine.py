@@ -48,7 +48,17 @@ TABLE: dict[str, tuple[Any, str, Any]] = {
 }
 NOT_TOLD = {"dry_sequence_breakers"}
 """What an engine may leave out of its account."""
-ELSEWHERE = {"num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "use_mlock", "numa"} | {
+ELSEWHERE = {
+    "num_ctx",
+    "draft_num_predict",
+    "num_batch",
+    "num_gpu",
+    "main_gpu",
+    "num_thread",
+    "use_mmap",
+    "use_mlock",
+    "numa",
+} | {
     "logit_bias",
     "grammar",
     "stop",

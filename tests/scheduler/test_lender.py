@@ -170,7 +170,7 @@ def _huge(world: World) -> Model:
     sparse = world.settings.models / "huge.bin"
     sparse.touch()
     os.truncate(sparse, 1 << 43)
-    model.__dict__["projectors"] = (sparse,)
+    model.__dict__["adapters"] = (sparse,)
     return model
 
 

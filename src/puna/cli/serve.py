@@ -30,6 +30,8 @@ _BACKLOG = 2048
 _FEW_FILES = 1024
 _OTHER_FILES = 256
 """Files that clients must leave to runners, models and logs."""
+_TURN_SECONDS = 0.001
+"""How long a thread computes before another may, the event loop's among them."""
 
 _OPEN_ADDRESS = """\
 refusing to listen on {host} without credentials: everybody who reaches this address could use and delete your models.
@@ -68,6 +70,7 @@ def _serve(settings: Settings, listener: socket.socket, connections: int, *, exi
         typer.echo(f"Puna {__version__} listens on http://{_printable(listener)}, engine: {look.result()}")
         sys.stdout.flush()
 
+    sys.setswitchinterval(_TURN_SECONDS)
     gc.disable()  # loading leaves no garbage; the server looks for it again as soon as it listens
     from puna.api.server import Server  # most of the start, while the look at the engine is under way
 

@@ -51,6 +51,7 @@ class TemplateTimeoutError(TemplateError):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(f"it did not come to an end within {seconds:g} seconds with these messages")
+        self.seconds = seconds
 
 
 class ContextExceededError(BadRequestError):

@@ -83,9 +83,11 @@ async def generate(
 
 async def _checked(request: GenerationRequest) -> GenerationRequest:
     """Return the request checked, with what binds its answer made of its format, before anything is loaded for it."""
-    if not request.model.is_read or request.model.template:  # whose parse is kept, for whoever looks at it next
-        await beside_the_loop(lambda: capabilities(request.model))
-    request = check(request)
+    if not request.model.is_read or request.model.template:  # either takes long to read
+        asked_first = request
+        request = await beside_the_loop(lambda: check(asked_first))
+    else:
+        request = check(request)
     if isinstance(request.input, Conversation) and request.input.tools:
         asked, tools = request.input, request.input.tools
         request = replace(

@@ -18,7 +18,7 @@ from puna.models.model import Model
 from puna.scheduler.admission import Admission, Request, RequestState, ending
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.lanes import Lane, Lanes
-from puna.scheduler.lease import Caller, Lease, LoadedModel
+from puna.scheduler.lease import Caller, Lease, LoadedModel, RunnerHeldError
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.policy import Action, Load, Policy, Refuse, Start, Unload
 from puna.scheduler.queue import Ticket
@@ -84,8 +84,8 @@ class Lender:
             try:
                 yield lease
                 broken_off = False
-            except TemplateTimeoutError:
-                self._lost(entry)  # it would compute for ever
+            except TemplateTimeoutError as error:  # it would compute for ever
+                self._watchdog.give_up(entry, RunnerHeldError(entry.runner.name, error.seconds))
                 raise
             except RunnerCrashedError as error:
                 if lease.ended_by is None:

@@ -92,6 +92,10 @@ class Watchdog:
             if broken_off and entry.resident.ready:
                 watched.gone[lease] = watched.free_at
 
+    def give_up(self, entry: LoadedModel, reason: RunnerCrashedError) -> None:
+        """Have a runner that is lent ended, and tell ``reason`` to all that it works for."""
+        self._end(entry, self._watched[entry], reason)
+
     def gone(self) -> Iterator[Lease]:
         """Yield the leases that have ended, but whose work in the engine may not have."""
         for watched in self._watched.values():

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from puna.inference.format import constraint
+from puna.inference.format import apart, constraint
 from puna.inference.format.compiler import Compiler
 from puna.inference.format.constraint import Constraint, bind
 from puna.inference.format.errors import FormatError
@@ -36,7 +36,7 @@ async def test_event_loop_goes_on_meanwhile(monkeypatch: pytest.MonkeyPatch) -> 
             assert may_end.wait(60), "the event loop stands still"
             return super().text()
 
-    monkeypatch.setattr(constraint, "Compiler", Waiting)
+    monkeypatch.setattr(apart, "Compiler", Waiting)
     asked = asyncio.ensure_future(bind({"type": "integer", "title": "meanwhile"}))
     while not compiling.is_set():
         await asyncio.sleep(0.01)
@@ -48,7 +48,8 @@ async def test_what_was_refused_is_refused_again_without_work(monkeypatch: pytes
     for _ in range(2):
         with pytest.raises(FormatError, match="too large"):
             await bind(SLOW | {"title": "twice"})
-        monkeypatch.setattr(constraint, "Compiler", None)
+        monkeypatch.setattr(apart, "Compiler", None)
+        monkeypatch.setattr(constraint, "_apart", None)
 
 
 async def test_cache_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

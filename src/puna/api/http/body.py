@@ -44,7 +44,7 @@ _MAX_DEPTH = 100
 _LARGE = 1 << 16
 """Bytes of a body that is worked on beside the event loop: so many may hold it for tens of milliseconds."""
 
-_MOST_COMMAS = 500_000
+_MOST_COMMAS = 300_000
 """JSON has one value more than commas at most, apart from empty ones; each takes far more memory than bytes of a body,
 and reading them lets nothing else happen."""
 

@@ -24,6 +24,8 @@ from puna.models.model import Model
 
 _THINK_LEVELS = ("low", "medium", "high", "max")
 _MAX_TOP_LOGPROBS = 20
+_MOST_TOOL_VALUES = 50_000
+"""Values in the schemas of all tools together; no model makes anything of so many."""
 _ROLES = {role: role for role in ("system", "user", "assistant", "tool", "control")} | {
     "developer": "system",
     "function": "tool",
@@ -185,6 +187,14 @@ def _tool_call(call: Mapping[str, Any]) -> ToolCall:
 
 
 def _tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    left, waiting = _MOST_TOOL_VALUES, list[Any](tools)
+    while waiting:
+        value = waiting.pop()
+        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        left -= len(inner)
+        if left < 0:
+            raise BadRequestError(f"the tools have more than {_MOST_TOOL_VALUES} values")
+        waiting.extend(inner)
     return [_tool(in_their_case(tool, ("type", "function"))) for tool in tools]
 
 

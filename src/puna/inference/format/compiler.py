@@ -26,10 +26,10 @@ _STEPS = 150_000
 
 
 class Compiler:
-    """Compiles one schema."""
+    """Compiles one schema, in so many ``steps`` at most."""
 
-    def __init__(self, schema: Schema) -> None:
-        budget = Budget(_STEPS)
+    def __init__(self, schema: Schema, steps: int = _STEPS) -> None:
+        budget = Budget(steps)
         self.grammar = Grammar(budget)
         self.strings = Strings(budget)
         self.resolver = Resolver(Document(schema), budget)

@@ -1,9 +1,10 @@
 """What binds an answer: the one way from a request's ``format`` to what an engine is sent."""
 
 import asyncio
+import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
@@ -11,9 +12,8 @@ from typing import Any
 import orjson
 
 from puna.errors import BadRequestError
-from puna.inference.format.compiler import Compiler
+from puna.inference.format.apart import Apart, made_grammar
 from puna.inference.format.errors import FormatError, FormatTooLargeError
-from puna.inference.format.gbnf_cost import check_grammar
 from puna.inference.format.unique import UniqueItems
 
 _CACHE = 8 << 20
@@ -57,8 +57,13 @@ class _Cache:
 
 
 _cache = _Cache(_CACHE)
+_SMALL, _FEW_STEPS = 1 << 14, 10_000
+"""The bytes of a schema that is tried in this process, and what it may cost there: tens of milliseconds."""
 _worker = ThreadPoolExecutor(1, "format")
 """The work takes turns with the event loop; several threads of it would take most turns."""
+_waiter = ThreadPoolExecutor(1, "format-apart")
+"""Waits for the process that does what takes longer."""
+_apart = Apart()
 
 
 async def bind(asked: str | Mapping[str, Any] | Constraint, own_grammar: str = "") -> str | Constraint:
@@ -70,18 +75,22 @@ async def bind(asked: str | Mapping[str, Any] | Constraint, own_grammar: str = "
     if own_grammar:
         if asked != "":
             raise FormatError("cannot be given together with the option 'grammar'")
-        await _made(b"grammar" + sha256(own_grammar.encode()).digest(), lambda: _check(own_grammar))
+        await _made(b"grammar" + sha256(own_grammar.encode()).digest(), _waiter, lambda: _check(own_grammar))
     if asked == "" or isinstance(asked, Constraint):
         return asked
     schema: Mapping[str, Any] = {"type": "object"} if isinstance(asked, str) else asked
     text = orjson.dumps(schema)
-    return await _made(b"schema" + sha256(text).digest(), lambda: _compile(schema, len(text)))
+    key = b"schema" + sha256(text).digest()
+    if len(text) <= _SMALL:
+        with contextlib.suppress(_TooMuchHereError):
+            return await _made(key, _worker, lambda: _compile_here(schema, len(text)))
+    return await _made(key, _waiter, lambda: _constraint(schema, len(text), *_apart.grammar(text)))
 
 
-async def _made(key: bytes, make: Callable[[], tuple[Constraint, int]]) -> Constraint:
+async def _made(key: bytes, thread: Executor, make: Callable[[], tuple[Constraint, int]]) -> Constraint:
     known = _cache.get(key)
     if known is None:
-        made, size = await asyncio.get_running_loop().run_in_executor(_worker, _tried, make)
+        made, size = await asyncio.get_running_loop().run_in_executor(thread, _tried, make)
         _cache.put(key, size + _ENTRY, made)
         known = made
     if isinstance(known, BadRequestError):
@@ -96,19 +105,25 @@ def _tried(make: Callable[[], tuple[Constraint, int]]) -> tuple[Constraint | Bad
         return error.with_traceback(None), 0
 
 
-def _compile(schema: Mapping[str, Any], size: int) -> tuple[Constraint, int]:
-    compiler = Compiler(schema)
+class _TooMuchHereError(Exception):
+    """A schema takes more steps than are taken in this process."""
+
+
+def _compile_here(schema: Mapping[str, Any], size: int) -> tuple[Constraint, int]:
     try:
-        grammar = compiler.text()
-    except RecursionError:
-        raise FormatTooLargeError("the schema") from None
+        return _constraint(schema, size, *made_grammar(schema, _FEW_STEPS))
+    except FormatTooLargeError:
+        raise _TooMuchHereError from None
+
+
+def _constraint(schema: Mapping[str, Any], size: int, grammar: str, leaves_repeats: bool) -> tuple[Constraint, int]:
     if len(grammar) > _LONGEST_GRAMMAR:
         raise FormatTooLargeError("the schema")
-    if compiler.leaves_repeats:
+    if leaves_repeats:
         return Constraint(grammar, schema), len(grammar) + 10 * size
     return Constraint(grammar), len(grammar)
 
 
 def _check(grammar: str) -> tuple[Constraint, int]:
-    check_grammar(grammar)
+    _apart.check(grammar)
     return Constraint(""), 0
