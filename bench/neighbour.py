@@ -36,8 +36,8 @@ async def _speed(config: RunnerConfig, way: str, tokens: int) -> float:
         with tempfile.TemporaryDirectory(prefix="pb-") as directory:
             runner = await Runner.start("bench", config, Path(directory), load_timeout=120)
             body = {"prompt": [5, 6, 7], "n_predict": tokens, "ignore_eos": True, "temperature": 0}
-            await runner.client.post("/completion", body | {"n_predict": 4})
-            answer = await runner.client.post("/completion", body)
+            await runner.client.complete(body | {"n_predict": 4})
+            answer = await runner.client.complete(body)
             await runner.stop()
     finally:
         os.environ.pop(name, None)

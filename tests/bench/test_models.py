@@ -85,7 +85,7 @@ async def test_the_engine_loads_it_counts_as_we_do_and_answers(shape: Shape, tmp
     runner = await Runner.start("m", RunnerConfig(model_path=str(path), context=512), tmp_path, load_timeout=60)
     try:
         assert len(await runner.client.tokenize(text(100, 1))) == 100
-        answer = await runner.client.post("/completion", {"prompt": text(10, 2), "n_predict": 4, "ignore_eos": True})
+        answer = await runner.client.complete({"prompt": text(10, 2), "n_predict": 4, "ignore_eos": True})
         assert answer["tokens_predicted"] == 4
         prompt = await runner.client.apply_template({"messages": [{"role": "user", "content": "badu"}]})
         assert prompt == "<|im_start|>user\nbadu<|im_end|>\n<|im_start|>assistant\n"

@@ -59,7 +59,8 @@ def test_control_reaches_templates_that_know_it(server: Server) -> None:
     template = (
         '{{ range .Messages }}{{ if eq .Role "control" }}<{{ .Content }}>{{ else }}{{ .Content }}{{ end }}{{ end }}'
     )
-    server.ask("/api/create", {"model": "switched", "from": "cria", "template": template, "stream": False})
+    body = {"model": "switched", "from": "cria", "template": template, "parser": "passthrough", "stream": False}
+    server.ask("/api/create", body)
     messages = [{"role": "control", "content": "thinking"}, *HELLO]
     assert chat(server, messages=messages)["done"] is True
     debug = chat(server, model="switched", messages=messages, _debug_render_only=True)["_debug_info"]

@@ -25,10 +25,17 @@ PATCHES = 4
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]}
 
 
-@pytest.fixture(scope="module", params=["engine", "go"])
+PATHS: dict[str, dict[str, Any]] = {
+    "engine": {},
+    "go": {"template": GO_TEMPLATE},
+    "family": {"renderer": "qwen3.5", "parser": "qwen3.5"},
+}
+
+
+@pytest.fixture(scope="module", params=PATHS)
 def seeing(request: pytest.FixtureRequest, shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The built-in model with a projector of random weights, by either path."""
-    recipe: dict[str, Any] = {"template": GO_TEMPLATE} if request.param == "go" else {}
+    """The built-in model with a projector of random weights, by each path."""
+    recipe = PATHS[request.param]
     return make_seeing(shared_server, tmp_path_factory.mktemp("projector"), f"seeing-{request.param}", **recipe)
 
 
@@ -107,6 +114,7 @@ def test_marks_say_where_pictures_go(server: Server, seeing: str) -> None:
     assert "one * two * three" in shown("one [img] two [img] three", RED, BLUE)
     assert "*one * two" in shown("one [img] two", RED, BLUE)
     assert "one [img] two" in shown("one [img] two")
+    assert "* one [img-7] two" in shown("[img] one [img-7] two", RED), "what names no picture is text"
     turns = [*look(RED, text="a [img-0] b"), *look(BLUE, text="c [img-1] d [img-0]")]
     text = MARKER.sub("*", rendered(server, turns, seeing))
     assert "a * b" in text

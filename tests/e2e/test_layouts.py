@@ -47,7 +47,7 @@ def create(server: Server, name: str, *paths: Path) -> str:
 
 def answers(server: Server, name: str) -> list[Any]:
     """Return what a model says to a text and to pictures, with the log probabilities of the text."""
-    asked: dict[str, Any] = {"model": name, "options": OPTIONS, "stream": False}
+    asked: dict[str, Any] = {"model": name, "options": OPTIONS, "stream": False, "raw": True}
     text = server.ask("/api/generate", asked | {"prompt": "The sky is blue.", "logprobs": True})
     seen = [server.ask("/api/generate", asked | {"prompt": "What?", "images": [image]}) for image in (RED, BLUE)]
     return [

@@ -48,7 +48,17 @@ TABLE: dict[str, tuple[Any, str, Any]] = {
 }
 NOT_TOLD = {"dry_sequence_breakers"}
 """What an engine may leave out of its account."""
-ELSEWHERE = {"num_ctx", "num_batch", "num_gpu", "main_gpu", "num_thread", "use_mmap", "use_mlock", "numa"} | {
+ELSEWHERE = {
+    "num_ctx",
+    "draft_num_predict",
+    "num_batch",
+    "num_gpu",
+    "main_gpu",
+    "num_thread",
+    "use_mmap",
+    "use_mlock",
+    "numa",
+} | {
     "logit_bias",
     "grammar",
     "stop",
@@ -102,6 +112,6 @@ async def _settings(runner: Runner, options: dict[str, Any]) -> dict[str, Any]:
         options=Options.merge({"num_predict": 1, "num_keep": 4}, options),
     )
     body = common_body(asked, CONTEXT) | {"prompt": [5, 6], "stream": False}
-    answer: dict[str, Any] = await runner.client.post("/completion", body)
+    answer: dict[str, Any] = await runner.client.complete(body)
     settings: dict[str, Any] = answer["generation_settings"]
     return settings

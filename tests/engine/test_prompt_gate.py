@@ -13,6 +13,7 @@ from puna.engine.client import EngineClient
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import RunnerCrashedError
 from puna.engine.prompt_gate import PromptGate, is_long
+from puna.engine.protocol import Route
 from puna.engine.runner import Runner
 from puna.models.library import Library
 
@@ -32,7 +33,7 @@ async def runner() -> AsyncIterator[Runner]:
 async def read(client: EngineClient, first: int, tokens: int, order: list[int]) -> None:
     """Read a prompt that begins with ``first`` like no other, and note when its first token came and its last."""
     body = {"prompt": [first] * tokens, "n_predict": 4, "stream": True, "return_progress": True, "ignore_eos": True}
-    async with aclosing(client.stream("/completion", body)) as stream:
+    async with aclosing(client.stream(Route.COMPLETION, body)) as stream:
         async for events in stream:
             order += [first for event in events if event.get("prompt_progress")]
 

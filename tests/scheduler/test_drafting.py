@@ -37,7 +37,7 @@ async def test_the_draft_guesses_and_changes_no_answer(make: Make, tmp_path: Pat
     assert (chosen.speculation, chosen.draft_tokens, chosen.draft_path) == ("draft-simple", 4, str(model.drafts[0]))
     (entry,) = world.scheduler.loaded()
     body = {"prompt": "The llama", "n_predict": 32, "temperature": 0, "ignore_eos": True}
-    assert (await entry.runner.client.post("/completion", body))["timings"]["draft_n_accepted"] > 0
+    assert (await entry.runner.client.complete(body))["timings"]["draft_n_accepted"] > 0
 
 
 async def test_a_request_decides(make: Make, tmp_path: Path) -> None:
@@ -113,4 +113,4 @@ async def test_layers_that_predict_several_tokens_guess(make: Make, tmp_path: Pa
     (entry,) = world.scheduler.loaded()
     assert entry.warm is None, "what they hold is not saved"
     body = {"prompt": "The llama", "n_predict": 32, "temperature": 0, "ignore_eos": True}
-    assert (await entry.runner.client.post("/completion", body))["timings"]["draft_n"] > 0
+    assert (await entry.runner.client.complete(body))["timings"]["draft_n"] > 0

@@ -170,7 +170,7 @@ def _huge(world: World) -> Model:
     sparse = world.settings.models / "huge.bin"
     sparse.touch()
     os.truncate(sparse, 1 << 43)
-    model.__dict__["projectors"] = (sparse,)
+    model.__dict__["adapters"] = (sparse,)
     return model
 
 
@@ -277,7 +277,7 @@ async def test_a_call_to_a_runner_that_has_ended_fails_as_if_it_had_crashed(make
     client = world.scheduler.loaded()[0].runner.client.borrowed()
     await world.scheduler.unload(world.cria)
     with pytest.raises(RunnerCrashedError, match="stopped unexpectedly"):
-        await client.get("/slots")
+        await client.slots()
 
 
 async def test_an_unload_goes_on_when_whoever_asked_for_it_goes_away(make: Make) -> None:
@@ -299,7 +299,7 @@ async def test_a_request_that_comes_with_an_unload_gets_a_runner_that_stays(make
     async def ask() -> None:
         async with world.scheduler.acquire(world.cria, request(world.cria, 1).options.runner) as lease:
             await unloading[0]
-            await lease.client.get("/slots")
+            await lease.client.slots()
 
     await asyncio.gather(ask(), *unloading)
     assert len(world.processes()) == 1
@@ -437,7 +437,7 @@ async def compile_for_ever(world: World) -> None:
     """Have the engine compile what it does not come to an end with; Puna's own routes would refuse it."""
     schema = {"type": "object", "properties": {"n": {"type": "integer", "multipleOf": 12345678}}, "required": ["n"]}
     async with world.scheduler.acquire(world.cria, request(world.cria, 1).options.runner) as lease:
-        await lease.client.post("/completion", {"prompt": [1], "json_schema": schema, "n_predict": 20})
+        await lease.client.complete({"prompt": [1], "json_schema": schema, "n_predict": 20})
 
 
 async def gone(work: Any, world: World) -> None:

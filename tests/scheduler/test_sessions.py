@@ -457,6 +457,6 @@ async def test_a_slot_that_waits_with_what_was_restored_is_given_to_nobody_else(
         assert sorted(slots[:2]) == [0, 1]
         assert slots[2] is None, "both wait for their requests"
         body = {"prompt": prompts[0].prompt, "n_predict": 1, "cache_prompt": True, "id_slot": slots[0]}
-        said = await lease.client.post("/completion", body)
+        said = await lease.client.complete(body)
         assert said["timings"]["cache_n"] > LEAST_TOKENS
         assert await lease.warm.ready(lease.client, prompts[2]) == slots[0], "its request has begun"

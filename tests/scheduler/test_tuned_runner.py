@@ -118,7 +118,7 @@ async def test_a_draft_model_guesses(make: Make, tmp_path: Path, two_cores: None
     assert entry.config.draft_path == str(world.cria.path)
     assert entry.warm is None
     body = {"prompt": "The llama", "n_predict": 32, "temperature": 0, "ignore_eos": True}
-    timings = (await entry.runner.client.post("/completion", body))["timings"]
+    timings = (await entry.runner.client.complete(body))["timings"]
     assert timings["draft_n_accepted"] > 0
 
 

@@ -21,18 +21,19 @@ from puna.engine.errors import (
     TemplateTimeoutError,
 )
 from puna.engine.prompt_gate import PromptGate, is_long
+from puna.engine.protocol import Route
 from puna.engine.words import UNEXPLAINED, clean, told
 
 _log = logging.getLogger(__name__)
 _BASE = "http://runner"
-CHAT = "/v1/chat/completions"
-"""The route that renders the model's own chat template."""
 _TEMPLATE_SECONDS = 10.0
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
 _OBJECT = _DATA + b"{"
 _NOT_FOUND = ("map_base::at", "map::at")
 """What C++ says, in lower case, when a tokenizer looks for the token of a byte, and there is none."""
+_OLD_MEDIA_MARKER = "<__media__>"
+"""The marker of engines that have only one."""
 _ABORTED = "the call was aborted"
 _READ_BUFFER = 1 << 20
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
@@ -106,7 +107,7 @@ class EngineClient:
         except (aiohttp.ClientError, TimeoutError, OSError):
             return False
 
-    async def get(self, path: str) -> Any:
+    async def _get(self, path: str) -> Any:
         """Return the decoded answer to ``GET path``."""
         try:
             async with self._call("GET", path) as response:
@@ -114,7 +115,7 @@ class EngineClient:
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
 
-    async def post(self, path: str, body: Mapping[str, Any]) -> Any:
+    async def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Return the decoded answer to ``POST path``."""
         try:
             async with self._call("POST", path, body) as response:
@@ -122,9 +123,9 @@ class EngineClient:
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
 
-    async def stream(self, path: str, body: Mapping[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
-        """Yield the server-sent events of ``POST path``, those that arrived together as one list."""
-        if self.template_fault and path == CHAT:
+    async def stream(self, route: Route, body: Mapping[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield the events of one answer, those that arrived together as one list."""
+        if self.template_fault and route == Route.CHAT:
             raise TemplateError(self.template_fault)
         gated = is_long(body)
         try:
@@ -132,7 +133,7 @@ class EngineClient:
                 gated = False
                 await self._enter()
                 gated = True
-            async with self._call("POST", path, body) as response:
+            async with self._call("POST", route, body) as response:
                 if response.status != 200:
                     _decode(response.status, await response.read())
                 pending = b""
@@ -202,12 +203,12 @@ class EngineClient:
     async def tokenize(self, text: str, *, special: bool = True, parse_special: bool = True) -> list[int]:
         """Return the tokens of ``text``; ``special`` adds the model's own beginning-of-text token."""
         body = {"content": text, "add_special": special, "parse_special": parse_special}
-        tokens: list[int] = (await self.post("/tokenize", body))["tokens"]
+        tokens: list[int] = (await self._post("/tokenize", body))["tokens"]
         return tokens
 
     async def detokenize(self, tokens: list[int]) -> str:
         """Return the text of ``tokens``."""
-        text: str = (await self.post("/detokenize", {"tokens": tokens}))["content"]
+        text: str = (await self._post("/detokenize", {"tokens": tokens}))["content"]
         return text
 
     async def apply_template(self, body: Mapping[str, Any]) -> str:
@@ -219,10 +220,49 @@ class EngineClient:
             raise TemplateError(self.template_fault)
         try:
             async with asyncio.timeout(_TEMPLATE_SECONDS):
-                prompt: str = (await self.post("/apply-template", body))["prompt"]
+                prompt: str = (await self._post("/apply-template", body))["prompt"]
         except TimeoutError as error:
             raise TemplateTimeoutError(_TEMPLATE_SECONDS) from error
         return prompt
+
+    async def complete(self, body: Mapping[str, Any], route: Route = Route.COMPLETION) -> dict[str, Any]:
+        """Return a whole answer."""
+        answer: dict[str, Any] = await self._post(route, body)
+        return answer
+
+    async def embed(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the vectors of texts, in base64, with the count of their tokens."""
+        answer: dict[str, Any] = await self._post("/v1/embeddings", {**body, "encoding_format": "base64"})
+        return answer
+
+    async def count_tokens(self, body: Mapping[str, Any]) -> int:
+        """Return how many tokens the messages of a chat request are, their pictures and sounds included."""
+        tokens: int = (await self._post("/v1/chat/completions/input_tokens", body))["input_tokens"]
+        return tokens
+
+    async def media_marker(self) -> str:
+        """Return what the engine replaces by a picture or a sound in the text of a prompt.
+
+        Each runner has a marker of its own, which no text that a user sends can contain by accident.
+        """
+        return str((await self._get("/props")).get("media_marker") or _OLD_MEDIA_MARKER)
+
+    async def slots(self) -> list[dict[str, Any]]:
+        """Return what each slot holds and does."""
+        slots: list[dict[str, Any]] = await self._get("/slots")
+        return slots
+
+    async def save_slot(self, slot: int, name: str) -> int:
+        """Save a slot to a file of the runner's slot directory; return how many tokens it held."""
+        return int((await self._post(f"/slots/{slot}?action=save", {"filename": name}))["n_saved"])
+
+    async def restore_slot(self, slot: int, name: str) -> int:
+        """Fill a slot from such a file; return how many tokens that were."""
+        return int((await self._post(f"/slots/{slot}?action=restore", {"filename": name})).get("n_restored", 0))
+
+    async def empty_slot(self, slot: int) -> None:
+        """Forget what a slot holds."""
+        await self._post(f"/slots/{slot}?action=erase", {})
 
 
 def _being_cancelled() -> bool:

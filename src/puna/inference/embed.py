@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from puna.engine.client import EngineClient
 from puna.engine.errors import ContextExceededError
+from puna.engine.protocol import Engine
 from puna.errors import BadRequestError, PunaError
 from puna.inference.options import Options
 from puna.models.model import Model
@@ -88,8 +88,8 @@ async def embed(
             if runner.num_batch < _batch_for(inputs.longest):
                 return None, inputs, lease
             inputs = await _inputs(lease.client, model, texts, step, step, truncate=cut)
-        body = {"input": inputs.texts, "encoding_format": "base64", "embd_normalize": 2 if normalize else -1}
-        return await lease.client.post("/v1/embeddings", body), inputs, lease
+        body = {"input": inputs.texts, "embd_normalize": 2 if normalize else -1}
+        return await lease.client.embed(body), inputs, lease
 
     answer, inputs, lease = await scheduler.run(model, runner, work, keep_alive=keep_alive, caller=caller)
     if answer is None:  # a text is evaluated in one step, and needs a runner whose steps hold it
@@ -128,7 +128,7 @@ def _batch_for(tokens: int) -> int:
 
 
 async def _inputs(
-    client: EngineClient, model: Model, texts: Sequence[str], limit: int, step: int, *, truncate: bool
+    client: Engine, model: Model, texts: Sequence[str], limit: int, step: int, *, truncate: bool
 ) -> _Inputs:
     """Return ``texts`` cut to ``limit`` tokens; those that a ``step`` of the engine holds for sure are not counted."""
     inputs: list[str | list[int]] = []
@@ -143,9 +143,7 @@ async def _inputs(
     return _Inputs(inputs, longest, dropped)
 
 
-async def _fitted(
-    client: EngineClient, model: Model, text: str, limit: int, *, truncate: bool
-) -> tuple[list[int], int]:
+async def _fitted(client: Engine, model: Model, text: str, limit: int, *, truncate: bool) -> tuple[list[int], int]:
     """Return at most ``limit`` tokens of a text, and how many were cut."""
     tokens = await client.tokenize(text) or _nothing(model)
     if len(tokens) <= limit:

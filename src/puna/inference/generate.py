@@ -5,8 +5,8 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from puna.engine.client import EngineClient
 from puna.engine.errors import EngineError, RunnerCrashedError
+from puna.engine.protocol import Engine
 from puna.inference.capabilities import capabilities, require
 from puna.inference.events import Event, Finished, Said, Started
 from puna.inference.format.constraint import Constraint, bind
@@ -178,7 +178,7 @@ async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) 
 
 
 def _call(
-    request: GenerationRequest, client: EngineClient, prepared: Prepared
+    request: GenerationRequest, client: Engine, prepared: Prepared
 ) -> tuple[AsyncGenerator[list[Any], None], Callable[[Any], Iterable[Said]]]:
     """Return what the engine answers, and what makes events of each item of it."""
     if prepared.closing:

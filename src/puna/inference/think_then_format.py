@@ -10,7 +10,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
-from puna.engine.client import EngineClient
+from puna.engine.protocol import Engine
 from puna.inference.events import Delta, Finished, Said
 from puna.inference.output.stop import StopParser, text_of
 from puna.inference.prepare import Prepared
@@ -21,7 +21,7 @@ _LEAST_ANSWER = 16
 
 
 async def think_then_format(
-    client: EngineClient, prepared: Prepared, *, ignore_eos: bool = False
+    client: Engine, prepared: Prepared, *, ignore_eos: bool = False
 ) -> AsyncGenerator[list[Said], None]:
     """Yield the events of both generations as if they were one.
 
@@ -73,7 +73,7 @@ def _up_to(tag: StopParser, event: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def _formatted(
-    client: EngineClient, prepared: Prepared, raw: str, thoughts: Finished | None
+    client: Engine, prepared: Prepared, raw: str, thoughts: Finished | None
 ) -> AsyncGenerator[list[Said], None]:
     said = raw + prepared.resume if thoughts else prepared.opening
     body = dict(prepared.body)
@@ -87,7 +87,7 @@ async def _formatted(
             yield list(_merged(events, thoughts))
 
 
-async def _extended(client: EngineClient, prompt: Any, text: str) -> Any:
+async def _extended(client: Engine, prompt: Any, text: str) -> Any:
     if isinstance(prompt, dict):  # with images
         return prompt | {"prompt_string": prompt["prompt_string"] + text}
     return [*prompt, *(await client.tokenize(text, special=False) if text else [])]

@@ -10,7 +10,7 @@ from typing import Any
 
 from puna.models import manifests
 from puna.models.config import ModelConfig
-from puna.models.gguf import GGUFFile, read_gguf
+from puna.models.gguf import GGUFError, GGUFFile, read_gguf
 from puna.models.layouts.translation import as_engine_sees, has_projector, projector_as_engine_sees
 from puna.models.manifests import BadManifestError, Layer, Manifest
 from puna.models.split import MAX_PARTS, linked_parts
@@ -102,7 +102,10 @@ class Model:
         if not self.projectors:
             return ()
         path = self.projectors[0]  # the one that the engine is given
-        seen = projector_as_engine_sees(self.gguf if path in self.paths else read_gguf(path))
+        try:
+            seen = projector_as_engine_sees(self.gguf if path in self.paths else read_gguf(path))
+        except (GGUFError, OSError):
+            return ("vision",)  # whoever loads it is told what is wrong with it
         kinds = (seen.text("clip.projector_type"), seen.text("clip.vision.projector_type"))
         # The engine leaves out the ears of Gemma 3n.
         hears = seen.metadata.get("clip.has_audio_encoder") is True and "gemma3nv" not in kinds

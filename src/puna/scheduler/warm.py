@@ -9,6 +9,7 @@ from typing import Any
 
 from puna.engine.client import EngineClient
 from puna.engine.errors import ContextExceededError, EngineError, EngineRequestError, RunnerCrashedError
+from puna.engine.protocol import Route
 from puna.scheduler.exchanges import Exchange, Exchanges
 from puna.scheduler.sessions import LEAST_TOKENS, Session, SessionStore, shared
 
@@ -94,7 +95,7 @@ class WarmSlots:
 
         Nothing is done while others are answered: what they have left in slots would have to make way.
         """
-        if any(slot["is_processing"] for slot in await client.get("/slots")):
+        if any(slot["is_processing"] for slot in await client.slots()):
             return
         slot = await self._recall(client, exchange, self._saved)
         session = None if slot is None else await self._save(client, slot, exchange.at)
@@ -113,20 +114,20 @@ class WarmSlots:
 
     async def _load(self, client: EngineClient, slot: int, session: Session) -> bool:
         try:
-            answer = await client.post(f"/slots/{slot}?action=restore", {"filename": session.path.name})
+            restored = await client.restore_slot(slot, session.path.name)
         except (*_REFUSED, RunnerCrashedError) as error:
             self._store.remove(session.path)  # it must not do so twice
             if isinstance(error, RunnerCrashedError):
                 raise
             _log.warning("a saved session could not be restored: %s", error)
             return False
-        _log.info("restored %s tokens", answer.get("n_restored"))
+        _log.info("restored %s tokens", restored)
         self._store.used(session)
         return True
 
     async def _free_slot(self, client: EngineClient) -> dict[str, Any] | None:
         """Return a slot that no request uses or has just restored: an empty one, else the one unused for longest."""
-        slots: list[dict[str, Any]] = await client.get("/slots")
+        slots: list[dict[str, Any]] = await client.slots()
         free = [slot for slot in slots if not (slot["is_processing"] or self._waits(slot))]
         return min(free, key=lambda slot: slot.get("id_task", -1), default=None)
 
@@ -141,12 +142,12 @@ class WarmSlots:
         """
         try:
             async with asyncio.timeout(_ANSWER_SECONDS):  # one that hangs must not hold up others for long
-                slots = await client.get("/slots")
+                slots = await client.slots()
             async with asyncio.timeout(_SAVE_SECONDS):
                 for slot in slots:
                     if LEAST_TOKENS <= slot.get("n_prompt_tokens", 0) <= self._most_tokens:
                         await self._save(client, slot["id"])
-                        await _empty(client, slot["id"])
+                        await client.empty_slot(slot["id"])
             async with asyncio.timeout(_CACHED_SECONDS):
                 await self._save_cached(client)
         except (TimeoutError, OSError, RunnerCrashedError, *_REFUSED) as error:
@@ -159,7 +160,7 @@ class WarmSlots:
             if slot is None:
                 continue
             session = await self._save(client, slot, exchange.at)
-            await _empty(client, slot)
+            await client.empty_slot(slot)
             if session is None:  # the limit of all sessions, and what is left is older
                 return
             saved.append(session)
@@ -168,10 +169,10 @@ class WarmSlots:
         """Save a slot; return ``None`` if that was not possible, or there is no room for it."""
         unfinished = self._store.unfinished(self.place)
         try:
-            answer = await client.post(f"/slots/{slot}?action=save", {"filename": unfinished.name})
-            if answer["n_saved"] < LEAST_TOKENS:
+            saved = await client.save_slot(slot, unfinished.name)
+            if saved < LEAST_TOKENS:
                 return None
-            return await asyncio.to_thread(self._store.keep, unfinished, answer["n_saved"], used_at)
+            return await asyncio.to_thread(self._store.keep, unfinished, saved, used_at)
         finally:
             self._store.remove(unfinished)
 
@@ -188,12 +189,7 @@ def _tolerance() -> Iterator[None]:
 async def _clear_slots(client: EngineClient) -> None:
     """Have the engine move to its memory what idle slots hold, as it does at any request, here one for nothing."""
     with _tolerance():
-        await client.post("/completion", {"prompt": [0], "n_predict": 0})
-
-
-async def _empty(client: EngineClient, slot: int) -> None:
-    """Empty a slot, so that what it held does not displace others from the engine's cache."""
-    await client.post(f"/slots/{slot}?action=erase", {})
+        await client.complete({"prompt": [0], "n_predict": 0})
 
 
 async def _put_back(client: EngineClient, tokens: list[int]) -> int | None:
@@ -203,7 +199,7 @@ async def _put_back(client: EngineClient, tokens: list[int]) -> int | None:
     """
     body = {"prompt": tokens, "n_predict": 0, "cache_prompt": True, "stream": True, "return_progress": True}
     with _tolerance():
-        async with aclosing(client.stream("/completion", body)) as stream:
+        async with aclosing(client.stream(Route.COMPLETION, body)) as stream:
             async for events in stream:
                 for event in events:
                     progress = event.get("prompt_progress")

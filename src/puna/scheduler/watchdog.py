@@ -208,7 +208,7 @@ async def _slots(runner: Runner, watched: Watched, seconds: float) -> list[dict[
     """
     if watched.question is None:
         watched.asked_at = time.monotonic()
-        watched.question = asyncio.create_task(runner.client.get("/slots"))
+        watched.question = asyncio.create_task(runner.client.slots())
     done, _ = await asyncio.wait({watched.question}, timeout=seconds)
     if not done:
         return None

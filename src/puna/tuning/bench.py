@@ -12,6 +12,7 @@ from typing import Any
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import EngineError
 from puna.engine.place import remove_abandoned
+from puna.engine.protocol import Route
 from puna.engine.runner import Runner
 from puna.inference.generate import check
 from puna.inference.options import Options
@@ -152,13 +153,13 @@ class RunnerBench:
             "temperature": 0,
             "cache_prompt": cached,
         }
-        return await self._timings(runner, "/completion", body, expected)
+        return await self._timings(runner, Route.COMPLETION, body, expected)
 
-    async def _timings(self, runner: Runner, route: str, body: dict[str, Any], expected: float) -> dict[str, Any]:
+    async def _timings(self, runner: Runner, route: Route, body: dict[str, Any], expected: float) -> dict[str, Any]:
         """Return the engine's timings, nothing if it takes much longer than the ``expected`` seconds."""
         try:
             async with asyncio.timeout(None if math.isinf(expected) else _LEAST_PATIENCE + _PATIENCE * expected):
-                timings: dict[str, Any] = (await runner.client.post(route, body))["timings"]
+                timings: dict[str, Any] = (await runner.client.complete(body, route))["timings"]
         except TimeoutError:
             return {}
         return timings
@@ -189,7 +190,7 @@ class RunnerBench:
         runner = await Runner.start(name, config, self._directory, load_timeout=self._load_timeout)
         self._runners[config] = runner
         first = {"prompt": PROSE[:_FIRST_PROMPT], "n_predict": 2, "cache_prompt": False}
-        await runner.client.post("/completion", first)  # brings the weights into memory
+        await runner.client.complete(first)  # brings the weights into memory
         self.load_seconds = time.monotonic() - started
         return runner
 

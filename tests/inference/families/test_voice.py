@@ -14,6 +14,7 @@ from puna.inference.families.renderers import RENDERERS
 from puna.inference.families.voice import Voice, voice_of
 from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
+from puna.inference.media.placing import placed_messages
 from puna.inference.prepare import prepare
 from puna.inference.requests import Conversation, Message
 from puna.inference.think_then_format import think_then_format
@@ -170,14 +171,18 @@ async def test_a_format_without_thoughts_begins_where_the_family_s_answers_do(tm
 @pytest.mark.parametrize("name", RENDERERS)
 async def test_every_family_has_a_place_for_pictures(tmp_path: Path, name: str) -> None:
     class Seeing(ScriptedEngine):
-        async def get(self, path: str) -> dict[str, Any]:
-            return {"media_marker": "#"}
+        async def media_marker(self) -> str:
+            return "<#>"
 
-        async def post(self, path: str, body: Any) -> dict[str, Any]:
-            return {"input_tokens": 1 + 10 * json.dumps(body).count("image_url")}
+        async def count_tokens(self, body: Any) -> int:
+            return 1 + 10 * json.dumps(body).count("image_url")
 
     message = Message(role="user", content="What [img] is it?", images=(b"1", b"2"))
-    request = request_of(model_of(tmp_path, renderer=name), Conversation(messages=(message,)))
-    prepared = await prepare(request, Seeing(), 50_000)
-    assert (prepared.prompt or "").count("#") - ((name.startswith("glimmer") and 1) or 0) >= 2 or "#" in name
+    text = Message(role="user", content="What [img-0] is text?")
+    asked = Conversation(messages=placed_messages([text, message]))
+    prepared = await prepare(request_of(model_of(tmp_path, renderer=name), asked), Seeing(), 50_000)
+    prompt = prepared.prompt or ""
+    assert prompt.count("<#>") == 2
+    assert "What <#> is it?" in prompt
+    assert "What [img-0] is text?" in prompt
     assert len(prepared.body["prompt"]["multimodal_data"]) == 2

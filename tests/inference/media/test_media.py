@@ -110,6 +110,17 @@ def test_what_is_no_picture_is_refused(data: bytes) -> None:
         for_engine(data)
 
 
+def test_a_program_is_no_picture() -> None:
+    with pytest.raises(PictureError, match="EPS is not supported"):
+        for_engine(written(halves(), "EPS"))
+
+
+def test_the_one_at_fault_is_named() -> None:
+    for data in (b"hello", huge_png(30_000, 30_000), huge_png(8_001, 8_000), written(halves(), "TIFF")[:40]):
+        with pytest.raises(PictureError, match=r"^image 2 of 3 "):
+            for_engine(data, "image 2 of 3")
+
+
 def test_a_damaged_file_is_refused_or_read_but_never_an_error_of_ours() -> None:
     for kind in ("WEBP", "TIFF", "GIF", "BMP", "JPEG2000"):
         data = bytearray(written(halves(), kind))

@@ -80,7 +80,7 @@ async def _answers(config: RunnerConfig, directory: Path) -> list[list[int]]:
 
 async def _complete(runner: Runner, prompt: str | Sequence[int], tokens: int, **more: Any) -> Any:
     body = {"prompt": prompt, "n_predict": tokens, "temperature": 0, "return_tokens": True, "cache_prompt": False}
-    return await runner.client.post("/completion", body | more)
+    return await runner.client.complete(body | more)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,12 @@ class State:
     edges: list[tuple[Ranges, int]] = field(default_factory=list)
     counted: tuple["Automaton", int, int | None] | None = None
 
+    def after(self, letter: str) -> int | None:
+        """Return the state after a character."""
+        code = ord(letter)
+        found = (target for allowed, target in self.edges if any(low <= code <= high for low, high in allowed))
+        return next(found, None)
+
 
 @dataclass(frozen=True, slots=True)
 class Automaton:
@@ -39,11 +45,10 @@ class Automaton:
             state = self.states[at]
             if state.counted:
                 return _counts(state.counted, text[position:])
-            code = ord(text[position])
-            found = [target for allowed, target in state.edges if any(low <= code <= high for low, high in allowed)]
-            if not found:
+            target = state.after(text[position])
+            if target is None:
                 return False
-            at, position = found[0], position + 1
+            at, position = target, position + 1
         state = self.states[at]
         return state.accepting or bool(state.counted and state.counted[1] == 0)
 
@@ -85,9 +90,15 @@ def _counted(regexes: Regexes, node: Regex) -> tuple[Automaton, int, int | None]
     if max(least, most or 0) <= _COUNTED or part.nullable:
         return None
     once = automaton(regexes, part)
-    if any(state.accepting and (state.edges or state.counted) for state in once.states):
-        return None  # where one ends would not be known
-    return once, least, most
+    return (once, least, most) if all(map(_ends_or_goes_on, once.states)) else None
+
+
+def _ends_or_goes_on(state: State) -> bool:
+    """Return whether it is known after each character if a word ends there; else it could be followed in many ways."""
+    if state.counted:
+        _, least, most = state.counted
+        return least == most
+    return not (state.accepting and state.edges)
 
 
 def _living(states: list[State]) -> list[State]:
@@ -113,14 +124,31 @@ def _living(states: list[State]) -> list[State]:
 
 def _counts(counted: tuple[Automaton, int, int | None], text: str) -> bool:
     once, least, most = counted
-    times = at = 0
-    for letter in text:
-        state = once.states[at] if once.states else State()
-        code = ord(letter)
-        found = [target for allowed, target in state.edges if any(low <= code <= high for low, high in allowed)]
-        if not found:
+    times, position = 0, 0
+    while position < len(text):
+        end = _end(once, text, position)
+        if end is None:
             return False
-        at = found[0]
-        if once.states[at].accepting:
-            times, at = times + 1, 0
-    return at == 0 and times >= least and (most is None or times <= most)
+        times, position = times + 1, end
+    return times >= least and (most is None or times <= most)
+
+
+def _end(once: Automaton, text: str, position: int) -> int | None:
+    """Return where the word that begins at ``position`` ends; no word of such a language is the beginning of another."""
+    at = 0
+    while not (state := once.states[at]).accepting:
+        if state.counted:
+            inner, times, _ = state.counted
+            for _ in range(times):
+                end = _end(inner, text, position)
+                if end is None:
+                    return None
+                position = end
+            return position
+        if position == len(text):
+            return None
+        target = state.after(text[position])
+        if target is None:
+            return None
+        at, position = target, position + 1
+    return position

@@ -12,6 +12,9 @@ from puna.inference.format.charset import ANY, Ranges, intersection, of, span
 from puna.inference.format.errors import Budget
 
 DIGITS = span("0", "9")
+Bounds = tuple[int, int | None]
+_PER_STEP = 4
+"""How many members of a union or an intersection are looked at in the time of a step."""
 
 
 class Regex:
@@ -82,6 +85,7 @@ class Regexes:
             return self.anything
         if len(flat) < 2:
             return next(iter(flat), self.nothing)
+        self.budget.spend(len(flat) // _PER_STEP)
         members = sorted(flat, key=id)
         lengths = [member.most for member in members]
         most = None if None in lengths else max(length for length in lengths if length is not None)
@@ -99,6 +103,7 @@ class Regexes:
             return self.nothing
         if self.empty in members:
             return self.empty if all(member.nullable for member in members) else self.nothing
+        self.budget.spend(len(members) // _PER_STEP)
         if len(members) < 2:
             return next(iter(members), self.anything)
         lengths = [member.most for member in members if member.most is not None]
@@ -125,9 +130,11 @@ class Regexes:
             return self.empty
         if part is self.nothing or (least == most == 1):
             return part
-        if part.kind == "repeat" and part.args[1:] == (0, None):
-            return part
+        if part.kind == "either" and self.empty in part.args:
+            return self.repeat(self.either(one for one in part.args if one is not self.empty), 0, most)
         least = 0 if part.nullable else least
+        if part.kind == "repeat" and (once := _product(part.args[1:], (least, most))):
+            return self.repeat(part.args[0], *once)
         longest = None if most is None or part.most is None else part.most * most
         return self._one("repeat", (part, least, most), least == 0, part.least * least, longest)
 
@@ -230,3 +237,10 @@ class Regexes:
             case "not" | "repeat":
                 return self.borders(node.args[0])
         return frozenset()
+
+
+def _product(inner: Bounds, outer: Bounds) -> Bounds | None:
+    """Return the bounds of a repetition of a repetition as of one, ``None`` if not every number between them is met."""
+    (least, most), (few, many) = inner, outer
+    met = few == many or (most is None and few > 0) or (few + 1) * least <= few * (most or 0) + 1
+    return (least * few, None if most is None or many is None else most * many) if met else None

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 MAX_PIXELS = 64_000_000
 """As many as the largest sensors of cameras have, and 256 MB once decoded. It is known before anything is decoded."""
 _READ_BY_ENGINE = ("PNG", "JPEG")
+_PROGRAM = "EPS"
+"""A program, which Pillow would have Ghostscript carry out."""
 _PLAIN_MODES = ("1", "L", "LA", "P", "RGB", "RGBA")
 _ORIENTATION, _UPRIGHT = 0x0112, (None, 0, 1)
 _OPAQUE, _TRANSPARENT = "RGB", "RGBA"
@@ -37,6 +39,8 @@ def for_engine(data: bytes, name: str = "an image") -> bytes:
     warnings.filterwarnings("ignore", module=r"PIL\.")
     try:
         with Image.open(io.BytesIO(data)) as picture:
+            if picture.format == _PROGRAM:
+                raise PictureError(f"{name} cannot be read: {_PROGRAM} is not supported")
             width, height = picture.size
             if width * height > MAX_PIXELS:
                 raise PictureError(f"{name} of {width} × {height} pixels is too large (at most {MAX_PIXELS} in all)")

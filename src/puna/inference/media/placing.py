@@ -16,7 +16,7 @@ _MARK = re.compile(r"\[img(?:-([0-9]{1,9}))?\]")
 def place(text: str, images: Sequence[bytes], first: int = 0) -> tuple[str, tuple[bytes, ...], tuple[int, ...]]:
     """Return a text without its marks, its pictures in order, and where in the text each goes, in characters.
 
-    ``first`` is the number of the first picture.
+    No places without marks. ``first`` is the number of the first picture.
     """
     named: dict[int, int] = {}
     for index, mark in enumerate(_MARK.finditer(text)):
@@ -35,6 +35,8 @@ def place(text: str, images: Sequence[bytes], first: int = 0) -> tuple[str, tupl
             length += mark.start() - at
             at = mark.end()
             placed.append((length, chosen))
+    if not placed:
+        return text, tuple(images), ()
     placed = [*((0, number) for number in others), *placed]
     return (
         "".join(pieces) + text[at:],

@@ -3,7 +3,7 @@
 import logging
 from functools import lru_cache
 
-from puna.engine.client import EngineClient
+from puna.engine.protocol import Engine
 from puna.inference.families.voice import Voice, is_bare, parse_template, voice_of
 from puna.inference.prepare.call import Prepared, Prompt, from_text
 from puna.inference.prepare.chat import chat
@@ -19,7 +19,7 @@ __all__ = ["Prepared", "prepare"]
 _log = logging.getLogger(__name__)
 
 
-async def prepare(request: GenerationRequest, client: EngineClient, context: int) -> Prepared:
+async def prepare(request: GenerationRequest, client: Engine, context: int) -> Prepared:
     """Return the engine call for a request; raise an error with status 400 for what the model or context cannot do."""
     match request.input:
         case Completion():
@@ -32,7 +32,7 @@ async def prepare(request: GenerationRequest, client: EngineClient, context: int
 
 
 async def _conversation(
-    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation
+    request: GenerationRequest, client: Engine, context: int, conversation: Conversation
 ) -> Prepared:
     voice = await beside_the_loop(lambda: _voice(request, engine_can_render=not client.template_fault))
     if request.context:

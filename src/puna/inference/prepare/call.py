@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from puna.engine.client import EngineClient
 from puna.engine.errors import ContextExceededError
+from puna.engine.protocol import Engine, Route
 from puna.inference.engine_body import common_body, logprobs_for_completion
 from puna.inference.engine_events import decode_completion
 from puna.inference.events import Said, Truncation
@@ -17,9 +17,6 @@ from puna.inference.requests import GenerationRequest, Message
 from puna.inference.text_decoder import TextDecoder
 
 Decode = Callable[[Mapping[str, Any]], Iterable[Said]]
-
-_OLD_MEDIA_MARKER = "<__media__>"
-"""The marker of engines that have only one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +29,7 @@ class Prepared:
     answer, ``opening`` that before an answer without any. ``context`` is the tokens that the slot holds.
     """
 
-    route: str
+    route: Route
     body: dict[str, Any]
     decode: Decode
     prompt: str | None = None
@@ -45,7 +42,7 @@ class Prepared:
     context: int = 0
     truncation: Truncation | None = None
 
-    async def rendered(self, client: EngineClient) -> str:
+    async def rendered(self, client: Engine) -> str:
         """Return the prompt as text, whoever renders it."""
         if self.prompt is None:
             return await client.apply_template(self.chat or {})
@@ -72,21 +69,12 @@ def decoder(parsers: Sequence[OutputParser], stops: Sequence[str]) -> Decode:
     return TextDecoder(parsers, stops).decode if parsers or stops else decode_completion
 
 
-async def media_marker(client: EngineClient) -> str:
-    """Return what the engine replaces by an image or a sound in the text of ``/completion``.
-
-    Each runner has a marker of its own, which no text that a user sends can contain by accident.
-    """
-    properties = await client.get("/props")
-    return str(properties.get("media_marker") or _OLD_MEDIA_MARKER)
-
-
-async def marker_for(client: EngineClient, messages: Iterable[Message]) -> str:
+async def marker_for(client: Engine, messages: Iterable[Message]) -> str:
     """Return the marker, "" where no message has an image."""
-    return await media_marker(client) if any(message.images for message in messages) else ""
+    return await client.media_marker() if any(message.images for message in messages) else ""
 
 
-async def fitting(client: EngineClient, context: int, text: str, images: Sequence[bytes]) -> int:
+async def fitting(client: Engine, context: int, text: str, images: Sequence[bytes]) -> int:
     """Return how many tokens a text and its images are; raise ``ContextExceededError`` if these are too many.
 
     Nothing of it is left out: what belongs to an image is not known.
@@ -98,28 +86,28 @@ async def fitting(client: EngineClient, context: int, text: str, images: Sequenc
     return total
 
 
-async def from_text(request: GenerationRequest, client: EngineClient, context: int, prompt: Prompt) -> Prepared:
+async def from_text(request: GenerationRequest, client: Engine, context: int, prompt: Prompt) -> Prepared:
     """Return the call for a prompt, cut to the context unless it has images."""
     bos = request.model.gguf.metadata.get("tokenizer.ggml.bos_token_id")
-    truncation, counted = prompt.truncation, prompt.counted
+    text, truncation, counted = prompt.text, prompt.truncation, prompt.counted
     if prompt.images:
-        text = await _without_doubled_beginning(client, prompt.text, bos)
-        if text.endswith(await media_marker(client)):
+        if text.endswith(await client.media_marker()):
             # The engine goes on from a token of text only, and crashes without one.
             text, counted = f"{text}\n", counted + 1
         data = [base64.b64encode(image).decode() for image in prompt.images]
-        content: Any = {"prompt_string": text, "multimodal_data": data}
+        begun = await _without_doubled_beginning(client, text, bos)
+        content: Any = {"prompt_string": begun, "multimodal_data": data}
     else:
-        tokens = [*prompt.prefix, *await client.tokenize(prompt.text, special=not prompt.prefix)]
+        tokens = [*prompt.prefix, *await client.tokenize(text, special=not prompt.prefix)]
         tokens = tokens[1:] if _is_doubled(tokens, bos) else tokens
         tokens, cut = fit_tokens(tokens, request.options.num_keep, context, truncate=request.truncate)
         content, counted, truncation = tokens, len(tokens), truncation or cut
     body = {"prompt": content} | common_body(request, context, counted) | logprobs_for_completion(request)
     return Prepared(
-        route="/completion",
+        route=Route.COMPLETION,
         body=body,
         decode=decoder([], request.options.stop),
-        prompt=prompt.text,
+        prompt=text,
         prefix=prompt.prefix,
         stops=request.options.stop,
         context=context,
@@ -132,7 +120,7 @@ def _is_doubled(tokens: Sequence[int], bos: object) -> bool:
     return len(tokens) > 1 and tokens[0] == tokens[1] == bos
 
 
-async def _without_doubled_beginning(client: EngineClient, text: str, bos: object) -> str:
+async def _without_doubled_beginning(client: Engine, text: str, bos: object) -> str:
     """Return a text that the engine will tokenize itself without the beginning that it adds."""
     tokens = await client.tokenize(text[:_BEGINNING])
     return text.removeprefix(await client.detokenize(tokens[:1])) if _is_doubled(tokens, bos) else text

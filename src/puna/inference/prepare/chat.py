@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from puna.engine.client import EngineClient
+from puna.engine.protocol import Engine, Route
 from puna.inference.engine_body import chat_body, common_body
 from puna.inference.engine_events import ChatDecoder
 from puna.inference.prepare.call import Prepared, Prompt, marker_for
@@ -16,7 +16,7 @@ _IMAGE_BOUND = 1 << 20
 
 
 async def chat(
-    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation
+    request: GenerationRequest, client: Engine, context: int, conversation: Conversation
 ) -> Prepared | Prompt:
     """Return the call of the engine's chat endpoint, or the prompt where the text endpoint has to answer."""
     think = request.thinks
@@ -38,7 +38,7 @@ async def chat(
         images = [image for message in messages for image in message.images]
         return Prompt(text, images, counted=tokens, truncation=truncation)
     return Prepared(
-        route="/v1/chat/completions",
+        route=Route.CHAT,
         body=body | common_body(request, context, tokens),
         decode=ChatDecoder(request.options.stop).decode,
         chat=body,

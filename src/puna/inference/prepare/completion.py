@@ -1,27 +1,27 @@
 """Text to go on with as it is, and gaps to fill."""
 
-from puna.engine.client import EngineClient
+from puna.engine.protocol import Engine, Route
 from puna.inference.capabilities import fim_tokens, require
 from puna.inference.engine_body import common_body, logprobs_for_completion
 from puna.inference.families.voice import parse_template
 from puna.inference.media.placing import with_marks
-from puna.inference.prepare.call import Prepared, Prompt, decoder, fitting, media_marker
+from puna.inference.prepare.call import Prepared, Prompt, decoder, fitting
 from puna.inference.prompt.fit import fit_gap
 from puna.inference.prompt.ollama_template import TemplateValues
 from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, GenerationRequest, Infill
 
 
-async def completion(client: EngineClient, context: int, asked: Completion) -> Prompt:
+async def completion(client: Engine, context: int, asked: Completion) -> Prompt:
     """Return the prompt of a text that no template is to touch."""
     if not asked.images:
         return Prompt(asked.prompt)
     counted = await fitting(client, context, asked.prompt, asked.images)
-    marked = with_marks(asked.prompt, asked.images, asked.places, await media_marker(client))
+    marked = with_marks(asked.prompt, asked.images, asked.places, await client.media_marker())
     return Prompt(marked, asked.images, counted=counted)
 
 
-async def infill(request: GenerationRequest, client: EngineClient, context: int, gap: Infill) -> Prepared | Prompt:
+async def infill(request: GenerationRequest, client: Engine, context: int, gap: Infill) -> Prepared | Prompt:
     """Return the prompt of a gap in the template's words, or the call with the marks that the vocabulary has."""
     text = request.template or request.model.template
     if text and "suffix" in (template := await beside_the_loop(lambda: parse_template(text))).variables:
@@ -38,4 +38,4 @@ async def infill(request: GenerationRequest, client: EngineClient, context: int,
     tokens = [*beginning, *prefix, between, *suffix, end]
     body = {"prompt": tokens} | common_body(request, context, len(tokens)) | logprobs_for_completion(request)
     prompt = await client.detokenize(tokens)
-    return Prepared("/completion", body, decoder([], request.options.stop), prompt=prompt, truncation=truncation)
+    return Prepared(Route.COMPLETION, body, decoder([], request.options.stop), prompt=prompt, truncation=truncation)

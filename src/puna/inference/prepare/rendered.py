@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from puna.engine.client import EngineClient
+from puna.engine.protocol import Engine
 from puna.inference.engine_body import chat_body
 from puna.inference.families.dialogue import Dialogue, Turn, contents
 from puna.inference.families.renderers import RENDERERS
 from puna.inference.families.voice import Voice, parse_template
-from puna.inference.media.placing import with_marks
+from puna.inference.media.placing import in_order, with_marks
 from puna.inference.prepare.call import Prompt, fitting, marker_for
 from puna.inference.prepare.parsed import named_for, opening_of, think_of
 from puna.inference.prompt.fit import fit
@@ -21,10 +21,11 @@ from puna.inference.requests import Conversation, GenerationRequest, Message, Th
 
 Render = Callable[[tuple[Message, ...]], Awaitable[str]]
 _PICTURE = re.compile(r"\[img-(\d+)\]")
+_MARK_BEGINS = "[img"
 
 
 async def rendered(
-    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation, voice: Voice
+    request: GenerationRequest, client: Engine, context: int, conversation: Conversation, voice: Voice
 ) -> Prompt:
     """Return the prompt of a conversation, cut to the context."""
     marker = await marker_for(client, conversation.messages)
@@ -43,7 +44,7 @@ async def rendered(
 
 
 async def continuation(
-    request: GenerationRequest, client: EngineClient, context: int, conversation: Conversation, voice: Voice
+    request: GenerationRequest, client: Engine, context: int, conversation: Conversation, voice: Voice
 ) -> Prompt:
     """Return the prompt of a new turn after the tokens of an earlier answer."""
     marker = await marker_for(client, conversation.messages)
@@ -63,9 +64,11 @@ def _renderer(voice: Voice, conversation: Conversation, think: Think, marker: st
     tools = named_for(voice, conversation).tools
 
     async def by_family(messages: tuple[Message, ...]) -> str:
-        turns = [_turn(message) for message in messages]
+        turns = [_turn(message, marker) for message in messages]
         text = await beside_the_loop(lambda: _by_family(voice.renderer, turns, tools, think))
-        return _PICTURE.sub(marker, text) if marker else text
+        count = sum(turn.images for turn in turns)
+        text = _PICTURE.sub(marker, text, count) if count else text
+        return text.replace(_disguised(marker), _MARK_BEGINS)
 
     async def by_template(messages: tuple[Message, ...]) -> str:
         turns = [_template_message(message, marker) for message in messages]
@@ -84,17 +87,28 @@ def _by_family(name: str, turns: Sequence[Turn], tools: Sequence[Mapping[str, An
     return text
 
 
-def _turn(message: Message) -> Turn:
-    placed = any(message.places)  # else each family puts them before the text in a way of its own
+def _turn(message: Message, marker: str) -> Turn:
+    """Return a message for a renderer, with ``[img]`` for pictures that have a place, and text like it disguised.
+
+    Others each family puts before the text in a way of its own.
+    """
+    parts = in_order(message.content, message.images, message.places)
+    mark = "[img]" if message.places else ""
+    disguised = _disguised(marker)
     return Turn(
         role=message.role,
-        content=with_marks(message.content, message.images, message.places, "[img]") if placed else message.content,
-        thinking=message.thinking,
+        content="".join(part.replace(_MARK_BEGINS, disguised) if isinstance(part, str) else mark for part in parts),
+        thinking=message.thinking.replace(_MARK_BEGINS, disguised),
         calls=_calls(message),
         tool_name=message.tool_name,
         tool_call_id=message.tool_call_id,
         images=len(message.images),
     )
+
+
+def _disguised(marker: str) -> str:
+    """Return what stands for the beginning of a mark that is text; like the engine's marker, nobody can guess it."""
+    return marker[::-1] or _MARK_BEGINS
 
 
 def _template_message(message: Message, marker: str) -> TemplateMessage:

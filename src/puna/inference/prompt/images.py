@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from puna.engine.client import EngineClient
 from puna.engine.errors import EngineError
+from puna.engine.protocol import Engine
 from puna.errors import BadRequestError
 from puna.inference.engine_body import chat_message
 from puna.inference.media.kinds import called
@@ -13,7 +13,7 @@ from puna.inference.requests import Message
 class ImageCounter:
     """Counts for one request; each image is looked at once."""
 
-    def __init__(self, client: EngineClient) -> None:
+    def __init__(self, client: Engine) -> None:
         self._client = client
         self._known: dict[bytes, int] = {}
         self._none = 0
@@ -39,5 +39,4 @@ class ImageCounter:
 
     async def _whole(self, images: tuple[bytes, ...]) -> int:
         body = {"messages": [chat_message(Message(role="user", content="x", images=images))]}
-        tokens: int = (await self._client.post("/v1/chat/completions/input_tokens", body))["input_tokens"]
-        return tokens
+        return await self._client.count_tokens(body)
