@@ -3,8 +3,10 @@
 from typing import Any
 
 import pytest
+from tests.conftest import Serve
 from tests.e2e.prompting import ADD, GO_TEMPLATE, WEATHER, chat, chat_stream, make, refusal, rendered, user
 from tests.server import Server
+from tests.system import require_native
 
 QUESTION = user("What is the weather in Paris?")
 ONE = '<tool_call>\n{"name":"get_weather","arguments":{"city":"Paris"}}\n</tool_call>'
@@ -164,3 +166,20 @@ def test_template_decides_how_calls_look(server: Server) -> None:
     answer = chat(server, QUESTION, model, tools=[WEATHER], options=options)
     assert functions(answer) == [("get_weather", {"city": "Paris"})]
     assert answer["message"]["content"] == ""
+
+
+@pytest.mark.parametrize("engine", ["portable", "native"])
+def test_a_call_is_bound_by_the_parameters(serve: Serve, engine: str) -> None:
+    server = serve({"PUNA_ENGINE": require_native()} if engine == "native" else {})
+    model = make(server, "bound-calls", template=GO_TEMPLATE, parser="qwen3")
+    city = {"type": "string", "enum": ["Oslo", "Quito"]}
+    days = {"type": "integer", "minimum": 3, "maximum": 9}
+    parameters = {"type": "object", "properties": {"city": city, "days": days}, "required": ["city", "days"]}
+    tool = WEATHER | {"function": WEATHER["function"] | {"parameters": parameters}}
+    asked = user("What is the weather in Lhasa?")
+    answer = chat(server, asked, model, tools=[tool, ADD], think=False, options={"temperature": 0})["message"]
+    [call] = answer["tool_calls"]
+    assert call["function"]["name"] == "get_weather"
+    assert call["function"]["arguments"]["city"] in city["enum"]
+    assert call["function"]["arguments"]["days"] in range(3, 10)
+    assert chat(server, user("Hello!"), model, tools=[tool], think=False)["message"]["content"]

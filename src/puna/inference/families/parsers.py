@@ -22,6 +22,7 @@ from puna.inference.families import (
     qwen35,
 )
 from puna.inference.families.parsing import Asked
+from puna.inference.format.calls import JSON_IN_TAGS, NAME_AND_JSON, CallShape
 from puna.inference.output.events import ContentText, OutputEvent, OutputParser
 
 _THINK = ("<think>", "</think>")
@@ -45,6 +46,8 @@ class Parsing:
     closing: str = "</think>"
     resume: str = ""
     opening: str = ""
+    calls: CallShape | None = None
+    """How its calls look if a grammar can bind them."""
 
 
 class _Passing:
@@ -89,7 +92,7 @@ PARSERS: Mapping[str, Parsing] = {
     "laguna": Parsing(laguna.parser, (*_THINK, *_CALL, *_USER, *_PAIRS)),
     "lfm2": Parsing(lfm2.parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>"), thinking=False),
     "lfm2-thinking": Parsing(lfm2.thinking_parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>")),
-    "ministral": Parsing(ministral.parser, ministral.MARKS, thinking=False),
+    "ministral": Parsing(ministral.parser, ministral.MARKS, thinking=False, calls=NAME_AND_JSON),
     "nemotron-3-nano": Parsing(nemotron.parser, (*_THINK, *_CALL)),
     "nemotron-3.5-nano": Parsing(nemotron.parser, (*_THINK, *_CALL)),
     "olmo3": Parsing(olmo3.parser, ("<function_calls>", "</function_calls>"), thinking=False),
@@ -97,10 +100,10 @@ PARSERS: Mapping[str, Parsing] = {
     "ornith": Parsing(qwen35.parser, (*_THINK, *_CALL)),
     "passthrough": Parsing(lambda _: _Passing(), (), tools=False, thinking=False),
     "poolside-v1": Parsing(laguna.poolside_parser, (*_THINK, *_CALL, *_USER, *_PAIRS)),
-    "qwen3": Parsing(qwen3.parser, (*_THINK, *_CALL), thinking=False),
+    "qwen3": Parsing(qwen3.parser, (*_THINK, *_CALL), thinking=False, calls=JSON_IN_TAGS),
     "qwen3-coder": Parsing(qwen3coder.parser, _CALL, thinking=False),
-    "qwen3-thinking": Parsing(qwen3.thinking_parser, (*_THINK, *_CALL)),
-    "qwen3-vl-instruct": Parsing(qwen3vl.instruct_parser, ("</think>", *_CALL), thinking=False),
-    "qwen3-vl-thinking": Parsing(qwen3vl.thinking_parser, ("</think>", *_CALL)),
+    "qwen3-thinking": Parsing(qwen3.thinking_parser, (*_THINK, *_CALL), calls=JSON_IN_TAGS),
+    "qwen3-vl-instruct": Parsing(qwen3vl.instruct_parser, ("</think>", *_CALL), thinking=False, calls=JSON_IN_TAGS),
+    "qwen3-vl-thinking": Parsing(qwen3vl.thinking_parser, ("</think>", *_CALL), calls=JSON_IN_TAGS),
     "qwen3.5": Parsing(qwen35.parser, (*_THINK, *_CALL)),
 }

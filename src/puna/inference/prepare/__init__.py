@@ -8,7 +8,7 @@ from puna.inference.families.voice import Voice, is_bare, parse_template, voice_
 from puna.inference.prepare.call import Prepared, Prompt, from_text
 from puna.inference.prepare.chat import chat
 from puna.inference.prepare.completion import completion, infill
-from puna.inference.prepare.parsed import parsed
+from puna.inference.prepare.parsed import bound_to_calls, parsed
 from puna.inference.prepare.rendered import continuation, rendered
 from puna.inference.prompt.defaults import default_template, plain_template
 from puna.inference.prompt.rendering import beside_the_loop
@@ -43,7 +43,8 @@ async def _conversation(
         made = await chat(request, client, context, conversation)
     if isinstance(made, Prepared):
         return made
-    return parsed(await from_text(request, client, context, made), request, conversation, voice)
+    prepared = parsed(await from_text(request, client, context, made), request, conversation, voice)
+    return await bound_to_calls(prepared, request, conversation, voice)
 
 
 def _voice(request: GenerationRequest, *, engine_can_render: bool) -> Voice:

@@ -7,15 +7,18 @@ from puna.inference.families.harmony import prompt_names
 from puna.inference.families.parsers import PARSERS
 from puna.inference.families.parsing import Asked
 from puna.inference.families.voice import Voice, parse_template
+from puna.inference.format.calls import JSON_IN_TAGS, CallShape, bind_calls
 from puna.inference.output.events import OutputParser
 from puna.inference.output.thinking import ThinkingParser
 from puna.inference.output.tools import ToolCallParser, closing_marker
 from puna.inference.prepare.call import Prepared, decoder
+from puna.inference.prompt.ollama_nodes import tool_call_text
 from puna.inference.prompt.ollama_template import OllamaTemplate, opens_thinking, thinking_tags, tool_call_prefix
 from puna.inference.requests import Conversation, GenerationRequest, Think
 
 _USUAL_TAGS = ("<think>", "</think>")
 _BEFORE_ANSWER = "\n\n"
+_JSON_IN_TAGS = '<tool_call>{"name":'
 
 
 def think_of(request: GenerationRequest, voice: Voice) -> Think:
@@ -44,6 +47,29 @@ def _by_family(prepared: Prepared, request: GenerationRequest, conversation: Con
         resume=parsing.resume or parsing.closing + _BEFORE_ANSWER,
         opening=parsing.opening,
     )
+
+
+async def bound_to_calls(
+    prepared: Prepared, request: GenerationRequest, conversation: Conversation, voice: Voice
+) -> Prepared:
+    """Return the call with the calls in its answer bound by the functions' parameters, where a grammar can do that.
+
+    Not while it thinks: thoughts may speak of the mark, and a grammar would hold them to a call.
+    """
+    shape = _call_shape(voice)
+    if shape is None or not conversation.tools or request.has_format or request.thinks:
+        return prepared
+    if "grammar" in request.options.sampling:
+        return prepared
+    functions = {str(tool["function"]["name"]): tool["function"].get("parameters") or {} for tool in conversation.tools}
+    return replace(prepared, body=prepared.body | await bind_calls(shape, functions))
+
+
+def _call_shape(voice: Voice) -> CallShape | None:
+    if voice.parser:
+        return PARSERS[voice.parser].calls
+    text = tool_call_text(parse_template(voice.template).root) if voice.template else None
+    return JSON_IN_TAGS if text and "".join(text.split()).startswith(_JSON_IN_TAGS) else None
 
 
 def opening_of(request: GenerationRequest, voice: Voice) -> str:
