@@ -3,7 +3,7 @@
 import random
 from collections.abc import Iterable
 
-from puna.inference.format.errors import FormatTooLargeError
+from puna.inference.format.errors import FormatError
 from puna.inference.format.gbnf import LONGEST, Alternatives, Element, GrammarError, read_grammar
 
 _MOST_WAYS = 2_000
@@ -30,7 +30,7 @@ def check_grammar(text: str) -> None:
 
 
 def check_made(text: str) -> None:
-    """Raise ``FormatTooLargeError`` for the grammar of a schema that can be followed in too many ways at once.
+    """Raise ``FormatError`` for the grammar of a schema that can be followed in too many ways at once.
 
     Alternatives that begin alike and hold each other double the ways with every level: so what holds itself is tried
     apart, however far from the beginning it is.
@@ -43,7 +43,7 @@ def check_made(text: str) -> None:
             for attempt in range(_TRIES if start == "root" else 2):
                 _try_text(rules, random.Random(attempt), start)
     except GrammarError:
-        raise FormatTooLargeError("the schema, whose alternatives begin alike,") from None
+        raise FormatError("the schema has alternatives that begin alike and hold each other") from None
 
 
 def _holding_themselves(rules: dict[str, Alternatives]) -> list[str]:
