@@ -90,3 +90,24 @@ def test_too_few_items_are_noticed() -> None:
     once = UniqueItems(INTEGERS | {"minItems": 2})
     assert once.feed("[1,1]") == "[1]"
     assert not once.is_valid()
+
+
+@pytest.mark.parametrize("far", [False, True])
+@pytest.mark.parametrize("more", [{"maxItems": 5}, {"minItems": 2}])
+async def test_alternatives_that_begin_alike_and_hold_each_other_are_refused(more: dict[str, int], far: bool) -> None:
+    items = {"type": "array", "items": {"$ref": "#/$defs/a"}, "minItems": 1}
+    schema: dict[str, Any] = {"$ref": "#/$defs/a"}
+    if far:
+        schema = {"type": "object", "properties": {"k" * 600: schema}, "required": ["k" * 600]}
+    with pytest.raises(FormatError, match="begin alike"):
+        await bind({**schema, "$defs": {"a": {"anyOf": [items, items | more, {"type": "null"}]}}})
+
+
+async def test_alternatives_that_are_told_apart_may_hold_each_other() -> None:
+    def node(name: str, **fields: Any) -> dict[str, Any]:
+        properties = {"type": {"const": name}, **fields}
+        return {"type": "object", "properties": properties, "required": [*properties], "additionalProperties": False}
+
+    inner = {"$ref": "#/$defs/a"}
+    nodes = [node("add", left=inner, right=inner), node("mul", left=inner, right=inner), node("one")]
+    assert await bind({"$ref": "#/$defs/a", "$defs": {"a": {"anyOf": nodes}}})

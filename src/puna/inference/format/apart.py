@@ -22,7 +22,7 @@ from puna.errors import BadRequestError
 from puna.inference.format.compiler import Compiler
 from puna.inference.format.errors import FormatError, FormatTooLargeError
 from puna.inference.format.gbnf import GrammarError
-from puna.inference.format.gbnf_cost import check_grammar
+from puna.inference.format.gbnf_cost import check_grammar, check_made
 
 _MEMORY = 1 << 30
 _SECONDS = 30.0
@@ -37,9 +37,11 @@ def made_grammar(schema: Mapping[str, Any], steps: int | None = None) -> tuple[s
     """
     compiler = Compiler(schema) if steps is None else Compiler(schema, steps)
     try:
-        return compiler.text(), compiler.leaves_repeats
+        grammar = compiler.text()
     except RecursionError:
         raise FormatTooLargeError("the schema") from None
+    check_made(grammar)
+    return grammar, compiler.leaves_repeats
 
 
 class Apart:

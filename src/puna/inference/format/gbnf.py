@@ -11,7 +11,7 @@ from typing import NoReturn
 from puna.errors import BadRequestError
 from puna.inference.format.charset import ANY, Ranges, complement, of, ranges
 
-_LONGEST = 1 << 16
+LONGEST = 1 << 16
 _MOST_ELEMENTS = 20_000
 _MOST_TIMES = 1_000
 _DEEPEST = 50
@@ -37,8 +37,8 @@ class GrammarError(BadRequestError):
 
 def read_grammar(text: str) -> dict[str, Alternatives]:
     """Return the rules of a grammar, with groups and repetitions as rules of their own. Raises ``GrammarError``."""
-    if len(text) > _LONGEST:
-        raise GrammarError(f"longer than {_LONGEST} characters")
+    if len(text) > LONGEST:
+        raise GrammarError(f"longer than {LONGEST} characters")
     rules = _Reader(text).read()
     if "root" not in rules:
         raise GrammarError("it has no rule root")

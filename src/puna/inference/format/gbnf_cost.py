@@ -3,12 +3,16 @@
 import random
 from collections.abc import Iterable
 
-from puna.inference.format.gbnf import Alternatives, Element, GrammarError, read_grammar
+from puna.inference.format.errors import FormatError
+from puna.inference.format.gbnf import LONGEST, Alternatives, Element, GrammarError, read_grammar
 
 _MOST_WAYS = 2_000
 _TRIES = 4
 _LETTERS = 200
 _STEPS = 60_000
+_STARTS = 8
+_INNER = 500
+"""Grammars with more rules than this before others are tried from their beginning only."""
 
 Stack = tuple[tuple[Element, ...], "Stack | None"]
 """What must follow: the rest of an alternative, then what is below."""
@@ -23,6 +27,42 @@ def check_grammar(text: str) -> None:
     _Ways(rules).check()
     for attempt in range(_TRIES):
         _try_text(rules, random.Random(attempt))
+
+
+def check_made(text: str) -> None:
+    """Raise ``FormatError`` for the grammar of a schema that can be followed in too many ways at once.
+
+    Alternatives that begin alike and hold each other double the ways with every level: so what holds itself is tried
+    apart, however far from the beginning it is.
+    """
+    if len(text) > LONGEST:
+        return
+    try:
+        rules = read_grammar(text)
+        for start in ["root", *_holding_themselves(rules)[:_STARTS]]:
+            for attempt in range(_TRIES if start == "root" else 2):
+                _try_text(rules, random.Random(attempt), start)
+    except GrammarError:
+        raise FormatError("the schema has alternatives that begin alike and hold each other") from None
+
+
+def _holding_themselves(rules: dict[str, Alternatives]) -> list[str]:
+    """Return rules that are reached from themselves with something after them; the others keep few ways open."""
+    before = (element for body in rules.values() for alternative in body for element in alternative[:-1])
+    inner = dict.fromkeys(element for element in before if isinstance(element, str))
+    return [name for name in inner if len(inner) <= _INNER and name in _reached(rules, name)]
+
+
+def _reached(rules: dict[str, Alternatives], start: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [start]
+    while waiting:
+        for alternative in rules[waiting.pop()]:
+            for element in alternative:
+                if isinstance(element, str) and element not in found:
+                    found.add(element)
+                    waiting.append(element)
+    return found
 
 
 class _Ways:
@@ -70,9 +110,9 @@ class _Ways:
         return None
 
 
-def _try_text(rules: dict[str, Alternatives], chance: random.Random) -> None:
+def _try_text(rules: dict[str, Alternatives], chance: random.Random, start: str = "root") -> None:
     """Follow the grammar along a text that keeps as many ways open as it can."""
-    stacks, steps = _expanded(rules, [(("root",), None)])
+    stacks, steps = _expanded(rules, [((start,), None)])
     for _ in range(_LETTERS):
         letters = [rest[0][0][0] for rest, _ in stacks if rest[0] and not isinstance(rest[0], str)]
         if not letters:
