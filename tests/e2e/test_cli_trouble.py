@@ -15,6 +15,8 @@ from tests.server import Server, World, free_port
 # Carries out many command lines, each in a fork of a process that has everything loaded.
 _RUN_ALL = """
 import json, os, sys
+import httpcore, rich.markdown, typer.rich_utils
+from pydantic import BaseModel
 from typer.main import get_command
 from puna.cli import main as cli
 cli._add_commands("")

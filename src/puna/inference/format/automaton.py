@@ -134,7 +134,7 @@ def _counts(counted: tuple[Automaton, int, int | None], text: str) -> bool:
 
 
 def _end(once: Automaton, text: str, position: int) -> int | None:
-    """Return where the word that begins at ``position`` ends; no word of such a language is the beginning of another."""
+    """Return where the word that begins at ``position`` ends; none of such a language is the beginning of another."""
     at = 0
     while not (state := once.states[at]).accepting:
         if state.counted:
