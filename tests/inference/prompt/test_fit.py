@@ -63,6 +63,21 @@ async def test_without_truncation_the_error_counts_everything() -> None:
         await fit(conversation("suauau"), count, 60, truncate=False)
 
 
+async def test_no_more_messages_are_rendered_than_there_may_be_tokens() -> None:
+    most = 0
+
+    async def watched(messages: tuple[Message, ...]) -> int:
+        nonlocal most
+        most = max(most, len(messages))
+        return await count(messages)
+
+    kept, truncation = await fit(conversation("ua" * 5000 + "u"), watched, 101, truncate=True)
+    assert len(kept) == 9
+    assert most <= 102
+    assert truncation is not None
+    assert truncation.dropped_messages == 9992
+
+
 async def test_long_conversation_is_counted_few_times() -> None:
     calls = 0
 

@@ -16,9 +16,10 @@ class MessageBody(Body):
     role: str
     content: str = ""
     thinking: str = ""
-    images: list[str] = []
-    audio: list[str] = []
-    tool_calls: list[dict[str, Any]] = []
+    # Without a factory pydantic makes deep copies of the default, message by message.
+    images: list[str] = Field(default_factory=list)
+    audio: list[str] = Field(default_factory=list)
+    tool_calls: list[dict[str, Any]] = Field(default_factory=list)
     tool_name: str = ""
     tool_call_id: str = ""
 

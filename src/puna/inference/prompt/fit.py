@@ -19,14 +19,14 @@ async def fit(
     result never stays without the call that it answers. Raises ``ContextExceededError`` when ``truncate`` is false, or
     when what must stay is too long by itself.
     """
-    total = await count(messages)
+    # Each message is a token at least: more than fit are not rendered, and counted as so many.
+    total = await count(messages) if len(messages) <= context else len(messages)
     if total < context:
         return messages, None
     asked = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
     starts = _starts(messages, asked)
     if not truncate or not starts:
         raise ContextExceededError(total, context)
-    # Each message is a token at least.
     low, high = next((at for at, start in enumerate(starts) if len(messages) - start <= context), 0), len(starts) - 1
     kept = await count(_keep(messages, starts[high], asked))
     if kept >= context:
