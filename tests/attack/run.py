@@ -5,6 +5,7 @@
 
 import asyncio
 import hashlib
+import io
 import json
 import random
 import re
@@ -14,14 +15,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import aiohttp
+import psutil
 from tests.attack.bodies import TARGET, Body, request
 from tests.attack.bombs import bomb, jinja
 from tests.attack.watch import Sight, Watch
-from tests.mutants.parts import STRING, put_together, take_apart
+from tests.e2e.jinja import with_jinja
 from tests.server import Server, World, is_end
-
-from puna import builtin
-from puna.models.library import Library
 
 _WITHIN = 60.0
 _LEAST_VERSION, _LEAST_BESIDE, _LEAST_SAME = 0.3, 5.0, 15.0
@@ -128,8 +127,6 @@ async def _on(server: Server, plan: Plan, course: Course) -> None:
 
 
 def _rss(server: Server) -> int:
-    import psutil
-
     return int(psutil.Process(server.process.pid).memory_info().rss)
 
 
@@ -169,9 +166,9 @@ async def _bomb(session: aiohttp.ClientSession, chance: random.Random, number: i
 
 
 async def _jinja_bomb(session: aiohttp.ClientSession, chance: random.Random, number: int, course: Course) -> None:
-    data = await asyncio.to_thread(_with_template, jinja(chance))
+    data = await asyncio.to_thread(with_jinja, jinja(chance))
     digest, name = f"sha256:{hashlib.sha256(data).hexdigest()}", f"bomb-{number}"
-    async with session.post(f"/api/blobs/{digest}", data=data) as response:
+    async with session.post(f"/api/blobs/{digest}", data=io.BytesIO(data)) as response:
         if response.status not in (200, 201):
             course.faults.append(f"bomb {number}: its file was answered {response.status}")
     creating = {"model": name, "files": {"m.gguf": digest}, "stream": False}
@@ -182,12 +179,6 @@ async def _jinja_bomb(session: aiohttp.ClientSession, chance: random.Random, num
         leave = chance.expovariate(1.0) if chance.random() < _LEAVE_PART else None
         await _ask(session, "jinja", about, "/api/chat", body, course, leave)
         await _ask(session, "delete", about, "/api/delete", {"model": name}, course, method="DELETE")
-
-
-def _with_template(text: str) -> bytes:
-    parts = take_apart(Library(builtin.STORE).get(builtin.CRIA).path.read_bytes())
-    parts.put("tokenizer.chat_template", STRING, text.encode())
-    return put_together(parts)
 
 
 async def _ask(
@@ -205,7 +196,7 @@ async def _ask(
     began = time.monotonic()
     outcome, status = "fault", 0
     try:
-        async with asyncio.timeout(leave), session.request(method, path, data=data) as response:
+        async with asyncio.timeout(leave), session.request(method, path, data=io.BytesIO(data)) as response:
             text = await response.read()
             status = response.status
             outcome = _judge(path, status, response.content_type, text)

@@ -51,8 +51,11 @@ def test_half_of_a_surrogate_pair_does_not_lose_the_call() -> None:
     assert arguments["a"] == "?"
 
 
-def test_call_that_is_cut_off_is_none() -> None:
-    assert calls_of(decode(chunk(tool_calls=[call(0, '{"a":', "f")]), chunk("length") | {"timings": TIMINGS})) == []
+def test_call_that_is_cut_off_stays_as_text() -> None:
+    items = decode(chunk(tool_calls=[call(0, '{"a":', "f")]), chunk("length") | {"timings": TIMINGS})
+    assert calls_of(items) == []
+    assert items[0] == Delta(content='{"name": "f", "arguments": {"a":')
+    assert isinstance(items[-1], Finished)
 
 
 def test_space_after_the_thinking_is_dropped() -> None:

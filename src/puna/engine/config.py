@@ -2,14 +2,20 @@
 
 import dataclasses
 import json
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from puna.models.loadable import ModelFiles
 
 STOP = "stop"
 """The line that tells a runner to end."""
+
+
+def _passed(default: Any, flag: str, attribute: str) -> Any:
+    """Return a field that goes to the engines as it is: to llama-server as ``flag``, to xllamacpp as ``attribute``."""
+    return field(default=default, metadata={"flag": flag, "attribute": attribute})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,11 +46,11 @@ class RunnerConfig:
     """Layers on the graphics cards; -1: all."""
     fit: bool = False
     """Whether the engine finds out itself how many layers the cards hold, instead of putting all there."""
-    main_gpu: int = 0
+    main_gpu: int = _passed(0, "--main-gpu", "main_gpu")
     use_mmap: bool = True
     use_mlock: bool = False
     numa: bool = False
-    image_min_tokens: int = 0
+    image_min_tokens: int = _passed(0, "--image-min-tokens", "image_min_tokens")
     """The fewest tokens that a picture becomes; 0: as the projector says."""
     repack: bool | None = None
     """Whether weights are copied into the order that the processor's widest instructions want, which may cost as much
@@ -70,6 +76,12 @@ class RunnerConfig:
     def step(self) -> int:
         """Return how many tokens are evaluated in one step. A text to embed must fit into one."""
         return min(self.micro_batch, self.batch) if self.micro_batch and not self.embedding else self.batch
+
+    def passed(self, key: str) -> Iterator[tuple[str, Any]]:
+        """Yield what goes to an engine as it is and is not its default, under its "flag" or its "attribute"."""
+        for one in fields(self):
+            if key in one.metadata and getattr(self, one.name) != one.default:
+                yield one.metadata[key], getattr(self, one.name)
 
     @property
     def files(self) -> ModelFiles:

@@ -48,7 +48,6 @@ def parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any:
     params.n_batch = config.batch
     params.n_ubatch = config.step
     params.cache_type_k = params.cache_type_v = _KV_TYPES[config.kv_type]
-    params.main_gpu = config.main_gpu
     params.n_gpu_layers = config.gpu_layers
     params.use_jinja = True
     if config.chat_template:
@@ -70,8 +69,6 @@ def parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any:
         params.cpuparams_batch.n_threads = config.threads_batch
     if config.projector_path:
         params.mmproj.path = config.projector_path
-    if config.image_min_tokens:
-        params.image_min_tokens = config.image_min_tokens
     if config.use_mlock:
         params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_MMAP_MLOCK
     elif not config.use_mmap:
@@ -82,6 +79,8 @@ def parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any:
         params.numa = xllamacpp.ggml_numa_strategy.GGML_NUMA_STRATEGY_DISTRIBUTE
     if config.adapter_paths:
         params.lora_adapters = [_adapter(path) for path in config.adapter_paths]
+    for attribute, value in config.passed("attribute"):
+        setattr(params, attribute, value)
     if config.speculation:
         _speculate(params.speculative, config)
     return params

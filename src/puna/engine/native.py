@@ -122,6 +122,7 @@ def command(config: RunnerConfig, socket: str, *, debug: bool = False) -> list[s
             *_layout(config, known),
             *_files(config, known),
             *_embedding(config),
+            *_passed(config, known),
             *_template(config, Path(socket).parent),
             *(_speculation(config, known) if config.speculation else ()),
         ]
@@ -150,8 +151,6 @@ def _computing(config: RunnerConfig, known: frozenset[str]) -> list[str]:
         arguments += ["--n-gpu-layers", str(config.gpu_layers)]
     if config.gpu_layers == 0 and "--device" in known:
         arguments += ["--device", "none"]  # else a card reads prompts all the same, and has the buffers for that
-    if config.main_gpu:
-        arguments += ["--main-gpu", str(config.main_gpu)]
     if config.flash_attention is not None:
         arguments += ["--flash-attn", "on" if config.flash_attention else "off"]
     if config.numa:
@@ -166,8 +165,6 @@ def _layout(config: RunnerConfig, known: frozenset[str]) -> list[str]:
 
 def _files(config: RunnerConfig, known: frozenset[str]) -> list[str]:
     arguments = ["--mmproj", config.projector_path] if config.projector_path else []
-    if config.image_min_tokens and "--image-min-tokens" in known:
-        arguments += ["--image-min-tokens", str(config.image_min_tokens)]
     for path in config.adapter_paths:
         arguments += ["--lora", f'"{path}"' if "," in path else path]  # it is read as a row of CSV
     if "--load-mode" in known:
@@ -177,6 +174,14 @@ def _files(config: RunnerConfig, known: frozenset[str]) -> list[str]:
         arguments.append("--mlock")
     elif not config.use_mmap:
         arguments.append("--no-mmap")
+    return arguments
+
+
+def _passed(config: RunnerConfig, known: frozenset[str]) -> list[str]:
+    arguments: list[str] = []
+    for flag, value in config.passed("flag"):
+        if flag in known:
+            arguments += [flag] if value is True else [flag, str(value)]
     return arguments
 
 

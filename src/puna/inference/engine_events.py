@@ -69,6 +69,7 @@ class ChatDecoder:
                 items.append(piece)
             if reason:
                 self._ended = True
+                items += self._cut_off()
                 items.append(finished("length" if reason == "length" else "stop", event.get("timings", {}), stop))
                 break
         return items
@@ -88,6 +89,14 @@ class ChatDecoder:
         if ended:
             content += text_of(answer.finish())
         return thinking, content, thoughts.matched or answer.matched or ""
+
+    def _cut_off(self) -> list[Delta | Finished]:
+        """Return as text the calls that are not complete at the end: it was not theirs, and nothing is lost."""
+        begun = [
+            f'{{"name": {orjson.dumps(self._names[index][0]).decode()}, "arguments": {arguments}'
+            for index, arguments in self._arguments.items()
+        ]
+        return [Delta(content="\n".join(begun))] if begun else []
 
     def _thinking(self, text: str) -> str:
         if not text:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
 from puna.inference import option_checks as checks
-from puna.scheduler.options import RunnerOptions
+from puna.scheduler.options import BOUNDS, RunnerOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,16 +79,10 @@ _OPTIONS: Mapping[str, _Option] = {
     "num_predict": _Option(checks.integer(), _OWN),
     "num_keep": _Option(checks.integer(-1), _OWN),
     "stop": _Option(checks.texts(256), _OWN),
-    # Ollama's runner options
-    "num_ctx": _Option(checks.integer(0, 2**31 - 1), _RUNNER),
-    "num_batch": _Option(checks.integer(0, 2**20), _RUNNER),
-    "num_gpu": _Option(checks.integer(-1, 100_000), _RUNNER),
-    "main_gpu": _Option(checks.integer(0, 255), _RUNNER),
-    "num_thread": _Option(checks.integer(0, 512), _RUNNER),
-    "use_mmap": _Option(checks.boolean, _RUNNER),
-    "use_mlock": _Option(checks.boolean, _RUNNER),
-    "numa": _Option(checks.boolean, _RUNNER),
-    "draft_num_predict": _Option(checks.integer(0, 256), _RUNNER),
+    # Ollama's runner options, each a field of RunnerOptions
+    **{
+        name: _Option(checks.integer(*bounds) if bounds else checks.boolean, _RUNNER) for name, bounds in BOUNDS.items()
+    },
     # what else the engine can do
     "xtc_probability": _Option(checks.number(0, 1)),
     "xtc_threshold": _Option(checks.number(0, 1)),

@@ -4,7 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Sized
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from puna.scheduler.attention import PLAIN_KV_TYPES, SCORED_STEP, flash_attentio
 from puna.scheduler.demand import Demand
 from puna.scheduler.drafting import drafted, drafter_of
 from puna.scheduler.memory import Footprint, Plan
-from puna.scheduler.options import RunnerOptions
+from puna.scheduler.options import BOUNDS, RunnerOptions
 from puna.scheduler.tuned import UNTUNED, Tuned
 from puna.settings import Settings
 
@@ -38,6 +38,8 @@ _IMAGE_MIN_TOKENS = 1024
 _ROOM_FOR_IMAGES = 4
 """How many pictures of that size a context must hold for it to be worth while."""
 _PATCH, _MERGED_PATCHES = 16, 2
+_AS_THEY_ARE = BOUNDS.keys() & {field.name for field in fields(RunnerConfig)}
+"""Options that a runner is started with as they are asked for."""
 _ONE_THREAD_BYTES = 64 << 20
 """Smaller models are fastest on one thread: more of them spend their time waiting for each other."""
 NOTHING_ASKED = RunnerOptions()
@@ -165,10 +167,7 @@ def runner_config(
         threads_batch=tuned.threads_batch,
         gpu_layers=options.num_gpu,
         fit=plan.split and options.num_gpu < 0,
-        main_gpu=options.main_gpu,
-        use_mmap=options.use_mmap,
-        use_mlock=options.use_mlock,
-        numa=options.numa,
+        **{name: getattr(options, name) for name in _AS_THEY_ARE},
         image_min_tokens=_image_min_tokens(model),
         embedding=embeds(model, options),
         pooling="mean" if options.embeds and not is_embedding_model(model.gguf) else "",
