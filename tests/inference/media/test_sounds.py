@@ -58,10 +58,10 @@ def test_other_sound_is_refused(data: bytes, reason: str) -> None:
 
 @pytest.mark.parametrize("data", [b"\xff\xfb" * 4_000_000, b"\xff\xfb\x00" + bytes(8_000_000)])
 def test_what_only_begins_as_sound_takes_no_time(data: bytes) -> None:
-    before = time.monotonic()
+    before = time.process_time()
     with pytest.raises(SoundError):
         check_sound(data)
-    assert time.monotonic() - before < 1
+    assert time.process_time() - before < 10  # all frames looked for, it would be minutes
 
 
 @pytest.mark.parametrize("sound", [wav(seconds=0.01), flac(1), mp3(2)])
