@@ -10,6 +10,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping
 from multiprocessing.connection import Connection
 from typing import Any
@@ -112,6 +113,8 @@ class Apart:
             finally:
                 os.close(question)
                 os.close(answer)
+            # When it ends by itself nobody may ask for long, and it would stay a zombie.
+            threading.Thread(target=self._process.wait, name="format", daemon=True).start()
             self._questions, self._answers = Connection(asking, readable=False), Connection(answering, writable=False)
             atexit.register(self.close)
         return self._answers
