@@ -203,7 +203,7 @@ def write_as_ollama(root: Path, name: str, gguf: Path) -> None:
 
 
 def test_store_that_ollama_wrote_works_as_it_is(serve: Serve) -> None:
-    world = World({"PUNA_HIDE_BUILTIN": "1"})
+    world = World({"PUNA_HIDE_BUILTIN": "1", "OLLAMA_GO_TEMPLATE": "1"})
     write_as_ollama(world.models, "tiny", Library(builtin.STORE).get("cria").path)
     files = contents(world.models)
     server = serve(world=world)
