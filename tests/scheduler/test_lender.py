@@ -1,6 +1,7 @@
 """The scheduler with real runners."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import resource
@@ -575,6 +576,17 @@ async def test_a_load_that_nobody_waits_for_any_more_ends(make: Make) -> None:
     assert process.is_running()
     asked[1].cancel()
     await until(lambda: not (world.processes() or world.scheduler.loading()))
+    assert await world.say()
+
+
+async def test_whoever_comes_while_a_load_for_nobody_ends_waits_for_the_next(make: Make) -> None:
+    world = make()
+    asked = asyncio.create_task(world.say())
+    await until(world.processes)
+    asked.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await asked
+    assert world.scheduler.loading(), "it is still on its way out"
     assert await world.say()
 
 

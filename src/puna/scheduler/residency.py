@@ -204,8 +204,7 @@ class Residency:
             entry = await self.loader.load(resident, request)
         except asyncio.CancelledError:
             _log.info("the load of %s was ended: nobody waits for it", name)
-            self._policy.gone(resident)
-            self._admission.fail(resident, ModelLoadError(f"the load of {name} was ended"))
+            self._policy.gone(resident)  # whoever has come for it since then waits for another load
         except Exception as error:  # noqa: BLE001 - whatever it is, nobody must wait for a load that is over
             _log.warning("%s", error, exc_info=None if isinstance(error, PunaError | OSError) else error)
             self._policy.gone(resident)
