@@ -11,7 +11,7 @@ _COMPUTING = ("OMP_", "GOMP_", "KMP_", "GGML_", "OPENBLAS_", "MKL_", "BLIS_")
 _CARDS = ("CUDA_", "NVIDIA_", "HIP_", "ROCR_", "HSA_", "GPU_", "SYCL_", "ONEAPI_", "ZE_", "VK_", "MESA_", "MTL_")
 _PASSED = (*_SYSTEM, *_COMPUTING, *_CARDS)
 _WAITING = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-_SPINS = "10000"
+_SPINS = "1000"
 """Looks that a thread takes at a barrier of OpenMP before it sleeps. Left alone, libgomp looks for milliseconds, and on
 a busy machine it then keeps the processor from the very thread that it waits for."""
 
