@@ -39,6 +39,18 @@ class Message:
     places: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Whether functions are called: as the model likes ("auto"), not at all ("none"), or at least one ("required").
+
+    ``names`` are those that may be called, () for all. Without ``parallel`` an answer has one call at most.
+    """
+
+    mode: str = "auto"
+    names: tuple[str, ...] = ()
+    parallel: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """Messages to answer, with the functions that may be called.
@@ -48,6 +60,7 @@ class Conversation:
 
     messages: tuple[Message, ...]
     tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
