@@ -23,8 +23,8 @@ from puna.inference.families import (
 )
 from puna.inference.families.parsing import Asked
 from puna.inference.families.qwen_text import TAGGED
-from puna.inference.format.calls import JSON_IN_TAGS, CallShape
-from puna.inference.output.events import ContentText, OutputEvent, OutputParser
+from puna.inference.format.calls import JSON_IN_TAGS, CallShape, Thoughts
+from puna.inference.output.events import ContentText, OutputEvent, OutputParser, ThinkingText
 
 _THINK = ("<think>", "</think>")
 _CALL = ("<tool_call>", "</tool_call>")
@@ -53,6 +53,20 @@ class Parsing:
     to_call: str = ""
     calls: CallShape | None = None
     """How its calls are written."""
+
+    def thoughts(self, asked: Asked) -> Thoughts | None:
+        """Return what thoughts an answer may begin with; the parser knows whether it begins inside them."""
+        probe = self.make(asked)
+        events = [*probe.feed("x"), *probe.finish()]
+        if any(isinstance(event, ThinkingText) for event in events):
+            return Thoughts(self.closing, "", self.to_call)
+        return Thoughts(self.closing, self.thought, self.to_call) if self.thought else None
+
+    def answer_after_thoughts(self, *, may_call: bool) -> str:
+        """Return the text from the thoughts to an answer, which begins if nothing can be called."""
+        if may_call and (self.resume or self.to_call):
+            return self.closing + self.to_call
+        return self.resume or f"{self.closing}\n\n"
 
 
 class _Passing:

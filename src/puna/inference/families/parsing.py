@@ -151,6 +151,7 @@ class TagParser(StateParser):
         self._close, self._open, self._must_open = close, open_tag, must_open
         self._begin, self._end, self._read = call, call_end, read
         self._call_while_thinking = call_while_thinking
+        self._within_thoughts = False
         self._trim, self._trim_end, self._skip_after_call = trim, trim_end, skip_after_call
 
     def _before_thoughts(self) -> bool:
@@ -170,19 +171,26 @@ class TagParser(StateParser):
         mark = self._up_to(marks, ThinkingText)
         if mark == self._close:
             return self._then_space(self._content)
+        self._within_thoughts = True
         return bool(mark) and self._go(self._inside)
 
     def _content(self) -> bool:
         marks = [self._begin] if self._begin else []
         mark = self._up_to(marks, trim=self._trim and bool(marks), trim_end=self._trim_end)
+        self._within_thoughts = False
         return bool(mark) and self._go(self._inside)
 
     def _inside(self) -> bool:
         raw, end, rest = self._text.partition(self._end)
         if not end and not self._ended:
             return False
-        self._text = rest
         calls = self._read(raw) if end or raw.strip() else []
+        thought, closed, after = raw.partition(self._close) if self._within_thoughts else (raw, "", "")
+        if closed and (calls is None or self._begin in after):  # thoughts that speak of calls
+            self._say(self._begin + thought.rstrip(), ThinkingText)
+            self._text = after + end + rest
+            return self._then_space(self._content)
+        self._text = rest
         if calls is None:
             self._keep(self._begin + raw + end)
         for name, arguments in calls or ():
