@@ -55,12 +55,17 @@ class Parsing:
     """How its calls are written."""
 
     def thoughts(self, asked: Asked) -> Thoughts | None:
-        """Return what thoughts an answer may begin with; the parser knows whether it begins inside them."""
-        probe = self.make(asked)
-        events = [*probe.feed("x"), *probe.finish()]
-        if any(isinstance(event, ThinkingText) for event in events):
+        """Return what thoughts an answer may begin with: which text is one, the parser knows."""
+        if any(isinstance(event, ThinkingText) for event in self._read(asked, "x")):
             return Thoughts(self.closing, "", self.to_call)
-        return Thoughts(self.closing, self.thought, self.to_call) if self.thought else None
+        # Where none were asked for some parsers leave them out, and others take them for text.
+        found = self._read(asked, f"{self.thought}x{self.closing}") if self.thought else [ContentText("x")]
+        told = all(isinstance(event, ThinkingText) for event in found)
+        return Thoughts(self.closing, self.thought, self.to_call) if told else None
+
+    def _read(self, asked: Asked, text: str) -> list[OutputEvent]:
+        parser = self.make(asked)
+        return [*parser.feed(text), *parser.finish()]
 
     def answer_after_thoughts(self, *, may_call: bool) -> str:
         """Return the text from the thoughts to an answer, which begins if nothing can be called."""

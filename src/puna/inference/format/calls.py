@@ -149,14 +149,15 @@ class _Answer:
 
     def _required(self) -> Rule:
         grammar, thoughts = self._grammar, self._plan.thoughts
-        call: list[Item] = [*self._items(self._shape.around + self._shape.begin), self._call(self._shape.call)]
+        call: list[Item] = [*self._items(self._shape.begin), self._call(self._shape.call)]
+        at_once = [*self._items(self._shape.around), *call]
         if thoughts is None:
-            return grammar.add([call])
-        closing = Mark(thoughts.closing, (literal(thoughts.resume), *call) if thoughts.resume else tuple(call))
+            return grammar.add([at_once])
+        closing = Mark(thoughts.closing, (*self._items(thoughts.resume), self._gap, *call))
         inside = scan(grammar, [closing, *self._marks([self._shape.in_thoughts])], ends=[])
         if not thoughts.opening:
             return inside
-        return grammar.add([call, [literal(thoughts.opening), inside]])
+        return grammar.add([at_once, [literal(thoughts.opening), inside]])
 
     def _free(self, rule: Rule, more: list[Mark]) -> Rule:
         """Define the rule of text that may have calls in it, and may end anywhere."""

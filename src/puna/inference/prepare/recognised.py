@@ -7,6 +7,7 @@ asked than that a model may call, the answer is bound and read here, in the word
 import re
 from collections.abc import Sequence
 
+from puna.engine.errors import TemplateError
 from puna.engine.protocol import Engine
 from puna.inference.requests import GenerationRequest
 
@@ -39,7 +40,10 @@ async def recognised(request: GenerationRequest, client: Engine) -> str:
     if text not in _known:
         if len(_known) >= _MOST:
             del _known[next(iter(_known))]
-        said = await client.apply_template(_conversation())
+        try:
+            said = await client.apply_template(_conversation())
+        except TemplateError:  # some refuse a tool's result, or a call without text; none of them is known here
+            said = ""
         _known[text] = next((name for form, name in _FORMS if re.search(form, said)), "")
     return _known[text]
 

@@ -1,5 +1,7 @@
 """How calls look that a Go template writes."""
 
+from dataclasses import replace
+
 from puna.inference.format.calls import ARGUMENTS, GAP, JSON_ALONE, JSON_IN_TAGS, NAME, CallShape
 from puna.inference.output.tools import closing_marker
 from puna.inference.prompt.ollama_nodes import tool_call_text
@@ -20,13 +22,18 @@ def template_shape(template: OllamaTemplate, prefix: str, *, forced: bool) -> Ca
     key = "parameters" if '"parameters":' in template.text and '"arguments":' not in template.text else "arguments"
     call = f'{{{GAP}"name":{GAP}"{NAME}"{GAP},{GAP}"{key}":{GAP}{ARGUMENTS}{GAP}}}'
     if bare:
-        return JSON_ALONE if key == "arguments" else CallShape(call, quoted=True)
+        return replace(JSON_ALONE, call=call)
     if prefix == JSON_IN_TAGS.mark and key == "arguments" and not rest.startswith("["):
-        return JSON_IN_TAGS
+        return replace(JSON_IN_TAGS, around="")
     closing = closing_marker(prefix)
     closing = closing if closing and closing in template.text else ""
     if rest.startswith("["):
         return CallShape(
-            call, begin=f"{prefix}{GAP}[{GAP}", between=f"{GAP},{GAP}", end=f"{GAP}]{GAP}{closing}", quoted=True
+            call,
+            begin=f"{prefix}{GAP}[{GAP}",
+            between=f"{GAP},{GAP}",
+            end=f"{GAP}]{GAP}{closing}",
+            around="",
+            quoted=True,
         )
-    return CallShape(f"{prefix}{GAP}{call}{GAP}{closing}", quoted=True)
+    return CallShape(f"{prefix}{GAP}{call}{GAP}{closing}", around="", quoted=True)
