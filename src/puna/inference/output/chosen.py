@@ -11,11 +11,11 @@ _log = logging.getLogger(__name__)
 
 
 class ChosenCalls:
-    """Passes on what parsers find, with ``most`` calls of the functions in ``names``: others are text, or left out."""
+    """Passes on what parsers find, with ``most`` calls of ``functions``: others are text, or left out."""
 
-    def __init__(self, parsers: Sequence[OutputParser], names: Collection[str], most: int | None) -> None:
+    def __init__(self, parsers: Sequence[OutputParser], functions: Collection[str], most: int | None) -> None:
         self._parsers = ParserChain(*parsers)
-        self._names = names
+        self._names = functions
         self._left = most
 
     def feed(self, text: str) -> list[OutputEvent]:
