@@ -68,5 +68,12 @@ def test_calls_that_were_not_chosen() -> None:
     said = '{"name":"f","arguments":{}} {"name":"g","arguments":{"a":1}} {"name":"f","arguments":{}}'
     call, other = ToolCallParsed("f", "{}"), ContentText('{"name":"g","arguments":{"a":1}}')
     for most, expected in ((None, [call, other, call]), (1, [call, other]), (0, [other])):
-        chosen = ChosenCalls([ToolCallParser("{", ["f", "g"])], ["f"], most)
+        chosen = ChosenCalls([ToolCallParser("{", ["f", "g"])], {"f": {}}, most)
         assert [*chosen.feed(said), *chosen.finish()] == expected
+
+
+def test_items_that_must_differ_are_there_once() -> None:
+    parameters = {"properties": {"a": {"type": "array", "items": {"type": "string"}, "uniqueItems": True}}}
+    chosen = ChosenCalls([ToolCallParser("{", ["f"])], {"f": parameters}, None)
+    events = chosen.feed('{"name":"f","arguments":{"a":["x","y","x"]}}')
+    assert events == [ToolCallParsed("f", '{"a":["x","y"]}')]
