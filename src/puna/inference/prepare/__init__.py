@@ -10,6 +10,7 @@ from puna.inference.prepare.chat import chat
 from puna.inference.prepare.completion import completion, infill
 from puna.inference.prepare.parsed import bound_to_calls, parsed
 from puna.inference.prepare.rendered import continuation, rendered
+from puna.inference.prepare.scripted import scripted
 from puna.inference.prompt.defaults import default_template, plain_template
 from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
@@ -28,7 +29,8 @@ async def prepare(request: GenerationRequest, client: Engine, context: int) -> P
             made = await infill(request, client, context, request.input)
         case Conversation():
             return await _conversation(request, client, context, request.input)
-    return made if isinstance(made, Prepared) else await from_text(request, client, context, made)
+    prepared = made if isinstance(made, Prepared) else await from_text(request, client, context, made)
+    return scripted(prepared, request)
 
 
 async def _conversation(
@@ -43,7 +45,10 @@ async def _conversation(
         made = await chat(request, client, context, conversation)
     if isinstance(made, Prepared):
         return made
-    prepared = parsed(await from_text(request, client, context, made), request, conversation, voice)
+    prepared = await from_text(request, client, context, made)
+    if request.script:
+        return scripted(prepared, request)
+    prepared = parsed(prepared, request, conversation, voice)
     return await bound_to_calls(prepared, request, conversation, voice)
 
 

@@ -1,0 +1,63 @@
+"""The middleware that takes note of what is asked, and cuts answers off."""
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from puna.api.dialect import dialect_of
+from puna.api.testing.stage import CURRENT, Asked, Stage
+
+CONTROL = "/api/puna/testing"
+
+
+class _CutError(Exception):
+    """The answer ends here."""
+
+
+class Recorder:
+    """ASGI middleware, the first to see a request, that records it in the lane of the port that it came to."""
+
+    def __init__(self, app: ASGIApp, stage: Stage) -> None:
+        self._app = app
+        self._stage = stage
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or scope["path"].startswith(CONTROL):
+            await self._app(scope, receive, send)
+            return
+        path = scope["path"]
+        asked = self._stage.lane(scope["server"][1]).note(scope["method"], path, dialect_of(path).name)
+
+        async def heard() -> Message:
+            message = await receive()
+            if message["type"] == "http.request":
+                asked.body += message.get("body", b"")
+            return message
+
+        token = CURRENT.set(asked)
+        try:
+            await self._app(scope, heard, _Sending(asked, send))
+        except _CutError:
+            pass  # uvicorn closes the connection of an answer that is not complete
+        finally:
+            CURRENT.reset(token)
+
+
+class _Sending:
+    """Sends an answer up to where it is to be cut off."""
+
+    def __init__(self, asked: Asked, send: Send) -> None:
+        self._asked = asked
+        self._send = send
+        self._pieces = 0
+
+    async def __call__(self, message: Message) -> None:
+        cut = self._asked.cut_after
+        if message["type"] == "http.response.start":
+            self._asked.status = message["status"]
+        elif cut is not None and not self._pieces and not message.get("more_body"):
+            body = message.get("body", b"")  # in one piece: half of it
+            await self._send({**message, "body": body[: len(body) // 2], "more_body": True})
+            raise _CutError
+        elif cut is not None and self._pieces >= cut:
+            raise _CutError
+        self._pieces += message["type"] == "http.response.body"
+        await self._send(message)
