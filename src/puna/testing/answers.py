@@ -90,7 +90,14 @@ def overflow(prompt_tokens: int = _PROMPT_TOKENS, context: int = _CONTEXT) -> Fa
 
 
 def as_answer(item: Item) -> Answer:
-    """Return the answer that an entry of a script means; raise ``TypeError`` for what is none."""
+    """Return the answer that an entry of a script means; raise ``TypeError`` or ``ValueError`` for what is none."""
+    made = _made(item)
+    if "\0" in made.text + made.thinking:
+        raise ValueError("no model can be made to write the character NUL")
+    return made
+
+
+def _made(item: Item) -> Answer:
     if isinstance(item, Answer):
         return item
     if isinstance(item, str):

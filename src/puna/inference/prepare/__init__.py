@@ -30,7 +30,7 @@ async def prepare(request: GenerationRequest, client: Engine, context: int) -> P
         case Conversation():
             return await _conversation(request, client, context, request.input)
     prepared = made if isinstance(made, Prepared) else await from_text(request, client, context, made)
-    return scripted(prepared, request)
+    return await scripted(prepared, request, client)
 
 
 async def _conversation(
@@ -47,7 +47,7 @@ async def _conversation(
         return made
     prepared = await from_text(request, client, context, made)
     if request.script:
-        return scripted(prepared, request)
+        return await scripted(prepared, request, client)
     prepared = parsed(prepared, request, conversation, voice)
     return await bound_to_calls(prepared, request, conversation, voice)
 
