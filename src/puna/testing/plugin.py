@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _MARKER = "puna(model): the model that puna_server.model names in this test (cria without it)"
 _server = pytest.StashKey["Server"]()
 _current = pytest.StashKey[pytest.Item]()
+_fault = pytest.StashKey[Exception]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -28,16 +29,24 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin a test that uses the server with nothing of the one before."""
     item.config.stash[_current] = item
     server = item.config.stash.get(_server, None)
-    if server and "puna_server" in getattr(item, "fixturenames", ()):
+    if server and _uses(item):
         server.reset()
         server.use(_model(item))
+
+
+@pytest.hookimpl(specname="pytest_runtest_setup", trylast=True)
+def pytest_after_setup(item: pytest.Item) -> None:
+    """Let the test fail whose model is missing, and not all others as well, which the fixture's own error would do."""
+    if fault := item.config.stash.get(_fault, None):
+        del item.config.stash[_fault]
+        raise fault
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Check the script at the end of a test, and tell what was asked in one that failed."""
     server = item.config.stash.get(_server, None)
-    if server is None or "puna_server" not in getattr(item, "fixturenames", ()):
+    if server is None or not _uses(item):
         return (yield)
     try:
         result = yield
@@ -47,6 +56,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         item.add_report_section("call", "puna", f"asked of the server:\n{asked or 'nothing'}")
         raise
     return result
+
+
+def _uses(item: pytest.Item) -> bool:
+    return "puna_server" in getattr(item, "fixturenames", ())
 
 
 def _model(item: pytest.Item) -> str:
@@ -60,6 +73,7 @@ def puna_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFa
 
     Each test begins without a script, and with nothing asked.
     """
+    from puna.testing.process import ServerError
     from puna.testing.server import Server
     from puna.testing.shared import SharedServer
 
@@ -69,8 +83,11 @@ def puna_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFa
         server = Server()
     server.start()
     try:
-        server.use(_model(pytestconfig.stash[_current]))
         pytestconfig.stash[_server] = server
+        try:
+            server.use(_model(pytestconfig.stash[_current]))
+        except ServerError as error:
+            pytestconfig.stash[_fault] = error
         yield server
     finally:
         if _server in pytestconfig.stash:
@@ -79,10 +96,11 @@ def puna_server(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="session")
-def puna_ollama(puna_server: "Server") -> "ollama.Client":
+def puna_ollama(puna_server: "Server") -> "Iterator[ollama.Client]":
     """A client of the package ``ollama`` that asks ``puna_server``."""
     pytest.importorskip("ollama", reason="the package ollama is not installed")
-    return puna_server.ollama()
+    with puna_server.ollama() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
