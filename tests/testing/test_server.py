@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import ollama
@@ -16,6 +17,7 @@ from tests.testing.conftest import python_environment
 
 import puna
 from puna.testing import Server, ServerError, call
+from puna.testing.shared import SharedServer
 
 CONTROL = "/api/puna/testing"
 
@@ -140,6 +142,41 @@ def test_server_ends_with_the_process_that_was_killed() -> None:
     wait_for(lambda: not psutil.pid_exists(int(pid)), 20, "the end of the server")
     assert (Path(root) / "home").exists()
     subprocess.run(["rm", "-r", root], check=True)
+
+
+def test_shared_server_outlives_who_started_it_but_not_its_last_user(tmp_path: Path) -> None:
+    program = (
+        "import os, pathlib, sys; from puna.testing.shared import SharedServer; "
+        "s = SharedServer(pathlib.Path(sys.argv[1])).start(); print(s._running.port, s.url, flush=True); "
+        "sys.stdin.read(); os.kill(os.getpid(), 9)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program, str(tmp_path)],
+        env=python_environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as founder:
+        port, url = str(founder.stdout and founder.stdout.readline()).split()
+        second = SharedServer(tmp_path).start()
+        second.script(["mine"])
+        assert requests.post(f"{url}/api/generate", json={"model": "cria", "prompt": "Hi"}, timeout=60).ok
+        founder.communicate()
+    try:
+        time.sleep(1.5)
+        assert second.url not in (url, f"http://127.0.0.1:{port}")
+        with second.ollama() as client:
+            assert client.generate("cria", "Hi").response == "mine"
+        second.check()
+    finally:
+        second.stop()
+    wait_for(lambda: not processes_in(tmp_path / "home"), 20, "the end of the server")
+    with SharedServer(tmp_path) as third:
+        assert third.requests == [], "a new one"
+
+
+def processes_in(directory: Path) -> list[psutil.Process]:
+    return [process for process in psutil.process_iter(["cwd"]) if process.info["cwd"] == str(directory)]
 
 
 def test_importing_puna_costs_nothing() -> None:

@@ -8,6 +8,10 @@ from puna.api.testing.stage import CURRENT, Asked, Stage
 CONTROL = "/api/puna/testing"
 
 
+_LARGEST = 16 << 20
+"""Bytes of a body that are kept, and the piece beyond them; a blob may have gigabytes."""
+
+
 class _CutError(Exception):
     """The answer ends here."""
 
@@ -20,15 +24,15 @@ class Recorder:
         self._stage = stage
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"].startswith(CONTROL):
+        if scope["type"] not in ("http", "websocket") or scope["path"].startswith(CONTROL):
             await self._app(scope, receive, send)
             return
-        path = scope["path"]
-        asked = self._stage.lane(scope["server"][1]).note(scope["method"], path, dialect_of(path).name)
+        path, method = scope["path"], scope.get("method", "WEBSOCKET")
+        asked = self._stage.lane(scope["server"][1]).note(method, path, dialect_of(path).name)
 
         async def heard() -> Message:
             message = await receive()
-            if message["type"] == "http.request":
+            if message["type"] == "http.request" and len(asked.body) < _LARGEST:
                 asked.body += message.get("body", b"")
             return message
 
@@ -53,11 +57,14 @@ class _Sending:
         cut = self._asked.cut_after
         if message["type"] == "http.response.start":
             self._asked.status = message["status"]
+        elif message["type"] != "http.response.body":
+            pass
         elif cut is not None and not self._pieces and not message.get("more_body"):
             body = message.get("body", b"")  # in one piece: half of it
             await self._send({**message, "body": body[: len(body) // 2], "more_body": True})
             raise _CutError
         elif cut is not None and self._pieces >= cut:
             raise _CutError
-        self._pieces += message["type"] == "http.response.body"
+        else:
+            self._pieces += 1
         await self._send(message)

@@ -61,6 +61,8 @@ def _parts(script: Script, *, opened: bool) -> list[_Part]:
     if script.thinking:
         parts += [] if opened else [_Part(f"{_OPEN}\n")]
         parts += [_Part(script.thinking, ThinkingText), _Part(f"\n{_CLOSE}\n\n")]
+    elif opened:  # by a template that has no other way
+        parts.append(_Part(f"{_CLOSE}\n\n"))
     if script.content:
         parts.append(_Part(script.content, ContentText))
     for call in script.calls:
