@@ -52,10 +52,18 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
         result = yield
         server.check()
     except Exception:
-        asked = "\n".join(str(request) for request in server.requests)
-        item.add_report_section("call", "puna", f"asked of the server:\n{asked or 'nothing'}")
+        item.add_report_section("call", "puna", _asked(server))
         raise
     return result
+
+
+def _asked(server: "Server") -> str:
+    from puna.testing.process import ServerError
+
+    try:
+        return "\n".join(["asked of the server:", *map(str, server.requests)])
+    except ServerError as error:
+        return str(error)
 
 
 def _uses(item: pytest.Item) -> bool:
@@ -64,7 +72,8 @@ def _uses(item: pytest.Item) -> bool:
 
 def _model(item: pytest.Item) -> str:
     marker = item.get_closest_marker("puna")
-    return str(marker.kwargs.get("model", *marker.args[:1]) if marker and (marker.args or marker.kwargs) else "cria")
+    named = (marker.args or (marker.kwargs.get("model"),))[0] if marker else None
+    return str(named or "cria")
 
 
 @pytest.fixture(scope="session")
