@@ -66,16 +66,11 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     app.add_middleware(Cors, settings=settings)
     app.add_middleware(RequestIds)
     app.add_middleware(Direct)
-    app.state.directed = _as_they_are
     if settings.testing:
         from puna.api.testing.routes import open_stage  # no other server has any of it
 
-        app.state.directed = open_stage(app, settings.testing)
+        open_stage(app, settings.testing)
     return app
-
-
-def _as_they_are(services: Services) -> Services:
-    return services
 
 
 @asynccontextmanager
@@ -98,7 +93,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     scheduler.sessions.clean()
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)
-    app.state.services = app.state.directed(Services(settings, library, scheduler, transfers))
+    app.state.services = Services(settings, library, scheduler, transfers)
     try:
         yield
     finally:

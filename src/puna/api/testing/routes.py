@@ -4,8 +4,9 @@ import asyncio
 import hmac
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
-from typing import Annotated
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.requests import Request
@@ -14,7 +15,7 @@ from starlette.responses import Response, StreamingResponse
 from puna.api.access.gate import ForbiddenError
 from puna.api.http.body import json_body
 from puna.api.http.responses import json_response
-from puna.api.services import Services, ServicesDep, caller_of
+from puna.api.services import ServicesDep, caller_of
 from puna.api.testing.recorder import CONTROL, Recorder
 from puna.api.testing.schemas import DirectionBody
 from puna.api.testing.service import DirectedServices
@@ -27,18 +28,23 @@ _GRACE_SECONDS = 1.0
 _FIRST_SECONDS = 60.0
 
 
-def open_stage(app: FastAPI, token: str) -> Callable[[Services], Services]:
-    """Put ``app`` under scripts, by callers with this token, and return what its services must pass through."""
+def open_stage(app: FastAPI, token: str) -> None:
+    """Put ``app`` under scripts, by callers with this token."""
     stage = app.state.stage = Stage(token)
     stage.on_idle = lambda: os.kill(os.getpid(), signal.SIGTERM)
     app.include_router(_router, include_in_schema=False)
     app.add_middleware(Recorder, stage=stage)
 
-    def directed(services: Services) -> Services:
-        asyncio.get_running_loop().call_later(_FIRST_SECONDS, _end_if_unused, stage)
-        return DirectedServices.of(services)
+    parts = app.router.lifespan_context
 
-    return directed
+    @asynccontextmanager
+    async def directed(app: FastAPI) -> AsyncIterator[Any]:
+        async with parts(app) as state:
+            app.state.services = DirectedServices.of(app.state.services)
+            asyncio.get_running_loop().call_later(_FIRST_SECONDS, _end_if_unused, stage)
+            yield state
+
+    app.router.lifespan_context = directed
 
 
 async def _stage(request: Request) -> Stage:
