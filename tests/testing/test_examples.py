@@ -8,10 +8,9 @@ from xml.etree import ElementTree
 
 import pytest
 from tests.system import require_package
-from tests.testing.conftest import python_environment, run_pytest
+from tests.testing.conftest import python_environment, require_route, run_pytest
 
-from puna.api.app import create_app
-from puna.settings import Settings
+from puna.testing import Server
 
 DOCUMENT = Path(__file__).parents[2] / "docs/testing.md"
 EXAMPLES = dict(re.findall(r"^```python\n# (\S+\.py)\n(.*?)^```$", DOCUMENT.read_text("utf-8"), re.M | re.S))
@@ -23,17 +22,17 @@ NEEDS = {
     "test_ollama.py": ("ollama", "/api/chat"),
     "test_openai.py": ("openai", "/v1/chat/completions"),
     "test_pydantic_ai.py": ("pydantic_ai", "/v1/chat/completions"),
-    "test_unittest.py": ("ollama", "/api/generate"),
 }
 """The package that each is about, and the route that it asks."""
+PROGRAMS = ["script.py", "test_unittest.py"]
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
     """What one run of pytest on all of them found, by file: the faults of each test."""
     where = tmp_path_factory.mktemp("examples")
-    for name, text in EXAMPLES.items():
-        (where / name).write_text(text, encoding="utf-8")
+    for name in NEEDS:
+        (where / name).write_text(EXAMPLES[name], encoding="utf-8")
     run_pytest(where, "--junitxml=results.xml", "--continue-on-collection-errors", "-W", "ignore::DeprecationWarning")
     found: dict[str, list[str]] = {}
     for case in ElementTree.parse(where / "results.xml").iter("testcase"):
@@ -44,19 +43,18 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 
 
 def test_every_example_is_run() -> None:
-    assert {name for name in EXAMPLES if name.startswith("test_")} == set(NEEDS)
+    assert set(EXAMPLES) == {*NEEDS, *PROGRAMS}
 
 
 @pytest.mark.parametrize("name", NEEDS)
-def test_example(results: dict[str, list[str]], name: str) -> None:
+def test_example(results: dict[str, list[str]], directed: Server, name: str) -> None:
     package, route = NEEDS[name]
     require_package(package, "clients")
-    if route not in create_app(Settings.from_env({})).openapi()["paths"]:
-        pytest.skip(f"the server does not have {route} yet")
+    require_route(directed, route)
     assert results[name] == []
 
 
-@pytest.mark.parametrize("name", ["script.py", "test_unittest.py"])
+@pytest.mark.parametrize("name", PROGRAMS)
 def test_program(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(EXAMPLES[name], encoding="utf-8")
     told = subprocess.run(

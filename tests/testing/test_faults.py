@@ -63,6 +63,16 @@ def test_stream_that_breaks_off(directed: Server, client: ollama.Client, after: 
     assert not any(part.done for part in heard)
 
 
+def test_stream_of_fewer_pieces_breaks_off_before_its_end(directed: Server, client: ollama.Client) -> None:
+    heard = []
+    with directed.script([answer("Yes.", fault=cut(100))]):  # noqa: SIM117
+        with pytest.raises(httpx.RemoteProtocolError):
+            for part in client.chat("cria", USER, stream=True):
+                heard.append(part)
+    assert heard
+    assert not any(part.done for part in heard)
+
+
 def test_object_that_breaks_off(directed: Server, client: ollama.Client) -> None:
     directed.fault(cut())
     with pytest.raises(httpx.RemoteProtocolError):

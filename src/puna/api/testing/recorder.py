@@ -46,25 +46,31 @@ class Recorder:
 
 
 class _Sending:
-    """Sends an answer up to where it is to be cut off."""
+    """Sends an answer up to where it is to be cut off, which is before its end in any case.
+
+    So each piece waits for the next: of the last one, or of an answer in one piece, only half is sent.
+    """
 
     def __init__(self, asked: Asked, send: Send) -> None:
         self._asked = asked
         self._send = send
+        self._held: Message | None = None
         self._pieces = 0
 
     async def __call__(self, message: Message) -> None:
-        cut = self._asked.cut_after
         if message["type"] == "http.response.start":
             self._asked.status = message["status"]
-        elif message["type"] != "http.response.body":
-            pass
-        elif cut is not None and not self._pieces and not message.get("more_body"):
-            body = message.get("body", b"")  # in one piece: half of it
-            await self._send({**message, "body": body[: len(body) // 2], "more_body": True})
+        if self._asked.cut_after is None or message["type"] != "http.response.body":
+            await self._send(message)
+            return
+        if not message.get("more_body"):
+            last = self._held or message
+            body = last.get("body", b"")
+            await self._send({**last, "body": body[: len(body) // 2], "more_body": True})
             raise _CutError
-        elif cut is not None and self._pieces >= cut:
+        if self._held:
+            await self._send(self._held)
+        if self._pieces >= self._asked.cut_after:
             raise _CutError
-        else:
-            self._pieces += 1
-        await self._send(message)
+        self._held = message
+        self._pieces += 1
