@@ -190,7 +190,7 @@ class Server:
         if self._script is None:
             return
         state = self._started().ask("GET", port=self._lane)
-        left = self._script[state["used"] :]
+        left = self._script[len(self._script) - state["left"] :]
         problems = list(state["errors"])
         if left:
             problems.append(f"{len(left)} of {len(self._script)} answers of the script were not asked for: {left[0]}")

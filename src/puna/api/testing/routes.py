@@ -68,8 +68,7 @@ async def state_route(lane: _LaneDep) -> Response:
     """Tell what was asked, and how far the script is."""
     return json_response(
         {
-            "answers": None if lane.script is None else len(lane.script),
-            "used": lane.used,
+            "left": None if lane.script is None else len(lane.script),
             "faults": len(lane.faults),
             "errors": lane.errors,
             "requests": [shown(asked) for asked in lane.asked],

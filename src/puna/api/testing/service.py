@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from puna.api.services import Services
-from puna.api.testing.stage import CURRENT, Turn
+from puna.api.testing.stage import CURRENT, Lane, Turn
 from puna.errors import PunaError
 from puna.inference.embed import Embedded, EmbedRequest
 from puna.inference.events import Event
@@ -28,12 +28,13 @@ class DirectedService(LocalService):
     ) -> AsyncGenerator[list[Event], None]:
         """See ``Service``."""
         asked = CURRENT.get()
+        if asked is None:
+            return LocalService.generate(self, request, caller, keep_alive, dialect)
         try:
-            turn = asked.lane.turn(asked, request) if asked else Turn(request)
+            turn = asked.lane.turn(asked, request)
         except PunaError as error:
             return _failing(error)
-        events = LocalService.generate(self, turn.request, caller, keep_alive, dialect)
-        return _after(turn.delay, events) if turn.delay else events
+        return _played(turn, asked.lane, LocalService.generate(self, turn.request, caller, keep_alive, dialect))
 
     async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
         """See ``Service``. Faults meet these requests as well; a script is of generations only."""
@@ -47,11 +48,21 @@ async def _failing(error: PunaError) -> AsyncGenerator[list[Event], None]:
     yield []
 
 
-async def _after(delay: float, events: AsyncGenerator[list[Event], None]) -> AsyncGenerator[list[Event], None]:
+async def _played(
+    turn: Turn, lane: Lane, events: AsyncGenerator[list[Event], None]
+) -> AsyncGenerator[list[Event], None]:
+    """Yield the events of one generation as its turn wants them."""
+    begun = False
     async with aclosing(events):
-        await asyncio.sleep(delay)
-        async for batch in events:
-            yield batch
+        await asyncio.sleep(turn.delay)
+        try:
+            async for batch in events:
+                begun = True
+                yield batch
+        except PunaError:
+            if not begun:
+                lane.take_back(turn)
+            raise
 
 
 @dataclass(frozen=True)

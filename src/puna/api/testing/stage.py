@@ -12,7 +12,6 @@ from puna.inference.requests import Conversation, GenerationRequest, Script, Too
 
 _MOST_ASKED, _MOST_BYTES = 1000, 64 << 20
 """How many requests a lane remembers, and of how many bytes of bodies; the last one in any case."""
-_OWN = AnswerBody(own=True)
 
 
 @dataclass(slots=True)
@@ -39,10 +38,14 @@ CURRENT: ContextVar[Asked | None] = ContextVar("puna.testing", default=None)
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """How one generation goes: the request as the engine is to get it, after ``delay`` seconds."""
+    """How one generation goes: the request as the engine is to get it, after ``delay`` seconds.
+
+    ``answer`` is that of the script, which takes it back if the request is refused.
+    """
 
     request: GenerationRequest
     delay: float = 0
+    answer: AnswerBody | None = None
 
 
 class Lane:
@@ -55,8 +58,8 @@ class Lane:
 
     def reset(self) -> None:
         """Forget the script, the faults and what was asked."""
-        self.script: Sequence[AnswerBody] | None = None
-        self.used = 0
+        self.script: deque[AnswerBody] | None = None
+        self.length = 0
         self.faults: deque[FaultBody] = deque()
         self.errors: list[str] = []
         self.asked.clear()
@@ -73,7 +76,7 @@ class Lane:
     def direct(self, script: Sequence[AnswerBody] | None, faults: Sequence[FaultBody]) -> None:
         """Take a script in the place of an earlier one, and faults behind those that wait."""
         if script is not None:
-            self.script, self.used, self.errors = script, 0, []
+            self.script, self.length, self.errors = deque(script), len(script), []
         self.faults.extend(faults)
 
     def fault(self, asked: Asked) -> float:
@@ -84,7 +87,12 @@ class Lane:
         """Return how the next generation goes; raise the fault that it meets, or ``ScriptError``."""
         asked.request = request
         delay = self.fault(asked)
-        answer = self._next(asked) if self.script is not None else _OWN
+        if self.script is None:
+            return Turn(request, delay)
+        if not self.script:
+            self.errors.append(f"{asked.method} {asked.path} asked for a generation when the script was at its end")
+            raise ScriptError(f"the script has no answer left: all {self.length} were given before this request")
+        answer = self.script.popleft()
         delay += _happen(answer.fault, asked) if answer.fault else 0
         if not answer.own:
             try:
@@ -92,15 +100,12 @@ class Lane:
             except ScriptError as error:
                 self.errors.append(str(error))
                 raise
-        return Turn(request, delay)
+        return Turn(request, delay, answer)
 
-    def _next(self, asked: Asked) -> AnswerBody:
-        answers = self.script or ()
-        if self.used >= len(answers):
-            self.errors.append(f"{asked.method} {asked.path} asked for a generation when the script was at its end")
-            raise ScriptError(f"the script has no answer left: all {len(answers)} were given before this request")
-        self.used += 1
-        return answers[self.used - 1]
+    def take_back(self, turn: Turn) -> None:
+        """Keep the answer of a request that was refused for the next one."""
+        if self.script is not None and turn.answer:
+            self.script.appendleft(turn.answer)
 
 
 def _happen(fault: FaultBody, asked: Asked) -> float:
