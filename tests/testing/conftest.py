@@ -69,7 +69,7 @@ def run_pytest(where: Path, *arguments: str, loaded: bool = True) -> "subprocess
         env=python_environment(),
         capture_output=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=400,
         check=False,
     )
 

@@ -58,7 +58,7 @@ def test_example(results: dict[str, list[str]], directed: Server, name: str) -> 
 def test_program(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text(EXAMPLES[name], encoding="utf-8")
     told = subprocess.run(
-        [sys.executable, name], cwd=tmp_path, env=python_environment(), capture_output=True, text=True, timeout=60
+        [sys.executable, name], cwd=tmp_path, env=python_environment(), capture_output=True, text=True, timeout=200
     )
     assert told.returncode == 0, told.stderr
     assert told.stdout.strip() or "OK" in told.stderr
