@@ -55,7 +55,6 @@ async def chat_request(model: Model, body: ChatBody, options: Options, media: Me
         shift=options.shift,
         logprobs=body.logprobs,
         top_logprobs=body.top_logprobs or 0,
-        thinking_budget=body.budget,
         choices=body.n,
         template_values=body.chat_template_kwargs,
     )
