@@ -28,13 +28,17 @@ from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
+from puna.api.openai.responses import conversations, responses, socket
 from puna.api.puna import queue, sessions
 from puna.api.services import Services
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
+from puna.jobs.archive import Archive, Bounds
+from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
+from puna.seal import Seal
 from puna.settings import Settings
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -55,7 +59,19 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions):
+    for part in (
+        generation,
+        embedding,
+        models,
+        create,
+        transfer_routes,
+        account,
+        queue,
+        sessions,
+        responses,
+        conversations,
+        socket,
+    ):
         app.include_router(part.router)
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
@@ -89,10 +105,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     scheduler.sessions.clean()
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)
-    app.state.services = Services(settings, library, scheduler, transfers)
+    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age))
+    runs = Runs(archive)
+    seal = Seal(settings.home / "seal.key")
+    app.state.services = Services(settings, library, scheduler, transfers, archive, runs, seal)
+    sweeper = asyncio.create_task(archive.keep_bounded())
     try:
         yield
     finally:
+        sweeper.cancel()
+        await runs.close()
+        await archive.close()
         await transfers.close()
         await scheduler.close()
 

@@ -71,6 +71,7 @@ _PREFIXES = (
     ("/completions", OPENAI),
     ("/embeddings", OPENAI),
     ("/responses", OPENAI),
+    ("/conversations", OPENAI),
 )
 """The first that a path lies under decides. Some clients leave ``/v1`` out."""
 
