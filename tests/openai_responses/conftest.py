@@ -1,6 +1,8 @@
 """The official client, and its own types for everything that comes back."""
 
+import hashlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +10,10 @@ from openai import OpenAI
 from tests.e2e.prompting import GO_TEMPLATE, make
 from tests.openai_responses.shapes import Streamed, streamed
 from tests.server import Server
+
+import puna.builtin
+
+STORE = Path(puna.builtin.__file__).parent / "models"
 
 
 @pytest.fixture
@@ -21,6 +27,19 @@ def client(server: Server) -> Iterator[OpenAI]:
 def go_model(shared_server: Server) -> str:
     """The built-in model with its format as a Go TEMPLATE, whose answers are parsed here."""
     return make(shared_server, "cria-responses", template=GO_TEMPLATE)
+
+
+@pytest.fixture(scope="session")
+def roomy(shared_server: Server) -> str:
+    """The built-in model with a context that holds the prompt of an agent, for which it was not made."""
+    (data,) = [path.read_bytes() for path in (STORE / "blobs").iterdir() if path.stat().st_size > 1 << 20]
+    place = data.index(b".context_length") + len(b".context_length") + 4
+    data = data[:place] + (1 << 15).to_bytes(4, "little") + data[place + 4 :]
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    shared_server.post(f"/api/blobs/{digest}", data)
+    made = {"model": "cria-roomy", "files": {"cria.gguf": digest}, "template": GO_TEMPLATE, "stream": False}
+    shared_server.ask("/api/create", made)
+    return "cria-roomy"
 
 
 @pytest.fixture

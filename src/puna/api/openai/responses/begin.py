@@ -1,6 +1,5 @@
 """How a response begins: what was said before is found, what is named by URL fetched, and all of it made a request."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 from starlette.requests import HTTPConnection
 
 from puna.api.access.identity import IDENTITY, Identity
+from puna.api.extras import ignored_headers
 from puna.api.openai.responses.encoder import DIALECT
 from puna.api.openai.responses.items import THOUGHTS
 from puna.api.openai.responses.making import Made
@@ -16,15 +16,12 @@ from puna.api.openai.responses.objects import QUEUED, RUNNING, new_response, wit
 from puna.api.openai.responses.reply import Reply
 from puna.api.openai.responses.schemas import PromptBody, ResponsesBody
 from puna.api.openai.responses.translate import SEALED, Asked, asked_of, check, is_summarized
+from puna.api.parts import MediaReader
 from puna.api.services import Services, caller_of, keep_alive_seconds, warn_of_unknown
 from puna.errors import BadRequestError
-from puna.outside import listed
 from puna.scheduler.lease import Caller
 
 Items = list[dict[str, Any]]
-IGNORED = "Puna-Ignored"
-"""The header that names what of a request has no effect."""
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +31,8 @@ class Prompt:
     asked: Asked
     earlier: Items
     given: Items
-
-    @property
-    def headers(self) -> dict[str, str]:
-        """Return the headers that say what has no effect."""
-        return {IGNORED: listed(self.asked.ignored)} if self.asked.ignored else {}
+    headers: dict[str, str]
+    """The headers that say what has no effect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +55,7 @@ def conversation_id(body: PromptBody) -> str:
         return body.conversation
     found = body.conversation.get("id", "")
     if not isinstance(found, str):
-        raise BadRequestError("conversation.id must be a string")
+        raise BadRequestError("conversation.id must be a string", param="conversation.id")
     return found
 
 
@@ -80,16 +74,13 @@ async def prompt_of(
     given = await _resolved(services, owner, with_ids(body.input))
     earlier = await _earlier(services, owner, body, local or {})
     if not (given or earlier or body.instructions):
-        raise BadRequestError("input is required")
+        raise BadRequestError("input is required", param="input")
     items = [*earlier, *given]
-    web = await fetched(items, services.settings.max_body, services.settings.media_hosts)
-    asked = await body.in_turns(
-        lambda: asked_of(body, model, items, len(earlier), services.option_defaults, services.seal, web)
-    )
-    warn_of_unknown(asked.request.options, connection.url.path)
-    if asked.ignored:
-        _log.warning("%s: without effect: %s", connection.url.path, listed(asked.ignored))
-    return Prompt(asked, earlier, given)
+    web = await fetched(items, MediaReader(services.settings))
+    asked = await body.in_turns(lambda: asked_of(body, model, items, len(earlier), services.seal, web))
+    options, path = asked.request.options, connection.url.path
+    warn_of_unknown(options, path)
+    return Prompt(asked, earlier, given, ignored_headers(path, body, options, asked.ignored))
 
 
 async def begin(
@@ -102,7 +93,7 @@ async def begin(
     check(body)
     archive, owner, summary = services.archive, owner_of(connection), is_summarized(body)
     if body.background and not archive.is_on:
-        raise BadRequestError("background: responses are not stored here (PUNA_RESPONSES)")
+        raise BadRequestError("background: responses are not stored here (PUNA_RESPONSES)", param="background")
     prompt = await prompt_of(connection, services, body, local)
     asked = prompt.asked
     status = QUEUED if body.background else RUNNING

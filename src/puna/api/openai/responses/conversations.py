@@ -12,7 +12,6 @@ from puna.api.http.responses import json_response
 from puna.api.openai.responses.begin import owner_of
 from puna.api.openai.responses.objects import new_id, shown_item, with_ids
 from puna.api.openai.responses.paging import page
-from puna.api.openai.responses.responses import add_route
 from puna.api.openai.responses.schemas import ConversationBody, ConversationItemsBody
 from puna.api.openai.responses.translate import check_metadata
 from puna.api.services import Services, ServicesDep
@@ -23,6 +22,7 @@ _MOST_ITEMS = 20
 """How many items may come with one request, as with OpenAI."""
 
 
+@router.post("/conversations", tags=["conversations"], openapi_extra=request_body(ConversationBody))
 async def create_route(
     request: Request, body: Annotated[ConversationBody, Depends(json_body(ConversationBody))], services: ServicesDep
 ) -> Response:
@@ -39,11 +39,13 @@ async def create_route(
     return json_response(conversation)
 
 
+@router.get("/conversations/{conversation_id}", tags=["conversations"])
 async def get_route(request: Request, conversation_id: str, services: ServicesDep) -> Response:
     """Return a conversation."""
     return json_response(await services.archive.conversation(owner_of(request), conversation_id))
 
 
+@router.post("/conversations/{conversation_id}", tags=["conversations"], openapi_extra=request_body(ConversationBody))
 async def update_route(
     request: Request,
     conversation_id: str,
@@ -56,12 +58,14 @@ async def update_route(
     return json_response(changed)
 
 
+@router.delete("/conversations/{conversation_id}", tags=["conversations"])
 async def delete_route(request: Request, conversation_id: str, services: ServicesDep) -> Response:
     """Forget a conversation and its items."""
     await services.archive.delete(owner_of(request), conversation_id, "conversation")
     return json_response({"id": conversation_id, "object": "conversation.deleted", "deleted": True})
 
 
+@router.get("/conversations/{conversation_id}/items", tags=["conversations"])
 async def items_route(
     request: Request, conversation_id: str, services: ServicesDep, after: str = "", limit: int = 20, order: str = "desc"
 ) -> Response:
@@ -70,6 +74,9 @@ async def items_route(
     return json_response(page(items, after, limit, order))
 
 
+@router.post(
+    "/conversations/{conversation_id}/items", tags=["conversations"], openapi_extra=request_body(ConversationItemsBody)
+)
 async def add_items_route(
     request: Request,
     conversation_id: str,
@@ -82,6 +89,7 @@ async def add_items_route(
     return json_response(page(items, "", max(len(items), 1), "asc"))
 
 
+@router.get("/conversations/{conversation_id}/items/{item_id}", tags=["conversations"])
 async def item_route(request: Request, conversation_id: str, item_id: str, services: ServicesDep) -> Response:
     """Return an item of a conversation."""
     items = await services.archive.said(owner_of(request), conversation_id)
@@ -91,6 +99,7 @@ async def item_route(request: Request, conversation_id: str, item_id: str, servi
     return json_response(shown_item(found))
 
 
+@router.delete("/conversations/{conversation_id}/items/{item_id}", tags=["conversations"])
 async def delete_item_route(request: Request, conversation_id: str, item_id: str, services: ServicesDep) -> Response:
     """Remove an item, and return the conversation."""
     owner = owner_of(request)
@@ -107,14 +116,3 @@ def _checked(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 def _require_store(services: Services) -> None:
     if not services.archive.is_on:
         raise BadRequestError("conversations are not stored here (PUNA_RESPONSES)")
-
-
-_ONE, _ITEMS = "/conversations/{conversation_id}", "/conversations/{conversation_id}/items"
-add_route(router, "POST", "/conversations", create_route, openapi_extra=request_body(ConversationBody))
-add_route(router, "GET", _ONE, get_route)
-add_route(router, "POST", _ONE, update_route, openapi_extra=request_body(ConversationBody))
-add_route(router, "DELETE", _ONE, delete_route)
-add_route(router, "GET", _ITEMS, items_route)
-add_route(router, "POST", _ITEMS, add_items_route, openapi_extra=request_body(ConversationItemsBody))
-add_route(router, "GET", f"{_ITEMS}/{{item_id}}", item_route)
-add_route(router, "DELETE", f"{_ITEMS}/{{item_id}}", delete_item_route)

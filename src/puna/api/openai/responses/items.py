@@ -10,18 +10,18 @@ from typing import Any
 
 import orjson
 
+from puna.api.messages import role_of, with_tool_names, written_call
+from puna.api.openai.responses.blame import blaming
 from puna.api.openai.responses.media import media_part
 from puna.api.openai.responses.tools import flat_name
 from puna.errors import BadRequestError
 from puna.inference.media.placing import joined
-from puna.inference.output.calls import lenient_object
 from puna.inference.requests import Message, ToolCall
 from puna.seal import Seal
 
 THOUGHTS, SUMMARY = "reasoning", "compaction"
 """What a text is sealed for."""
 SUMMARY_HEAD = "The conversation so far was compacted. This is its summary:\n\n"
-_ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system", "tool": "tool"}
 _SILENT = {
     "additional_tools",
     "compaction_trigger",
@@ -58,8 +58,6 @@ class Reader:
         self._web = web
         self._messages: list[Message] = []
         self._said: _Said | None = None
-        self._names: dict[str, str] = {}
-        """The functions that were called, by the ids of the calls."""
 
     def read(self, items: Iterable[Mapping[str, Any]], first: int = 0) -> None:
         """Take the next items; errors count the first of them as ``input[first]``."""
@@ -67,16 +65,17 @@ class Reader:
             kind = item.get("type") or ("message" if "role" in item else "")
             read = _READERS.get(str(kind))
             if read:
-                read(self, item, f"input[{index}]")
+                with blaming(f"input[{index}]"):
+                    read(self, item, f"input[{index}]")
             elif kind in _SILENT or not any(item.get(name) for name in _CONTENT):
                 self.passed.append(str(kind))
             else:
-                raise BadRequestError(f'input[{index}]: unknown input item type: "{str(kind)[:80]}"')
+                raise BadRequestError(f'input[{index}]: unknown input item type: "{str(kind)[:80]}"', param="input")
 
     def messages(self) -> list[Message]:
         """Return the messages that the items are."""
         self._flush()
-        return self._messages
+        return list(with_tool_names(self._messages))
 
     def _flush(self) -> None:
         said, self._said = self._said, None
@@ -92,10 +91,7 @@ class Reader:
         return self._said
 
     def _message(self, item: Mapping[str, Any], where: str) -> None:
-        role = _ROLES.get(str(item.get("role", "")).lower())
-        if role is None:
-            given = str(item.get("role"))[:40]
-            raise BadRequestError(f'{where}.role must be one of {", ".join(_ROLES)}, not "{given}"')
+        role = role_of(str(item.get("role", "")), f"{where}.role")
         content, images, places = self._content(item.get("content"), f"{where}.content")
         if role == "assistant" and not images:
             self._turn(fresh=True).content = content
@@ -121,12 +117,11 @@ class Reader:
             self._turn(fresh=True).thinking = thinking
 
     def _function_call(self, item: Mapping[str, Any], where: str) -> None:
-        raw = item.get("arguments") or "{}"
+        raw = item.get("arguments") or ""
         if not isinstance(raw, str):
             raise BadRequestError(f"{where}.arguments must be a string")
-        arguments = lenient_object(raw)
-        text = raw if arguments is not None and _is_strict(raw) else ""
-        self._call(item, where, {"arguments": raw} if arguments is None else arguments, text)
+        name = flat_name(item.get("namespace"), _text(item, "name", where))
+        self._turn(fresh=False).calls.append(written_call(name, raw, _call_id(item), f"{where}.arguments"))
 
     def _custom_call(self, item: Mapping[str, Any], where: str) -> None:
         self._call(item, where, {"input": _text(item, "input", where)})
@@ -146,14 +141,9 @@ class Reader:
         if output := item.get("output") or item.get("error"):
             self._result(item, where, output if isinstance(output, str) else orjson.dumps(output).decode())
 
-    def _call(
-        self, item: Mapping[str, Any], where: str, arguments: Mapping[str, Any], raw: str = "", name: str = ""
-    ) -> None:
+    def _call(self, item: Mapping[str, Any], where: str, arguments: Mapping[str, Any], name: str = "") -> None:
         name = name or flat_name(item.get("namespace"), _text(item, "name", where))
-        call_id = str(item.get("call_id") or item.get("id") or "")
-        self._names[call_id] = name
-        call = ToolCall(name=name, arguments=arguments, id=call_id, raw=raw)
-        self._turn(fresh=False).calls.append(call)
+        self._turn(fresh=False).calls.append(ToolCall(name=name, arguments=arguments, id=_call_id(item)))
 
     def _output(self, item: Mapping[str, Any], where: str) -> None:
         output = item.get("output")
@@ -164,18 +154,10 @@ class Reader:
         self._result(item, where, output)
 
     def _result(self, item: Mapping[str, Any], where: str, output: object) -> None:
-        call_id = str(item.get("call_id") or item.get("id") or "")
         content, images, places = self._content(output, f"{where}.output")
         self._flush()
         self._messages.append(
-            Message(
-                role="tool",
-                content=content,
-                images=images,
-                places=places,
-                tool_call_id=call_id,
-                tool_name=self._names.get(call_id, ""),
-            )
+            Message(role="tool", content=content, images=images, places=places, tool_call_id=_call_id(item))
         )
 
     def _compaction(self, item: Mapping[str, Any], where: str) -> None:
@@ -215,12 +197,8 @@ def _text(item: Mapping[str, Any], name: str, where: str) -> str:
     return value
 
 
-def _is_strict(text: str) -> bool:
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
+def _call_id(item: Mapping[str, Any]) -> str:
+    return str(item.get("call_id") or item.get("id") or "")
 
 
 _ACTIONS = (

@@ -1,15 +1,11 @@
 """Pictures, sounds and files in the parts of an item: those in its text, and those that it names by URL."""
 
-import asyncio
-import base64
-import binascii
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from puna.api.parts import MediaReader, decode_media
 from puna.errors import BadRequestError
-from puna.net.fetch import fetch_media
 
-_AT_ONCE = 4
 _MOST = 64
 _WEB = ("http://", "https://")
 _FIELDS = {"input_image": "image_url", "computer_screenshot": "image_url", "input_file": "file_url"}
@@ -25,8 +21,8 @@ def parts_of(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
                 yield part
 
 
-async def fetched(items: Iterable[Mapping[str, Any]], limit: int, allowed: tuple[str, ...]) -> dict[str, bytes]:
-    """Return what the items name by URL; ``limit`` is in bytes each. Raises as ``fetch_media`` does."""
+async def fetched(items: Iterable[Mapping[str, Any]], reader: MediaReader) -> dict[str, bytes]:
+    """Return what the items name by URL."""
     urls = dict.fromkeys(
         url
         for item in items
@@ -34,14 +30,8 @@ async def fetched(items: Iterable[Mapping[str, Any]], limit: int, allowed: tuple
         if isinstance(url := part.get(_FIELDS.get(str(part.get("type")), "")), str) and url.startswith(_WEB)
     )
     if len(urls) > _MOST:
-        raise BadRequestError(f"the input names more than {_MOST} files by URL")
-    turns = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(url: str) -> bytes:
-        async with turns:
-            return await fetch_media(url, limit, allowed)
-
-    return dict(zip(urls, await asyncio.gather(*map(one, urls)), strict=True)) if urls else {}
+        raise BadRequestError(f"the input names more than {_MOST} files by URL", param="input")
+    return {url: await reader.at(url, "input") for url in urls}
 
 
 def media_part(part: Mapping[str, Any], field: str, web: Mapping[str, bytes]) -> bytes | str:
@@ -82,11 +72,6 @@ def _file(part: Mapping[str, Any], field: str, web: Mapping[str, bytes]) -> byte
 
 
 def _decoded(data: object, field: str) -> bytes:
-    """Return bytes of base64, with or without the prefix of a data URL."""
     if not isinstance(data, str):
-        raise BadRequestError(f"{field} must be a string")
-    plain = data.partition(",")[2] if data.startswith("data:") else data
-    try:
-        return base64.b64decode("".join(plain.split()), validate=True)
-    except (binascii.Error, ValueError):
-        raise BadRequestError(f"{field} is neither a URL of http or https nor base64") from None
+        raise BadRequestError(f"{field} must be a string", param=field)
+    return decode_media(data, field)

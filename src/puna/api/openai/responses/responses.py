@@ -1,6 +1,6 @@
 """``/v1/responses``: made, read again, streamed again, cancelled, deleted, counted, compacted."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -20,18 +20,9 @@ from puna.api.services import Services, ServicesDep, keep_alive_seconds
 from puna.errors import BadRequestError
 
 router = APIRouter()
-PREFIXES = ("/v1", "/openai/v1", "")
-"""Where the routes are; some clients leave ``/v1`` out. The first is the one that is described."""
 
 
-def add_route(owner: APIRouter, method: str, path: str, route: Callable[..., Any], **more: Any) -> None:
-    """Add a route under all prefixes."""
-    for number, prefix in enumerate(PREFIXES):
-        owner.add_api_route(
-            prefix + path, route, methods=[method], tags=["responses"], include_in_schema=not number, **more
-        )
-
-
+@router.post("/responses", tags=["responses"], openapi_extra=request_body(ResponsesBody))
 async def create_route(
     request: Request, body: Annotated[ResponsesBody, Depends(json_body(ResponsesBody))], services: ServicesDep
 ) -> Response:
@@ -48,6 +39,7 @@ async def create_route(
     return await answer(request, made.answer(), ReplyEncoder(made.reply), stream=body.stream, headers=headers)
 
 
+@router.get("/responses/{response_id}", tags=["responses"])
 async def get_route(
     request: Request, response_id: str, services: ServicesDep, stream: bool = False, starting_after: int = -1
 ) -> Response:
@@ -61,6 +53,7 @@ async def get_route(
     return _followed(request, services, response_id, starting_after)
 
 
+@router.delete("/responses/{response_id}", tags=["responses"])
 async def delete_route(request: Request, response_id: str, services: ServicesDep) -> Response:
     """Forget a response; one that runs is cancelled."""
     owner = owner_of(request)
@@ -69,6 +62,7 @@ async def delete_route(request: Request, response_id: str, services: ServicesDep
     return json_response({"id": response_id, "object": "response", "deleted": True})
 
 
+@router.post("/responses/{response_id}/cancel", tags=["responses"])
 async def cancel_route(request: Request, response_id: str, services: ServicesDep) -> Response:
     """End a response that runs in the background where it is."""
     owner = owner_of(request)
@@ -79,6 +73,7 @@ async def cancel_route(request: Request, response_id: str, services: ServicesDep
     return json_response(found)
 
 
+@router.get("/responses/{response_id}/input_items", tags=["responses"])
 async def input_items_route(
     request: Request,
     response_id: str,
@@ -92,6 +87,7 @@ async def input_items_route(
     return json_response(page(items, after, limit, order))
 
 
+@router.post("/responses/input_tokens", tags=["responses"], openapi_extra=request_body(PromptBody))
 async def input_tokens_route(
     request: Request, body: Annotated[PromptBody, Depends(json_body(PromptBody))], services: ServicesDep
 ) -> Response:
@@ -107,6 +103,7 @@ async def input_tokens_route(
     return json_response({"object": "response.input_tokens", "input_tokens": tokens}, headers=headers)
 
 
+@router.post("/responses/compact", tags=["responses"], openapi_extra=request_body(CompactBody))
 async def compact_route(
     request: Request, body: Annotated[CompactBody, Depends(json_body(CompactBody))], services: ServicesDep
 ) -> Response:
@@ -123,12 +120,3 @@ def _followed(
 
     events = services.runs.follow(owner_of(request), name, after)
     return stream_response(request, begun(), events, EventsEncoder(), HEADERS | (headers or {}))
-
-
-add_route(router, "POST", "/responses", create_route, openapi_extra=request_body(ResponsesBody))
-add_route(router, "POST", "/responses/input_tokens", input_tokens_route, openapi_extra=request_body(PromptBody))
-add_route(router, "POST", "/responses/compact", compact_route, openapi_extra=request_body(CompactBody))
-add_route(router, "GET", "/responses/{response_id}", get_route)
-add_route(router, "DELETE", "/responses/{response_id}", delete_route)
-add_route(router, "POST", "/responses/{response_id}/cancel", cancel_route)
-add_route(router, "GET", "/responses/{response_id}/input_items", input_items_route)

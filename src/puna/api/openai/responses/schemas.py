@@ -1,13 +1,14 @@
-"""The bodies of the Responses API (``openai.types.responses``), with fields of ours beside them."""
+"""The bodies of the Responses API (``openai.types.responses``), and what clients add to them."""
 
 from typing import Any
 
+from puna.api.extras import Extras
 from puna.api.http.body import Body
 
 Items = list[dict[str, Any]]
 
 
-class PromptBody(Body):
+class PromptBody(Extras):
     """What decides the prompt; ``/responses/input_tokens`` takes no more."""
 
     model: str = ""
@@ -22,16 +23,11 @@ class PromptBody(Body):
     text: dict[str, Any] = {}
     truncation: str = "disabled"
     personality: str = ""
-    options: dict[str, Any] = {}
-    num_ctx: int | None = None
-    keep_alive: float | str | None = None
-    priority: str = ""
     prompt_cache_key: str = ""
-    chat_template_kwargs: dict[str, Any] = {}
 
 
 class ResponsesBody(PromptBody):
-    """The body of ``/responses``: ``ResponseCreateParams``, and the options that are worth a field."""
+    """The body of ``/responses`` (``ResponseCreateParams``)."""
 
     stream: bool = False
     stream_options: dict[str, Any] = {}
@@ -56,13 +52,6 @@ class ResponsesBody(PromptBody):
     access_programs: dict[str, Any] = {}
     image: dict[str, Any] = {}
     client_metadata: dict[str, Any] = {}
-    seed: int | None = None
-    stop: str | list[str] | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    presence_penalty: float | None = None
-    frequency_penalty: float | None = None
-    logit_bias: dict[str, Any] | None = None
 
 
 class CompactBody(PromptBody):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from puna.api.openai.responses.blame import blaming
 from puna.api.openai.responses.grammars import text_pattern
 from puna.errors import BadRequestError
 from puna.inference.requests import ToolChoice
@@ -15,8 +16,6 @@ from puna.inference.requests import ToolChoice
 INPUT = "input"
 """What the argument of a custom tool is called."""
 _MODES = ("auto", "none", "required")
-_MOST_VALUES = 50_000
-"""Values in the schemas of all tools together; no model makes anything of so many."""
 
 
 def flat_name(namespace: object, name: str) -> str:
@@ -51,9 +50,11 @@ class Tools:
             place = f"{where}[{index}]"
             match tool.get("type") or "function":
                 case "namespace":
-                    self._add_namespace(tool, place)
+                    with blaming(place):
+                        self._add_namespace(tool, place)
                 case "function" | "custom":
-                    self._add_one(tool, place)
+                    with blaming(place):
+                        self._add_one(tool, place)
                 case kind:
                     self.others.append(str(kind)[:80])
 
@@ -90,19 +91,12 @@ class Tools:
             function |= _custom(tool, description, where)
         self.functions.append({"type": "function", "function": function})
 
-    def check_size(self) -> None:
-        """Raise ``BadRequestError`` if the schemas are without measure."""
-        left, waiting = _MOST_VALUES, list[Any](self.functions)
-        while waiting:
-            value = waiting.pop()
-            inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-            left -= len(inner)
-            if left < 0:
-                raise BadRequestError(f"the tools have more than {_MOST_VALUES} values")
-            waiting.extend(inner)
-
     def choice(self, value: str | Mapping[str, Any], *, parallel: bool) -> ToolChoice:
         """Return what ``tool_choice`` asks; raise ``BadRequestError`` for a tool that is not offered."""
+        with blaming("tool_choice"):
+            return self._choice(value, parallel)
+
+    def _choice(self, value: str | Mapping[str, Any], parallel: bool) -> ToolChoice:
         if isinstance(value, str):
             return ToolChoice(self._mode(value), parallel=parallel)
         kind = value.get("type")

@@ -4,15 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from puna.api.http.body import in_their_case
+from puna.api.extras import whole_number
+from puna.api.messages import functions
+from puna.api.openai.responses.blame import blaming
 from puna.api.openai.responses.items import Reader
 from puna.api.openai.responses.schemas import CompactBody, PromptBody, ResponsesBody
 from puna.api.openai.responses.tools import Tools
 from puna.errors import BadRequestError
 from puna.inference.capabilities import capabilities
 from puna.inference.effort import think_of
-from puna.inference.options import OPTION_NAMES, Options
-from puna.inference.requests import Conversation, GenerationRequest, Message
+from puna.inference.requests import Conversation, GenerationRequest, Message, Think
 from puna.models.model import Model
 from puna.seal import Seal
 
@@ -49,19 +50,18 @@ class Asked:
 def check(body: ResponsesBody) -> None:
     """Raise ``BadRequestError`` for what is wrong with a body by itself, and for what is not offered here."""
     if body.prompt:
-        raise BadRequestError("prompt: no prompts are kept here; send instructions and input")
+        raise BadRequestError("prompt: no prompts are kept here; send instructions and input", param="prompt")
     if body.moderation:
-        raise BadRequestError("moderation: nothing here judges texts")
+        raise BadRequestError("moderation: nothing here judges texts", param="moderation")
     if body.previous_response_id and body.conversation:
         raise BadRequestError("previous_response_id and conversation cannot be used together")
     if body.background and not body.store:
-        raise BadRequestError("background: a response that runs in the background must be stored (store: true)")
-    if not 0 <= body.top_logprobs <= _MAX_TOP_LOGPROBS:
-        raise BadRequestError(f"top_logprobs must be between 0 and {_MAX_TOP_LOGPROBS}")
+        raise BadRequestError(
+            "background: a response that runs in the background must be stored (store: true)", param="background"
+        )
+    whole_number(body.top_logprobs, "top_logprobs", 0, _MAX_TOP_LOGPROBS)
     for name in ("max_output_tokens", "max_tool_calls"):
-        value = getattr(body, name)
-        if value is not None and value < 1:
-            raise BadRequestError(f"{name} must be at least 1")
+        whole_number(getattr(body, name), name, 1, 2**31 - 1)
     _one_of(body.service_tier, _TIERS, "service_tier")
     check_metadata(body.metadata)
 
@@ -69,11 +69,12 @@ def check(body: ResponsesBody) -> None:
 def check_metadata(metadata: Mapping[str, str]) -> None:
     """Raise ``BadRequestError`` for metadata that is larger than OpenAI's may be."""
     if len(metadata) > _MOST_METADATA:
-        raise BadRequestError(f"metadata has more than {_MOST_METADATA} entries")
+        raise BadRequestError(f"metadata has more than {_MOST_METADATA} entries", param="metadata")
     for key, value in metadata.items():
         if len(key) > _LONGEST_KEY or len(value) > _LONGEST_VALUE:
             raise BadRequestError(
-                f"metadata: keys have at most {_LONGEST_KEY} characters, values at most {_LONGEST_VALUE}"
+                f"metadata: keys have at most {_LONGEST_KEY} characters, values at most {_LONGEST_VALUE}",
+                param="metadata",
             )
 
 
@@ -90,14 +91,13 @@ def asked_of(
     model: Model,
     items: Iterable[Mapping[str, Any]],
     earlier: int,
-    defaults: Mapping[str, Any],
     seal: Seal,
     web: Mapping[str, bytes],
 ) -> Asked:
     """Return what a body asks of a model.
 
-    ``items`` is the whole input: first ``earlier`` items that are stored, then the body's own. ``defaults`` are the
-    server's options, ``web`` what has been fetched for URLs. Raises ``BadRequestError``.
+    ``items`` is the whole input: first ``earlier`` items that are stored, then the body's own. ``web`` is what has been
+    fetched for URLs. Raises ``BadRequestError``.
     """
     _one_of(body.truncation, ("auto", "disabled"), "truncation")
     tools = Tools()
@@ -107,31 +107,29 @@ def asked_of(
         added = item.get("tools") if item.get("type") in ("additional_tools", "tool_search_output") else None
         if isinstance(added, list):
             tools.add(added, f"input[{index - earlier}].tools")
-    tools.check_size()
     reader = Reader(seal, web)
     reader.read(items, -earlier)
-    cuts = body.truncation == "auto"
-    options = _options(body, model, defaults)
-    choice = tools.choice(body.tool_choice, parallel=body.parallel_tool_calls)
-    effort = body.reasoning.get("effort")
-    if not isinstance(effort, str | None):
-        raise BadRequestError("reasoning.effort must be a string")
+    own: dict[str, Any] = {"truncate": True, "shift": True} if body.truncation == "auto" else {}
+    if isinstance(body, ResponsesBody | CompactBody):
+        own["num_predict"] = body.max_output_tokens
+    options = body.merged(model, own)
     top = body.top_logprobs if isinstance(body, ResponsesBody) else 0
     request = GenerationRequest(
         model=model,
         name=body.model,
         input=Conversation(
             messages=tuple(_messages(body, model, reader.messages())),
-            tools=tuple(tools.functions),
-            tool_choice=choice,
+            tools=functions(tools.functions),
+            tool_choice=tools.choice(body.tool_choice, parallel=body.parallel_tool_calls),
         ),
         options=options,
-        think=think_of(effort, "reasoning.effort", can_think="thinking" in capabilities(model)),
+        think=_think(body, model),
         format=_format(body.text.get("format")),
-        truncate=cuts,
-        shift=cuts,
+        truncate=options.truncate,
+        shift=options.shift,
         logprobs=isinstance(body, ResponsesBody) and (top > 0 or LOGPROBS in body.include),
         top_logprobs=top,
+        thinking_budget=body.budget,
         template_values=_template_values(body),
     )
     ignored = [name for name in _WITHOUT_EFFECT if getattr(body, name, None)]
@@ -140,8 +138,17 @@ def asked_of(
     ignored += [f"reasoning.{name}" for name in ("context", "mode") if body.reasoning.get(name)]
     ignored += [f"tools.{kind}" for kind in dict.fromkeys(tools.others)]
     ignored += [f"input.{kind}" for kind in dict.fromkeys(reader.passed) if kind != "additional_tools"]
-    ignored += sorted(body.model_extra or ())
     return Asked(request, tools, ignored)
+
+
+def _think(body: PromptBody, model: Model) -> Think:
+    effort = body.reasoning.get("effort")
+    with blaming("reasoning.effort"):
+        if not isinstance(effort, str | None):
+            raise BadRequestError("reasoning.effort must be a string")
+        if effort is None and isinstance(enabled := body.chat_template_kwargs.get("enable_thinking"), bool):
+            effort = "medium" if enabled else "none"
+        return think_of(effort, "reasoning.effort", can_think="thinking" in capabilities(model))
 
 
 def _messages(body: PromptBody, model: Model, said: list[Message]) -> list[Message]:
@@ -156,20 +163,8 @@ def _messages(body: PromptBody, model: Model, said: list[Message]) -> list[Messa
     return [*system, *own, *said]
 
 
-def _options(body: PromptBody, model: Model, defaults: Mapping[str, Any]) -> Options:
-    given: dict[str, Any] = {"num_ctx": body.num_ctx}
-    if isinstance(body, ResponsesBody):
-        names = ("temperature", "top_p", "seed", "stop", "top_k", "min_p", "presence_penalty", "frequency_penalty")
-        given |= {name: getattr(body, name) for name in (*names, "logit_bias")}
-    if isinstance(body, ResponsesBody | CompactBody):
-        given["num_predict"] = body.max_output_tokens
-    return Options.merge(defaults, model.parameters, given, in_their_case(body.options, OPTION_NAMES))
-
-
 def _format(form: object) -> str | Mapping[str, Any]:
-    if form is None:
-        return ""
-    match form:
+    match form or {"type": "text"}:
         case {"type": "text"}:
             return ""
         case {"type": "json_object"}:
@@ -177,8 +172,8 @@ def _format(form: object) -> str | Mapping[str, Any]:
         case {"type": "json_schema", "schema": dict(schema)}:
             return schema
         case {"type": "json_schema"}:
-            raise BadRequestError("text.format.schema must be an object")
-    raise BadRequestError('text.format.type must be "text", "json_object" or "json_schema"')
+            raise BadRequestError("text.format.schema must be an object", param="text.format.schema")
+    raise BadRequestError('text.format.type must be "text", "json_object" or "json_schema"', param="text.format.type")
 
 
 def _template_values(body: PromptBody) -> Mapping[str, Any]:
@@ -191,4 +186,4 @@ def _template_values(body: PromptBody) -> Mapping[str, Any]:
 
 def _one_of(value: object, allowed: Sequence[str], name: str) -> None:
     if value not in allowed:
-        raise BadRequestError(f'{name} must be one of {", ".join(allowed)}, not "{str(value)[:40]}"')
+        raise BadRequestError(f'{name} must be one of {", ".join(allowed)}, not "{str(value)[:40]}"', param=name)
