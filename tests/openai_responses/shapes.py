@@ -1,6 +1,7 @@
 """What comes back, as the official package's own types have it, and in the order of its documentation."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +34,7 @@ class Streamed:
     """The events of a stream, the response that the last one has, and the headers."""
 
     events: list[dict[str, Any]]
-    headers: dict[str, str]
+    headers: Mapping[str, str]
 
     @property
     def response(self) -> dict[str, Any]:
@@ -65,10 +66,10 @@ def read(response: requests.Response) -> Streamed:
         event = json.loads(data.removeprefix("data: "))
         assert name == f"event: {event['type']}"
         events.append(event)
-    return in_order(events, dict(response.headers))
+    return in_order(events, response.headers)
 
 
-def in_order(events: list[dict[str, Any]], headers: dict[str, str] | None = None, first: int = 0) -> Streamed:
+def in_order(events: list[dict[str, Any]], headers: Mapping[str, str] | None = None, first: int = 0) -> Streamed:
     """Return events of which each is what its type says, in an order that makes sense."""
     for event in events:
         parsed = _EVENTS.validate_python(event, strict=True)
