@@ -208,7 +208,7 @@ def test_codex_gets_its_calls_back_with_their_namespace(roomy: str, writing: Cal
     body = shorter({name: value for name, value in CODEX["body"].items() if name != "model"}, 40)
     body["tools"] = [tool for tool in body["tools"] if tool["type"] != "function"]
     body["tools"][0] |= {"tools": body["tools"][0]["tools"][:1]}
-    found = writing(call, **body, model=roomy)
+    found = writing(call, **body | {"reasoning": {"effort": "none"}}, model=roomy)
     (item,) = found.response["output"]
     assert (item["type"], item.get("namespace"), item["name"]) == ("function_call", "multi_agent_v1", "close_agent")
     assert json.loads(item["arguments"]) == {"target": "a"}
@@ -220,4 +220,4 @@ def test_second_turn_of_an_agent_is_read_from_the_cache(server: Server, roomy: s
     first = streamed(server, body).response
     items = [*body["input"], *first["output"], {"role": "user", "content": "On."}]
     usage = streamed(server, body | {"input": items}).response["usage"]
-    assert usage["input_tokens_details"]["cached_tokens"] >= first["usage"]["input_tokens"] - 1
+    assert usage["input_tokens_details"]["cached_tokens"] >= first["usage"]["input_tokens"] - 2

@@ -41,15 +41,15 @@ class Made:
                     self.reply.take(batch)
                     begun = True
                     if self.reply.is_over:
-                        await self._keep()
+                        await self.keep()
                     yield batch
         except Exception as error:
             if begun and not self.reply.is_over:
                 self.reply.fail(fault_of(error))
-                await self._keep()
+                await self.keep()
             raise
 
-    async def _keep(self) -> None:
+    async def keep(self) -> None:
         """Keep the response. The client has its answer also if that fails."""
         if self._save:
             try:

@@ -89,6 +89,11 @@ class Reply:
             elif isinstance(event, Finished):
                 self._finish(event)
 
+    def say_nothing(self, tokens: int) -> None:
+        """End a response for which nothing is generated; its prompt has so many tokens."""
+        self.response["usage"] = usage_of(Finished("stop", tokens, 0, 0, 0, cached_tokens=tokens))
+        self._end(DONE, "response.completed")
+
     def fail(self, fault: Fault) -> None:
         """End the response with an error."""
         self._end(FAILED, "response.failed", error=error_of(fault))

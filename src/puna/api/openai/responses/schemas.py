@@ -54,6 +54,14 @@ class ResponsesBody(PromptBody):
     client_metadata: dict[str, Any] = {}
 
 
+class SocketBody(ResponsesBody):
+    """What a client sends over a WebSocket; without ``generate`` a response is prepared, and says nothing."""
+
+    type: str = ""
+    generate: bool = True
+    stream_id: str = ""
+
+
 class CompactBody(PromptBody):
     """The body of ``/responses/compact``."""
 
