@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
 from starlette.requests import HTTPConnection
 
 from puna.api.access.identity import IDENTITY, Identity
@@ -94,11 +95,14 @@ async def begin(
     archive, owner, summary = services.archive, owner_of(connection), is_summarized(body)
     if body.background and not archive.is_on:
         raise BadRequestError("background: responses are not stored here (PUNA_RESPONSES)", param="background")
+    keeps = body.store and archive.is_on
     prompt = await prompt_of(connection, services, body, local)
     asked = prompt.asked
+    if keeps:
+        archive.check_size(await body.in_turns(lambda: len(orjson.dumps(prompt.given))))
     status = QUEUED if body.background else RUNNING
     response = new_response(body, asked.request.options, conversation_id(body), status)
-    response["store"] = keeps = body.store and archive.is_on
+    response["store"] = keeps
     reply = Reply(
         response,
         asked.tools,
