@@ -1,13 +1,15 @@
 """Tools: calls of functions and of custom tools, their grammars, and what is chosen of them."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from openai import OpenAI
 from tests.openai_responses.shapes import WEATHER, Streamed, refusal, streamed, whole
 from tests.server import Server
+
+from openai import OpenAI
 
 QUESTION = "What is the weather in Paris?"
 PATCH = {
@@ -83,6 +85,35 @@ def test_custom_tool_gets_its_text(writing: Callable[..., Streamed], said: str) 
     (item,) = found.response["output"]
     assert (item["type"], item["name"], item["input"]) == ("custom_tool_call", "patch", said)
     assert found.deltas("custom_tool_call_input") == said
+
+
+@pytest.mark.parametrize("path", ["engine", "go"])
+@pytest.mark.parametrize(
+    ("form", "pattern"),
+    [
+        (
+            {"syntax": "lark", "definition": 'start: ("ab" | "cd"i)+ NUMBER\n%import common.NUMBER'},
+            r"(ab|[cC][dD])+[\d.eE+-]+",
+        ),
+        ({"syntax": "regex", "definition": r"[a-c]{3}\n\d{2}"}, r"[a-c]{3}\n\d{2}"),
+    ],
+)
+def test_grammar_binds_the_text(server: Server, go_model: str, path: str, form: dict[str, str], pattern: str) -> None:
+    tool = {"type": "custom", "name": "write", "format": {"type": "grammar", **form}}
+    body = {
+        "model": "cria" if path == "engine" else go_model,
+        "input": "What is the weather in Paris?",
+        "tools": [tool],
+        "tool_choice": {"type": "custom", "name": "write"},
+        "reasoning": {"effort": "none"},
+        "max_output_tokens": 200,
+        "temperature": 1,
+        "seed": 7,
+    }
+    item = streamed(server, body).response["output"][-1]
+    assert item["type"] == "custom_tool_call"
+    if item["status"] == "completed":
+        assert re.fullmatch(pattern, item["input"]), item
 
 
 def test_custom_tool_in_a_namespace(writing: Callable[..., Streamed]) -> None:

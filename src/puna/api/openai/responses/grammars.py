@@ -8,6 +8,7 @@ https://lark-parser.readthedocs.io/en/stable/grammar.html.)
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NoReturn
 
 from puna.errors import BadRequestError
@@ -15,7 +16,7 @@ from puna.inference.format.errors import Budget, FormatError
 from puna.inference.format.pattern import pattern_language
 from puna.inference.format.regex import Regexes
 
-_LONGEST = 4000
+_LONGEST, _LONGEST_DEFINITION = 4000, 1 << 14
 _STEPS = 20_000
 _COMMON = {
     "DIGIT": "[0-9]",
@@ -58,21 +59,23 @@ _IGNORE = re.compile(r"%ignore\s+(\S.*)")
 _PLAIN = re.compile(r"[A-Za-z0-9 _\-]")
 
 
+@lru_cache(maxsize=64)  # agents send the same ones again with every turn
 def text_pattern(syntax: str, definition: str, where: str) -> str:
     """Return a pattern with anchors for the texts that a grammar allows; raise ``BadRequestError`` for one that cannot
     be enforced. ``syntax`` is "regex" or "lark"; errors call the grammar ``where``."""
     if syntax not in ("regex", "lark"):
         raise BadRequestError(f'{where}.syntax must be "lark" or "regex"')
+    if len(definition) > _LONGEST_DEFINITION:
+        raise BadRequestError(f"{where}.definition is too large to be enforced")
     pattern = definition if syntax == "regex" else _Lark(definition, where).pattern()
     pattern = f"^(?:{pattern})$"
     if len(pattern) > _LONGEST:
         raise BadRequestError(f"{where}.definition is too large to be enforced")
     try:
-        regexes = Regexes(Budget(_STEPS))
-        if pattern_language(regexes, pattern) is regexes.nothing:
-            raise BadRequestError(f"{where}.definition allows no text")
+        pattern_language(Regexes(Budget(_STEPS)), pattern)
     except FormatError as error:
-        raise BadRequestError(f"{where}.definition cannot be enforced: {error}") from None
+        reason = str(error).partition("pattern ")[2] or str(error)
+        raise BadRequestError(f"{where}.definition cannot be enforced: {reason}") from None
     return pattern
 
 
