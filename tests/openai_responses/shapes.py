@@ -8,20 +8,12 @@ from typing import Any
 import requests
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
+from tests.e2e import prompting
 from tests.server import Server
 
 _EVENTS: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 ENDS = ("response.completed", "response.incomplete", "response.failed")
-WEATHER = {
-    "type": "function",
-    "name": "get_weather",
-    "description": "Get the weather of a city",
-    "parameters": {
-        "type": "object",
-        "required": ["city"],
-        "properties": {"city": {"type": "string", "description": "City name"}},
-    },
-}
+WEATHER: dict[str, Any] = {"type": "function", **prompting.WEATHER["function"]}  # type: ignore[dict-item]
 
 
 def checked(response: dict[str, Any]) -> Response:

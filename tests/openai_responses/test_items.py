@@ -138,6 +138,51 @@ def test_what_is_wrong_is_named(server: Server, item: dict[str, Any], words: str
     assert str(error["param"]).startswith("input")
 
 
+ODD: list[Any] = [None, 5, "x", [], [5], ["x"], [[]], {}, {"type": {}}, [{"type": {}}], [{"a": "b"}], {"type": "x"}]
+KINDS = [
+    {"role": "user", "content": 0},
+    {"type": 0},
+    {"type": "message", "role": 0, "content": "x"},
+    {"type": "function_call", "name": "f", "call_id": "1", "arguments": 0},
+    {"type": "function_call_output", "call_id": "1", "output": 0},
+    {"type": "function_call_output", "call_id": 0, "output": "x"},
+    {"type": "reasoning", "content": 0, "summary": []},
+    {"type": "reasoning", "encrypted_content": 0, "summary": []},
+    {"type": "local_shell_call", "action": 0, "call_id": "1"},
+    {"type": "file_search_call", "queries": 0, "results": 0},
+    {"type": "additional_tools", "tools": 0},
+    {"type": "item_reference", "id": 0},
+    {"role": "user", "content": "x", "id": 0},
+    {"role": "user", "content": [{"type": "input_image", "image_url": 0}]},
+    {"role": "user", "content": [{"type": "input_file", "file_url": 0, "filename": 0}]},
+    {"role": "user", "content": [{"type": "input_audio", "input_audio": 0}]},
+]
+
+
+def filled(value: Any, odd: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: filled(item, odd) for name, item in value.items()}
+    if isinstance(value, list):
+        return [filled(item, odd) for item in value]
+    return odd if value == 0 else value
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=json.dumps)
+def test_no_item_is_a_fault_of_the_server(server: Server, kind: dict[str, Any]) -> None:
+    for odd in ODD:
+        body = {"model": "cria", "input": [{"role": "user", "content": "a"}, filled(kind, odd)]}
+        response = server.post("/v1/responses/input_tokens", body)
+        assert response.status_code in (200, 400, 404), (odd, response.text)
+
+
+@pytest.mark.parametrize("name", ["tools", "tool_choice", "text", "reasoning", "conversation", "include", "metadata"])
+def test_no_field_is_a_fault_of_the_server(server: Server, name: str) -> None:
+    for odd in [*ODD, [{"type": "namespace", "name": "n", "tools": [5]}], {"format": 5}, {"effort": 5, "summary": []}]:
+        body = {"model": "cria", "input": "a", "max_output_tokens": 1, "store": False, name: odd}
+        response = server.post("/v1/responses", body)
+        assert response.status_code in (200, 400, 404), (odd, response.text)
+
+
 def test_what_says_nothing_is_passed_over(server: Server) -> None:
     items = [{"type": "ghost_snapshot"}, {"type": "web_search_call", "id": "w"}, {"type": "nonsense", "id": "n"}]
     response = server.post(

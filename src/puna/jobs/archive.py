@@ -123,7 +123,7 @@ class Archive:
                     "INSERT INTO items VALUES(?, ?, ?, ?, ?, ?)",
                     [(response["id"], side, place, name, owner, one) for place, name, one in rows],
                 )
-            if conversation and status == "completed":
+            if conversation and status in ("completed", "incomplete"):
                 _append(connection, owner, conversation, [*sides[0][1], *sides[1][1]])
             self._shrink(connection, owner)
 

@@ -1,7 +1,7 @@
 """How a response begins: what was said before is found, what is named by URL fetched, and all of it made a request."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -20,6 +20,8 @@ from puna.api.openai.responses.translate import SEALED, Asked, asked_of, check, 
 from puna.api.parts import MediaReader
 from puna.api.services import Services, caller_of, keep_alive_seconds, warn_of_unknown
 from puna.errors import BadRequestError
+from puna.inference.format.constraint import Constraint, bind
+from puna.inference.format.errors import FormatError
 from puna.scheduler.lease import Caller
 
 Items = list[dict[str, Any]]
@@ -79,6 +81,7 @@ async def prompt_of(
     items = [*earlier, *given]
     web = await fetched(items, MediaReader(services.settings))
     asked = await body.in_turns(lambda: asked_of(body, model, items, len(earlier), services.seal, web))
+    asked.request = replace(asked.request, format=await _bound(asked.request.format))
     options, path = asked.request.options, connection.url.path
     warn_of_unknown(options, path)
     return Prompt(asked, earlier, given, ignored_headers(path, body, options, asked.ignored))
@@ -121,6 +124,15 @@ async def begin(
         save if keeps and not body.background else None,
     )
     return Begun(made, prompt)
+
+
+async def _bound(form: str | Mapping[str, Any] | Constraint) -> str | Constraint:
+    """Return what binds an answer to a format; what cannot be enforced of a schema is an error that names the field."""
+    try:
+        return await bind(form)
+    except FormatError as error:
+        reason = str(error).removeprefix("format: ")
+        raise BadRequestError(f"text.format.schema: {reason}", param="text.format.schema") from None
 
 
 async def _resolved(services: Services, owner: str, items: Items) -> Items:

@@ -13,6 +13,7 @@ from puna.api.openai.responses.items import SUMMARY
 from puna.api.openai.responses.objects import item_id, new_id, shown_item, usage_of
 from puna.api.openai.responses.schemas import CompactBody
 from puna.api.services import Services, keep_alive_seconds
+from puna.engine.errors import EngineError
 from puna.inference.answer import whole
 from puna.inference.requests import Conversation, GenerationRequest, Message, ToolChoice
 
@@ -37,6 +38,8 @@ async def compact(
     request = _asking(prompt.asked.request)
     events = services.service.generate(request, caller(connection, body), keep_alive_seconds(body.keep_alive), DIALECT)
     answer = (await whole(events))[0]
+    if not answer.text.strip():
+        raise EngineError("the model wrote no summary")
     kept = [
         shown_item(item)
         for item in (*prompt.earlier, *prompt.given)

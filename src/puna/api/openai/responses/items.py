@@ -62,15 +62,15 @@ class Reader:
     def read(self, items: Iterable[Mapping[str, Any]], first: int = 0) -> None:
         """Take the next items; errors count the first of them as ``input[first]``."""
         for index, item in enumerate(items, first):
-            kind = item.get("type") or ("message" if "role" in item else "")
-            read = _READERS.get(str(kind))
+            kind = str(item.get("type") or ("message" if "role" in item else ""))
+            read = _READERS.get(kind)
             if read:
                 with blaming(f"input[{index}]"):
                     read(self, item, f"input[{index}]")
             elif kind in _SILENT or not any(item.get(name) for name in _CONTENT):
-                self.passed.append(str(kind))
+                self.passed.append(kind)
             else:
-                raise BadRequestError(f'input[{index}]: unknown input item type: "{str(kind)[:80]}"', param="input")
+                raise BadRequestError(f'input[{index}]: unknown input item type: "{kind[:80]}"', param="input")
 
     def messages(self) -> list[Message]:
         """Return the messages that the items are."""
@@ -149,7 +149,9 @@ class Reader:
         output = item.get("output")
         if isinstance(output, dict):  # a screenshot
             output = [output]
-        if isinstance(output, list) and output and not isinstance(output[0].get("type"), str):  # of a shell
+        if isinstance(output, list) and not any(
+            isinstance(part, dict) and "type" in part for part in output
+        ):  # a shell's
             output = orjson.dumps(output).decode()
         self._result(item, where, output)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from puna.api.errors import Fault
 from puna.api.openai.responses.schemas import ResponsesBody
+from puna.errors import BadRequestError
 from puna.inference.events import Finished, Logprob, TokenLogprob
 from puna.inference.options import Options
 
@@ -46,8 +47,10 @@ def with_ids(items: str | Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     if isinstance(items, str):
         items = [{"role": "user", "content": [{"type": "input_text", "text": items}]}] if items else []
     kept = []
-    for item in items:
+    for index, item in enumerate(items):
         kind = str(item.get("type") or ("message" if "role" in item else "item_reference"))
+        if not isinstance(item.get("id"), str | None) or (kind == "item_reference" and not item.get("id")):
+            raise BadRequestError(f"input[{index}].id must be a string", param=f"input[{index}].id")
         kept.append({**item, "type": kind, "id": item.get("id") or item_id(kind)})
     return kept
 

@@ -48,6 +48,8 @@ class Tools:
         """Take tools of a request; raise ``BadRequestError`` for what is wrong with them."""
         for index, tool in enumerate(given):
             place = f"{where}[{index}]"
+            if not isinstance(tool, dict):
+                raise BadRequestError(f"{place} must be an object", param=place)
             match tool.get("type") or "function":
                 case "namespace":
                     with blaming(place):
