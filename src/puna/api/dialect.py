@@ -75,6 +75,7 @@ _PREFIXES = (
     ("/audio", OPENAI),
     ("/moderations", OPENAI),
     ("/responses", OPENAI),
+    ("/conversations", OPENAI),
 )
 """The first that a path lies under decides. Some clients leave ``/v1`` out."""
 
