@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from puna.durations import parse_duration
 from puna.errors import BadRequestError, PunaError
+from puna.jobs.batches_hours import Hours, parse_hours
 
 DEFAULT_PORT = 11434
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -140,6 +141,12 @@ def _parse_count(text: str) -> int:
     if not (text.isascii() and text.isdigit()):
         raise BadRequestError(f"{text!r} is not a whole number of 0 or more")
     return int(text)
+
+
+def _parse_positive(text: str) -> int:
+    if not (number := _parse_count(text)):
+        raise BadRequestError("it must be at least 1")
+    return number
 
 
 def _parse_bytes(text: str) -> int:
@@ -299,6 +306,27 @@ class Settings:
         "720h",
         parse_duration,
         "how long a stored response or conversation is kept after its last use; negative: for ever",
+    )
+    batches: int = _setting(
+        "PUNA_BATCHES",
+        "1G",
+        _parse_bytes,
+        "disk space for the files of batches and their answers, for each key; 0: take no batches",
+    )
+    batches_age: float = _setting(
+        "PUNA_BATCHES_AGE",
+        "720h",
+        parse_duration,
+        "how long files, and batches after their end, are kept; negative: for ever",
+    )
+    batch_parallel: int = _setting(
+        "PUNA_BATCH_PARALLEL", "4", _parse_positive, "requests of batches that are asked at a time"
+    )
+    batch_hours: Hours = _setting(
+        "PUNA_BATCH_HOURS",
+        "",
+        parse_hours,
+        "hours of the local day in which requests of batches are asked (22:00-06:30); unset: all",
     )
     kv_cache_type: str | None = _setting(
         "OLLAMA_KV_CACHE_TYPE",

@@ -29,6 +29,7 @@ from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
+from puna.api.openai.batch_items import ItemRoutes
 from puna.api.openai.routes import openai_router
 from puna.api.puna import metrics, queue, sessions
 from puna.api.services import Services
@@ -36,6 +37,9 @@ from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
 from puna.errors import BadRequestError
 from puna.jobs.archive import Archive, Bounds
+from puna.jobs.batches import Batches
+from puna.jobs.batches_files import BatchBounds
+from puna.jobs.batches_journal import Journal
 from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
@@ -104,12 +108,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age))
     runs = Runs(archive)
     seal = Seal(settings.home / "seal.key")
-    app.state.services = Services(settings, library, scheduler, transfers, archive, runs, seal)
+    journal = Journal(settings.home, BatchBounds(settings.batches, settings.batches_age))
+    batches = Batches(journal, ItemRoutes(app), settings.batch_parallel, settings.batch_hours)
+    app.state.services = Services(settings, library, scheduler, transfers, archive, runs, seal, journal, batches)
+    batches.start()
     sweeper = asyncio.create_task(archive.keep_bounded())
     try:
         yield
     finally:
         sweeper.cancel()
+        await batches.close()
+        await journal.close()
         await runs.close()
         await archive.close()
         await transfers.close()

@@ -76,6 +76,8 @@ _PREFIXES = (
     ("/moderations", OPENAI),
     ("/responses", OPENAI),
     ("/conversations", OPENAI),
+    ("/files", OPENAI),
+    ("/batches", OPENAI),
 )
 """The first that a path lies under decides. Some clients leave ``/v1`` out."""
 
@@ -94,6 +96,11 @@ def error_response(scope: Scope, error: BaseException) -> Response:
 def error_piece(scope: Scope, error: BaseException) -> bytes:
     """Return the last piece of the stream that answers the request of ``scope``, for an error on the way."""
     return dialect_of(scope["path"]).piece(_body(scope, fault_of(error)))
+
+
+def error_body(scope: Scope, error: BaseException) -> bytes:
+    """Return the object (JSON) that tells of an error where the request of ``scope`` has no response of its own."""
+    return _body(scope, fault_of(error))
 
 
 def _body(scope: Scope, fault: Fault) -> bytes:

@@ -15,6 +15,8 @@ from puna.durations import parse_duration
 from puna.errors import BadRequestError
 from puna.inference.options import Options
 from puna.jobs.archive import Archive
+from puna.jobs.batches import Batches
+from puna.jobs.batches_journal import Journal
 from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.model import Model
@@ -42,6 +44,8 @@ class Services:
     archive: Archive
     runs: Runs
     seal: Seal
+    journal: Journal
+    batches: Batches
 
     @property
     def service(self) -> Service:

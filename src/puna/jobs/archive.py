@@ -6,7 +6,6 @@ A response keeps its own input and output only: what came before lies with the r
 
 import asyncio
 import logging
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,10 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
-import psutil
 
 from puna.errors import BadRequestError, NotFoundError, PayloadTooLargeError
 from puna.jobs.database import Database, StorageError
+from puna.jobs.process import is_alive, this_process
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
@@ -70,7 +69,7 @@ class Archive:
     def __init__(self, path: Path, bounds: Bounds) -> None:
         self._bounds = bounds
         self._database = Database(path, _SCHEMA, self._prepare)
-        self._process = _this_process()
+        self._process = this_process()
 
     @property
     def is_on(self) -> bool:
@@ -275,7 +274,7 @@ class Archive:
         """Mark as failed what a server has left unfinished that is no more."""
         rows = connection.execute(f"SELECT id, body, process FROM records WHERE status IN {_UNFINISHED}").fetchall()
         for name, body, process in rows:
-            if process != self._process and not _is_alive(process):
+            if process != self._process and not is_alive(process):
                 failed = {"status": "failed", "error": {"code": "server_error", "message": LOST}}
                 changed = orjson.dumps(orjson.loads(body) | failed)
                 connection.execute("UPDATE records SET status = 'failed', body = ? WHERE id = ?", (changed, name))
@@ -358,16 +357,3 @@ def _append(connection: "Connection", owner: str, conversation: str, items: Sequ
     )
     size = sum(len(one) + _ENTRY for one in items)
     connection.execute("UPDATE records SET used = ?, size = size + ? WHERE id = ?", (time.time(), size, conversation))
-
-
-def _this_process() -> str:
-    return f"{os.getpid()} {psutil.Process().create_time()}"
-
-
-def _is_alive(process: str) -> bool:
-    """Return whether the server that wrote ``process`` still runs."""
-    number, _, created = process.partition(" ")
-    try:
-        return f"{psutil.Process(int(number)).create_time()}" == created
-    except (psutil.Error, ValueError):
-        return False

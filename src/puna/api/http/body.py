@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar
 
@@ -123,19 +123,23 @@ def request_body(model: type[Body]) -> dict[str, Any]:
 
 async def read_limited(request: Request, limit: int) -> bytes:
     """Return the whole body; raise ``PayloadTooLargeError`` as soon as it is known to be over ``limit`` bytes."""
+    return b"".join([part async for part in stream_limited(request, limit)])
+
+
+async def stream_limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
+    """Yield the body as it comes; raise ``PayloadTooLargeError`` as soon as it is known to be over ``limit`` bytes."""
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
-    parts, size = [], 0
+    size = 0
     try:
         async for part in request.stream():
             size += len(part)
             if size > limit:
                 raise _too_large(limit)
-            parts.append(part)
+            yield part
     except ClientDisconnect:
         raise ClientGoneError from None
-    return b"".join(parts)
 
 
 def _too_large(limit: int) -> PayloadTooLargeError:

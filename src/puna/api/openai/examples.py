@@ -13,6 +13,10 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("post", "/v1/responses"): {"model": "cria", "input": "Why is the sky blue?", "store": False},
     ("post", "/v1/responses/input_tokens"): {"model": "cria", "input": "Why is the sky blue?"},
     ("post", "/v1/responses/compact"): {"model": "cria", "input": "Why is the sky blue?"},
+    ("post", "/v1/batches"): {
+        "input_file_id": "file-0",
+        "endpoint": "/v1/chat/completions",
+    },
     ("post", "/v1/conversations"): {"metadata": {"topic": "sky"}},
     ("post", "/v1/conversations/{conversation_id}"): {"metadata": {"topic": "grass"}},
     ("post", "/v1/conversations/{conversation_id}/items"): {
@@ -26,6 +30,9 @@ PARAMETERS: Mapping[str, Any] = {
     "response_id": "resp_0",
     "conversation_id": "conv_0",
     "item_id": "msg_0",
+    "file_id": "file-0",
+    "batch_id": "batch_0",
+    "purpose": "batch",
     "stream": False,
     "starting_after": -1,
     "after": "",
