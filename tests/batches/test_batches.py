@@ -138,8 +138,9 @@ def test_a_batch_expires(client: OpenAI) -> None:
 
 def test_requests_are_of_the_batch_class(client: OpenAI, server: Server) -> None:
     batch = begin(client, [chat("a", priority="interactive", **LONG)]).id
-    (request,) = wait_for(lambda: server.get("/api/queue").json()["requests"])
-    assert request["priority"] == "batch"
+    wait_for(lambda: client.batches.retrieve(batch).status == "in_progress")
+    requests = wait_for(lambda: server.get("/api/queue").json()["requests"])
+    assert {request["priority"] for request in requests} == {"batch"}
     client.batches.cancel(batch)
     finished(client, batch)
 

@@ -74,13 +74,10 @@ def test_space_and_size_are_bounded(serve: Serve) -> None:
         with refused(match="PUNA_MAX_BODY", status=413):
             upload(client, ["x" * 5000])
         client.files.delete(first)
-        asked = upload(client, [chat(f"{number}", "word " * 40) for number in range(6)])
-        done = finished(
-            client,
-            client.batches.create(input_file_id=asked, endpoint="/v1/chat/completions", completion_window="24h").id,
-        )
+        batch = begin(client, [chat(f"{number}", "word " * 40) for number in range(6)])
+        done = finished(client, batch.id)
         assert done.error_file_id is not None
         assert "insufficient_storage" in client.files.content(done.error_file_id).text
         assert done.request_counts is not None
         assert done.request_counts.completed >= 1
-    assert sorted(path.name for path in (server.world.home / ".puna" / "files").iterdir()) == [asked]
+    assert sorted(path.name for path in (server.world.home / ".puna" / "files").iterdir()) == [batch.input_file_id]

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import httpx
 
@@ -92,6 +92,22 @@ class Client:
         if response.is_error:
             raise _refusal(response)
 
+    def upload(self, path: str, name: str, file: IO[bytes]) -> dict[str, Any]:
+        """Send a file for batches, as it lies on the disk, and return what the server says of it."""
+        with self._explained():
+            response = self._http.post(path, files={"file": (name, file)}, data={"purpose": "batch"})
+        if response.is_error:
+            raise _refusal(response)
+        return _decode(response.text, self.url)
+
+    def parts(self, path: str) -> Iterator[bytes]:
+        """Yield the bytes that answer a GET request as they come."""
+        with self._explained(), self._http.stream("GET", path) as response:
+            if response.is_error:
+                response.read()
+                raise _refusal(response)
+            yield from response.iter_bytes()
+
     def _one(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
         with self._explained():
             content = None if body is None else _encode(body)
@@ -146,5 +162,7 @@ def _refusal(response: httpx.Response) -> ServerError:
         message = response.json()["error"]
     except (ValueError, KeyError, TypeError, RecursionError):
         message = ""
+    if isinstance(message, dict) and isinstance(message.get("message"), str):  # under /v1
+        message = message["message"]
     text = message if isinstance(message, str) else json.dumps(message)
     return ServerError(text or f"the server answered with status {response.status_code}", response.status_code)

@@ -19,6 +19,7 @@ _COMMANDS = {
     "run": "run.run",
     "create": "create.create",
     "sessions": "sessions.sessions",
+    "batch": "batch.app",
     "list": "models.list_models",
     "ls": "models.list_models",
     "show": "show.show",

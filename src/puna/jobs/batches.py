@@ -75,20 +75,20 @@ class Batches:
         swept = 0.0
         while True:
             self._news.clear()
-            is_busy = False
+            pause = _SWEEP
             try:
                 if self._journal.exists:
-                    is_busy = await self._round()
+                    pause = await self._round()
                     if time.monotonic() - swept > _SWEEP:
                         await self._journal.sweep()
                         swept = time.monotonic()
             except PunaError as error:
                 _log.warning("batches wait: %s", error)
-                is_busy = True
+                pause = _LOOK
             except Exception:  # noqa: BLE001 (the batches of everybody must not end with it)
                 _log.exception("batches wait for a fault of the server")
-                is_busy = True
-            await self._something(_LOOK if is_busy else _SWEEP)
+                pause = _LOOK
+            await self._something(pause)
 
     async def _something(self, seconds: float) -> None:
         try:
@@ -97,8 +97,8 @@ class Batches:
         except TimeoutError:
             pass
 
-    async def _round(self) -> bool:
-        """See to each batch, ask what may be asked, and return whether any batch is open."""
+    async def _round(self) -> float:
+        """See to each batch, ask what may be asked, and return the seconds after which to look again."""
         batches = await self._journal.open_batches()
         for batch in batches:
             await self._see_to(batch["id"], batch["status"], batch["expires_at"], batch["input_file_id"])
@@ -108,7 +108,8 @@ class Batches:
             for item in await self._journal.waiting(self._running.keys(), free):
                 task = self._running[item.key] = asyncio.create_task(self._answer(item))
                 task.add_done_callback(lambda _, key=item.key: self._over(key))  # type: ignore[misc]
-        return bool(batches)
+        left = [batch["expires_at"] - time.time() for batch in batches]
+        return max(0.1, min(_LOOK, *left)) if left else _SWEEP
 
     def _over(self, key: tuple[str, int]) -> None:
         del self._running[key]
