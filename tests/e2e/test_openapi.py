@@ -11,6 +11,12 @@ from puna.api.description import BODIES, PARAMETERS
 NEED_A_REGISTRY = {("post", "/api/pull"), ("post", "/api/push")}
 LONG = {"model": "cria", "prompt": "x", "options": {"num_predict": 20000, "ignore_eos": True}}
 
+MULTIPART = {"Content-Type": "multipart/form-data; boundary=x"}
+FORM = (
+    b'--x\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+    b'--x\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\nx\r\n--x--\r\n'
+)
+
 
 @pytest.fixture(scope="module")
 def document(shared_server: Server) -> dict[str, Any]:
@@ -77,10 +83,12 @@ def test_every_body_has_an_example(document: dict[str, Any]) -> None:
 
 def test_every_example_works(server: Server) -> None:
     conversation = server.ask("/v1/conversations", {})["id"]
+    file = server.post("/v1/files", FORM, headers=MULTIPART).json()["id"]
     for (method, path), body in BODIES.items():
         if (method, path) not in NEED_A_REGISTRY:
             path = path.replace("{conversation_id}", conversation)
-            response = server.request(method, path, dict(body))
+            sent = {**body, "input_file_id": file} if "input_file_id" in body else dict(body)
+            response = server.request(method, path, sent)
             assert response.status_code == 200, (path, response.text)
             assert '"error"' not in response.text.replace('"error":null', ""), (path, response.text)
 
