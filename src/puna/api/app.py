@@ -19,6 +19,7 @@ from starlette.routing import Match, Mount
 from puna import OLLAMA_VERSION, __version__
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
+from puna.api.anthropic import messages as anthropic_messages
 from puna.api.description import describe
 from puna.api.dialect import error_response
 from puna.api.http.crowd import Crowd
@@ -29,6 +30,7 @@ from puna.api.http.responses import json_response
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.puna import queue, sessions
+from puna.api.seal import Seal
 from puna.api.services import Services
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -55,7 +57,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions):
+    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions, anthropic_messages):
         app.include_router(part.router)
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
@@ -89,7 +91,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     scheduler.sessions.clean()
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)
-    app.state.services = Services(settings, library, scheduler, transfers)
+    app.state.services = Services(settings, library, scheduler, transfers, Seal(settings.home))
     try:
         yield
     finally:
