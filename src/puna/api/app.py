@@ -20,6 +20,7 @@ from puna import OLLAMA_VERSION, __version__
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
 from puna.api.anthropic import messages as anthropic_messages
+from puna.api.anthropic import models as anthropic_models
 from puna.api.description import describe
 from puna.api.dialect import error_response
 from puna.api.http.crowd import Crowd
@@ -57,7 +58,18 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions, anthropic_messages):
+    for part in (
+        generation,
+        embedding,
+        models,
+        create,
+        transfer_routes,
+        account,
+        queue,
+        sessions,
+        anthropic_messages,
+        anthropic_models,
+    ):
         app.include_router(part.router)
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]

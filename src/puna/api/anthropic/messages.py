@@ -68,7 +68,8 @@ async def count_route(
     return json_response({"input_tokens": await until_gone(request, counted)}, headers=headers)
 
 
-@router.api_route("/v1/messages/batches{rest:path}", methods=["GET", "POST", "DELETE"], include_in_schema=False)
+@router.api_route("/v1/messages/batches", methods=["GET", "POST"], include_in_schema=False)
+@router.api_route("/v1/messages/batches/{rest:path}", methods=["GET", "POST", "DELETE"], include_in_schema=False)
 async def batches_route() -> Response:
     """Say that there are no batches."""
     raise NotImplementedYetError("message batches are not supported by this server; send the messages one by one")

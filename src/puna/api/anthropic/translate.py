@@ -145,7 +145,7 @@ def _think(model: Model, body: CountBody, *, continues: bool) -> Think:
         return False
     if not _can_think(model):
         return None
-    return level or True if kind == "enabled" else level
+    return level or True if kind else level
 
 
 def _budget(body: CountBody) -> int | None:
