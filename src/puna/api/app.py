@@ -30,6 +30,7 @@ from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
+from puna.api.openai.routes import openai_router
 from puna.api.puna import queue, sessions
 from puna.api.seal import Seal
 from puna.api.services import Services
@@ -71,6 +72,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         anthropic_models,
     ):
         app.include_router(part.router)
+    app.include_router(openai_router())
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.

@@ -73,6 +73,8 @@ _PREFIXES = (
     ("/completions", OPENAI),
     ("/embeddings", OPENAI),
     ("/models", OPENAI),
+    ("/audio", OPENAI),
+    ("/moderations", OPENAI),
     ("/responses", OPENAI),
 )
 """The first that a path lies under decides. Some clients leave ``/v1`` out."""

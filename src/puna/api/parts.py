@@ -1,12 +1,17 @@
 """Pictures and sounds in the bodies of requests: in base64, as ``data:`` URLs, or to be fetched."""
 
+import asyncio
 import base64
 import binascii
+from collections.abc import Callable
 
 from puna.errors import BadRequestError, PayloadTooLargeError
 from puna.inference.media.kinds import is_sound
 from puna.net.fetch import FetchError, fetch_media
 from puna.settings import Settings
+
+_LONG = 1 << 18
+"""Characters of base64 that take a millisecond or so."""
 
 
 def decode_media(text: str, field: str) -> bytes:
@@ -41,7 +46,7 @@ class MediaReader:
         """Return what a ``data:``, ``http:`` or ``https:`` URL names; errors call it ``field``."""
         scheme = url.partition(":")[0].lower()
         if scheme == "data":
-            return decode_media("data" + url[4:], field)
+            return await _beside(decode_media, "data" + url[4:], field)
         if scheme not in ("http", "https"):
             raise BadRequestError(f"{field} must be a data: or http(s) URL", param=field)
         try:
@@ -55,3 +60,12 @@ class MediaReader:
             ) from None
         self._left -= len(found)
         return found
+
+    async def sound(self, text: str, field: str) -> bytes:
+        """Return the bytes of a sound in base64; errors call it ``field``."""
+        return await _beside(decode_sound, text, field)
+
+
+async def _beside(decode: Callable[[str, str], bytes], text: str, field: str) -> bytes:
+    """Return what ``decode`` makes of a text, beside the event loop where it is long."""
+    return decode(text, field) if len(text) < _LONG else await asyncio.to_thread(decode, text, field)
