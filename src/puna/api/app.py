@@ -20,9 +20,9 @@ from puna import OLLAMA_VERSION, __version__
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
 from puna.api.anthropic import messages as anthropic_messages
-from puna.api.anthropic import models as anthropic_models
+from puna.api.anthropic.models import AnthropicModels
 from puna.api.description import describe
-from puna.api.dialect import error_response
+from puna.api.dialect import ANTHROPIC_VERSION, error_response
 from puna.api.http.crowd import Crowd
 from puna.api.http.direct import Direct
 from puna.api.http.faults import Faults
@@ -30,6 +30,7 @@ from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
+from puna.api.openai.models import SHAPES
 from puna.api.openai.routes import openai_router
 from puna.api.puna import queue, sessions
 from puna.api.seal import Seal
@@ -69,9 +70,9 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         queue,
         sessions,
         anthropic_messages,
-        anthropic_models,
     ):
         app.include_router(part.router)
+    SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
     app.include_router(openai_router())
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]

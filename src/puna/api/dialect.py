@@ -80,7 +80,7 @@ _PREFIXES = (
 """The first that a path lies under decides. Some clients leave ``/v1`` out."""
 ANTHROPIC_VERSION = "anthropic-version"
 """The header of Anthropic's clients, which share the path of the models with OpenAI's."""
-_MODELS = "/v1/models"
+_MODELS = ("/v1/models", "/models", "/openai/v1/models")
 
 
 def dialect_of(path: str) -> Dialect:
@@ -91,9 +91,8 @@ def dialect_of(path: str) -> Dialect:
 def spoken(scope: Scope) -> Dialect:
     """Return the dialect of a request, by its path, and its headers where a path has two."""
     path = scope["path"]
-    if path == _MODELS or path.startswith(_MODELS + "/"):
-        return ANTHROPIC if ANTHROPIC_VERSION in Headers(scope=scope) else OPENAI
-    return dialect_of(path)
+    is_shared = any(path == prefix or path.startswith(prefix + "/") for prefix in _MODELS)
+    return ANTHROPIC if is_shared and ANTHROPIC_VERSION in Headers(scope=scope) else dialect_of(path)
 
 
 def error_response(scope: Scope, error: BaseException) -> Response:

@@ -14,7 +14,7 @@ VERSION = {"anthropic-version": "2023-06-01"}
 def test_official_client_lists_models(server: Server, client: anthropic.Anthropic) -> None:
     listed = {model.id: model for model in client.models.list(limit=1)}
     assert "cria:latest" in listed
-    one = client.models.retrieve("cria")
+    one = client.models.retrieve("cria:latest")
     assert one == listed["cria:latest"]
     assert (one.max_input_tokens, one.lifecycle) == (2048, "active")
     assert one.capabilities

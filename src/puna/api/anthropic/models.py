@@ -1,56 +1,39 @@
-"""``/v1/models`` as Anthropic's clients read it: those that send ``anthropic-version``."""
+"""Models in Anthropic's shape."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import Response
 
-from puna.api.dialect import ANTHROPIC_VERSION
-from puna.api.http.responses import json_response
-from puna.api.ollama.facts import Facts, FactsCache, facts_of
-from puna.api.services import Services, ServicesDep
+from puna.api.openai.models import Entry
 from puna.errors import BadRequestError
-from puna.models.model import Model
 
-router = APIRouter(tags=["anthropic"])
-_facts = FactsCache()
 _PAGE, _LARGEST_PAGE = 20, 1000
 _ACTIVE = "active"
 
 
-@router.get("/v1/models", include_in_schema=False)
-async def models_route(request: Request, services: ServicesDep) -> Response:
-    """List the models on disk for a client of Anthropic's."""
-    return await models_response(request, services) or _nothing()
+class AnthropicModels:
+    """How models are told of to clients that send ``anthropic-version``, on the path that OpenAI's have as well."""
 
+    def one(self, entry: Entry) -> dict[str, Any]:
+        """Return what the dialect says of a model (``ModelInfo`` of its package)."""
+        context = entry.facts.context_length or None
+        return {
+            "type": "model",
+            "id": entry.id,
+            "display_name": entry.id,
+            "created_at": entry.model.modified_at,
+            "lifecycle": _ACTIVE,
+            "max_input_tokens": context,
+            "max_tokens": context,
+            "capabilities": _capabilities(entry.facts.capabilities),
+        }
 
-@router.get("/v1/models/{name:path}", include_in_schema=False)
-async def model_route(request: Request, name: str, services: ServicesDep) -> Response:
-    """Describe one model for a client of Anthropic's."""
-    return await model_response(request, name, services) or _nothing()
-
-
-async def models_response(request: Request, services: Services) -> Response | None:
-    """Return a page of the models on disk, ``None`` if the caller does not say that it speaks this dialect."""
-    if ANTHROPIC_VERSION not in request.headers:
-        return None
-    models = (await asyncio.to_thread(services.library.list)).models
-    facts = await asyncio.to_thread(_facts.of, models)
-    entries = [model_body(model, facts[model.digest]) for model in models if model.digest in facts]
-    wanted = request.query_params.getlist("lifecycle") or request.query_params.getlist("lifecycle[]")
-    return json_response(page(entries if not wanted or _ACTIVE in wanted else [], request.query_params))
-
-
-async def model_response(request: Request, name: str, services: Services) -> Response | None:
-    """Return one model, ``None`` if the caller does not say that it speaks this dialect."""
-    if ANTHROPIC_VERSION not in request.headers:
-        return None
-    model = services.model(name)
-    return json_response(await asyncio.to_thread(lambda: model_body(model, facts_of(model))))
+    def all(self, entries: Sequence[Entry], request: Request) -> dict[str, Any]:
+        """Return the page of the list that a request asks for."""
+        query = request.query_params
+        wanted = query.getlist("lifecycle") or query.getlist("lifecycle[]")
+        return page([self.one(entry) for entry in entries if not wanted or _ACTIVE in wanted], query)
 
 
 def page(entries: Sequence[Mapping[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
@@ -73,21 +56,6 @@ def page(entries: Sequence[Mapping[str, Any]], query: Mapping[str, str]) -> dict
         "has_more": more,
         "first_id": shown[0] if shown else None,
         "last_id": shown[-1] if shown else None,
-    }
-
-
-def model_body(model: Model, facts: Facts) -> dict[str, Any]:
-    """Return what the dialect says of a model (``ModelInfo`` of its package)."""
-    context = facts.context_length or None
-    return {
-        "type": "model",
-        "id": str(model.name),
-        "display_name": str(model.name),
-        "created_at": model.modified_at,
-        "lifecycle": _ACTIVE,
-        "max_input_tokens": context,
-        "max_tokens": context,
-        "capabilities": _capabilities(facts.capabilities),
     }
 
 
@@ -117,7 +85,3 @@ def _place(ids: Sequence[str], wanted: str, field: str) -> int:
     if wanted not in ids:
         raise BadRequestError(f'{field} "{wanted[:100]}" is none of the models')
     return ids.index(wanted)
-
-
-def _nothing() -> Response:
-    raise HTTPException(404)
