@@ -4,6 +4,7 @@ What is kept of a prompt are digests, of a few prompts of each conversation, sin
 in between. The reasons are those of Anthropic's cache diagnostics, and ``thinking_dropped``.
 """
 
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -13,6 +14,7 @@ import orjson
 from puna.inference.requests import Conversation, Message
 from puna.models.model import Model
 
+_log = logging.getLogger(__name__)
 _PER_CONVERSATION = 4
 _MOST_PROMPTS = 1024
 _MOST_BYTES = 8 << 20
@@ -111,8 +113,18 @@ class Comparison:
         self.earlier = earlier
         self._prefixes, self._key, self._prompt = prefixes, key, prompt
 
-    def reread(self, prompt_tokens: int, cached_tokens: int) -> Reread | None:
-        """Return what was read again, by the engine's counts; ``None`` if that is nothing, or nobody's change."""
+    def begin(self, answer: str, prompt_tokens: int, cached_tokens: int) -> Reread | None:
+        """Remember the prompt for the answer of the id ``answer``; return what was read again, by the engine's counts.
+
+        ``None`` if that is nothing, or nobody's change.
+        """
+        self._prefixes.keep(self._key, answer, replace(self._prompt, tokens=prompt_tokens))
+        reread = self._reread(prompt_tokens, cached_tokens)
+        if reread:
+            _log.info("%d tokens of a conversation are read again: %s (%s)", reread.tokens, reread.reason, answer)
+        return reread
+
+    def _reread(self, prompt_tokens: int, cached_tokens: int) -> Reread | None:
         if self.earlier is None:
             return None
         missed = min(self.earlier.tokens, prompt_tokens) - cached_tokens
@@ -120,10 +132,6 @@ class Comparison:
         if not reason and any(self.earlier.thoughts) and missed > _END_OF_PROMPT:
             reason = "thinking_dropped"  # by the template, which forgets those of earlier turns
         return Reread(reason, missed) if reason and missed > 0 else None
-
-    def keep(self, answer: str, prompt_tokens: int) -> None:
-        """Remember the prompt, and that ``answer`` is the id of what it is answered with."""
-        self._prefixes.keep(self._key, answer, replace(self._prompt, tokens=prompt_tokens))
 
 
 def _nearest(known: tuple[Fingerprint, ...], prompt: Fingerprint) -> Fingerprint | None:

@@ -98,8 +98,7 @@ class AnthropicEncoder:
 
     def _compare(self, prompt_tokens: int, cached_tokens: int) -> None:
         if prompt_tokens:
-            self._reread = self._comparison.reread(prompt_tokens, cached_tokens)
-            self._comparison.keep(self.id, prompt_tokens)
+            self._reread = self._comparison.begin(self.id, prompt_tokens, cached_tokens)
 
     def _text(self, text: str) -> bytes:
         if self._open != _TEXT:
