@@ -28,9 +28,9 @@ from puna.api.http.direct import Direct
 from puna.api.http.faults import Faults
 from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
+from puna.api.model_shapes import SHAPES
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
-from puna.api.openai.models import SHAPES
 from puna.api.openai.routes import openai_router
 from puna.api.puna import queue, sessions
 from puna.api.seal import Seal

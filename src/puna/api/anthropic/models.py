@@ -5,7 +5,7 @@ from typing import Any
 
 from starlette.requests import Request
 
-from puna.api.openai.models import Entry
+from puna.api.model_shapes import Entry
 from puna.errors import BadRequestError
 
 _PAGE, _LARGEST_PAGE = 20, 1000
