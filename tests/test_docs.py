@@ -16,7 +16,8 @@ from puna.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
-LINKED = (*READMES, "docs/api.md", "docs/architecture.md", "docs/benchmarks.md", "CHANGELOG.md", "THIRD_PARTY.md")
+DIALECTS = ("docs/api.md", "docs/anthropic.md")
+LINKED = (*READMES, *DIALECTS, "docs/architecture.md", "docs/benchmarks.md", "CHANGELOG.md", "THIRD_PARTY.md")
 
 
 def read(name: str) -> str:
@@ -46,9 +47,12 @@ def settings_of(readme: str) -> list[tuple[str, str]]:
 
 
 def api_sections() -> dict[str, str]:
-    """Return the parts of the API's description by heading; what is under deeper headings belongs to them."""
-    parts = re.split(r"^## (.*)$", shown("docs/api.md"), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+    """Return the parts of the dialects' descriptions by heading; what is under deeper headings belongs to them."""
+    sections: dict[str, str] = {}
+    for name in DIALECTS:
+        parts = re.split(r"^## (.*)$", shown(name), flags=re.MULTILINE)
+        sections |= zip(parts[1::2], parts[2::2], strict=True)
+    return sections
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +85,7 @@ def test_readmes_open_with_the_two_commands() -> None:
 
 
 def test_every_route_is_described(openapi: dict[str, Any]) -> None:
-    text = shown("docs/api.md")
+    text = "".join(map(shown, DIALECTS))
     own = {route.path for route in create_app(Settings.from_env({})).routes if hasattr(route, "path")}
     assert sorted(path for path in own | set(openapi["paths"]) if f"{path}`" not in text) == []
 
