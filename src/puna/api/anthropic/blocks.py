@@ -29,11 +29,11 @@ def _unbilled(text: str) -> str:
 
 def urls_of(messages: Iterable[MessageBody]) -> Iterator[str]:
     """Yield the URLs of the pictures in messages."""
-    waiting: list[Any] = [message.content for message in messages]
+    waiting: list[Any] = [message.content for message in messages][::-1]
     while waiting:
-        value = waiting.pop(0)
+        value = waiting.pop()
         if isinstance(value, list):
-            waiting = value + waiting
+            waiting += value[::-1]
         elif isinstance(value, dict):
             source = value.get("source")
             if value.get("type") == "image" and isinstance(source, dict) and source.get("type") == "url":
@@ -41,7 +41,7 @@ def urls_of(messages: Iterable[MessageBody]) -> Iterator[str]:
                 if isinstance(url, str) and not url.startswith("data:"):
                     yield url
             nested = source.get("content") if isinstance(source, dict) else None
-            waiting = [value.get("content"), nested, *waiting]
+            waiting += [nested, value.get("content")]
 
 
 class Turns:

@@ -12,7 +12,7 @@ from puna.api.answering import answer
 from puna.api.anthropic.blocks import urls_of
 from puna.api.anthropic.encoder import DIALECT, AnthropicEncoder
 from puna.api.anthropic.schemas import CountBody, MessagesBody
-from puna.api.anthropic.translate import generation_request, options_of, without_effect
+from puna.api.anthropic.translate import Around, generation_request, options_of, without_effect
 from puna.api.extras import ignored_headers
 from puna.api.http import sse
 from puna.api.http.body import json_body, request_body
@@ -20,8 +20,10 @@ from puna.api.http.request_id import REQUEST_ID
 from puna.api.http.responses import json_response, until_gone
 from puna.api.parts import MediaReader
 from puna.api.prefixes import Fingerprint
-from puna.api.services import Services, ServicesDep, caller_of, conversation_of, keep_alive_seconds
+from puna.api.services import Services, ServicesDep, caller_of, conversation_of, keep_alive_seconds, warn_of_unknown
 from puna.errors import PunaError
+from puna.inference.capabilities import capabilities
+from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Conversation, GenerationRequest
 from puna.models.model import Model
 from puna.scheduler.lease import Caller
@@ -84,12 +86,11 @@ async def _asked(
         url: await until_gone(request, reader.at(url, "source.url")) for url in dict.fromkeys(urls_of(body.messages))
     }
     options = options_of(model, body)
-
-    def made() -> GenerationRequest:
-        return generation_request(model, body, options, services.seal, services.tool_order, media)
-
-    asked = await body.in_turns(made)
-    ignored = ignored_headers(request.url.path, body, options, without_effect(model, body))
+    warn_of_unknown(options, request.url.path)
+    can_think = "thinking" in await beside_the_loop(lambda: capabilities(model))
+    around = Around(services.seal, services.tool_order, media, can_think)
+    asked = await body.in_turns(lambda: generation_request(model, body, options, around))
+    ignored = ignored_headers(request.url.path, body, options, without_effect(body, can_think=can_think))
     return asked, {"request-id": f"req_{request.scope[REQUEST_ID]}"} | ignored
 
 

@@ -1,6 +1,7 @@
 """From Anthropic's bodies to requests."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from puna.api.anthropic.blocks import Turns, system_text
@@ -9,7 +10,6 @@ from puna.api.messages import functions
 from puna.api.seal import Seal
 from puna.api.tool_order import ToolOrder
 from puna.errors import BadRequestError
-from puna.inference.capabilities import capabilities
 from puna.inference.effort import think_of
 from puna.inference.options import Options
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think, ToolChoice
@@ -43,10 +43,18 @@ def options_of(model: Model, body: CountBody) -> Options:
     return body.merged(model, own)
 
 
-def generation_request(
-    model: Model, body: CountBody, options: Options, seal: Seal, order: ToolOrder, media: Mapping[str, bytes]
-) -> GenerationRequest:
-    """Return what a body asks; ``media`` has what was fetched for the URLs in it.
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What a request is translated with: ``media`` has what was fetched for the URLs in it."""
+
+    seal: Seal
+    order: ToolOrder
+    media: Mapping[str, bytes]
+    can_think: bool
+
+
+def generation_request(model: Model, body: CountBody, options: Options, around: Around) -> GenerationRequest:
+    """Return what a body asks.
 
     Raises ``BadRequestError`` for what cannot be obeyed, and would be missed.
     """
@@ -54,18 +62,18 @@ def generation_request(
         raise BadRequestError("messages is required")
     if getattr(body, "thread", None) is not None:
         raise BadRequestError("thread is not supported: send the whole conversation")
-    messages = _messages(model, body, seal, media)
+    messages = _messages(model, body, around)
     tools = functions([_function(tool) for tool in body.tools if _is_offered(tool)])
     return GenerationRequest(
         model=model,
         name=body.model,
         input=Conversation(
             messages=messages,
-            tools=order.steady(tools),
+            tools=around.order.steady(tools),
             tool_choice=_tool_choice(body.tool_choice, [tool["function"]["name"] for tool in tools]),
         ),
         options=options,
-        think=_think(model, body, continues=messages[-1].role == "assistant"),
+        think=_think(body, continues=messages[-1].role == "assistant", can_think=around.can_think),
         format=_format(body),
         truncate=options.truncate,
         shift=options.shift,
@@ -75,21 +83,21 @@ def generation_request(
     )
 
 
-def without_effect(model: Model, body: CountBody) -> Iterator[str]:
+def without_effect(body: CountBody, *, can_think: bool) -> Iterator[str]:
     """Yield the names of what a body asks that has no effect."""
     yield from (name for name in _WITHOUT_EFFECT if getattr(body, name, None))
     yield from (f"tools.{_name(tool)}" for tool in body.tools if not _is_offered(tool))
     if any(tool.get("defer_loading") is True for tool in body.tools):
         yield "tools.defer_loading"
-    if not _can_think(model):
+    if not can_think:
         if body.thinking and body.thinking.type in ("enabled", "adaptive"):
             yield "thinking"
         if body.output_config and body.output_config.effort:
             yield "output_config.effort"
 
 
-def _messages(model: Model, body: CountBody, seal: Seal, media: Mapping[str, bytes]) -> tuple[Message, ...]:
-    turns = Turns(seal, media)
+def _messages(model: Model, body: CountBody, around: Around) -> tuple[Message, ...]:
+    turns = Turns(around.seal, around.media)
     last_user = max((index for index, one in enumerate(body.messages) if one.role == "user"), default=-1)
     for index, message in enumerate(body.messages):
         turns.add(message, f"messages.{index}", last=index > last_user)
@@ -130,20 +138,16 @@ def _tool_choice(choice: ToolChoiceBody | None, names: list[str]) -> ToolChoice:
     return ToolChoice(_CHOICES[choice.type], named, parallel=not choice.disable_parallel_tool_use)
 
 
-def _can_think(model: Model) -> bool:
-    return "thinking" in capabilities(model)
-
-
-def _think(model: Model, body: CountBody, *, continues: bool) -> Think:
+def _think(body: CountBody, *, continues: bool, can_think: bool) -> Think:
     """Return whether to think, and how hard; an answer that ``continues`` another has its thoughts behind it."""
     kind = body.thinking.type if body.thinking else ""
     if kind and kind not in _THINKING:
         raise BadRequestError(f'thinking.type must be one of {", ".join(_THINKING)}, not "{kind[:40]}"')
     effort = body.output_config.effort if body.output_config else None
-    level = think_of(effort, "output_config.effort", can_think=_can_think(model))
+    level = think_of(effort, "output_config.effort", can_think=can_think)
     if kind in ("disabled", "between_tools") or (continues and kind != "enabled"):
         return False
-    if not _can_think(model):
+    if not can_think:
         return None
     return level or True if kind else level
 
