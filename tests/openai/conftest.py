@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+from tests.e2e.prompting import GO_TEMPLATE, make
 from tests.server import Server
 
 from openai import OpenAI
@@ -15,3 +16,9 @@ def client(shared_server: Server) -> Iterator[OpenAI]:
         base_url=f"{shared_server.url}/v1", api_key="unused", max_retries=0, _strict_response_validation=True
     ) as made:
         yield made
+
+
+@pytest.fixture(scope="session")
+def go_model(shared_server: Server) -> str:
+    """The built-in model with its format as a Go TEMPLATE, which Puna renders and whose answers it parses."""
+    return make(shared_server, "openai-go", template=GO_TEMPLATE)

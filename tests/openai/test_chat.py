@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from tests.e2e.prompting import WEATHER
 from tests.openai.asking import SKY, chat, pieces, refused, said, stream, user
 from tests.server import Server, wait_for
 
@@ -390,23 +391,73 @@ def test_what_has_no_effect_is_named(server: Server) -> None:
     assert "puna-ignored" not in server.post("/v1/chat/completions", plain).headers
 
 
-def test_keep_alive_and_cache_key(client: OpenAI, server: Server) -> None:
-    chat(client, prompt_cache_key="mine", extra_body={"keep_alive": 0, "num_ctx": 512})
+def test_keep_alive(client: OpenAI, server: Server) -> None:
+    chat(client, extra_body={"keep_alive": 0, "num_ctx": 512})
     wait_for(lambda: 512 not in [entry["context_length"] for entry in server.loaded().values()])
 
 
-def test_priority(client: OpenAI) -> None:
-    chat(client, extra_body={"priority": "batch"})
+def queued(client: OpenAI, server: Server, **fields: Any) -> dict[str, Any]:
+    """Return what the queue says of a chat that has begun, and go away."""
+    extra = {"ignore_eos": True, "shift": True, **fields.pop("extra_body", {})}
+    asked: dict[str, Any] = {"model": "cria", "messages": user(SKY), "extra_body": extra, **fields}
+    with client.chat.completions.create(**asked, stream=True) as chunks:
+        request_id = next(iter(chunks)).id.removeprefix("chatcmpl-")
+        entries = {entry["id"]: entry for entry in server.get("/api/queue").json()["requests"]}
+    wait_for(lambda: f"id={request_id} model=cria:latest dialect=openai outcome=gone" in server.log(), 20)
+    entry: dict[str, Any] = entries[request_id]
+    return entry
+
+
+def test_cache_key_names_a_conversation(client: OpenAI, server: Server) -> None:
+    plain, mine, yours = (queued(client, server, **fields) for fields in ({}, {"prompt_cache_key": "a"}, {"user": "a"}))
+    assert mine["client"].startswith(plain["client"] + " ")
+    assert yours["client"] == plain["client"]
+
+
+@pytest.mark.parametrize("fields", [{"service_tier": "flex"}, {"extra_body": {"priority": "batch"}}])
+def test_priority(client: OpenAI, server: Server, fields: dict[str, Any]) -> None:
+    assert queued(client, server, **fields)["priority"] == "batch"
+    assert queued(client, server, service_tier="auto")["priority"] == "interactive"
+
+
+def test_priority_that_there_is_not(client: OpenAI) -> None:
     with refused(None, "invalid priority"):
         chat(client, extra_body={"priority": "first"})
 
 
 def test_client_that_goes_away_ends_its_answer(client: OpenAI, server: Server) -> None:
-    endless = {"max_tokens": None, "extra_body": {"ignore_eos": True, "shift": True, "keep_alive": "10m"}}
-    asked: dict[str, Any] = {"model": "cria", "messages": user(SKY)} | endless
-    with client.chat.completions.create(**asked, stream=True) as chunks:
-        request_id = next(iter(chunks)).id.removeprefix("chatcmpl-")
-    wait_for(lambda: f"id={request_id} model=cria:latest dialect=openai outcome=gone" in server.log(), 20)
+    assert queued(client, server)["state"] == "running"
+
+
+def test_thoughts_have_logprobs_too(client: OpenAI) -> None:
+    chunks = stream(client, "What is 3 + 4?", reasoning_effort="high", logprobs=True, max_tokens=60)
+    known = [part.token for chunk in chunks if (told := chunk.choices[0].logprobs) for part in told.content or []]
+    assert len(known) > 10
+
+
+def test_calls_have_logprobs_where_they_are_read_here(client: OpenAI, go_model: str) -> None:
+    asked: dict[str, Any] = {"tools": [WEATHER], "logprobs": True, "max_tokens": 60}
+    choice = chat(client, "What is the weather in Lhasa?", model=go_model, **asked).choices[0]
+    assert choice.message.tool_calls
+    assert choice.logprobs
+    assert choice.logprobs.content
+    with refused("logprobs"):
+        chat(client, "What is the weather in Lhasa?", **asked)
+
+
+def test_values_for_a_template_that_is_rendered_here(server: Server, go_model: str) -> None:
+    body = {"model": go_model, "messages": user(SKY), "max_tokens": 1}
+    kwargs = {"chat_template_kwargs": {"enable_thinking": False, "mood": "good"}}
+    assert server.post("/v1/chat/completions", body | kwargs).headers["puna-ignored"] == "chat_template_kwargs.mood"
+    assert "puna-ignored" not in server.post("/v1/chat/completions", body | kwargs | {"model": "cria"}).headers
+
+
+def test_thoughts_before_a_format(client: OpenAI) -> None:
+    inner = {"name": "number", "schema": SCHEMA, "strict": True}
+    asked: dict[str, Any] = {"response_format": {"type": "json_schema", "json_schema": inner}, "max_tokens": 300}
+    message: Any = chat(client, "What is 3 + 1?", reasoning_effort="high", **asked).choices[0].message
+    assert message.reasoning
+    assert json.loads(message.content)["n"] in (3, 4, 5)
 
 
 async def test_async_client(server: Server) -> None:

@@ -34,7 +34,6 @@ class Extras(Body):
     keep_alive: float | str | None = None
     priority: str = ""
     chat_template_kwargs: dict[str, Any] = Field(default_factory=dict)
-    thinking_budget: int | None = None
     reasoning_budget_tokens: int | None = None
     thinking_token_budget: int | None = None
 
@@ -45,12 +44,9 @@ class Extras(Body):
 
     @property
     def budget(self) -> int | None:
-        """Return how many tokens the thoughts may have; less than 0 is no limit."""
-        for name in ("thinking_budget", "reasoning_budget_tokens", "thinking_token_budget"):
-            value = getattr(self, name)
-            if value is not None:
-                return value if value >= 0 else None
-        return None
+        """Return how many tokens the thoughts may have, by the names that others have for the option."""
+        asked = self.reasoning_budget_tokens
+        return self.thinking_token_budget if asked is None else asked
 
     def merged(self, model: Model, own: Mapping[str, Any] | None = None) -> Options:
         """Return the options of the request; later ones win: the model's, the body's, ``own``, those in ``options``.
@@ -58,7 +54,8 @@ class Extras(Body):
         Unlike under ``/api`` a prompt that does not fit is an error, unless ``truncate`` or ``shift`` say otherwise.
         """
         given = {name: getattr(self, name, None) for name in OPTION_NAMES}
-        return Options.merge(_DEFAULTS, model.parameters, given, own or {}, self.options)
+        budget = {"thinking_budget": self.budget}
+        return Options.merge(_DEFAULTS, model.parameters, given, budget, own or {}, self.options)
 
 
 def ignored_headers(path: str, body: Extras, options: Options, names: Iterable[str]) -> dict[str, str]:

@@ -44,6 +44,11 @@ async def chat_request(model: Model, body: ChatBody, options: Options, media: Me
     if model.system and messages[0].role != "system":
         messages = (Message(role="system", content=model.system), *messages)
     tools, choice = _tools(body)
+    if tools and body.logprobs and await beside_the_loop(lambda: _rendered_by_engine(model)):
+        raise BadRequestError(
+            "logprobs cannot be used with tools on this model: the engine renders its template, and tells none then",
+            param="logprobs",
+        )
     return GenerationRequest(
         model=model,
         name=body.model,
@@ -55,7 +60,6 @@ async def chat_request(model: Model, body: ChatBody, options: Options, media: Me
         shift=options.shift,
         logprobs=body.logprobs,
         top_logprobs=body.top_logprobs or 0,
-        thinking_budget=body.budget,
         choices=body.n,
         template_values=body.chat_template_kwargs,
     )
@@ -161,9 +165,13 @@ async def without_effect(model: Model, body: GenerationBody) -> list[str]:
         names.append("stream_options.include_obfuscation")
     if isinstance(body, ChatBody):
         names += _of_chat(body)
-    if body.chat_template_kwargs and (await beside_the_loop(lambda: voice_of(model))).renders_here:
+    if body.chat_template_kwargs and not await beside_the_loop(lambda: _rendered_by_engine(model)):
         names += [f"chat_template_kwargs.{name}" for name in body.chat_template_kwargs if name != "enable_thinking"]
     return names
+
+
+def _rendered_by_engine(model: Model) -> bool:
+    return bool(model.gguf.chat_template) and not voice_of(model).renders_here
 
 
 def _of_chat(body: ChatBody) -> Iterator[str]:
