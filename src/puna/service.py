@@ -20,6 +20,7 @@ from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
 from puna.scheduler.options import RunnerOptions
 from puna.telemetry.log import log_record
+from puna.telemetry.metrics import count_record
 from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
 
 
@@ -64,7 +65,7 @@ class LocalService:
     """The service of this process. ``subscribers`` are told of each request that is over."""
 
     scheduler: Lender
-    subscribers: Sequence[Subscriber] = (log_record,)
+    subscribers: Sequence[Subscriber] = (log_record, count_record)
 
     def generate(
         self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
