@@ -161,6 +161,17 @@ def test_thoughts_are_told_and_signed(server: Server, asking: Ask) -> None:
 
 
 @both
+def test_budget_of_thoughts_is_kept(server: Server, asking: Ask) -> None:
+    question = "What is the weather in Lhasa?"
+    free = asking(server, said(question, tools=[WEATHER], thinking=THINK))
+    bound = asking(server, said(question, tools=[WEATHER], thinking={"type": "enabled", "budget_tokens": 3}))
+    tokens = [one["usage"]["output_tokens_details"]["thinking_tokens"] for one in (free, bound)]
+    assert tokens[0] > 8
+    assert tokens[1] <= 5
+    assert bound["content"][-1]["type"] in ("text", "tool_use"), "it answers all the same"
+
+
+@both
 def test_thoughts_that_are_omitted_come_back(server: Server, asking: Ask) -> None:
     shown = asking(server, said("What is 2+2?", thinking=THINK))["content"]
     hidden = asking(server, said("What is 2+2?", thinking=THINK | {"display": "omitted"}))["content"]

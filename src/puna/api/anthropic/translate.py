@@ -155,7 +155,7 @@ def _think(body: CountBody, *, continues: bool, can_think: bool) -> Think:
 def _budget(body: CountBody) -> int | None:
     thinking = body.thinking
     if thinking is None or thinking.type != "enabled":
-        return body.budget
+        return None  # an option may have one
     if thinking.budget_tokens is None or thinking.budget_tokens < 1:
         raise BadRequestError("thinking.budget_tokens must be at least 1 where thinking is enabled")
     return thinking.budget_tokens
