@@ -12,7 +12,9 @@ from puna.inference.choices import one_of, several
 from puna.inference.embed import Embedded, EmbedRequest, embed
 from puna.inference.events import Event, Finished, Reading, Started
 from puna.inference.generate import Rendered, count, generate, load, render
+from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
+from puna.inference.vocabulary import detokenize
 from puna.models.model import Model
 from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
@@ -40,6 +42,12 @@ class Service(Protocol):
 
     async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
         """Return the vectors of texts."""
+        ...
+
+    async def detokenize(
+        self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
+    ) -> str:
+        """Return the text of tokens."""
         ...
 
     async def load(self, model: Model, options: RunnerOptions, caller: Caller, keep_alive: float | None) -> Started:
@@ -94,6 +102,12 @@ class LocalService:
             return result
         finally:
             record.end(GONE)
+
+    async def detokenize(
+        self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
+    ) -> str:
+        """See ``Service``."""
+        return await detokenize(self.scheduler, model, options, tokens, keep_alive, caller)
 
     async def load(self, model: Model, options: RunnerOptions, caller: Caller, keep_alive: float | None) -> Started:
         """See ``Service``."""

@@ -28,6 +28,7 @@ from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
+from puna.api.openai.routes import openai_router
 from puna.api.puna import queue, sessions
 from puna.api.services import Services
 from puna.engine.load_check import check_load
@@ -57,6 +58,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
     for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions):
         app.include_router(part.router)
+    app.include_router(openai_router())
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.

@@ -47,7 +47,8 @@ def _ollama(fault: Fault, _request_id: str) -> Mapping[str, Any]:
 
 def _openai(fault: Fault, _request_id: str) -> Mapping[str, Any]:
     kind = _OPENAI_TYPES.get(fault.status, _OTHER_TYPE)
-    return {"error": {"message": fault.known_as or fault.message, "type": kind, "param": None, "code": fault.code}}
+    message = fault.known_as or fault.message
+    return {"error": {"message": message, "type": kind, "param": fault.param, "code": fault.code}}
 
 
 def _anthropic(fault: Fault, request_id: str) -> Mapping[str, Any]:
@@ -70,6 +71,9 @@ _PREFIXES = (
     ("/chat/completions", OPENAI),
     ("/completions", OPENAI),
     ("/embeddings", OPENAI),
+    ("/models", OPENAI),
+    ("/audio", OPENAI),
+    ("/moderations", OPENAI),
     ("/responses", OPENAI),
 )
 """The first that a path lies under decides. Some clients leave ``/v1`` out."""

@@ -48,7 +48,7 @@ class _Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedRequest:
-    """Texts to make vectors of, all sent to the engine at once so that it evaluates them in batches.
+    """Texts, or tokens, to make vectors of, all sent to the engine at once so that it evaluates them in batches.
 
     A text longer than the context is cut, or an error (``ContextExceededError``) when ``truncate`` (by default the
     option of this name) is false. With ``dimensions`` only the first so many are kept. With ``normalize`` every row has
@@ -56,7 +56,7 @@ class EmbedRequest:
     """
 
     model: Model
-    texts: tuple[str, ...]
+    texts: tuple[str | tuple[int, ...], ...]
     options: Options
     truncate: bool | None = None
     dimensions: int = 0
@@ -128,13 +128,15 @@ def _batch_for(tokens: int) -> int:
 
 
 async def _inputs(
-    client: Engine, model: Model, texts: Sequence[str], limit: int, step: int, *, truncate: bool
+    client: Engine, model: Model, texts: Sequence[str | tuple[int, ...]], limit: int, step: int, *, truncate: bool
 ) -> _Inputs:
     """Return ``texts`` cut to ``limit`` tokens; those that a ``step`` of the engine holds for sure are not counted."""
     inputs: list[str | list[int]] = []
     longest = dropped = 0
     for text in texts:
-        if text and len(text.encode()) + _SPECIAL_TOKENS <= min(limit, step):  # no token is shorter than a byte
+        if (
+            isinstance(text, str) and text and len(text.encode()) + _SPECIAL_TOKENS <= min(limit, step)
+        ):  # no token is shorter than a byte
             inputs.append(text)
             continue
         tokens, cut = await _fitted(client, model, text, limit, truncate=truncate)
@@ -143,9 +145,11 @@ async def _inputs(
     return _Inputs(inputs, longest, dropped)
 
 
-async def _fitted(client: Engine, model: Model, text: str, limit: int, *, truncate: bool) -> tuple[list[int], int]:
+async def _fitted(
+    client: Engine, model: Model, text: str | tuple[int, ...], limit: int, *, truncate: bool
+) -> tuple[list[int], int]:
     """Return at most ``limit`` tokens of a text, and how many were cut."""
-    tokens = await client.tokenize(text) or _nothing(model)
+    tokens = (await client.tokenize(text) if isinstance(text, str) else list(text)) or _nothing(model)
     if len(tokens) <= limit:
         return tokens, 0
     if not truncate:

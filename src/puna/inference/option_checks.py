@@ -36,7 +36,7 @@ class InvalidOptionError(BadRequestError):
     """An option has a value of the wrong type or range."""
 
     def __init__(self, name: str, requirement: str) -> None:
-        super().__init__(f'option "{name}" must be {requirement}')
+        super().__init__(f'option "{name}" must be {requirement}', param=name)
 
 
 def integer(low: int = INT32[0], high: int = INT32[1]) -> Check:
