@@ -29,7 +29,7 @@ from puna.api.http.responses import json_response
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.openai.routes import openai_router
-from puna.api.puna import queue, sessions
+from puna.api.puna import health, queue, rerank, sessions, systemone, tokens
 from puna.api.services import Services
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -56,7 +56,20 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions):
+    for part in (
+        generation,
+        embedding,
+        models,
+        create,
+        transfer_routes,
+        account,
+        queue,
+        sessions,
+        systemone,
+        rerank,
+        tokens,
+        health,
+    ):
         app.include_router(part.router)
     app.include_router(openai_router())
     app.add_exception_handler(HTTPException, _refused)

@@ -104,9 +104,7 @@ async def _weighed(
     return await _shares(lease.client, prepared.body, labels)
 
 
-async def _shares(
-    client: Engine, prepared: Mapping[str, Any], labels: Labels
-) -> tuple[list[float], tuple[int, int]]:
+async def _shares(client: Engine, prepared: Mapping[str, Any], labels: Labels) -> tuple[list[float], tuple[int, int]]:
     tokens = [token for found in labels.tokens for token in found]
     body = {name: value for name, value in prepared.items() if name != "grammar"} | {
         "stream": False,

@@ -45,7 +45,9 @@ class _Reader:
 
     async def beginnings(self, word: str) -> tuple[int, ...]:
         """Return the first tokens of a word as it may be written."""
-        found = [await self._tokens(form) for form in dict.fromkeys((word, f" {word}", word.capitalize(), word.lower()))]
+        found = [
+            await self._tokens(form) for form in dict.fromkeys((word, f" {word}", word.capitalize(), word.lower()))
+        ]
         return tuple(dict.fromkeys(tokens[0] for tokens in found if tokens))
 
     async def whole(self, code: str) -> tuple[int, ...]:
