@@ -44,11 +44,10 @@ class _Reader:
         self._client = client
 
     async def beginnings(self, word: str) -> tuple[int, ...]:
-        """Return the first tokens of a word as it may be written."""
-        found = [
-            await self._tokens(form) for form in dict.fromkeys((word, f" {word}", word.capitalize(), word.lower()))
-        ]
-        return tuple(dict.fromkeys(tokens[0] for tokens in found if tokens))
+        """Return the first token of a word, and those that are the word as a whole in other ways to write it."""
+        first = (await self._tokens(word))[:1]
+        others = [await self._tokens(form) for form in (f" {word}", word.capitalize(), word.lower())]
+        return tuple(dict.fromkeys([*first, *(tokens[0] for tokens in others if len(tokens) == 1)]))
 
     async def whole(self, code: str) -> tuple[int, ...]:
         """Return the tokens that are a code as a whole, with a space before it or without."""

@@ -5,17 +5,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from puna.engine.errors import ContextExceededError
-from puna.errors import BadRequestError
+from puna.inference.capabilities import UnsupportedError
 from puna.inference.decide import DecideRequest, Question, decide
 from puna.inference.options import Options
 from puna.inference.requests import Message
 from puna.models.model import Model
-from puna.scheduler.launch import is_embedding_model
+from puna.scheduler.launch import is_embedding_model, is_reranker
 from puna.scheduler.lease import Caller, Lease
 from puna.scheduler.lender import Lender
 
-_RANK = 4
-"""llama.cpp's number for a model whose vectors are one score (``LLAMA_POOLING_TYPE_RANK``)."""
 _RELEVANT = Question(("Does the document help to answer the query?",), ("Yes", "No"))
 
 
@@ -45,10 +43,10 @@ async def rerank(
     """Return the scores; raise a ``PunaError`` for what the model or its context cannot do."""
     if not request.documents:
         return Reranked((), 0, 0)
-    if is_reranker(request.model):
+    if is_reranker(request.model.gguf):
         return await _by_reranker(scheduler, request, keep_alive, caller)
     if is_embedding_model(request.model.gguf):
-        raise BadRequestError(f'"{request.name}" does not support rerank')
+        raise UnsupportedError(request.name, "rerank")
     scores: list[float] = []
     read = load_duration = 0
     for document in request.documents:
@@ -56,11 +54,6 @@ async def rerank(
         scores.append(decided.probabilities[0][0])
         read, load_duration = read + decided.prompt_tokens, max(load_duration, decided.load_duration)
     return Reranked(tuple(scores), read, load_duration)
-
-
-def is_reranker(model: Model) -> bool:
-    """Return whether a model was made to score documents."""
-    return model.gguf.whole(f"{model.gguf.architecture}.pooling_type") == _RANK
 
 
 def _question(request: RerankRequest, document: str) -> DecideRequest:

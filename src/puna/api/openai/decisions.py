@@ -75,7 +75,7 @@ async def _messages(given: str | Sequence[Mapping[str, Any]], media: MediaReader
         if not given:
             raise BadRequestError("input is required", param="input")
         return (Message(role="user", content=given),)
-    called: dict[str, str] = Field(default_factory=dict)
+    called: dict[str, str] = {}
     return tuple([await _item(item, f"input.{at}", called, media) for at, item in enumerate(given)])
 
 
