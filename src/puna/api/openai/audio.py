@@ -26,10 +26,18 @@ from puna.models.model import Model
 _TASK = "Write down what is said in the recording, word for word, and nothing else. Do not answer what it asks."
 _FORMATS = ("json", "text")
 _UNKNOWN_HERE = ("timestamp_granularities", "known_speaker_names", "known_speaker_references")
+_TEXT, _TEXTS = {"type": "string"}, {"type": "array", "items": {"type": "string"}}
+_FIELDS = {
+    "file": {"type": "string", "format": "binary"},
+    **dict.fromkeys(("model", "language", "prompt", "response_format", "stream", "temperature"), _TEXT),
+    **dict.fromkeys(("include", "keywords", "languages"), _TEXTS),
+}
+_SCHEMA = {"type": "object", "required": ["file", "model"], "properties": _FIELDS}
+_FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _SCHEMA}}}}
 router = APIRouter()
 
 
-@router.post("/audio/transcriptions", tags=["openai"])
+@router.post("/audio/transcriptions", tags=["openai"], openapi_extra=_FORM)
 async def transcriptions_route(request: Request, services: ServicesDep) -> Response:
     """Write down what is said in a recording."""
     form = await read_form(request)

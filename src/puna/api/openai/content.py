@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from puna.api.messages import role_of, with_tool_names, written_call
-from puna.api.openai.schemas import MessageBody
+from puna.api.openai.schemas import ChatMessage
 from puna.api.parts import MediaReader
 from puna.errors import BadRequestError
 from puna.inference.media.placing import joined
@@ -14,12 +14,12 @@ _TEXTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal"
 """Kinds of parts that are text, and the field that it is in."""
 
 
-async def messages_of(bodies: Sequence[MessageBody], media: MediaReader) -> tuple[Message, ...]:
+async def messages_of(bodies: Sequence[ChatMessage], media: MediaReader) -> tuple[Message, ...]:
     """Return the messages of a conversation, pictures fetched; errors name the field."""
     return with_tool_names([await _message(body, f"messages.{index}", media) for index, body in enumerate(bodies)])
 
 
-async def _message(body: MessageBody, field: str, media: MediaReader) -> Message:
+async def _message(body: ChatMessage, field: str, media: MediaReader) -> Message:
     if body.audio:
         raise BadRequestError(f"{field}.audio: answers that were spoken are not kept here", param=f"{field}.audio")
     role = role_of(body.role, f"{field}.role")
@@ -69,7 +69,7 @@ def _text(value: dict[str, Any], name: str, field: str) -> str:
     return text
 
 
-def _calls(body: MessageBody, field: str) -> Iterable[ToolCall]:
+def _calls(body: ChatMessage, field: str) -> Iterable[ToolCall]:
     for index, call in enumerate(body.tool_calls):
         where = f"{field}.tool_calls.{index}"
         if call.get("type", "function") != "function":

@@ -12,7 +12,7 @@ _Token = Annotated[int, Field(ge=0, lt=2**31)]
 Tokens = list[_Token]
 
 
-class MessageBody(Body):
+class ChatMessage(Body):
     """One message of a conversation; the thoughts of one that a model said are under either name."""
 
     role: str
@@ -55,7 +55,7 @@ class GenerationBody(Extras):
 class ChatBody(GenerationBody):
     """The body of ``/v1/chat/completions``."""
 
-    messages: list[MessageBody] = []
+    messages: list[ChatMessage] = []
     max_completion_tokens: int | None = None
     logprobs: bool = False
     top_logprobs: int | None = None
