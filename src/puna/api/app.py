@@ -32,7 +32,7 @@ from puna.api.model_shapes import SHAPES
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.openai.routes import openai_router
-from puna.api.puna import metrics, queue, sessions
+from puna.api.puna import health, metrics, queue, rerank, sessions, systemone, tokens
 from puna.api.seal import Seal
 from puna.api.services import Services
 from puna.engine.load_check import check_load
@@ -60,8 +60,8 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    parts = (generation, embedding, models, create, transfer_routes, account, queue, sessions, metrics)
-    for part in (*parts, anthropic_messages):
+    parts = (generation, embedding, models, create, transfer_routes, account, anthropic_messages)
+    for part in (*parts, queue, sessions, metrics, systemone, rerank, tokens, health):
         app.include_router(part.router)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
     app.include_router(openai_router())

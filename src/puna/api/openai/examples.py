@@ -10,6 +10,11 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     },
     ("post", "/v1/completions"): {"model": "cria", "prompt": "The sky is", "max_tokens": 16},
     ("post", "/v1/embeddings"): {"model": "cria", "input": ["Why is the sky blue?", "Why is the grass green?"]},
+    ("post", "/v1/decisions"): {
+        "model": "cria",
+        "input": "I want my money back!",
+        "questions": [{"type": "predicate", "instructions": "The customer is angry."}],
+    },
 }
 """Bodies by method and path."""
 
