@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.openai_responses.shapes import WEATHER, refusal, streamed, whole
+from tests.openai_responses.shapes import WEATHER, refusal, streamed, text_of, whole
 from tests.server import Server
 
 from puna.api.openai.responses.items import SUMMARY_HEAD, Reader
@@ -123,6 +123,7 @@ def test_what_is_no_seal_is_passed_over(seal: Seal, text: str) -> None:
     [
         ({"type": "nonsense", "content": "x"}, 'input[0]: unknown input item type: "nonsense"'),
         ({"role": "x", "content": "a"}, 'invalid role: "x"'),
+        ({"type": "compaction_trigger"}, "conversations are compacted at /v1/responses/compact"),
         ({"role": "user", "content": 5}, "input[0].content must be a string or an array"),
         ({"role": "user", "content": [{"type": "x"}]}, 'input[0].content[0]: unknown content type: "x"'),
         ({"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}, "no files are kept here"),
@@ -198,6 +199,12 @@ def test_tools_may_come_as_items(server: Server) -> None:
     question = {"role": "user", "content": "What is the weather in Paris?"}
     (item,) = whole(server, input=[added, question])["output"]
     assert json.loads(item["arguments"]) == {"city": "Paris"}
+
+
+def test_an_item_may_change_the_format(server: Server) -> None:
+    update = {"type": "configuration_update", "text": {"format": {"type": "json_object"}}}
+    response = whole(server, input=[update, {"role": "user", "content": "Anna is 30."}], max_output_tokens=200)
+    assert isinstance(json.loads(text_of(response)), dict)
 
 
 @pytest.mark.parametrize("summary", [None, "auto"])

@@ -104,6 +104,8 @@ def asked_of(
     tools.add(body.tools)
     items = list(items)
     for index, item in enumerate(items):
+        if item.get("type") == "configuration_update":
+            _update(body, item)
         added = item.get("tools") if item.get("type") in ("additional_tools", "tool_search_output") else None
         if isinstance(added, list):
             tools.add(added, f"input[{index - earlier}].tools")
@@ -137,8 +139,17 @@ def asked_of(
         ignored += [f"include.{name}" for name in body.include if name not in _INCLUDABLE]
     ignored += [f"reasoning.{name}" for name in ("context", "mode") if body.reasoning.get(name)]
     ignored += [f"tools.{kind}" for kind in dict.fromkeys(tools.others)]
-    ignored += [f"input.{kind}" for kind in dict.fromkeys(reader.passed) if kind != "additional_tools"]
+    ignored += [f"input.{kind}" for kind in dict.fromkeys(reader.passed)]
     return Asked(request, tools, ignored)
+
+
+def _update(body: PromptBody, item: Mapping[str, Any]) -> None:
+    """Let an item change how hard the model thinks, and the format of the answer."""
+    reasoning, text = item.get("reasoning"), item.get("text")
+    if isinstance(reasoning, dict):
+        body.reasoning = body.reasoning | reasoning
+    if isinstance(text, dict):
+        body.text = body.text | text
 
 
 def _think(body: PromptBody, model: Model) -> Think:
