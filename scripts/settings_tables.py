@@ -43,6 +43,7 @@ _CHINESE = {
     "PUNA_RESPONSES_AGE": "保存的响应和对话在最后一次使用之后保留多久；负数表示一直保留",
     "OLLAMA_NOHISTORY": "puna run 结束后不保留输入过的内容",
     "PUNA_HIDE_BUILTIN": "列表里不显示内置模型 cria",
+    "PUNA_TESTING": "只由 puna.testing 设置：测试通过一组专用路由规定本服务的回答，这是那些路由的钥匙",
 }
 
 

@@ -3,17 +3,23 @@
 import json
 import random
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import jsonschema
+import orjson
 import pytest
-from tests.inference.format.walk import Walk
+from tests.inference.format.walk import Walk, accepts
 
+from puna.inference.families.harmony import prompt_names
 from puna.inference.families.parsers import PARSERS
 from puna.inference.families.parsing import Asked
-from puna.inference.format.calls import Plan, calls_grammar
+from puna.inference.format import constraint
+from puna.inference.format.calls import JSON_ALONE, JSON_IN_TAGS, Plan, Thoughts, calls_grammar, read_plan
+from puna.inference.format.constraint import bind_calls
+from puna.inference.format.errors import FormatError
 from puna.inference.format.gbnf_cost import check_grammar
-from puna.inference.output.events import OutputEvent, ToolCallParsed
+from puna.inference.output.events import ContentText, OutputEvent, ThinkingText, ToolCallParsed
 
 SCALARS: list[dict[str, Any]] = [
     {"type": "string"},
@@ -101,16 +107,141 @@ def test_a_forced_call_is_a_call(name: str) -> None:
     check_grammar(grammar)
     walk = Walk(grammar)
     called: set[str] = set()
-    for seed in range(60):
+    for seed in range(30):
         called.update(valid_calls(parsed(name, walk.text(seed), FUNCTIONS), FUNCTIONS))
     assert called == set(FUNCTIONS)
 
 
 @pytest.mark.parametrize("name", BOUND)
 def test_any_schema_is_kept(name: str) -> None:
-    for seed in range(25):
+    for seed in range(12):
         functions = {f"f{seed}": schema(seed)}
         walk = Walk(calls_grammar(plan(name, functions, mode="required", parallel=False)))
-        for attempt in range(4):
+        for attempt in range(3):
             text = walk.text(attempt, 60)
             assert len(list(valid_calls(parsed(name, text, functions), functions))) == 1, text
+
+
+def one_call(name: str) -> str:
+    """Return a call of a function without arguments, as a family writes it."""
+    return Walk(calls_grammar(plan(name, {"now": NO_ARGUMENTS}, mode="required", parallel=False))).text(2)
+
+
+NO_ARGUMENTS = {"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]}
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_free_text_and_calls(name: str) -> None:
+    call = one_call(name)
+    several = calls_grammar(plan(name, {"now": NO_ARGUMENTS}))
+    one = calls_grammar(plan(name, {"now": NO_ARGUMENTS}, parallel=False))
+    none = calls_grammar(plan(name, {"now": NO_ARGUMENTS}, mode="none"))
+    for grammar in (several, one, none):
+        check_grammar(grammar)
+        assert accepts(grammar, "")
+        assert accepts(grammar, "It is < 5 o'clock. [now] {}")
+    for grammar in (several, one):
+        assert accepts(grammar, call)
+        assert accepts(grammar, f"Let me see.{call}")
+        assert not accepts(grammar, f"{call}Done."), "nothing comes after calls"
+        if name != "glimmer":  # who is addressed in it by an unknown name is no function
+            assert not accepts(grammar, f"Let me see.{call}".replace("now", "then"))
+        assert not accepts(grammar, call.replace("1", "2"))
+    assert not accepts(one, call + call)
+    assert not accepts(none, call)
+    assert not accepts(none, f"Let me see.{call}")
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_thoughts_may_speak_of_calls(name: str) -> None:
+    shape = PARSERS[name].calls
+    assert shape is not None
+    call, mention = one_call(name), f"I could write {shape.mark} here"
+    thoughts = Thoughts("</think>")
+    free = calls_grammar(plan(name, {"now": NO_ARGUMENTS}, thoughts=thoughts))
+    forced = calls_grammar(plan(name, {"now": NO_ARGUMENTS}, mode="required", thoughts=thoughts))
+    begun = calls_grammar(
+        plan(name, {"now": NO_ARGUMENTS}, mode="required", thoughts=replace(thoughts, opening="<think>"))
+    )
+    for grammar in (free, forced, begun):
+        check_grammar(grammar)
+    for grammar in (free, forced):
+        assert accepts(grammar, f"{mention}</think>{call}")
+        assert not accepts(grammar, f"{mention}</think>{call}".replace("1", "2"))
+    assert accepts(free, f"{mention}</think>Hello")
+    assert accepts(free, mention)
+    assert not accepts(forced, f"{mention}</think>Hello")
+    assert not accepts(forced, mention)
+    assert accepts(begun, call)
+    assert accepts(begun, f"<think>{mention}</think>{call}")
+
+
+def test_a_call_in_thoughts_is_bound() -> None:
+    bound = calls_grammar(plan("qwen3-thinking", {"now": NO_ARGUMENTS}, thoughts=Thoughts("</think>")))
+    said = 'Hm.<tool_call>\n{"name": "now", "arguments": {"a": 1}}\n</tool_call>'
+    assert accepts(bound, said)
+    assert not accepts(bound, said.replace("1", "2"))
+    [thought, call] = parsed("qwen3-thinking", said, {}, think=True)
+    assert (thought, call) == (ThinkingText("Hm."), ToolCallParsed("now", '{"a":1}'))
+
+
+def test_thoughts_that_speak_of_calls_are_thoughts() -> None:
+    call = '<tool_call>{"name": "now", "arguments": {}}</tool_call>'
+    for closing in ("", call):
+        said = f"Shall I say <tool_call> now?\n</think>\n\nNo.{closing}"
+        events = parsed("qwen3-thinking", said, {}, think=True)
+        thought = "".join(event.text for event in events if isinstance(event, ThinkingText))
+        content = "".join(event.text for event in events if isinstance(event, ContentText))
+        assert (thought, content) == ("Shall I say <tool_call> now?", "No.")
+        assert isinstance(events[-1], ToolCallParsed) == bool(closing)
+
+
+@pytest.mark.parametrize("name", BOUND)
+def test_how_a_family_thinks_is_known(name: str) -> None:
+    """What the parser takes for thoughts the grammar does as well: text up to the mark that ends them."""
+    parsing = PARSERS[name]
+    for think in (True, False):
+        asked = Asked(tools={"now": NO_ARGUMENTS}, think=think)
+        thoughts = parsing.thoughts(asked)
+        if thoughts is None:
+            continue
+        resumed = f"{thoughts.opening}Hm.{thoughts.closing}{thoughts.resume}{one_call(name).lstrip(chr(10))}"
+        parser = parsing.make(asked)
+        *thought, call = [*parser.feed(resumed), *parser.finish()]
+        assert call == ToolCallParsed("now", '{"a":1}')
+        assert thought in ([ThinkingText("Hm.")], [])
+        grammar = calls_grammar(plan(name, {"now": NO_ARGUMENTS}, mode="required", thoughts=thoughts))
+        assert accepts(grammar, resumed)
+
+
+def test_forms_of_harmony() -> None:
+    grammar = calls_grammar(plan("harmony", dict.fromkeys(prompt_names(["now"]), NO_ARGUMENTS)))
+    addressed = ' to=functions.now<|channel|>commentary <|constrain|>json<|message|>{"a":1}'
+    said = "<|channel|>analysis<|message|>Hm.<|end|><|start|>assistant"
+    assert accepts(grammar, addressed)
+    assert accepts(grammar, said + addressed)
+    assert not accepts(grammar, addressed.replace("1", "2"))
+    assert accepts(grammar, f"{said}<|channel|>final<|message|>One to=functions.now")
+
+
+def test_calls_whose_names_cannot_be_written() -> None:
+    with pytest.raises(FormatError, match="no function whose call could be written"):
+        calls_grammar(plan("lfm2", {"say (hi)": {}}, mode="required"))
+    assert calls_grammar(Plan({'say "hi"': {}}, JSON_ALONE, mode="required"))
+
+
+async def test_large_plans_are_made_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    functions = {f"f{number}": schema(number) for number in range(4)}
+    for shape in (JSON_IN_TAGS, *(PARSERS[name].calls for name in ("glimmer", "cohere"))):
+        assert shape is not None
+        asked = Plan(functions, shape, "required", thoughts=Thoughts("</think>"))
+        assert read_plan(orjson.dumps(asked)) == asked
+        here = Walk(calls_grammar(asked)).text(0)
+        monkeypatch.setattr(constraint, "_SMALL", 0)
+        assert accepts((await bind_calls(asked)).grammar, here)
+
+
+async def test_too_much_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(constraint, "_LONGEST_GRAMMAR", 1000)
+    with pytest.raises(FormatError, match="too large"):
+        await bind_calls(Plan(FUNCTIONS | {"only-here": {}}, JSON_IN_TAGS))

@@ -49,6 +49,7 @@ class StateParser:
     def __init__(self, start: Callable[[], bool]) -> None:
         self._text = ""
         self._ended = False
+        self._trimmed = ""  # what was left out before the last mark
         self._events: list[OutputEvent] = []
         self._state = start
 
@@ -112,7 +113,9 @@ class StateParser:
         if found:
             at, mark = found
             before, self._text = self._text[:at], self._text[at + len(mark) :]
-            self._say(before.rstrip() if trim else before, kind)
+            said = before.rstrip() if trim else before
+            self._say(said, kind)
+            self._trimmed = before[len(said) :]
             return mark
         # At the end of thoughts the beginning of the tag that ends them says nothing; in an answer nothing is lost.
         drops = self._ended and kind is ThinkingText
@@ -187,7 +190,7 @@ class TagParser(StateParser):
         calls = self._read(raw) if end or raw.strip() else []
         thought, closed, after = raw.partition(self._close) if self._within_thoughts else (raw, "", "")
         if closed and (calls is None or self._begin in after):  # thoughts that speak of calls
-            self._say(self._begin + thought.rstrip(), ThinkingText)
+            self._say(self._trimmed + self._begin + thought.rstrip(), ThinkingText)
             self._text = after + end + rest
             return self._then_space(self._content)
         self._text = rest

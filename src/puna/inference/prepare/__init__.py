@@ -11,6 +11,7 @@ from puna.inference.prepare.completion import completion, infill
 from puna.inference.prepare.parsed import parsed
 from puna.inference.prepare.recognised import recognised
 from puna.inference.prepare.rendered import continuation, rendered
+from puna.inference.prepare.scripted import scripted
 from puna.inference.prompt.defaults import default_template, plain_template
 from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, ToolChoice
@@ -29,7 +30,8 @@ async def prepare(request: GenerationRequest, client: Engine, context: int) -> P
             made = await infill(request, client, context, request.input)
         case Conversation():
             return await _conversation(request, client, context, request.input)
-    return made if isinstance(made, Prepared) else await from_text(request, client, context, made)
+    prepared = made if isinstance(made, Prepared) else await from_text(request, client, context, made)
+    return await scripted(prepared, request, client)
 
 
 async def _conversation(
@@ -47,7 +49,10 @@ async def _conversation(
         made = await chat(request, client, context, conversation, as_text=forced or bool(voice.parser))
     if isinstance(made, Prepared):
         return made
-    return await parsed(await from_text(request, client, context, made), request, conversation, voice)
+    prepared = await from_text(request, client, context, made)
+    if request.script:
+        return await scripted(prepared, request, client)
+    return await parsed(prepared, request, conversation, voice)
 
 
 def _voice(request: GenerationRequest, *, engine_can_render: bool) -> Voice:

@@ -8,7 +8,7 @@ from puna.inference.families.parsers import PARSERS
 from puna.inference.families.parsing import Asked
 from puna.inference.families.voice import Voice, parse_template
 from puna.inference.format.calls import JSON_ALONE, CallShape, Thoughts
-from puna.inference.output.chosen import ChosenCalls
+from puna.inference.output.chosen import ChosenCalls, must_differ
 from puna.inference.output.events import OutputParser
 from puna.inference.output.thinking import ThinkingParser
 from puna.inference.output.tools import ToolCallParser, closing_marker
@@ -77,7 +77,8 @@ def _chosen(reading: Reading, conversation: Conversation) -> Reading:
         reading = replace(
             reading, parsers=[*first, ToolCallParser("{", functions)], shape=JSON_ALONE, thoughts=thoughts
         )
-    if choice == ToolChoice() or choice.mode == "none":
+    differ = any(map(must_differ, functions.values()))
+    if choice.mode == "none" or (choice == ToolChoice() and not differ):
         return reading
     return replace(reading, parsers=[ChosenCalls(reading.parsers, functions, None if choice.parallel else 1)])
 
