@@ -18,8 +18,7 @@ ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
 RULES = "Rules for these routes"
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
-_OTHERS = ("docs/architecture.md", "docs/benchmarks.md", "docs/testing.md")
-APIS = [name for name in DOCS if name not in _OTHERS]
+APIS = [name for name in DOCS if name not in ("docs/architecture.md", "docs/benchmarks.md", "docs/testing.md")]
 """What describes routes: a document a dialect."""
 LINKED = (*READMES, *DOCS, "CHANGELOG.md", "THIRD_PARTY.md")
 

@@ -1,9 +1,11 @@
 """Chats under ``/v1``: what each field does, as the official client sees it."""
 
+import hashlib
 import json
 from typing import Any
 
 import pytest
+from tests.e2e.jinja import with_jinja
 from tests.e2e.prompting import WEATHER
 from tests.openai.asking import SKY, chat, pieces, refused, said, stream, user
 from tests.server import Server, wait_for
@@ -450,6 +452,20 @@ def test_values_for_a_template_that_is_rendered_here(server: Server, go_model: s
     kwargs = {"chat_template_kwargs": {"enable_thinking": False, "mood": "good"}}
     assert server.post("/v1/chat/completions", body | kwargs).headers["puna-ignored"] == "chat_template_kwargs.mood"
     assert "puna-ignored" not in server.post("/v1/chat/completions", body | kwargs | {"model": "cria"}).headers
+
+
+def test_values_for_the_template_in_a_file(client: OpenAI, server: Server) -> None:
+    file = with_jinja("{{ mood }}{% for m in messages %}{{ m.content }}{% endfor %}")
+    digest = f"sha256:{hashlib.sha256(file).hexdigest()}"
+    assert server.post(f"/api/blobs/{digest}", file).status_code in {200, 201}
+    server.ask("/api/create", {"model": "openai-mood", "files": {"m.gguf": digest}, "stream": False})
+    plain, told = (
+        chat(client, model="openai-mood", max_tokens=1, extra_body={"chat_template_kwargs": kwargs}).usage
+        for kwargs in ({}, {"mood": "a very good mood"})
+    )
+    assert plain
+    assert told
+    assert told.prompt_tokens > plain.prompt_tokens
 
 
 def test_thoughts_before_a_format(client: OpenAI) -> None:

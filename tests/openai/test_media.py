@@ -2,9 +2,14 @@
 
 import base64
 import json
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
+from tests.conftest import Serve
 from tests.e2e.projector import picture
 from tests.e2e.test_images import make_seeing
 from tests.e2e.test_sound import make_hearing
@@ -69,6 +74,28 @@ def test_picture_in_a_result(client: OpenAI, seeing: str) -> None:
     usual = [*messages[:2], {"role": "tool", "tool_call_id": "c", "content": [TEXT]}]
     counts = [prompt_tokens(client, "", seeing, messages=said) for said in (messages, usual)]
     assert counts[0] >= counts[1] + 4
+
+
+def test_picture_by_url(serve: Serve, tmp_path: Path) -> None:
+    (tmp_path / "red.png").write_bytes(base64.b64decode(RED))
+    handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as pages:
+        Thread(target=pages.serve_forever, daemon=True).start()
+        server = serve({"PUNA_MEDIA_HOSTS": f"127.0.0.1:{pages.server_port}"})
+        model = make_seeing(server, tmp_path, "seeing")
+        body: dict[str, Any] = {"model": model, "max_tokens": 4, "temperature": 0}
+        url = f"http://127.0.0.1:{pages.server_port}/red.png"
+        fetched, sent = (
+            server.ask("/v1/chat/completions", body | {"messages": [{"role": "user", "content": [TEXT, part]}]})
+            for part in ({"type": "image_url", "image_url": {"url": url}}, image(RED))
+        )
+        gone = {"type": "image_url", "image_url": {"url": url + ".gone"}}
+        response = server.post("/v1/chat/completions", body | {"messages": [{"role": "user", "content": [gone]}]})
+        pages.shutdown()
+    assert fetched["choices"] == sent["choices"]
+    assert fetched["usage"]["prompt_tokens"] == sent["usage"]["prompt_tokens"]
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == "messages.0.content.0.image_url.url"
 
 
 @pytest.mark.parametrize(

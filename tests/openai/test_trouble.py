@@ -6,6 +6,7 @@ from pathlib import Path
 import requests
 from tests.conftest import Serve
 from tests.openai.asking import user
+from tests.server import Server
 
 from puna.api.openai.audio import TranscriptEncoder
 from puna.api.openai.encoder import ChatEncoder
@@ -29,6 +30,14 @@ def test_error_is_the_last_piece_of_a_stream(serve: Serve) -> None:
     told = json.loads(last.removeprefix(b"data: "))
     assert set(told["error"]) == {"message", "type", "param", "code"}
     assert told["error"]["type"] == "api_error"
+
+
+def test_error_before_a_stream_has_a_status(server: Server) -> None:
+    body = {"model": "cria", "messages": user("sea " * 600), "stream": True, "num_ctx": 256}
+    response = server.post("/v1/chat/completions", body)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "context_length_exceeded"
+    assert response.headers["content-type"].startswith("application/json")
 
 
 def test_clients_are_told_to_wait() -> None:

@@ -20,18 +20,23 @@ from starlette.routing import Match, Mount
 from puna import OLLAMA_VERSION, __version__
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
+from puna.api.anthropic import messages as anthropic_messages
+from puna.api.anthropic.models import AnthropicModels
 from puna.api.description import describe
-from puna.api.dialect import error_response
+from puna.api.dialect import ANTHROPIC_VERSION, error_response
 from puna.api.http.crowd import Crowd
 from puna.api.http.direct import Direct
 from puna.api.http.faults import Faults
 from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
+from puna.api.model_shapes import SHAPES
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.openai.routes import openai_router
-from puna.api.puna import metrics, queue, sessions
+from puna.api.puna import health, metrics, queue, rerank, sessions, systemone, tokens
+from puna.api.seal import Seal
 from puna.api.services import Services
+from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
 from puna.errors import BadRequestError
@@ -40,7 +45,6 @@ from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
-from puna.seal import Seal
 from puna.settings import Settings
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -61,8 +65,10 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions, metrics):
+    parts = (generation, embedding, models, create, transfer_routes, account, anthropic_messages)
+    for part in (*parts, queue, sessions, metrics, systemone, rerank, tokens, health):
         app.include_router(part.router)
+    SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
     app.include_router(openai_router())
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
@@ -103,8 +109,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         scheduler.sessions.forget(digest)
     archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age))
     runs = Runs(archive)
-    seal = Seal(settings.home / "seal.key")
-    app.state.services = Services(settings, library, scheduler, transfers, archive, runs, seal)
+    cipher = Cipher(settings.home / "cipher.key")
+    app.state.services = Services(settings, library, scheduler, transfers, Seal(settings.home), archive, runs, cipher)
     sweeper = asyncio.create_task(archive.keep_bounded())
     try:
         yield

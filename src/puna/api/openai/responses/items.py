@@ -14,10 +14,10 @@ from puna.api.messages import role_of, with_tool_names, written_call
 from puna.api.openai.responses.blame import blaming
 from puna.api.openai.responses.media import media_part
 from puna.api.openai.responses.tools import flat_name
+from puna.cipher import Cipher
 from puna.errors import BadRequestError
 from puna.inference.media.placing import joined
 from puna.inference.requests import Message, ToolCall
-from puna.seal import Seal
 
 THOUGHTS, SUMMARY = "reasoning", "compaction"
 """What a text is sealed for."""
@@ -50,7 +50,7 @@ class _Said:
 class Reader:
     """Reads items into messages. ``passed`` are the kinds of items that were passed over."""
 
-    def __init__(self, seal: Seal, web: Mapping[str, bytes]) -> None:
+    def __init__(self, seal: Cipher, web: Mapping[str, bytes]) -> None:
         self.passed: list[str] = []
         self._seal = seal
         self._web = web

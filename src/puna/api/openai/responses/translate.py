@@ -10,12 +10,12 @@ from puna.api.openai.responses.blame import blaming
 from puna.api.openai.responses.items import Reader
 from puna.api.openai.responses.schemas import CompactBody, PromptBody, ResponsesBody
 from puna.api.openai.responses.tools import Tools
+from puna.cipher import Cipher
 from puna.errors import BadRequestError
 from puna.inference.capabilities import capabilities
 from puna.inference.effort import think_of
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think
 from puna.models.model import Model
-from puna.seal import Seal
 
 LOGPROBS, SEALED = "message.output_text.logprobs", "reasoning.encrypted_content"
 _INCLUDABLE = (LOGPROBS, SEALED, "message.input_image.image_url", "computer_call_output.output.image_url")
@@ -91,7 +91,7 @@ def asked_of(
     model: Model,
     items: Iterable[Mapping[str, Any]],
     earlier: int,
-    seal: Seal,
+    seal: Cipher,
     web: Mapping[str, bytes],
 ) -> Asked:
     """Return what a body asks of a model.
