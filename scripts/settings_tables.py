@@ -25,6 +25,7 @@ _CHINESE = {
     "OLLAMA_GO_TEMPLATE": "模型文件里也有 Jinja 模板时，是否仍用模型的 Go 模板；不设则用能做得更多的那个",
     "OLLAMA_ORIGINS": "除本机外，还允许哪些来源的网页调用 API（逗号分隔，可用 *）",
     "OLLAMA_BASIC_AUTH": "每个请求都必须带上的用户名和密码（HTTP Basic），写作 user:password",
+    "OLLAMA_API_KEY": "客户端命令出示给服务的密钥（puna key create）",
     "OLLAMA_DEBUG": "输出更多日志，并显示命令在哪里出错",
     "PUNA_ALLOW_OPEN": "明确同意：不设密码也监听别人能访问的地址",
     "PUNA_MAX_BODY": "请求体的大小上限（上传 blob 除外）；超过则返回 413",

@@ -86,4 +86,4 @@ class LocalService:
         await self.scheduler.unload(model)
 
     def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
-        return Record(caller.id, str(model.name), dialect, self.subscribers)
+        return Record(caller.id, str(model.name), dialect, self.subscribers, key=caller.key)

@@ -311,6 +311,7 @@ class Settings:
         _optional(_parse_credentials),
         "user:password that every request must present (HTTP Basic)",
     )
+    api_key: str = _setting("OLLAMA_API_KEY", "", str, "key that commands present to the server (puna key create)")
     debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_level, "log more, and show where a command failed")
     allow_open: bool = _setting(
         "PUNA_ALLOW_OPEN",

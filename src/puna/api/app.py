@@ -17,8 +17,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Mount
 
 from puna import OLLAMA_VERSION, __version__
+from puna.accounts.accounts import Accounts
+from puna.accounts.grant import ANY
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
+from puna.api.access.scopes import ScopeTable, needs
 from puna.api.description import describe
 from puna.api.dialect import error_response
 from puna.api.http.crowd import Crowd
@@ -28,7 +31,7 @@ from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
-from puna.api.puna import queue, sessions
+from puna.api.puna import keys, queue, sessions, usage
 from puna.api.services import Services
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -38,6 +41,9 @@ from puna.scheduler.lender import Lender
 from puna.settings import Settings
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_DOCS, _DOCS_ASSETS = "/docs", "/docs/assets"
+_PAGES = dict.fromkeys(("/openapi.json", _DOCS, _DOCS_ASSETS, f"{_DOCS}/oauth2-redirect"), ANY)
+"""The scopes of the routes that FastAPI makes."""
 _log = logging.getLogger(__name__)
 
 
@@ -45,22 +51,24 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     """Return the application for one server with these settings; while ``crowded``, it turns requests away."""
     app = FastAPIOffline(  # like FastAPI, but nothing of its page comes from other servers
         redoc_url=None,
-        static_url="/docs/assets",
+        static_url=_DOCS_ASSETS,
         title="Puna",
         version=__version__,
         description="Large language models on this machine, behind the Ollama REST API.",
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    accounts = app.state.accounts = Accounts(settings.home)
+    scopes = app.state.scopes = ScopeTable(app.routes, _PAGES)
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions):
+    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions, keys, usage):
         app.include_router(part.router)
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)
     app.add_middleware(Cors, settings=settings)
@@ -89,12 +97,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     scheduler.sessions.clean()
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)
-    app.state.services = Services(settings, library, scheduler, transfers)
+    app.state.services = Services(settings, library, scheduler, transfers, app.state.accounts)
     try:
         yield
     finally:
         await transfers.close()
         await scheduler.close()
+        await app.state.accounts.close()
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -113,11 +122,13 @@ def _methods(request: Request) -> list[str]:
     ] or ["GET", "HEAD"]  # of files
 
 
+@needs(ANY)
 async def _root() -> Response:
     """Say that the server runs, in the words that Ollama's clients look for."""
     return PlainTextResponse("Ollama is running")
 
 
+@needs(ANY)
 async def _version() -> Response:
     """Return the version of Ollama's API that this server speaks, and Puna's own."""
     return json_response({"version": OLLAMA_VERSION, "puna": __version__})

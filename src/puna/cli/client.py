@@ -28,13 +28,14 @@ class Client:
     def __init__(self, settings: Settings) -> None:
         self.url = settings.address.url
         login = settings.basic_auth
+        key = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key and not login else {}
         # A proxy is for other machines, and httpx would send it what is for this one.
         self._http = httpx.Client(
             base_url=self.url,
             auth=(login.user, login.password) if login else None,
             timeout=None,
             trust_env=not settings.address.is_loopback,
-            headers={"User-Agent": f"puna/{__version__}"},
+            headers={"User-Agent": f"puna/{__version__}", **key},
         )
 
     def __enter__(self) -> Self:
@@ -51,9 +52,22 @@ class Client:
             return False
         return True
 
+    def lets_anybody_in(self) -> bool:
+        """Return whether a server is there that answers without key or login."""
+        try:
+            request = self._http.build_request("GET", "/api/version")
+            request.headers.pop("Authorization", None)
+            return self._http.send(request, auth=None).is_success
+        except httpx.TransportError:
+            return False
+
     def get(self, path: str) -> dict[str, Any]:
         """Return the object that answers a GET request."""
         return self._one("GET", path, None)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the object that answers a PATCH request."""
+        return self._one("PATCH", path, body)
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the object that answers a POST request, none for an empty answer."""

@@ -15,6 +15,7 @@ import psutil
 import typer
 
 from puna import __version__, logs
+from puna.accounts.accounts import has_keys
 from puna.cli.errors import CommandError
 from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
@@ -35,7 +36,8 @@ _TURN_SECONDS = 0.001
 
 _OPEN_ADDRESS = """\
 refusing to listen on {host} without credentials: everybody who reaches this address could use and delete your models.
-Either set credentials:        OLLAMA_BASIC_AUTH=user:password
+Either make a key:             puna key create NAME
+or set credentials:            OLLAMA_BASIC_AUTH=user:password
 or say that it is to be open:  PUNA_ALLOW_OPEN=1"""
 
 _SETTINGS_HELP = "Settings (environment variables):\n\n" + "\n\n".join(
@@ -51,7 +53,7 @@ def serve(
     """Start the server."""
     settings = Settings.from_env()
     address = settings.address
-    if not (address.is_loopback or settings.basic_auth or settings.allow_open):
+    if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
     logs.start(debug=settings.debug)
     connections = _connections(raise_limit())

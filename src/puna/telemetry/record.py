@@ -17,7 +17,7 @@ class Record:
 
     ``ready`` is the time until it had a slot of a loaded model (waiting and loading), ``first`` that until the first
     piece of its answer, ``duration`` that until its end. ``cached`` of the ``prompt`` were known to the engine, ``cut``
-    were left out of it because the context could not hold them.
+    were left out of it because the context could not hold them. ``key`` is the name of the key that was presented.
     """
 
     id: str
@@ -32,6 +32,7 @@ class Record:
     cached: int = 0
     cut: int = 0
     generated: int = 0
+    key: str = ""
     outcome: str = ""
     error: str = ""
 
