@@ -29,6 +29,7 @@ from puna.service import LocalService, Service
 from puna.settings import Settings
 from puna.telemetry.log import log_record
 
+_CONVERSATION_HEADERS = ("session-id", "x-claude-code-session-id", "x-session-affinity", "x-session-id")
 _PRIORITIES = ("interactive", "batch")
 _ALL = "this key may not do this with all models"
 _log = logging.getLogger(__name__)
@@ -99,21 +100,34 @@ async def _services(request: Request) -> Services:  # without "async" it would r
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-def caller_of(request: Request, priority: str = "") -> Caller:
+def caller_of(request: Request, priority: str = "", conversation: str = "") -> Caller:
     """Return who asks: the key that the request was let in with, else the peer's address.
 
     ``priority``, or the header ``X-Priority`` without it, is "interactive" (the default) or "batch"; a key may be held
-    to the latter.
+    to the latter. Where nobody has a key, a conversation that names itself (``conversation_of``) has turns of its own:
+    several may come from one address.
     """
     chosen = priority or request.headers.get("x-priority", "") or "interactive"
     if chosen not in _PRIORITIES:
         raise BadRequestError(f'invalid priority: "{chosen}" (must be "interactive" or "batch")')
     identity: Identity = request.scope[IDENTITY]
-    caller = Caller(client=identity.client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
-    if identity.key is None:
-        return caller
-    grant = identity.key.grant
-    return replace(caller, key=identity.key.name, batch=caller.batch or grant.batch, weight=grant.weight)
+    if identity.key is not None:
+        name, grant = identity.key.name, identity.key.grant
+        batch = grant.batch or chosen == "batch"
+        return Caller(client=name, id=request.scope[REQUEST_ID], batch=batch, key=name, weight=grant.weight)
+    client = identity.client
+    if named := conversation_of(request, conversation):
+        client = f"{client} {named}"
+    return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
+
+
+def conversation_of(request: Request, named: str = "") -> str:
+    """Return a short name for the conversation that a request belongs to, "" if it does not say.
+
+    It is what the body ``named``, or one of the headers by which Codex, Claude Code and opencode tell theirs.
+    """
+    said = named or next((request.headers[name] for name in _CONVERSATION_HEADERS if name in request.headers), "")
+    return sha256(said.encode()).hexdigest()[:16] if said else ""
 
 
 def keep_alive_seconds(value: float | str | None) -> float | None:

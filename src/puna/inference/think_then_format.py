@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from puna.engine.protocol import Engine
-from puna.inference.events import Delta, Finished, Said
+from puna.inference.events import Finished, Said, Text
 from puna.inference.output.stop import StopParser, text_of
 from puna.inference.prepare import Prepared
 from puna.inference.text_decoder import TextDecoder
@@ -46,11 +46,11 @@ async def think_then_format(
                 if event.get("stop"):  # the tag came, or the model ended without one
                     complete = event.get("stop_type") != "limit"
                     break
-            answering = any(isinstance(event, Delta) and event.content for event in events)
+            answering = any(isinstance(event, Text) and event.text for event in events)
             if answering:
                 break
             thoughts = next((event for event in events if isinstance(event, Finished)), None)
-            yield [event for event in events if isinstance(event, Delta)]
+            yield [event for event in events if not isinstance(event, Finished)]
             if thoughts:
                 break
     if answering:  # without thinking: from the start, then, in the format
@@ -76,7 +76,7 @@ async def _formatted(
     client: Engine, prepared: Prepared, raw: str, thoughts: Finished | None
 ) -> AsyncGenerator[list[Said], None]:
     said = raw + prepared.resume if thoughts else prepared.opening
-    body = dict(prepared.body)
+    body = prepared.body | {"return_progress": False}
     body["prompt"] = await _extended(client, body["prompt"], said)
     if thoughts:
         body["n_predict"] = max(body["n_predict"] - thoughts.generated_tokens, 1)
@@ -102,6 +102,7 @@ def _merged(events: Iterable[Said], thoughts: Finished | None) -> Iterable[Said]
                 stop=event.stop,
                 prompt_duration=thoughts.prompt_duration + event.prompt_duration,
                 generated_tokens=thoughts.generated_tokens + event.generated_tokens,
+                thinking_tokens=thoughts.generated_tokens,
                 generation_duration=thoughts.generation_duration + event.generation_duration,
             )
         else:
