@@ -3,6 +3,7 @@
 One process answers here; a cluster's implementation has the same methods.
 """
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -109,6 +110,7 @@ class LocalService:
 
 async def _recorded(events: AsyncGenerator[list[Event], None], record: Record) -> AsyncGenerator[list[Event], None]:
     """Yield the events of several choices, and record them as one request."""
+    sent: Counter[int] = Counter()
     try:
         async with aclosing(events):
             async for batch in events:
@@ -116,9 +118,12 @@ async def _recorded(events: AsyncGenerator[list[Event], None], record: Record) -
                     if isinstance(event, Started):
                         record.ready = record.elapsed()
                     elif isinstance(event, Finished):
+                        record.generated -= sent.pop(event.choice, 0)
                         record.count(*event.counts)
-                    elif not record.first and not isinstance(event, Reading):
-                        record.first = record.elapsed()
+                    elif not isinstance(event, Reading):
+                        record.first = record.first or record.elapsed()
+                        record.generated += 1  # until the engine tells: a client may leave before
+                        sent[event.choice] += 1
                 yield batch
         record.end(DONE)
     except Exception as error:

@@ -42,6 +42,7 @@ INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     refusals = refusals + excluded.refusals
 """
 _WORDS = {
+    sqlite3.SQLITE_IOERR_SHMSIZE: (507, "no space left on the disk"),
     sqlite3.SQLITE_FULL: (507, "no space left on the disk"),
     sqlite3.SQLITE_BUSY: (503, "another program holds the file"),
     sqlite3.SQLITE_LOCKED: (503, "another program holds the file"),
@@ -52,7 +53,7 @@ _WORDS = {
     sqlite3.SQLITE_CORRUPT: (500, "the file is damaged"),
     sqlite3.SQLITE_NOTADB: (500, "the file is no database"),
 }
-"""What SQLite's primary result codes mean, as status and words."""
+"""What SQLite's result codes mean, as status and words; primary ones, where the extended one is not known."""
 _PRIMARY = 0xFF
 
 
@@ -67,7 +68,7 @@ class Store:
         with self._explained():
             if create:
                 path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # SQLite gives its side files the same mode
+                _make(path)
             self._db = sqlite3.connect(
                 f"file:{_quoted(path)}?mode=rw", busy, isolation_level=None, check_same_thread=False, uri=True
             )
@@ -201,10 +202,20 @@ class Store:
         try:
             yield
         except sqlite3.Error as error:
-            status, words = _WORDS.get(getattr(error, "sqlite_errorcode", 0) & _PRIMARY, (500, str(error)))
+            code = getattr(error, "sqlite_errorcode", 0)
+            status, words = _WORDS.get(code) or _WORDS.get(code & _PRIMARY) or (500, str(error))
             raise AccountsError(f"{words}: {self._path}", status) from error
         except OSError as error:
             raise AccountsError(f"{error.strerror or error}: {self._path}") from error
+
+
+def _make(path: Path) -> None:
+    """Make the file if it is missing, for this user alone; SQLite gives its side files the same mode.
+
+    A file that is there is not opened: to close it again would drop the locks of every connection of this process.
+    """
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
 
 def _quoted(path: Path) -> str:

@@ -97,13 +97,16 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     scheduler.sessions.clean()
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)
-    app.state.services = Services(settings, library, scheduler, transfers, app.state.accounts)
+    accounts: Accounts = app.state.accounts
+    if accounts.is_guarded:  # read now, for it takes room on the disk, which may be full later
+        _log.info("clients are let in by keys: %s", accounts.path)
+    app.state.services = Services(settings, library, scheduler, transfers, accounts)
     try:
         yield
     finally:
         await transfers.close()
         await scheduler.close()
-        await app.state.accounts.close()
+        await accounts.close()
 
 
 async def _refused(request: Request, error: Exception) -> Response:
