@@ -16,7 +16,8 @@ from puna.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
-LINKED = (*READMES, "docs/api.md", "docs/architecture.md", "docs/keys.md", "docs/benchmarks.md", "CHANGELOG.md", "THIRD_PARTY.md")
+_PAGES = ("api", "architecture", "keys", "benchmarks")
+LINKED = (*READMES, *(f"docs/{name}.md" for name in _PAGES), "CHANGELOG.md", "THIRD_PARTY.md")
 
 
 def read(name: str) -> str:
