@@ -13,6 +13,9 @@ from puna.inference.requests import Conversation, GenerationRequest, Message, Th
 _ENDLESS_CONTEXTS = 10
 """A generation without a limit of its own ends after this many contexts, as in Ollama: it may never stop by itself."""
 
+_LEAST_THOUGHTS = 1
+"""The engine passes over a budget of no tokens where the prompt has begun the thoughts."""
+
 _LOOK_BACK = ("repeat_last_n", "dry_penalty_last_n")
 """Options for which -1 means the whole context; the engine wants the number, and makes room for as many tokens."""
 
@@ -62,6 +65,8 @@ def chat_body(request: GenerationRequest, conversation: Conversation, think: Thi
         values["reasoning_effort"] = think
     if values := values | dict(request.template_values):
         body["chat_template_kwargs"] = values
+    if request.most_thoughts >= 0:
+        body["thinking_budget_tokens"] = max(request.most_thoughts, _LEAST_THOUGHTS)
     if request.logprobs:
         # Without a single alternative the engine leaves out those of the chosen tokens as well.
         body |= {"logprobs": True, "top_logprobs": max(request.top_logprobs, 1)}

@@ -17,6 +17,7 @@ from puna.inference.prompt.ollama_values import tools_in_order
 from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
+from puna.inference.thinking_budget import within_budget
 from puna.models.model import Model
 from puna.scheduler.exchanges import Exchange
 from puna.scheduler.lease import Caller, Lease, RequestCanceledError
@@ -190,6 +191,8 @@ def _call(
     if prepared.closing:
         ignore_eos = request.options.sampling.get("ignore_eos", False)
         return think_then_format(client, prepared, ignore_eos=ignore_eos), lambda event: (event,)
+    if prepared.budget >= 0:
+        return within_budget(client, prepared), lambda event: (event,)
     return client.stream(prepared.route, prepared.body), prepared.decode
 
 

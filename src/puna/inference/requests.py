@@ -114,7 +114,7 @@ class GenerationRequest:
     with_reading: bool = False
     """Whether events tell how far the engine is with the prompt; one comes before the first piece in any case."""
     thinking_budget: int | None = None
-    """How many tokens the thoughts may have, after which the answer begins; ``None`` for no limit of their own."""
+    """How many tokens the thoughts may have, after which the answer begins; ``None`` for what the options say."""
     choices: int = 1
     """How many answers are asked for."""
     template_values: Mapping[str, Any] = field(default_factory=dict)
@@ -127,6 +127,12 @@ class GenerationRequest:
             return False if self.think is False else None  # some say so though they cannot
         chosen = self.think if self.think is not None else self.options.think
         return True if chosen is None else chosen
+
+    @property
+    def most_thoughts(self) -> int:
+        """Return how many tokens the thoughts may have, negative for no limit of their own."""
+        asked = self.options.thinking_budget if self.thinking_budget is None else self.thinking_budget
+        return asked if self.thinks else -1
 
     @property
     def has_format(self) -> bool:

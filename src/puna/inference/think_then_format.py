@@ -32,6 +32,9 @@ async def think_then_format(
     if isinstance(body["prompt"], list):  # with images, only the engine knows how long it is
         room = prepared.context - len(body["prompt"]) - _LEAST_ANSWER
         body["n_predict"] = max(min(body["n_predict"], room), 1)
+    limited = 0 <= prepared.budget < body["n_predict"]
+    if limited:
+        body["n_predict"] = max(prepared.budget, 1)
     raw: list[str] = []
     tag = StopParser([prepared.closing])
     thoughts: Finished | None = None
@@ -44,7 +47,7 @@ async def think_then_format(
                 raw.append(event["content"])
                 events += prepared.decode(event)
                 if event.get("stop"):  # the tag came, or the model ended without one
-                    complete = event.get("stop_type") != "limit"
+                    complete = limited or event.get("stop_type") != "limit"
                     break
             answering = any(isinstance(event, Text) and event.text for event in events)
             if answering:
@@ -77,23 +80,25 @@ async def _formatted(
 ) -> AsyncGenerator[list[Said], None]:
     said = raw + prepared.resume if thoughts else prepared.opening
     body = prepared.body | {"return_progress": False}
-    body["prompt"] = await _extended(client, body["prompt"], said)
+    body["prompt"] = await extended(client, body["prompt"], said)
     if thoughts:
         body["n_predict"] = max(body["n_predict"] - thoughts.generated_tokens, 1)
     decode = TextDecoder((), prepared.stops).decode
     async with aclosing(client.stream(prepared.route, body)) as stream:
         async for engine_events in stream:
             events = [event for engine_event in engine_events for event in decode(engine_event)]
-            yield list(_merged(events, thoughts))
+            yield list(merged(events, thoughts))
 
 
-async def _extended(client: Engine, prompt: Any, text: str) -> Any:
+async def extended(client: Engine, prompt: Any, text: str) -> Any:
+    """Return a prompt, of tokens or with images, that goes on with a text."""
     if isinstance(prompt, dict):  # with images
         return prompt | {"prompt_string": prompt["prompt_string"] + text}
     return [*prompt, *(await client.tokenize(text, special=False) if text else [])]
 
 
-def _merged(events: Iterable[Said], thoughts: Finished | None) -> Iterable[Said]:
+def merged(events: Iterable[Said], thoughts: Finished | None) -> Iterable[Said]:
+    """Yield events of what follows the thoughts, its end that of both."""
     for event in events:
         if isinstance(event, Finished) and thoughts:
             yield replace(
