@@ -8,7 +8,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -35,7 +35,8 @@ class SettingError(PunaError):
 class Address:
     """Where the server listens: ``host`` is an IP address or a host name, ``port`` 0 takes a free one.
 
-    ``scheme`` is how clients reach it: the server itself speaks plain HTTP, and TLS is a proxy's before it.
+    ``scheme`` is how clients reach it. That of a server without ``PUNA_TLS_CERT`` is HTTP, whatever it says: TLS is a
+    proxy's before it then.
     """
 
     host: str
@@ -312,6 +313,18 @@ class Settings:
         "user:password that every request must present (HTTP Basic)",
     )
     api_key: str = _setting("OLLAMA_API_KEY", "", str, "key that commands present to the server (puna key create)")
+    tls_cert: Path | None = _setting(
+        "PUNA_TLS_CERT",
+        "",
+        _optional(_parse_path),
+        "certificate with its chain (PEM) with which the server speaks HTTPS; read again when it is renewed",
+    )
+    tls_key: Path | None = _setting(
+        "PUNA_TLS_KEY", "", _optional(_parse_path), "key of the certificate; unset: it is in the same file"
+    )
+    tls_ca: Path | None = _setting(
+        "PUNA_TLS_CA", "", _optional(_parse_path), "certificates (PEM) that commands trust beside those of the system"
+    )
     debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_level, "log more, and show where a command failed")
     allow_open: bool = _setting(
         "PUNA_ALLOW_OPEN",
@@ -370,6 +383,11 @@ class Settings:
     hide_builtin: bool = _setting(
         "PUNA_HIDE_BUILTIN", "false", _parse_bool, "leave the built-in model cria out of the list"
     )
+
+    @property
+    def url(self) -> str:
+        """Return the base URL for clients on this machine."""
+        return (replace(self.address, scheme="https") if self.tls_cert else self.address).url
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":

@@ -34,7 +34,7 @@ def connected(*, start: bool = False) -> Iterator[Client]:
         client = stack.enter_context(Client(settings))
         if not client.answers():
             if not (start and settings.address.is_loopback):
-                raise CommandError(f"no server answers at {settings.address.url}; start one with: puna serve")
+                raise CommandError(f"no server answers at {settings.url}; start one with: puna serve")
             stack.enter_context(_started(client, settings))
         try:
             yield client

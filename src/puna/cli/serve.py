@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,6 +26,7 @@ from puna.settings import SETTINGS, Address, Settings
 
 if TYPE_CHECKING:
     from puna.api.server import Server
+    from puna.api.tls import TLS
 
 _log = logging.getLogger(__name__)
 _BACKLOG = 2048
@@ -56,27 +58,39 @@ def serve(
     if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
     logs.start(debug=settings.debug)
+    if settings.tls_key and not settings.tls_cert:
+        raise CommandError("PUNA_TLS_KEY is set, and PUNA_TLS_CERT is not")
+    tls = _tls(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
     connections = _connections(raise_limit())
     with _listen(address) as listener:
-        _serve(settings, listener, connections, exit_with_stdin=exit_with_stdin)
+        _serve(settings, listener, connections, tls, exit_with_stdin=exit_with_stdin)
 
 
-def _serve(settings: Settings, listener: socket.socket, connections: int, *, exit_with_stdin: bool) -> None:
+def _tls(certificate: Path, key: Path | None) -> "TLS":
+    from puna.api.tls import TLS  # OpenSSL takes its time, and most servers do without
+
+    return TLS(certificate, key)
+
+
+def _serve(
+    settings: Settings, listener: socket.socket, connections: int, tls: "TLS | None", *, exit_with_stdin: bool
+) -> None:
     if said := prepare_models(settings):
         _log.warning("%s", said)
+    scheme = "https" if tls else "http"
     engines = Engines(settings.home, settings.engine)
     program = engines.program()
     look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
 
     def tell() -> None:
-        typer.echo(f"Puna {__version__} listens on http://{_printable(listener)}, engine: {look.result()}")
+        typer.echo(f"Puna {__version__} listens on {scheme}://{_printable(listener)}, engine: {look.result()}")
         sys.stdout.flush()
 
     sys.setswitchinterval(_TURN_SECONDS)
     gc.disable()  # loading leaves no garbage; the server looks for it again as soon as it listens
     from puna.api.server import Server  # most of the start, while the look at the engine is under way
 
-    server = Server(settings, connections, tell)
+    server = Server(settings, connections, tell, tls)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _stay)
     if exit_with_stdin:
