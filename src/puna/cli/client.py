@@ -33,7 +33,8 @@ class Client:
         key = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key and not login else {}
         # A proxy is for other machines, and httpx would send it what is for this one.
         self._http = httpx.Client(
-            base_url=self.url,
+            base_url="http://localhost" if settings.address.path else self.url,
+            transport=httpx.HTTPTransport(uds=settings.address.path) if settings.address.path else None,
             auth=(login.user, login.password) if login else None,
             timeout=timeout,
             verify=_trusted(settings),

@@ -21,6 +21,8 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _MISSING = re.compile(r"model '(.+)' not found")
 _LATEST = ":latest"
+_UNAUTHORIZED = 401
+_HOW_TO_ENTER = "the server asks for a key (OLLAMA_API_KEY) or a login (OLLAMA_BASIC_AUTH)"
 
 
 @contextmanager
@@ -39,6 +41,8 @@ def connected(*, start: bool = False) -> Iterator[Client]:
         try:
             yield client
         except ServerError as error:
+            if error.status == _UNAUTHORIZED and not (settings.api_key or settings.basic_auth):
+                raise ServerError(f"{error}: {_HOW_TO_ENTER}", error.status) from error
             missing = _MISSING.fullmatch(str(error))
             near = nearest(client, missing[1]) if missing and error.status == NOT_FOUND else ""
             if not near:

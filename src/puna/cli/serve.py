@@ -1,6 +1,5 @@
 """``puna serve``."""
 
-import errno
 import gc
 import logging
 import os
@@ -12,24 +11,23 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
-import psutil
 import typer
 
 from puna import __version__, logs
 from puna.accounts.accounts import has_keys
 from puna.cli.errors import CommandError
+from puna.cli.listener import listening, printable
 from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
-from puna.settings import SETTINGS, Address, Settings
+from puna.settings import SETTINGS, Settings
 
 if TYPE_CHECKING:
     from puna.api.server import Server
     from puna.api.tls import TLS
 
 _log = logging.getLogger(__name__)
-_BACKLOG = 2048
 _FEW_FILES = 1024
 _OTHER_FILES = 256
 """Files that clients must leave to runners, models and logs."""
@@ -60,9 +58,9 @@ def serve(
     logs.start(debug=settings.debug)
     if settings.tls_key and not settings.tls_cert:
         raise CommandError("PUNA_TLS_KEY is set, and PUNA_TLS_CERT is not")
-    tls = _tls(settings.tls_cert, settings.tls_key) if settings.tls_cert else None
+    tls = _tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and not address.path else None
     connections = _connections(raise_limit())
-    with _listen(address) as listener:
+    with listening(address) as listener:
         _serve(settings, listener, connections, tls, exit_with_stdin=exit_with_stdin)
 
 
@@ -83,7 +81,7 @@ def _serve(
     look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
 
     def tell() -> None:
-        typer.echo(f"Puna {__version__} listens on {scheme}://{_printable(listener)}, engine: {look.result()}")
+        typer.echo(f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {look.result()}")
         sys.stdout.flush()
 
     sys.setswitchinterval(_TURN_SECONDS)
@@ -106,41 +104,6 @@ def _connections(files: int) -> int:
     if files < _FEW_FILES:
         _log.warning("only %d files may be open (ulimit -n): more than %d clients are turned away", files, clients)
     return clients
-
-
-def _listen(address: Address) -> socket.socket:
-    try:
-        family, *_, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(place)
-            listener.listen(_BACKLOG)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno == errno.EADDRINUSE:
-            raise CommandError(f"port {address.port} is in use{_by_whom(address.port)} (OLLAMA_HOST)") from error
-        raise CommandError(f"cannot listen on {address.host}:{address.port}: {reason} (OLLAMA_HOST)") from error
-    return listener
-
-
-def _by_whom(port: int) -> str:
-    """Return the program that listens on a port, as far as this user may know, and its number."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
-    except (psutil.Error, OSError):
-        pass
-    return ""
-
-
-def _printable(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _stay(_number: int, _frame: FrameType | None) -> None:

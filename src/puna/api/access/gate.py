@@ -47,7 +47,8 @@ class Gate:
     """ASGI middleware that lets in who may call, with an ``Identity`` in the scope, and raises for everybody else.
 
     The host is checked on a loopback address only: there a foreign ``Host`` means that a web page has pointed its own
-    name at this machine to get around the browser (DNS rebinding). Elsewhere the server cannot know its names.
+    name at this machine to get around the browser (DNS rebinding). Elsewhere the server cannot know its names, and no
+    page reaches a unix socket.
 
     Where there are keys, one must be presented, whatever is asked for; then ``scopes`` says what it takes. Once it is
     let in, a request counts against the limits of its key until its answer has ended.
@@ -55,7 +56,7 @@ class Gate:
 
     def __init__(self, app: ASGIApp, settings: Settings, accounts: Accounts, scopes: ScopeTable) -> None:
         self._app = app
-        self._check_host = settings.address.is_loopback
+        self._check_host = settings.address.is_loopback and not settings.address.path
         self._origins = re.compile(origin_pattern(settings))
         self._trusted = settings.trusted_proxies
         self._login = BasicAuth(settings.basic_auth) if settings.basic_auth else None
