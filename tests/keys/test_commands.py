@@ -84,7 +84,7 @@ def test_keys_and_usage_through_a_server(guarded: Server) -> None:
     assert world.run("list").stdout.count("cria") == 1
     assert world.run("key", "revoke", "away").returncode == 0
     assert guarded.get("/api/tags", headers=bearer(rotated)).status_code == 401
-    world.environment["OLLAMA_API_KEY"] = "wrong"
+    world.environment["OLLAMA_API_KEY"] = f"puna_{'0' * 16}_{'A' * 43}"
     assert world.run("key", "list").stderr == "Error: unauthorized\n"
     assert world.close() == []
 

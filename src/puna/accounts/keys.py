@@ -46,6 +46,11 @@ def new_secret() -> tuple[str, str, bytes]:
     return f"{_PREFIX}_{identifier}_{secret}", identifier, _hash(secret)
 
 
+def is_key(text: str) -> bool:
+    """Return whether a text has the form of a key; one of Ollama's cloud has not."""
+    return _TEXT.fullmatch(text) is not None
+
+
 def checked_name(name: str) -> str:
     """Return the name for a key; raise ``BadRequestError`` for one that is none."""
     if not _NAME.fullmatch(name):

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from puna.accounts import changes
 from puna.accounts.accounts import FILE
+from puna.accounts.keys import is_key
 from puna.accounts.store import Store
 from puna.accounts.usage import FIRST_DAY, LAST_DAY
 from puna.cli.client import Client
@@ -50,9 +51,9 @@ class KeyBook(Protocol):
 def open_book(settings: Settings) -> Iterator[KeyBook]:
     """Give the book of the configured server.
 
-    With a key to present (``OLLAMA_API_KEY``), or for a server on another machine, the server is asked.
+    With a key of Puna's to present (``OLLAMA_API_KEY``), or for a server on another machine, the server is asked.
     """
-    if settings.api_key or not settings.address.is_loopback:
+    if is_key(settings.api_key) or not settings.address.is_loopback:
         with connected() as client:
             yield _OfServer(client)
     else:
