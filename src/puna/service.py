@@ -19,7 +19,11 @@ from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
 from puna.scheduler.options import RunnerOptions
 from puna.telemetry.log import log_record
+from puna.telemetry.metrics import count_record
 from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
+
+SUBSCRIBERS: Sequence[Subscriber] = (log_record, count_record)
+"""Who is told of each request that is over, whatever server it is."""
 
 
 class Service(Protocol):
@@ -57,7 +61,7 @@ class LocalService:
     """The service of this process. ``subscribers`` are told of each request that is over."""
 
     scheduler: Lender
-    subscribers: Sequence[Subscriber] = (log_record,)
+    subscribers: Sequence[Subscriber] = SUBSCRIBERS
 
     def generate(
         self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str

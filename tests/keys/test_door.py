@@ -199,6 +199,17 @@ def test_requests_of_others_are_not_seen_nor_cancelled(guarded: Server, make_key
         assert guarded.request("DELETE", "/api/queue/mine-1", headers=mine).status_code == 200
 
 
+def test_metrics_are_for_keys_that_are_not_held_to_models(guarded: Server, make_key: MakeKey) -> None:
+    assert guarded.get("/metrics").status_code == 401
+    scraper = bearer(make_key("scraper", routes=["/metrics"]))
+    assert guarded.post("/api/chat", ASKED, headers=bearer(make_key())).status_code == 200
+    answer = guarded.get("/metrics", headers=scraper)
+    assert answer.status_code == 200
+    assert "puna_request_success_total{" in answer.text, "requests with keys are counted as well"
+    assert guarded.post("/api/chat", ASKED, headers=scraper).status_code == 403
+    assert guarded.get("/metrics", headers=bearer(make_key("held", models=["x*"]))).status_code == 403
+
+
 def test_login_counts_as_admin_beside_keys(serve: Any) -> None:
     server = serve({"OLLAMA_BASIC_AUTH": "ada:secret"})
     login = {"Authorization": "Basic " + base64.b64encode(b"ada:secret").decode()}

@@ -31,7 +31,7 @@ from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
-from puna.api.puna import keys, queue, sessions, usage
+from puna.api.puna import keys, metrics, queue, sessions, usage
 from puna.api.services import Services
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -63,7 +63,8 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions, keys, usage):
+    parts = (generation, embedding, models, create, transfer_routes, account, queue, sessions, keys, usage, metrics)
+    for part in parts:
         app.include_router(part.router)
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]

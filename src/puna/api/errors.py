@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from puna.errors import PunaError
 from puna.outside import bounded, without_logins
+from puna.telemetry.counts import COUNTS
 
 _log = logging.getLogger(__name__)
 _INTERNAL = "internal server error; see the log of the server"
@@ -47,6 +48,7 @@ class Fault:
 def fault_of(error: BaseException) -> Fault:
     """Return what a caller is told of ``error``. What is no fault of the caller's, nor known, is logged, not told."""
     if isinstance(error, PunaError):
+        COUNTS.add("puna_refusals", (str(error.status), type(error).__name__.removesuffix("Error")))
         return Fault(error.status, _shown(str(error)), error.headers, error.code, _shown(error.known_as))
     if isinstance(error, HTTPException):
         return Fault(error.status_code, _shown(str(error.detail).lower()), error.headers or {})

@@ -26,9 +26,8 @@ from puna.names import ModelName, parse_name
 from puna.outside import listed
 from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
-from puna.service import LocalService, Service
+from puna.service import SUBSCRIBERS, LocalService, Service
 from puna.settings import Settings
-from puna.telemetry.log import log_record
 
 _CONVERSATION_HEADERS = ("session-id", "x-claude-code-session-id", "x-session-affinity", "x-session-id")
 _PRIORITIES = ("interactive", "batch")
@@ -50,7 +49,7 @@ class Services:
     @property
     def service(self) -> Service:
         """Return what answers requests; routes of a dialect go through it alone."""
-        return LocalService(self.scheduler, self.accounts.subscribers((log_record,)))
+        return LocalService(self.scheduler, self.accounts.subscribers(SUBSCRIBERS))
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:
