@@ -16,7 +16,7 @@ from puna.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
-_PAGES = ("api", "architecture", "keys", "benchmarks")
+_PAGES = ("api", "architecture", "keys", "benchmarks", "testing")
 LINKED = (*READMES, *(f"docs/{name}.md" for name in _PAGES), "CHANGELOG.md", "THIRD_PARTY.md")
 
 

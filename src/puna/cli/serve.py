@@ -55,6 +55,8 @@ def serve(
     address = settings.address
     if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
+    if settings.testing and not address.is_loopback:
+        raise CommandError("refusing to listen where others can reach it with PUNA_TESTING, which is for tests alone")
     logs.start(debug=settings.debug)
     if settings.tls_key and not settings.tls_cert:
         raise CommandError("PUNA_TLS_KEY is set, and PUNA_TLS_CERT is not")

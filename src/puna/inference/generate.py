@@ -99,6 +99,8 @@ async def _checked(request: GenerationRequest) -> GenerationRequest:
         request = replace(
             request, input=replace(asked, tools=tuple(await beside_the_loop(lambda: tools_in_order(tools))))
         )
+        if asked.tool_choice.mode == "required":
+            request = replace(request, format="")  # a call is no text that could have one
     return replace(request, format=await bind(request.format, request.options.sampling.get("grammar", "")))
 
 

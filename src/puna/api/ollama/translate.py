@@ -20,6 +20,7 @@ from puna.inference.requests import (
     Think,
     ToolCall,
 )
+from puna.inference.tool_choice import read_tool_choice
 from puna.models.model import Model
 
 _THINK_LEVELS = ("low", "medium", "high", "max")
@@ -85,7 +86,9 @@ def chat_request(model: Model, body: ChatBody, options: Options) -> GenerationRe
     messages = _model_messages(model) + said
     if model.system and role_of(body.messages[0].role) != "system":
         messages.insert(0, Message(role="system", content=model.system))
-    return _request(model, body, options, Conversation(messages=tuple(messages), tools=tuple(_tools(body.tools))))
+    tools = tuple(_tools(body.tools))
+    choice = read_tool_choice(body.tool_choice, tools, parallel=body.parallel_tool_calls)
+    return _request(model, body, options, Conversation(messages=tuple(messages), tools=tools, tool_choice=choice))
 
 
 def _request(
