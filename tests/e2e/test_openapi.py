@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.server import Server
 
-from puna.api.ollama.examples import BODIES, PARAMETERS
+from puna.api.description import BODIES, PARAMETERS
 
 NEED_A_REGISTRY = {("post", "/api/pull"), ("post", "/api/push")}
 NEED_A_KEY = {("post", "/api/puna/keys"), ("patch", "/api/puna/keys/{name}")}

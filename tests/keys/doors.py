@@ -6,6 +6,7 @@
 import base64
 import http.client
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -46,10 +47,15 @@ class Knock:
     headers: Mapping[str, str]
 
 
+def _filled(path: str) -> str:
+    """Return a path with something in the places of its parameters."""
+    return re.sub(r"\{(\w+)[^}]*\}", lambda found: PARAMETERS.get(found[1], "x"), path)
+
+
 def targets() -> list[str]:
     """Return the path of every route of the application, and the odd ones."""
     paths = {getattr(route, "path", "") for route in flat(create_app(Settings.from_env({})).routes)}
-    return sorted({path.replace("{key}", "x").format_map(PARAMETERS) for path in paths if path}) + list(ODD)
+    return sorted({_filled(path) for path in paths if path}) + list(ODD)
 
 
 def wrong_keys(*others: str) -> list[Mapping[str, str]]:

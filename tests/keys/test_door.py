@@ -53,7 +53,7 @@ def test_the_order_of_decorators_does_not_hide_a_scope() -> None:
 def test_nobody_gets_in(guarded: Server, make_key: MakeKey) -> None:
     assert len(targets()) * len(METHODS) > 500
     revoked = make_key("revoked", expires="2001-01-01")
-    statuses, inside = knock(("127.0.0.1", guarded.port), knocks(2500, [revoked]))
+    statuses, inside = knock(("127.0.0.1", guarded.port), knocks(3000, [revoked]))
     assert inside == []
     assert statuses[401] > 2000, statuses
 
@@ -101,6 +101,8 @@ SCOPED = [
     ("POST", "/api/chat", "infer"),
     ("POST", "/api/generate", "infer"),
     ("POST", "/api/embed", "infer"),
+    ("POST", "/v1/chat/completions", "infer"),
+    ("POST", "/v1/messages", "infer"),
     ("POST", "/api/pull", "pull"),
     ("POST", "/api/push", "create"),
     ("POST", "/api/create", "create"),
@@ -121,7 +123,15 @@ def test_scopes_hold(guarded: Server, make_key: MakeKey) -> None:
             answer = guarded.request(method, path, b"{}", headers=headers)
             allowed = scope in (needed, "admin")
             assert (answer.status_code != 403) is allowed, (scope, method, path, answer.text)
-        for path in ("/", "/api/version", "/api/tags", "/docs", "/docs/assets/swagger-ui.css", "/api/puna/usage"):
+        for path in (
+            "/",
+            "/api/version",
+            "/api/tags",
+            "/v1/models",
+            "/docs",
+            "/docs/assets/swagger-ui.css",
+            "/api/puna/usage",
+        ):
             assert guarded.get(path, headers=headers).status_code == 200, path
         assert guarded.get("/nope", headers=headers).status_code == 404
         assert guarded.get("/api/chat", headers=headers).status_code == 405
@@ -145,6 +155,9 @@ def test_models_hold_and_nothing_tells_of_others(guarded: Server, make_key: Make
         return [model["name"] for model in guarded.get(path, headers=headers).json()["models"]]
 
     assert names("/api/tags") == ["cria:latest"]
+    assert [entry["id"] for entry in guarded.get("/v1/models", headers=headers).json()["data"]] == ["cria:latest"]
+    hidden, absent = (guarded.get(f"/v1/models/{name}", headers=headers) for name in ("secret:1", "absent:1"))
+    assert (hidden.status_code, hidden.text) == (404, absent.text.replace("absent", "secret"))
     assert guarded.post("/api/chat", {**ASKED, "model": "secret:1"}, headers=root).status_code == 200
     assert "secret:1" not in names("/api/ps")
     for method, path, body in [

@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class Ledger:
-    """Counts what each key uses of each model. Its methods are for the event loop's thread.
+    """Counts what each key uses of each model. Its methods are for the event loop's thread, but for ``refuse``.
 
     ``metered`` gives what must outlive the process beside the counts.
     """
@@ -32,7 +32,12 @@ class Ledger:
         self._counts: dict[Place, Counts] = {}
         self._writing = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._failed = self._has_written = False
+
+    def start(self) -> None:
+        """Take note of the event loop that runs."""
+        self._loop = asyncio.get_running_loop()
 
     def note(self, record: Record) -> None:
         """Count a request that is over."""
@@ -45,7 +50,13 @@ class Ledger:
         )
 
     def refuse(self, key: str, model: str = "") -> None:
-        """Count a request that was refused; ``model`` is one that there is, or ""."""
+        """Count a request that was refused, from any thread; ``model`` is one that there is, or ""."""
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            if self._loop is not None:
+                self._loop.call_soon_threadsafe(self.refuse, key, model)
+            return
         self._add(key, model, Counts(refusals=1))
 
     def _add(self, key: str, model: str, counts: Counts) -> None:

@@ -22,16 +22,21 @@ from puna.accounts.grant import ANY
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
 from puna.api.access.scopes import ScopeTable, needs
+from puna.api.anthropic import messages as anthropic_messages
+from puna.api.anthropic.models import AnthropicModels
 from puna.api.description import describe
-from puna.api.dialect import error_response
+from puna.api.dialect import ANTHROPIC_VERSION, error_response
 from puna.api.http.crowd import Crowd
 from puna.api.http.direct import Direct
 from puna.api.http.faults import Faults
 from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
+from puna.api.model_shapes import SHAPES
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
-from puna.api.puna import keys, metrics, queue, sessions, usage
+from puna.api.openai.routes import openai_router
+from puna.api.puna import health, keys, metrics, queue, rerank, sessions, systemone, tokens, usage
+from puna.api.seal import Seal
 from puna.api.services import Services
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -63,9 +68,11 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    parts = (generation, embedding, models, create, transfer_routes, account, queue, sessions, keys, usage, metrics)
-    for part in parts:
+    parts = (generation, embedding, models, create, transfer_routes, account, anthropic_messages)
+    for part in (*parts, queue, sessions, keys, usage, metrics, systemone, rerank, tokens, health):
         app.include_router(part.router)
+    SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
+    app.include_router(openai_router())
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
@@ -103,9 +110,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)
     accounts: Accounts = app.state.accounts
+    accounts.ledger.start()
     if accounts.is_guarded:  # read now, for it takes room on the disk, which may be full later
         _log.info("clients are let in by keys: %s", accounts.path)
-    app.state.services = Services(settings, library, scheduler, transfers, accounts)
+    app.state.services = Services(settings, library, scheduler, transfers, Seal(settings.home), accounts)
     try:
         yield
     finally:

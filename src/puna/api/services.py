@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -15,6 +15,9 @@ from puna.accounts.grant import ANY
 from puna.accounts.keys import Key
 from puna.api.access.identity import IDENTITY, Identity
 from puna.api.http.request_id import REQUEST_ID
+from puna.api.prefixes import Prefixes
+from puna.api.seal import Seal
+from puna.api.tool_order import ToolOrder
 from puna.durations import parse_duration
 from puna.errors import BadRequestError, ModelNotFoundError
 from puna.inference.options import Options
@@ -43,7 +46,10 @@ class Services:
     library: Library
     scheduler: Lender
     transfers: Transfers
+    seal: Seal
     accounts: Accounts
+    prefixes: Prefixes = field(default_factory=Prefixes)
+    tool_order: ToolOrder = field(default_factory=ToolOrder)
     key: Key | None = None
 
     @property

@@ -38,11 +38,11 @@ def declared(route: BaseRoute) -> str | None:
 def flat(routes: Sequence[BaseRoute]) -> Iterator[BaseRoute]:
     """Yield routes one by one, with those of included routers in place of these."""
     for route in routes:
-        inner = getattr(route, "original_router", None)  # FastAPI up to 0.12x copies them instead
+        inner = getattr(route, "effective_candidates", None)  # older versions of FastAPI copy them instead
         if inner is None:
             yield route
         else:
-            yield from flat(inner.routes)
+            yield from flat(inner())
 
 
 class ScopeTable:
