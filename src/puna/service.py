@@ -3,6 +3,7 @@
 One process answers here; a cluster's implementation has the same methods.
 """
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ from puna.scheduler.options import RunnerOptions
 from puna.telemetry.log import log_record
 from puna.telemetry.metrics import count_record
 from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
+
+SUBSCRIBERS: Sequence[Subscriber] = (log_record, count_record)
+"""Who is told of each request that is over, whatever server it is."""
 
 
 class Service(Protocol):
@@ -81,7 +85,7 @@ class LocalService:
     """The service of this process. ``subscribers`` are told of each request that is over."""
 
     scheduler: Lender
-    subscribers: Sequence[Subscriber] = (log_record, count_record)
+    subscribers: Sequence[Subscriber] = SUBSCRIBERS
 
     def generate(
         self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
@@ -149,11 +153,12 @@ class LocalService:
         await self.scheduler.unload(model)
 
     def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
-        return Record(caller.id, str(model.name), dialect, self.subscribers)
+        return Record(caller.id, str(model.name), dialect, self.subscribers, key=caller.key)
 
 
 async def _recorded(events: AsyncGenerator[list[Event], None], record: Record) -> AsyncGenerator[list[Event], None]:
     """Yield the events of several choices, and record them as one request."""
+    sent: Counter[int] = Counter()
     try:
         async with aclosing(events):
             async for batch in events:
@@ -161,9 +166,12 @@ async def _recorded(events: AsyncGenerator[list[Event], None], record: Record) -
                     if isinstance(event, Started):
                         record.ready = record.elapsed()
                     elif isinstance(event, Finished):
+                        record.generated -= sent.pop(event.choice, 0)
                         record.count(*event.counts)
-                    elif not record.first and not isinstance(event, Reading):
-                        record.first = record.elapsed()
+                    elif not isinstance(event, Reading):
+                        record.first = record.first or record.elapsed()
+                        record.generated += 1  # until the engine tells: a client may leave before
+                        sent[event.choice] += 1
                 yield batch
         record.end(DONE)
     except Exception as error:

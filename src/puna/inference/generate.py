@@ -67,7 +67,11 @@ async def generate(
                         async for events in answer:
                             if not answering and not isinstance(events[-1], Reading):
                                 answering, record.first = True, record.elapsed()
+                                record.prompt = _known_length(prepared)
+                            if answering:
+                                record.generated += len(events)  # until the engine tells: a client may leave before
                             if isinstance(events[-1], Finished):
+                                record.generated = 0
                                 record.count(*events[-1].counts)
                                 record.end(DONE)
                                 yield events
@@ -127,6 +131,12 @@ async def _warmed(prepared: Prepared, lease: Lease) -> Prepared:
         return prepared
     slot = await lease.warm.ready(lease.client, Exchange(_prompt(prepared)))
     return prepared if slot is None else replace(prepared, body=prepared.body | {"id_slot": slot})
+
+
+def _known_length(prepared: Prepared) -> int:
+    """Return the tokens of a prompt that is sent as tokens; 0 for another, which only the engine counts."""
+    prompt = prepared.body.get("prompt")
+    return len(prompt) if isinstance(prompt, list) else 0
 
 
 def _prompt(prepared: Prepared) -> list[int] | Mapping[str, Any]:

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.answering import answer
 from puna.api.extras import ignored_headers
 from puna.api.http import sse
@@ -28,6 +30,7 @@ router = APIRouter()
 
 
 @router.post("/chat/completions", tags=["openai"], openapi_extra=request_body(ChatBody))
+@needs(INFER)
 async def chat_route(
     request: Request, body: Annotated[ChatBody, Depends(json_body(ChatBody))], services: ServicesDep
 ) -> Response:

@@ -12,6 +12,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.decisions import MOST_ANSWERS, asked_text, confidence, expected
 from puna.api.extras import Extras, ignored_headers
 from puna.api.http.body import json_body, request_body
@@ -46,6 +48,7 @@ class DecisionsBody(Extras):
 
 
 @router.post("/decisions", tags=["openai"], openapi_extra=request_body(DecisionsBody))
+@needs(INFER)
 async def decisions_route(
     request: Request, body: Annotated[DecisionsBody, Depends(json_body(DecisionsBody))], services: ServicesDep
 ) -> Response:

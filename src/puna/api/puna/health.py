@@ -6,6 +6,8 @@ import os
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from puna.accounts.grant import ANY
+from puna.api.access.scopes import needs
 from puna.api.http.responses import json_response
 from puna.api.services import Services, ServicesDep
 
@@ -15,12 +17,14 @@ _UNAVAILABLE = 503
 
 @router.get("/health", tags=["server"])
 @router.get("/v1/health", include_in_schema=False)
+@needs(ANY)
 async def health_route() -> Response:
     """Say that the server answers."""
     return json_response({"status": "ok"})
 
 
 @router.get("/ready", tags=["server"])
+@needs(ANY)
 async def ready_route(services: ServicesDep) -> Response:
     """Say whether requests are taken, and if not, why."""
     why = await asyncio.to_thread(_why_not, services)

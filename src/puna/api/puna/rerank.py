@@ -12,6 +12,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.extras import Extras, ignored_headers
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
@@ -43,6 +45,7 @@ class RerankBody(Extras):
 @router.post("/api/rerank", tags=["puna"], openapi_extra=request_body(RerankBody))
 @router.post("/rerank", include_in_schema=False)
 @router.post("/v2/rerank", include_in_schema=False)
+@needs(INFER)
 async def rerank_route(
     request: Request, body: Annotated[RerankBody, Depends(json_body(RerankBody))], services: ServicesDep
 ) -> Response:

@@ -12,6 +12,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.decisions import MOST_ANSWERS, asked_text, confidence, expected
 from puna.api.extras import Extras, ignored_headers
 from puna.api.http.body import json_body, request_body
@@ -36,6 +38,7 @@ class SystemOneBody(Extras):
 
 
 @router.post("/v1/systemone", tags=["puna"], openapi_extra=request_body(SystemOneBody))
+@needs(INFER)
 async def systemone_route(
     request: Request, body: Annotated[SystemOneBody, Depends(json_body(SystemOneBody))], services: ServicesDep
 ) -> Response:

@@ -9,6 +9,8 @@ from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.extras import Extras, ignored_headers
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
@@ -60,6 +62,7 @@ class DetokenizeBody(Extras):
 
 
 @router.post("/api/tokenize", tags=["puna"], openapi_extra=request_body(TokenizeFields))
+@needs(INFER)
 async def tokenize_route(
     request: Request, body: Annotated[TokenizeBody, Depends(json_body(TokenizeBody))], services: ServicesDep
 ) -> Response:
@@ -70,6 +73,7 @@ async def tokenize_route(
 
 @router.post("/tokenize", include_in_schema=False)
 @router.post("/v1/tokenize", include_in_schema=False)
+@needs(INFER)
 async def vllm_tokenize_route(
     request: Request, body: Annotated[TokenizeBody, Depends(json_body(TokenizeBody))], services: ServicesDep
 ) -> Response:
@@ -84,6 +88,7 @@ async def vllm_tokenize_route(
 
 
 @router.post("/api/detokenize", tags=["puna"], openapi_extra=request_body(DetokenizeBody))
+@needs(INFER)
 async def detokenize_route(
     request: Request, body: Annotated[DetokenizeBody, Depends(json_body(DetokenizeBody))], services: ServicesDep
 ) -> Response:
@@ -94,6 +99,7 @@ async def detokenize_route(
 
 @router.post("/detokenize", include_in_schema=False)
 @router.post("/v1/detokenize", include_in_schema=False)
+@needs(INFER)
 async def vllm_detokenize_route(
     request: Request, body: Annotated[DetokenizeBody, Depends(json_body(DetokenizeBody))], services: ServicesDep
 ) -> Response:
@@ -103,6 +109,7 @@ async def vllm_detokenize_route(
 
 @router.post("/api/apply_template", tags=["puna"], openapi_extra=request_body(PromptFields))
 @router.post("/apply-template", include_in_schema=False)
+@needs(INFER)
 async def apply_template_route(
     request: Request, body: Annotated[ChatBody, Depends(json_body(ChatBody))], services: ServicesDep
 ) -> Response:
