@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Match, Mount
 
 from puna import OLLAMA_VERSION, __version__
@@ -28,8 +28,9 @@ from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
-from puna.api.puna import queue, sessions
+from puna.api.puna import machine, modelfile, queue, sessions
 from puna.api.services import Services
+from puna.api.web.page import FILES_PATH, PageFiles, root_route
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
 from puna.models.library import Library
@@ -52,11 +53,12 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         lifespan=_lifespan,
     )
     app.state.settings = settings
-    for path, route in (("/", _root), ("/api/version", _version)):
+    for path, route in (("/", root_route), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions):
+    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions, machine, modelfile):
         app.include_router(part.router)
+    app.mount(FILES_PATH, PageFiles())
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
@@ -111,11 +113,6 @@ def _methods(request: Request) -> list[str]:
     return [
         method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)
     ] or ["GET", "HEAD"]  # of files
-
-
-async def _root() -> Response:
-    """Say that the server runs, in the words that Ollama's clients look for."""
-    return PlainTextResponse("Ollama is running")
 
 
 async def _version() -> Response:

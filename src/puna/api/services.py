@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -21,6 +21,8 @@ from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
 from puna.service import LocalService, Service
 from puna.settings import Settings
+from puna.telemetry.log import log_record
+from puna.telemetry.recent import Recent
 
 _PRIORITIES = ("interactive", "batch")
 _log = logging.getLogger(__name__)
@@ -34,11 +36,12 @@ class Services:
     library: Library
     scheduler: Lender
     transfers: Transfers
+    recent: Recent = field(default_factory=Recent)
 
     @property
     def service(self) -> Service:
         """Return what answers requests; routes of a dialect go through it alone."""
-        return LocalService(self.scheduler)
+        return LocalService(self.scheduler, (log_record, self.recent))
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:

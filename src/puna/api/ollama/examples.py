@@ -19,6 +19,7 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("post", "/api/push"): {"model": "registry.example.com/me/my-model"},
     ("post", "/api/puna/verify"): {"prune": False},
     ("post", "/api/puna/repair"): {"stream": False},
+    ("post", "/api/puna/modelfile"): {"modelfile": "FROM cria\nSYSTEM You are a llama."},
 }
 """Bodies by method and path; pull and push need a registry."""
 
