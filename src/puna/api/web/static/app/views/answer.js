@@ -27,13 +27,13 @@ export function Answer({ live, last, onAgain, choice }) {
   const [tokens, setTokens] = useState(false);
   const busy = message.state === "waiting" || message.state === "streaming";
   return html`<article class=${`answer ${busy ? "busy" : ""} ${choice && !choice.chosen ? "aside" : ""}`} aria-busy=${String(busy)}>
-    <h3 class="who">
+    <h2 class="who">
       ${shortName(message.model ?? t("assistant"))}
       ${choice &&
       html`<button type="button" class="quiet push" aria-pressed=${String(choice.chosen)} onClick=${choice.choose}>
         ${t(choice.chosen ? "goesOn" : "goOnWith")}
       </button>`}
-    </h3>
+    </h2>
     <${LeftOut} stats=${message.stats} />
     ${message.thinking && html`<${Thinking} live=${live} />`}
     ${tokens && message.tokens ? html`<${Tokens} tokens=${message.tokens} />` : html`<${Prose} live=${live} field="content" />`}

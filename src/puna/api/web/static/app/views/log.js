@@ -42,9 +42,10 @@ export function Log() {
     return turn.node;
   });
   cache.current = fresh;
+  const beside = path.some(({ branches, shown }) => branches[shown].length > 1);
   const down = () => box.current?.scrollTo({ top: box.current.scrollHeight });
   return html`<div class="log" ref=${box} tabindex="0" role="region" aria-label=${t("messages")}>
-    <div class="turns">${turns}</div>
+    <div class=${`turns ${beside ? "wide" : ""}`}>${turns}</div>
     ${away && html`<div class="to-end"><${IconButton} icon="down" label=${t("toEnd")} onClick=${down} /></div>`}
   </div>`;
 }

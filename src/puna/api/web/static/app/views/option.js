@@ -18,7 +18,7 @@ export function OptionField({ name, kind, otherwise, own, help, value, onChange 
     if (read !== null) onChange(read);
   };
   const shownText = !given && !bad ? "" : text;
-  return html`<div class=${`option ${given ? "given" : ""}`}>
+  return html`<div class=${`option ${given ? "given" : ""} ${["text", "texts", "json"].includes(kind) ? "tall" : ""}`}>
     <label for=${id}><code>${name}</code>${own && html` <span class="badge">${t("ownValue")}</span>`}</label>
     ${kind === "boolean"
       ? html`<select id=${id} aria-describedby=${`${id}-help`} value=${given ? String(value) : ""} onChange=${(event) => take(event.target.value)}>

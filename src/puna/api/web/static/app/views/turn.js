@@ -59,10 +59,10 @@ function Said({ entry }) {
   if (editing) return html`<${Edit} message=${message} onClose=${() => setEditing(false)} />`;
   const text = whole ? message.content : `${message.content.slice(0, LONG)}…`;
   return html`<section class="turn said">
-    <h3 class="unseen">${t("you")}</h3>
+    <h2 class="unseen">${t("you")}</h2>
     <${Attached} message=${message} />
     ${message.content && html`<div class="bubble">${text}${!whole && html` <button type="button" class="link" onClick=${() => setWhole(true)}>${t("showAll")}</button>`}</div>`}
-    <div class="actions">
+    <div class=${`actions ${entry.branches.length > 1 ? "branching" : ""}`}>
       <${Branches} entry=${entry} />
       <${IconButton} icon="copy" label=${t("copy")} onClick=${() => copyText(message.content)} />
       <${IconButton} icon="edit" label=${t("edit")} onClick=${() => setEditing(true)} />
