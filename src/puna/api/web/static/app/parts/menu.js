@@ -1,12 +1,12 @@
 /** A button that opens a short list of actions; arrow keys, Escape and a click elsewhere do what they do everywhere. */
-import { html, useEffect, useRef, useState } from "../html.js";
+import { html, useLayoutEffect, useRef, useState } from "../html.js";
 import { IconButton } from "./icon.js";
 
 /** @param {{label: string, icon?: string, items: {label: string, onClick: () => void, danger?: boolean}[]}} props */
 export function Menu({ label, icon = "dots", items }) {
   const [open, setOpen] = useState(false);
   const ref = useRef(/** @type {HTMLElement | null} */ (null));
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return undefined;
     const away = (/** @type {Event} */ event) => {
       if (!ref.current?.contains(/** @type {Node} */ (event.target))) setOpen(false);

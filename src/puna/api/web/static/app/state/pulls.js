@@ -6,6 +6,8 @@ import { recall, remember } from "./storage.js";
 import { t } from "../text/translate.js";
 
 const WINDOW_MS = 5000;
+/** A name that begins so asks a registry without TLS. */
+const PLAIN = /^http:\/\//i;
 
 /**
  * @typedef {object} Pull
@@ -53,7 +55,7 @@ export async function pull(name) {
   /** @type {[number, number][]} */
   let times = [];
   try {
-    for await (const item of stream("/api/pull", { model: name }, { signal: abort.signal })) {
+    for await (const item of stream("/api/pull", { model: name, insecure: PLAIN.test(name) }, { signal: abort.signal })) {
       if (item.status?.startsWith("warning:")) set(name, { warning: item.status });
       if (item.digest) parts.set(item.digest, { total: item.total ?? 0, completed: item.completed ?? 0 });
       const all = [...parts.values()];

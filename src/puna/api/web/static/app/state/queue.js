@@ -7,7 +7,7 @@ const EVERY_MS = 700;
 
 /**
  * What a waiting answer waits for, by its message: a place in the queue, a load, or the reading of its prompt.
- * @type {{value: Record<string, {kind: "queue" | "load" | "reading", position?: number, waiting?: number,
+ * @type {{value: Record<string, {kind: "queue" | "load" | "reading", position?: number,
  *   wait?: number | null, seconds?: number}>}}
  */
 export const waits = signal({});
@@ -53,7 +53,6 @@ function waitOf(queue, id) {
   return {
     kind: /** @type {const} */ ("queue"),
     position: mine.position,
-    waiting: queue.waiting,
     wait: mine.estimated_wait,
   };
 }

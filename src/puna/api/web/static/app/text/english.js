@@ -89,7 +89,8 @@ export const english = {
   sendResults: "Send results",
   // what is known of an answer
   asked: "Asked…",
-  inQueue: "Place {position} of {n} in the queue.",
+  inQueue: "In the queue, behind {n} others.",
+  nextInQueue: "Next in the queue.",
   aboutWait: "About {time} to wait.",
   loading: "Loading the model, {time}",
   reading: "Reading the prompt, {time}",

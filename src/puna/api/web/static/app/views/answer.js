@@ -87,7 +87,7 @@ function Waiting({ id }) {
   const wait = waits.value[id];
   let words = t("asked");
   if (wait?.kind === "queue") {
-    words = t("inQueue", { position: wait.position ?? "?", n: wait.waiting ?? "?" });
+    words = wait.position ? t("inQueue", { n: number(wait.position) }) : t("nextInQueue");
     words += wait.wait == null ? "" : ` ${t("aboutWait", { time: duration(wait.wait) })}`;
   } else if (wait?.kind === "load") words = t("loading", { time: duration(wait.seconds ?? 0) });
   else if (wait?.kind === "reading") words = t("reading", { time: duration(wait.seconds ?? 0) });
