@@ -58,6 +58,9 @@ def prose(page: Any) -> str:
 def take_in(page: Any, name: str, text: str) -> None:
     """Import a file and open the first conversation."""
     chooser = page.locator(".brand input[type=file]")
+    entries = page.locator(".conversations a")
+    before = entries.count()
     chooser.set_input_files({"name": name, "mimeType": "application/json", "buffer": text.encode()})
-    page.locator(".conversations a").first.click()
+    entries.nth(before).wait_for()
+    entries.first.click()
     page.locator(".turn").first.wait_for()

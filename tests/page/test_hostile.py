@@ -1,81 +1,26 @@
 """A model's text, however hostile, does nothing: it runs no script, asks no host, and makes only known elements."""
 
 import json
+import re
 import time
 from typing import Any
 
 from tests.page.steps import take_in
 
 ALLOWED = frozenset(
-    [
-        "div",
-        "p",
-        "span",
-        "h3",
-        "h4",
-        "h5",
-        "h6",
-        "ul",
-        "ol",
-        "li",
-        "strong",
-        "em",
-        "del",
-        "code",
-        "pre",
-        "a",
-        "blockquote",
-        "hr",
-        "br",
-        "table",
-        "thead",
-        "tbody",
-        "tr",
-        "th",
-        "td",
-        "figure",
-        "figcaption",
-        "button",
-        "math",
-        "semantics",
-        "annotation",
-        "mrow",
-        "mi",
-        "mn",
-        "mo",
-        "msup",
-        "msub",
-        "mfrac",
-        "mtext",
-        "mstyle",
-        "mspace",
-        "merror",
-        "msubsup",
-        "msqrt",
-        "mpadded",
-    ]
+    re.findall(
+        r"\w+",
+        "div p span h3 h4 h5 h6 ul ol li strong em del code pre a blockquote hr br table thead tbody tr th td figure "
+        "figcaption button math semantics annotation mrow mi mn mo msup msub mfrac mtext mstyle mspace merror msubsup "
+        "msqrt mpadded",
+    )
 )
 ATTRIBUTES = frozenset(
-    [
-        "class",
-        "href",
-        "target",
-        "rel",
-        "title",
-        "tabindex",
-        "role",
-        "aria-label",
-        "type",
-        "start",
-        "style",
-        "mathvariant",
-        "lspace",
-        "rspace",
-        "encoding",
-        "width",
-        "height",
-        "mathbackground",
-    ]
+    re.findall(
+        r"[\w-]+",
+        "class href target rel title tabindex role aria-label type start style mathvariant lspace rspace encoding "
+        "width height mathbackground",
+    )
 )
 HOSTILE = [
     "<script>window.hit = 1</script>",
@@ -103,7 +48,7 @@ HOSTILE = [
     "$\\htmlData{onclick=x}{y}$ $\\style{background:url(https://evil.example/)}{x}$",
     "$\\text{<img src=x onerror=window.hit=1>}$",
     "$$\\def\\a{\\a\\a}\\a$$ $\\rule{999999em}{999999em}$",
-    "| <img src=x onerror=window.hit=1> | b |\n|---|---|\n| <script>hit=1</script> | ![x](https://evil.example/t.png) |",
+    "| <img src=x onerror=window.hit=1> | b |\n|---|---|\n| <script>hit=1</script> | ![](https://evil.example/t.png) |",
     "> " * 2000 + "deep",
     "- " * 2000 + "deep",
     "[" * 6000,

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 from typing import Any
 
 from tests.page.steps import choose_model, expect, option, say, take_in
@@ -9,27 +10,7 @@ from tests.page.steps import choose_model, expect, option, say, take_in
 LONGEST_MS = 50
 TURNS = 150
 CATEGORIES = ["toplevel"]
-WORDS = tuple(
-    [
-        "the",
-        "llama",
-        "walked",
-        "over",
-        "a",
-        "high",
-        "plateau",
-        "and",
-        "looked",
-        "at",
-        "stars",
-        "while",
-        "wind",
-        "ran",
-        "under",
-        "blue",
-        "sky",
-    ]
-)
+WORDS = re.findall(r"\w+", "the llama walked over a high plateau and looked at stars while wind ran under blue sky")
 SCROLL = """async () => {
     const log = document.querySelector('.log');
     for (let y = log.scrollHeight; y > log.scrollHeight - 60_000 && y > 0; y -= 500) {
@@ -94,8 +75,13 @@ def test_long_conversation_streams_and_scrolls_without_stutter(chromium: Any, pa
     expect(page.locator(".prose:empty")).to_have_count(0, timeout=30_000)
     option(page, "num_predict", "400")
     option(page, "ignore_eos", "true")
+    # Looking for roles and names among so many elements would itself be long work in the page.
+    box = page.locator(".composer textarea")
     chromium.start_tracing(page=page, categories=CATEGORIES)
-    say(page, "Tell me a long story.")
+    box.fill("Tell me a long story.")
+    box.press("Enter")
+    page.locator(".send[aria-label=Stop]").wait_for()
+    page.locator(".send[aria-label=Send]").wait_for(timeout=60_000)
     streaming = longest_task(chromium.stop_tracing())
     chromium.start_tracing(page=page, categories=CATEGORIES)
     page.evaluate(SCROLL)
