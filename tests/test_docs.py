@@ -16,7 +16,10 @@ from puna.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
-LINKED = (*READMES, "docs/api.md", "docs/architecture.md", "docs/benchmarks.md", "CHANGELOG.md", "THIRD_PARTY.md")
+LINKED = (
+    *READMES,
+    *("docs/api.md", "docs/architecture.md", "docs/benchmarks.md", "docs/page.md", "CHANGELOG.md", "THIRD_PARTY.md"),
+)
 
 
 def read(name: str) -> str:

