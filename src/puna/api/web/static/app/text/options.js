@@ -285,6 +285,13 @@ export const OPTIONS = [
     "a grammar in GBNF that the answer must follow",
     "回答必须遵守的 GBNF 语法",
   ],
+  [
+    "thinking_budget",
+    "integer",
+    "-1",
+    "how many tokens the thoughts may have, after which the answer begins; negative for no limit of their own",
+    "思考最多用多少 token，之后开始回答；负数：不另设上限",
+  ],
 ];
 
 /** Those that most people look for; the others stand behind them. */
