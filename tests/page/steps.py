@@ -6,6 +6,7 @@ from typing import Any
 from tests.system import require_module
 
 expect = require_module("playwright.sync_api", extra="test").expect
+expect.set_options(timeout=45_000)
 """Waits until something is so, without a script in the page, which its policy would not let run."""
 
 
@@ -22,7 +23,7 @@ def say(page: Any, text: str, *, wait: bool = True) -> None:
 
 def answered(page: Any) -> None:
     """Wait until no answer is under way."""
-    expect(page.locator(".answer.busy")).to_have_count(0, timeout=30_000)
+    expect(page.locator(".answer.busy")).to_have_count(0)
 
 
 def choose_model(page: Any, name: str) -> None:

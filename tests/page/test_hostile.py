@@ -75,7 +75,7 @@ def test_hostile_text_does_nothing(open_page: Any) -> None:
         messages += [{"role": "user", "content": text}, {"role": "assistant", "content": text, "thinking": text}]
     began = time.monotonic()
     take_in(page, "hostile.json", json.dumps({"model": "cria:latest", "messages": messages}))
-    page.locator(".answer .prose:not(:empty)").nth(len(HOSTILE) - 1).wait_for(state="attached", timeout=20_000)
+    page.locator(".answer .prose:not(:empty)").nth(len(HOSTILE) - 1).wait_for(state="attached")
     page.locator("math").first.wait_for(state="attached")
     page.locator(".hljs-keyword").first.wait_for(state="attached")
     for summary in page.locator("details.thoughts summary").all()[:3]:

@@ -68,15 +68,15 @@ def longest_task(trace: bytes) -> float:
 def measure(chromium: Any, page: Any, messages: list[dict[str, str]]) -> tuple[float, float]:
     """Return the longest tasks, in milliseconds, while an answer in this conversation streams, and while it scrolls."""
     take_in(page, "messages.json", json.dumps({"model": "cria:latest", "messages": messages}))
-    expect(page.locator(".turn")).to_have_count(len(messages), timeout=60_000)
-    expect(page.locator(".prose:empty")).to_have_count(0, timeout=60_000)
+    expect(page.locator(".turn")).to_have_count(len(messages))
+    expect(page.locator(".prose:empty")).to_have_count(0)
     # Looking for roles and names among so many elements would itself be long work in the page.
     box = page.locator(".composer textarea")
     chromium.start_tracing(page=page, categories=CATEGORIES)
     box.fill("Tell me a long story.")
     box.press("Enter")
     page.locator(".send[aria-label=Stop]").wait_for()
-    page.locator(".send[aria-label=Send]").wait_for(timeout=60_000)
+    page.locator(".send[aria-label=Send]").wait_for()
     streaming = longest_task(chromium.stop_tracing())
     chromium.start_tracing(page=page, categories=CATEGORIES)
     page.evaluate(SCROLL)

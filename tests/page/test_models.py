@@ -91,10 +91,10 @@ def test_model_is_pulled_with_progress(models: Any, server: Server, registry: st
 def test_pull_that_fails_can_be_resumed_after_a_reload(models: Any) -> None:
     models.get_by_role("textbox", name="Model to pull").fill("127.0.0.1:9/none")
     models.get_by_role("button", name="Pull", exact=True).click()
-    models.get_by_role("alert").wait_for(timeout=60_000)
+    models.get_by_role("alert").wait_for()
     models.reload()
     models.get_by_role("button", name="Resume").click()
-    models.get_by_role("alert").wait_for(timeout=60_000)
+    models.get_by_role("alert").wait_for()
     assert "failed" in models.locator(".pull").inner_text()
 
 

@@ -28,13 +28,15 @@ export function newId() {
  * @param {string} method
  * @param {string} path
  * @param {unknown} [body]
- * @param {{signal?: AbortSignal, id?: string}} [how]
+ * @param {{signal?: AbortSignal, id?: string, conversation?: string}} [how] `conversation` is the one whose cache it
+ *   goes on from
  * @returns {Promise<Response>} a response with a good status; anything else is an `ApiError`
  */
-export async function send(method, path, body, { signal: abort, id } = {}) {
+export async function send(method, path, body, { signal: abort, id, conversation } = {}) {
   /** @type {Record<string, string>} */
   const headers = { "X-Request-Id": id ?? newId() };
   if (body !== undefined) headers["Content-Type"] = "application/json";
+  if (conversation) headers["X-Session-Id"] = conversation;
   if (apiKey.value) headers.Authorization = `Bearer ${apiKey.value}`;
   let response;
   try {
@@ -81,7 +83,7 @@ export async function post(path, body, how) {
  * Yields the objects of a stream as they come; an object that tells of an error is thrown.
  * @param {string} path
  * @param {unknown} body
- * @param {{signal?: AbortSignal, id?: string}} [how]
+ * @param {{signal?: AbortSignal, id?: string, conversation?: string}} [how]
  */
 export async function* stream(path, body, how) {
   const response = await send("POST", path, body, how);

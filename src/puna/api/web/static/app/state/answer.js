@@ -75,7 +75,8 @@ async function follow(message, history) {
   const unwatch = watchQueue(id, message.id);
   try {
     const body = bodyOf(/** @type {import("./types.js").Settings} */ (message.settings), history, /** @type {string} */ (message.model));
-    for await (const piece of stream("/api/chat", body, { signal: abort.signal, id })) {
+    const how = { signal: abort.signal, id, conversation: message.conversation };
+    for await (const piece of stream("/api/chat", body, how)) {
       if (entry.message.state === "waiting") unwatch();
       writer.take(piece, began);
       if (piece.done) await finish(writer, piece, id);

@@ -242,7 +242,7 @@ export const english = {
   outcome_failed: "failed",
   outcome_gone: "left",
   sessions: "Saved conversations",
-  sessionsHelp: "{n} caches of conversations on disk, {size} of {limit}; going on from one is not read again.",
+  sessionsHelp: "{n} caches of conversations on disk, {size} of {limit}: what a model has read of them it need not read again.",
   clearSessions: "Delete them",
   sessionsCleared: "They are deleted.",
   // times

@@ -122,7 +122,7 @@ function Requests({ requests }) {
     ${!requests.length
       ? html`<p class="faint">${t("noRequests")}</p>`
       : html`<div class="table" tabindex="0" role="region" aria-label=${t("lastRequests")}><table>
-          <thead><tr>${columns.map((name) => html`<th>${t(`col_${name}`)}</th>`)}</tr></thead>
+          <thead><tr>${columns.map((name, index) => html`<th class=${index > 1 ? "n" : ""}>${t(`col_${name}`)}</th>`)}</tr></thead>
           <tbody>
             ${shown.map(
               (request) =>

@@ -67,20 +67,28 @@ function useDark() {
  * @param {number} width
  */
 function optionsOf(series, width) {
-  const style = getComputedStyle(document.documentElement);
-  const of = (/** @type {string} */ name) => style.getPropertyValue(`--${name}`).trim();
-  const axis = { stroke: of("faint"), grid: { stroke: of("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
+  const axis = { stroke: colourOf("faint"), grid: { stroke: colourOf("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" };
   return {
     width,
     height: HEIGHT,
     legend: { show: false },
     cursor: { show: false },
     scales: { x: { range: (_plot, low, high) => [Math.min(low, high - 60), high] }, y: { range: (_plot, _low, high) => [0, Math.max(1, (high ?? 1) * 1.15)] } },
-    axes: [{ ...axis, space: 70, incrs: STEPS, values: (_plot, at) => at.map(clock) }, { ...axis, size: 44 }],
-    series: [{}, ...series.map(({ label, colour }) => ({ label, stroke: of(colour), width: 2, points: { show: false }, spanGaps: true }))],
+    axes: [{ ...axis, space: 70, size: 28, incrs: STEPS, values: (_plot, at) => at.map(clock) }, { ...axis, size: 44 }],
+    series: [{}, ...series.map(({ label, colour }) => ({ label, stroke: colourOf(colour), width: 2, points: { show: false }, spanGaps: true }))],
   };
 }
 
 /** @param {number} seconds since 1970 */
 const clock = (seconds) =>
   new Date(seconds * 1000).toLocaleTimeString(language(), { hour: "2-digit", minute: "2-digit", second: "2-digit", hour12: false });
+
+/** The colour that a custom property stands for in the present theme. @param {string} name */
+function colourOf(name) {
+  const probe = document.createElement("i");
+  probe.style.color = `var(--${name})`;
+  document.body.append(probe);
+  const { color } = getComputedStyle(probe);
+  probe.remove();
+  return color;
+}
