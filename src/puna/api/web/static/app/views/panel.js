@@ -1,5 +1,5 @@
 /** The settings of a conversation: system prompt, thinking, form of the answer, functions and every option. */
-import { html, useEffect, useState } from "../html.js";
+import { html, useEffect, useRef, useState } from "../html.js";
 import { change, current } from "../state/conversations.js";
 import { remember } from "../state/storage.js";
 import { notify } from "../state/notices.js";
@@ -37,6 +37,12 @@ export function Panel({ onClose }) {
   const conversation = /** @type {import("../state/types.js").Conversation} */ (current.value);
   const { settings } = conversation;
   const model = conversation.models[0];
+  const box = useRef(/** @type {HTMLElement | null} */ (null));
+  useEffect(() => {
+    const before = /** @type {HTMLElement | null} */ (document.activeElement);
+    box.current?.focus();
+    return () => before?.focus();
+  }, []);
   useEffect(() => {
     if (model) show(model).catch(() => {});
   }, [model]);
@@ -59,7 +65,7 @@ export function Panel({ onClose }) {
     remember("defaults", settings);
     notify(t("keptAsDefault"));
   };
-  return html`<aside class="panel" aria-label=${t("settings")}>
+  return html`<aside class="panel" ref=${box} tabindex="-1" aria-label=${t("settings")} onKeyDown=${(event) => event.key === "Escape" && onClose()}>
     <header class="dialog-head"><h2>${t("settings")}</h2><${IconButton} icon="close" label=${t("close")} onClick=${onClose} /></header>
     <label class="field">
       <span>${t("system")}</span>
