@@ -11,6 +11,9 @@ from starlette.requests import Request
 
 from puna.api.access.identity import IDENTITY, Identity
 from puna.api.http.request_id import REQUEST_ID
+from puna.api.prefixes import Prefixes
+from puna.api.seal import Seal
+from puna.api.tool_order import ToolOrder
 from puna.durations import parse_duration
 from puna.errors import BadRequestError
 from puna.inference.options import Options
@@ -23,6 +26,7 @@ from puna.scheduler.lender import Lender
 from puna.service import LocalService, Service
 from puna.settings import Settings
 from puna.telemetry.log import log_record
+from puna.telemetry.metrics import count_record
 from puna.telemetry.recent import Recent
 
 _CONVERSATION_HEADERS = ("session-id", "x-claude-code-session-id", "x-session-affinity", "x-session-id")
@@ -38,12 +42,15 @@ class Services:
     library: Library
     scheduler: Lender
     transfers: Transfers
+    seal: Seal
+    prefixes: Prefixes = field(default_factory=Prefixes)
+    tool_order: ToolOrder = field(default_factory=ToolOrder)
     recent: Recent = field(default_factory=Recent)
 
     @property
     def service(self) -> Service:
         """Return what answers requests; routes of a dialect go through it alone."""
-        return LocalService(self.scheduler, (log_record, self.recent))
+        return LocalService(self.scheduler, (log_record, count_record, self.recent))
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:
