@@ -286,6 +286,13 @@ export const OPTIONS = [
     "回答必须遵守的 GBNF 语法",
   ],
   [
+    "lora",
+    "json",
+    "all, with 1",
+    "how strongly each of the model's adapters works, [{\"id\": 0, \"scale\": 0.5}], counted in the order of its Modelfile; those that are not named do not work",
+    "模型的各个适配器的强度，如 [{\"id\": 0, \"scale\": 0.5}]，按 Modelfile 里的顺序编号；没有列出的不起作用",
+  ],
+  [
     "thinking_budget",
     "integer",
     "-1",
