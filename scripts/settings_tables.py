@@ -37,6 +37,7 @@ _CHINESE = {
     "PUNA_REGISTRY_AUTH": "各仓库的登录：主机=用户名:密码，……",
     "PUNA_STALL_TIMEOUT": "模型进程多久没有进展就换一个新的；负数表示不限",
     "PUNA_MEMORY_MARGIN": "模型进程可以比为它计划的内存多占多少，超过就换掉；0 表示不限",
+    "OLLAMA_EDITOR": "在 puna run 里写长消息用的编辑器（Ctrl + g）；不设则用 VISUAL，再用 EDITOR",
     "PUNA_SESSIONS": "模型离开内存后，用多少磁盘保存各个对话的缓存；0 表示不保存",
     "OLLAMA_NOHISTORY": "puna run 结束后不保留输入过的内容",
     "PUNA_HIDE_BUILTIN": "列表里不显示内置模型 cria",

@@ -104,7 +104,7 @@ def test_conversation(beside: World) -> None:
         terminal.expect("Error: unknown command: /nonsense")
         terminal.expect(">>> ")
         terminal.type('"""two')
-        terminal.expect(r"\.\.\. ")
+        terminal.expect(r"\.\.\.")
         terminal.type('lines"""')
         terminal.expect("something else")
         terminal.expect(">>> ")

@@ -55,17 +55,22 @@ class Client:
         """Return the object that answers a GET request."""
         return self._one("GET", path, None)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the object that answers a POST request, none for an empty answer."""
-        return self._one("POST", path, body)
+    def post(self, path: str, body: Mapping[str, Any], request_id: str = "") -> dict[str, Any]:
+        """Return the object that answers a POST request, none for an empty answer; ``request_id`` as for ``lines``."""
+        return self._one("POST", path, body, request_id)
 
     def delete(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the object that answers a DELETE request, none for an empty answer."""
         return self._one("DELETE", path, body)
 
-    def lines(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the objects of a streamed answer as they come; an error among them ends it."""
-        with self._explained(), self._http.stream("POST", path, content=_encode(body), headers=_JSON) as response:
+    def lines(self, path: str, body: Mapping[str, Any], request_id: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the objects of a streamed answer as they come; an error among them ends it.
+
+        ``request_id`` is the name under which the server's queue has the request.
+        """
+        content = _encode(body)
+        headers = _headers(content, request_id)
+        with self._explained(), self._http.stream("POST", path, content=content, headers=headers) as response:
             if response.is_error:
                 response.read()
                 raise _refusal(response)
@@ -92,10 +97,10 @@ class Client:
         if response.is_error:
             raise _refusal(response)
 
-    def _one(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _one(self, method: str, path: str, body: Mapping[str, Any] | None, request_id: str = "") -> dict[str, Any]:
         with self._explained():
             content = None if body is None else _encode(body)
-            response = self._http.request(method, path, content=content, headers=_JSON if content else None)
+            response = self._http.request(method, path, content=content, headers=_headers(content, request_id))
         if response.is_error:
             raise _refusal(response)
         return _decode(response.text, self.url) if response.content else {}
@@ -119,7 +124,9 @@ class _Explained:
             raise CommandError(f"the connection to {self._url} failed: {reason}") from error
 
 
-_JSON = {"Content-Type": "application/json"}
+def _headers(content: bytes | None, request_id: str) -> dict[str, str]:
+    named = {"X-Request-Id": request_id} if request_id else {}
+    return named | ({"Content-Type": "application/json"} if content else {})
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:

@@ -24,7 +24,7 @@ _TEXT_FIELDS = ("TEMPLATE", "SYSTEM", "RENDERER", "PARSER", "REQUIRES")
 
 
 def create(
-    model: Annotated[str, typer.Argument(help="the name of the new model", show_default=False)],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="the name of the new model", show_default=False)],
     file: Annotated[str, typer.Option("--file", "-f", help='the Modelfile; "-" is standard input')] = str(_DEFAULT),
     quantize: Annotated[str, typer.Option("--quantize", "-q", help="quantize the weights, to q4_K_M for one")] = "",
 ) -> None:

@@ -141,7 +141,7 @@ def _verdict(outcome: Outcome) -> str:
 
 @app.command(cls=Command)
 def use(
-    engine: Annotated[str, typer.Argument(help="a build, portable, or the path of a llama-server")],
+    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="a build, portable, or the path of a llama-server")],
     model: Annotated[str, typer.Option(help="for this model alone; the engine 'default' ends that")] = "",
 ) -> None:
     """Choose the engine of all models, or of one; a running server follows at its next load."""
@@ -156,7 +156,7 @@ def use(
 
 
 @app.command(cls=Command)
-def remove(name: Annotated[str, typer.Argument(help="the build")]) -> None:
+def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="the build")]) -> None:
     """Remove a build; what ran on it runs on the portable engine again."""
     _engines().remove(name)
     _say(f"removed {name}")

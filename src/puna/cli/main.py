@@ -8,17 +8,13 @@ from typing import Annotated
 import typer
 
 from puna import OLLAMA_VERSION, __version__
-from puna.cli.arguments import Command
+from puna.cli.arguments import Command, Group
 from puna.cli.failure import prepare_streams, status_of
+from puna.cli.screen import has_colours
 
 _COMMANDS = {
-    "serve": "serve.serve",
-    "start": "serve.serve",
-    "tune": "tune.tune",
-    "engine": "engine.app",
     "run": "run.run",
-    "create": "create.create",
-    "sessions": "sessions.sessions",
+    "pull": "transfers.pull",
     "list": "models.list_models",
     "ls": "models.list_models",
     "show": "show.show",
@@ -26,10 +22,15 @@ _COMMANDS = {
     "stop": "models.stop",
     "cp": "models.cp",
     "rm": "models.rm",
-    "pull": "transfers.pull",
+    "create": "create.create",
     "push": "transfers.push",
+    "serve": "serve.serve",
+    "start": "serve.serve",
+    "engine": "engine.app",
+    "tune": "tune.tune",
     "verify": "care.verify",
     "repair": "care.repair",
+    "sessions": "sessions.sessions",
     "signin": "account.signin",
     "login": "account.signin",
     "signout": "account.signout",
@@ -41,26 +42,34 @@ _HELP = "help"
 
 app = typer.Typer(
     name="puna",
+    cls=Group,
     help="Run large language models on your own machine behind the Ollama REST API.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode="rich" if has_colours(sys.stdout) else None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
 @app.callback(invoke_without_command=True)
 def _options(
+    context: typer.Context,
     version: Annotated[bool, typer.Option("--version", "-v", help="Show the version and exit.")] = False,
 ) -> None:
     if version:
         typer.echo(_version())
-        raise typer.Exit
+    elif not context.invoked_subcommand:
+        typer.echo(context.get_help())
+
+
+def _program() -> str:
+    """Return the name that the program goes by."""
+    return "ollama" if PurePath(sys.argv[0]).stem == "ollama" else "puna"
 
 
 def _version() -> str:
     """Return the version: of the API, in Ollama's words, where the program goes by that name."""
-    if PurePath(sys.argv[0]).stem != "ollama":
+    if _program() != "ollama":
         return f"puna version {__version__}"
     return f"ollama version is {OLLAMA_VERSION}"
 
@@ -81,9 +90,9 @@ def main() -> None:
 def _run() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == [_HELP]:
-        arguments = [*arguments[1:2], "--help"]
+        arguments = [*arguments[1:], "--help"]
     _add_commands(arguments[0] if arguments else "")
-    app(arguments)
+    sys.exit(app(arguments, prog_name=_program()) or 0)
 
 
 def _add_commands(asked: str) -> None:

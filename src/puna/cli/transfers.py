@@ -15,7 +15,7 @@ Insecure = Annotated[bool, typer.Option("--insecure", help="speak plain http to 
 
 
 def pull(
-    model: Annotated[str, typer.Argument(help="the model's name", show_default=False)] = "",
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="the model's name", show_default=False)] = "",
     all_: Annotated[bool, typer.Option("--all", help="refresh every model that its registry has newer")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be fetched")] = False,
     insecure: Insecure = False,
@@ -87,7 +87,9 @@ def _describe(plan: Mapping[str, Any]) -> str:
 
 
 def push(
-    model: Annotated[str, typer.Argument(help="the model's name, with its registry or user", show_default=False)],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="the model's name, with its registry or user", show_default=False)
+    ],
     insecure: Insecure = False,
 ) -> None:
     """Send a model to a registry."""

@@ -29,14 +29,17 @@ _BUSY = 0.5
 
 
 def tune(
-    model: Annotated[str, typer.Argument(help="the model's name", show_default=False)] = "",
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="the model's name", show_default=False)] = "",
     seconds: Annotated[float, typer.Option("--seconds", min=1, help="about how long to measure")] = 120,
     draft: Annotated[str, typer.Option("--draft", help="a smaller model of the same vocabulary, to guess ahead")] = "",
     show: Annotated[bool, typer.Option("--show", help="list what is stored")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="remove what is stored for the model, or for all")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how a model runs fastest on this machine, and store it for the server."""
+    """Measure how a model runs fastest here.
+
+    The outcome is stored, and used by the server from the next load of the model on.
+    """
     settings = Settings.from_env()
     if as_json and not show:
         raise CommandError("--json is for what --show lists")
