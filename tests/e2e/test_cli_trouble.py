@@ -19,7 +19,7 @@ import httpcore, rich.markdown, typer.rich_utils
 from pydantic import BaseModel
 from typer.main import get_command
 from puna.cli import main as cli
-cli._add_commands("")
+cli._add_commands([])
 group = get_command(cli.app)
 
 def described(command):

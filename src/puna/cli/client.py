@@ -25,14 +25,15 @@ class ServerError(CommandError):
 class Client:
     """A client of the configured server. Every method raises ``ServerError`` and ``CommandError``."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, timeout: float | None = None) -> None:
+        """``timeout`` is how many seconds an answer may take to begin and to go on, none for as long as it likes."""
         self.url = settings.address.url
         login = settings.basic_auth
         # A proxy is for other machines, and httpx would send it what is for this one.
         self._http = httpx.Client(
             base_url=self.url,
             auth=(login.user, login.password) if login else None,
-            timeout=None,
+            timeout=timeout,
             trust_env=not settings.address.is_loopback,
             headers={"User-Agent": f"puna/{__version__}"},
         )

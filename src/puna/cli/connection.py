@@ -21,6 +21,7 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _MISSING = re.compile(r"model '(.+)' not found")
 _LATEST = ":latest"
+_NEAR = 3
 
 
 @contextmanager
@@ -47,12 +48,14 @@ def connected(*, start: bool = False) -> Iterator[Client]:
 
 
 def nearest(client: Client, name: str) -> str:
-    """Return the model here whose name is most like ``name``, "" if none is."""
+    """Return the models here whose names are like ``name`` ("a", "a or b", "a, b or c"), "" if none is."""
     try:
         names = [str(model["name"]).removesuffix(_LATEST) for model in client.get("/api/tags")["models"]]
     except (CommandError, KeyError, TypeError):
         return ""
-    return next(iter(get_close_matches(name.removesuffix(_LATEST), names, 1)), "")
+    asked = name.removesuffix(_LATEST)
+    *others, last = get_close_matches(asked, [here for here in names if here != asked], _NEAR) or [""]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 @contextmanager

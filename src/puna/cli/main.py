@@ -31,14 +31,16 @@ _COMMANDS = {
     "verify": "care.verify",
     "repair": "care.repair",
     "sessions": "sessions.sessions",
+    "completion": "completion.completion",
+    "complete-line": "completion.complete_line",
     "signin": "account.signin",
     "login": "account.signin",
     "signout": "account.signout",
     "logout": "account.signout",
 }
 """Where each command is, under ``puna.cli``."""
-_HIDDEN = {"ls", "start", "login", "logout"}
-_HELP = "help"
+_HIDDEN = {"ls", "start", "login", "logout", "complete-line"}
+_HELP, _COMPLETE = "help", "complete-line"
 
 app = typer.Typer(
     name="puna",
@@ -91,13 +93,20 @@ def _run() -> None:
     arguments = sys.argv[1:]
     if arguments[:1] == [_HELP]:
         arguments = [*arguments[1:], "--help"]
-    _add_commands(arguments[0] if arguments else "")
+    _add_commands(_asked(arguments))
     sys.exit(app(arguments, prog_name=_program()) or 0)
 
 
-def _add_commands(asked: str) -> None:
-    """Add the command that is asked for, or all: each has modules of its own, which would slow the others down."""
-    for name in [asked] if asked in _COMMANDS else _COMMANDS:
+def _asked(arguments: list[str]) -> list[str]:
+    """Return the commands that are asked for: one, or none that is known; a line to complete asks for its own too."""
+    if arguments[:1] == [_COMPLETE]:
+        return [_COMPLETE, *(arguments[-1].split()[1:2] or [""])]
+    return arguments[:1]
+
+
+def _add_commands(asked: list[str]) -> None:
+    """Add the commands that are asked for, or all: each has modules of its own, which would slow the others down."""
+    for name in asked if asked and all(name in _COMMANDS for name in asked) else _COMMANDS:
         module, _, attribute = _COMMANDS[name].partition(".")
         command = getattr(import_module(f"puna.cli.{module}"), attribute)
         if isinstance(command, typer.Typer):

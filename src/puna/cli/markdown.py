@@ -2,6 +2,7 @@
 
 import os
 import time
+from itertools import pairwise
 from typing import ClassVar
 
 from markdown_it import MarkdownIt
@@ -89,8 +90,8 @@ class MarkdownWriter:
         """Show what is left and let go of the screen."""
         with self._console.use_theme(_STYLES):
             self._live.update(Text(""), refresh=self._live.is_started)
-            tokens = _parsed(self._text)
-            if tokens:
+            self._split()
+            if tokens := _parsed(self._text):
                 self._keep(self._lines(_Markdown(tokens)))
             self._live.stop()
         self._text = ""
@@ -113,22 +114,24 @@ class MarkdownWriter:
         tokens = _parsed(self._text)
         starts = [token for token in tokens if token.level == 0 and token.nesting >= 0 and token.map]
         rows = self._text.splitlines(keepends=True)
-        if len(starts) > 1 and starts[-1].map:
-            row = starts[-1].map[0]
-            self._keep(self._lines(_Markdown(_parsed("".join(rows[:row])))))
-            self._text = "".join(rows[row:])
+        if len(starts) > 1:
+            cuts = [token.map[0] for token in starts if token.map]
+            for begin, end in pairwise(cuts):
+                self._keep(self._lines(_Markdown(_parsed("".join(rows[begin:end])))))
+            self._text = "".join(rows[cuts[-1] :])
         elif starts and starts[0].type == "fence" and len(rows) > _LONG_CODE + 1 and starts[0].map:
             first, cut = starts[0].map[0], starts[0].map[0] + 1 + _LONG_CODE // 2
-            self._keep(self._lines(_Markdown(_parsed("".join(rows[:cut])))))
+            self._keep(self._lines(_Markdown(_parsed("".join(rows[:cut])))), goes_on=True)
             self._text = "".join([rows[first], *rows[cut:]])
-            self._goes_on = True
 
     def _lines(self, renderable: RenderableType) -> list[list[Segment]]:
         """Return the lines of something, without the blanks that fill them, which a copy would have."""
         options = self._console.options
         lines = [_stripped(line) for line in self._console.render_lines(renderable, options, pad=False)]
-        while lines and not lines[0]:  # rich has some before lists and tables
+        while lines and not lines[0]:  # rich has some around lists and tables
             del lines[0]
+        while lines and not lines[-1]:
+            lines.pop()
         if not (self._is_first or self._goes_on):
             lines.insert(0, [])
         return lines
@@ -136,12 +139,13 @@ class MarkdownWriter:
     def _fix(self, lines: list[list[Segment]]) -> None:
         """Leave lines of the last block behind for good, those that were left already excepted."""
         self._console.print(Segments(_joined(lines[self._fixed :])), end="")
-        self._fixed = len(lines)
+        self._fixed = max(self._fixed, len(lines))
 
-    def _keep(self, lines: list[list[Segment]]) -> None:
-        """Leave a whole block behind."""
+    def _keep(self, lines: list[list[Segment]], *, goes_on: bool = False) -> None:
+        """Leave a whole block behind, or the beginning of one that goes on."""
         self._fix(lines)
-        self._fixed, self._is_first, self._goes_on = 0, False, False
+        self._fixed = self._fixed - len(lines) if goes_on else 0
+        self._is_first, self._goes_on = False, goes_on
 
 
 def _parsed(text: str) -> list[Token]:

@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-from puna.cli.connection import connected
+from puna.cli.client import NOT_FOUND, ServerError
+from puna.cli.connection import connected, nearest
+from puna.cli.errors import CommandError
 from puna.cli.tables import AsJson, human_size, human_time, parse_time, print_json, print_table
 
 ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="the model's name", show_default=False)]
@@ -78,7 +80,14 @@ def _until(moment: datetime) -> str:
 def stop(model: ModelArgument) -> None:
     """Take a model out of memory."""
     with connected() as client:
-        client.post("/api/generate", {"model": model, "keep_alive": 0, "stream": False})
+        try:
+            client.post("/api/generate", {"model": model, "keep_alive": 0, "stream": False})
+        except ServerError as error:
+            if error.status != NOT_FOUND:
+                raise
+            near = nearest(client, model)
+            more = f"; did you mean {near}?" if near else ""
+            raise CommandError(f'couldn\'t find model "{model}" to stop{more}') from error
 
 
 def cp(

@@ -3,26 +3,27 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
+
+from puna.cli.screen import console, printable
 
 
 def show_progress(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     """Show the lines of a stream on standard error, a bar for each blob on a terminal, and return the last line."""
-    console = Console(stderr=True, highlight=False, markup=False)
+    screen = console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     last: Mapping[str, Any] = {}
-    with Bars(*columns, TimeRemainingColumn(compact=True), console=console, disable=not console.is_terminal) as bars:
+    with Bars(*columns, TimeRemainingColumn(compact=True), console=screen, disable=not screen.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
         said: set[str] = set()
         for last in events:
             status, total = str(last.get("status") or ""), last.get("total") or 0
-            if total and console.is_terminal:
+            if total and screen.is_terminal:
                 if status not in tasks:
                     tasks[status] = bars.add_task(status, total=total)
                 bars.update(tasks[status], completed=last.get("completed") or 0)
             elif status not in said:
-                console.print(status, soft_wrap=True)
+                screen.print(printable(status), soft_wrap=True)
             said.add(status)
     return last

@@ -12,6 +12,7 @@ from puna.cli.client import Client
 from puna.cli.connection import connected
 from puna.cli.conversation import Conversation
 from puna.cli.errors import CommandError
+from puna.cli.run_file import find_file, model_of
 from puna.cli.run_values import parse_format, parse_think
 from puna.cli.transfers import show_or_fetch
 
@@ -49,7 +50,10 @@ def run(
         request["keep_alive"] = keep_alive
     text, can_talk = _prompt(prompt)
     display = Display(show_thinking=not hide_thinking, wrap=not no_wrap, markdown=not no_markdown, verbose=verbose)
+    file = find_file(model)
     with connected(start=True) as client:
+        if file:
+            model = model_of(client, file)
         shown = show_or_fetch(client, model, insecure=insecure)
         if shown.get("capabilities") == ["embedding"]:
             more = {"truncate": truncate, "dimensions": dimensions or None, "keep_alive": keep_alive or None}

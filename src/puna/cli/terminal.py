@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 from prompt_toolkit import PromptSession
+from prompt_toolkit.enums import DEFAULT_BUFFER
+from prompt_toolkit.filters import has_focus, is_searching
 from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from prompt_toolkit.key_binding import KeyBindings
@@ -142,7 +144,9 @@ def is_complete(text: str) -> bool:
 def _keys() -> KeyBindings:
     keys = KeyBindings()
 
-    @keys.add("enter")
+    typing = has_focus(DEFAULT_BUFFER) & ~is_searching
+
+    @keys.add("enter", filter=typing)
     def _enter(event: Any) -> None:
         buffer = event.current_buffer
         if is_complete(buffer.text):
@@ -150,11 +154,11 @@ def _keys() -> KeyBindings:
         else:
             buffer.insert_text("\n")
 
-    @keys.add("escape", "enter")
+    @keys.add("escape", "enter", filter=typing)
     def _new_line(event: Any) -> None:
         event.current_buffer.insert_text("\n")
 
-    @keys.add("c-g")
+    @keys.add("c-g", filter=typing)
     def _edit(event: Any) -> None:
         event.current_buffer.open_in_editor()
 

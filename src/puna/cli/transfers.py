@@ -10,6 +10,7 @@ from puna.cli.connection import connected, nearest
 from puna.cli.errors import CommandError
 from puna.cli.progress import show_progress
 from puna.cli.tables import AsJson, human_size, print_json
+from puna.names import parse_name
 
 Insecure = Annotated[bool, typer.Option("--insecure", help="speak plain http to the registry")]
 
@@ -95,3 +96,4 @@ def push(
     """Send a model to a registry."""
     with connected(start=True) as client:
         show_progress(client.lines("/api/push", {"model": model, "insecure": insecure}))
+    typer.echo(f"\nYou can find your model at:\n\n\t{parse_name(model)}")

@@ -1,0 +1,114 @@
+"""The command line in scripts: words, statuses, JSON, completion, and never an escape code."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.cli.conftest import make_parrot
+from tests.server import Server, World
+from tests.system import require
+
+import puna
+from puna.cli.completion import split_line
+
+
+def test_nothing_but_text_off_a_terminal(server: Server, beside: World) -> None:
+    make_parrot(server, "script-text", "**Text**\n")
+    beside.environment |= {"FORCE_COLOR": "1", "GITHUB_ACTIONS": "true", "TERM": "xterm-256color"}
+    for arguments in (["--help"], ["list"], ["run", "script-text", "x"], ["nonsense"], ["verify"]):  # fmt: skip
+        done = beside.run(*arguments)
+        assert "\x1b" not in done.stdout + done.stderr, arguments
+        assert "╭" not in done.stdout + done.stderr, arguments
+
+
+def test_run_takes_a_file(server: Server, beside: World) -> None:
+    weights = next(path for path in Path(puna.__file__).parent.rglob("blobs/*") if path.stat().st_size > 5 << 20)
+    file = beside.home / "My Model (1).gguf"
+    shutil.copy(weights, file)
+    done = beside.run("run", "./My Model (1).gguf", "hi")
+    assert done.returncode == 0
+    assert done.stdout.strip()
+    name = next(name for name in beside.run("list").stdout.split() if name.startswith("my-model-1:"))
+    assert f"is in the store now as {name}" in done.stderr
+    again = beside.run("run", file.name, "hi")
+    assert (again.returncode, again.stderr) == (0, "")
+    file.unlink()
+    gone = beside.run("run", "./My Model (1).gguf", "hi")
+    assert (gone.returncode, gone.stderr) == (1, f"Error: there is no {file}\n")
+
+
+def test_a_model_that_is_not_here_is_told_before_a_registry_is_asked(beside: World) -> None:
+    beside.environment["PUNA_ALLOWED_REGISTRIES"] = "nowhere.invalid"
+    done = beside.run("run", "crai", "hi")
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == "crai is not here (did you mean cria?); asking its registry"
+    stopped = beside.run("stop", "crai")
+    assert stopped.stderr == 'Error: couldn\'t find model "crai" to stop; did you mean cria?\n'
+
+
+def completed(world: World, line: str) -> list[str]:
+    done = world.run("complete-line", "--", line)
+    assert done.returncode == 0, done.stderr
+    return [entry.partition("\t")[0] for entry in done.stdout.splitlines()]
+
+
+def test_completion_knows_commands_options_values_and_models(server: Server, beside: World) -> None:
+    make_parrot(server, "scripted:two", "x")
+    assert completed(beside, "puna sh") == ["show"]
+    assert "complete-line" not in completed(beside, "puna ")
+    assert completed(beside, "puna engine re") == ["remove"]
+    assert completed(beside, "puna show cria --sys") == ["--system"]
+    assert completed(beside, "puna run --think=m") == ["--think=medium", "--think=max"]
+    assert completed(beside, "puna run scripte") == ["scripted:two"]
+    assert completed(beside, "puna cp scripted:two sc") == []
+    assert completed(beside, "puna stop scripte") == []  # it is not in memory
+    assert completed(beside, "puna 'run") == []
+    beside.environment |= {"OLLAMA_HOST": "127.0.0.1:9", "OLLAMA_MODELS": str(server.world.models)}
+    assert completed(beside, "puna show scripte") == ["scripted:two"]
+
+
+def test_a_line_is_split_where_a_shell_does() -> None:
+    assert split_line('puna run "a b" c') == (["puna", "run", "a b"], "c")
+    assert split_line("puna run ") == (["puna", "run"], "")
+    assert split_line("puna run 'a") == (["puna", "run"], "'a")
+    assert split_line("") == ([], "")
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_the_script_for_a_shell_is_one(beside: World, shell: str) -> None:
+    script = beside.run("completion", shell).stdout
+    program = require(shell, shell)
+    done = subprocess.run([program, "-n"], input=script, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_bash_completes_a_name_with_a_colon(server: Server, beside: World) -> None:
+    make_parrot(server, "script-colon:tag", "x")
+    script = f"""
+puna() {{ {sys.executable} -m puna "$@"; }}
+eval "$(puna completion bash)"
+COMP_LINE="puna run script-colon:t"; COMP_POINT=${{#COMP_LINE}}
+COMP_WORDS=(puna run script-colon : t); COMP_CWORD=4
+_puna
+printf '%s\\n' "${{COMPREPLY[@]}}"
+"""
+    done = subprocess.run(
+        [require("bash"), "--norc", "-c", script],
+        env=beside.environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "tag\n"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["list"], ["ps"], ["show", "cria"], ["sessions"], ["engine"], ["verify"], ["tune", "--show"]]
+)
+def test_every_table_is_there_as_json(beside: World, arguments: list[str]) -> None:
+    done = beside.run(*arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    assert isinstance(json.loads(done.stdout), dict)
