@@ -27,6 +27,7 @@ _COMMANDS = {
     "serve": "serve.serve",
     "start": "serve.serve",
     "engine": "engine.app",
+    "doctor": "doctor.doctor",
     "tune": "tune.tune",
     "verify": "care.verify",
     "repair": "care.repair",

@@ -11,12 +11,12 @@ import threading
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
-import psutil
 import typer
 
 from puna import __version__, logs
 from puna.cli.errors import CommandError
 from puna.cli.open_files import raise_limit
+from puna.cli.ports import program_on
 from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
@@ -106,20 +106,10 @@ def _listen(address: Address) -> socket.socket:
     except OSError as error:
         reason = error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
-            raise CommandError(f"port {address.port} is in use{_by_whom(address.port)} (OLLAMA_HOST)") from error
+            by = program_on(address.port)
+            raise CommandError(f"port {address.port} is in use{by and f' by {by}'} (OLLAMA_HOST)") from error
         raise CommandError(f"cannot listen on {address.host}:{address.port}: {reason} (OLLAMA_HOST)") from error
     return listener
-
-
-def _by_whom(port: int) -> str:
-    """Return the program that listens on a port, as far as this user may know, and its number."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
-    except (psutil.Error, OSError):
-        pass
-    return ""
 
 
 def _printable(listener: socket.socket) -> str:
