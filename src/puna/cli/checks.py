@@ -27,6 +27,7 @@ OK, NOTE, BAD = "ok", "note", "bad"
 _LITTLE_MEMORY, _LITTLE_DISK = 1 << 30, 5_000_000_000
 _FEW_FILES = 1024
 _SECONDS = 5.0
+_ALIKE = 0.75
 _OLLAMA_SERVICE = Path("/usr/share/ollama/.ollama/models")
 _CARDS = (Path("/proc/driver/nvidia/version"), Path("/dev/nvidia0"))
 _PREFIXES = ("OLLAMA_", "PUNA_")
@@ -48,7 +49,7 @@ def settings() -> list[Finding]:
     given = [name for name in os.environ if name.startswith(_PREFIXES)]
     found = []
     for name in sorted(set(given) - set(known)):
-        near = get_close_matches(name, known, 1)
+        near = get_close_matches(name, known, 1, _ALIKE)
         meant = f"; did you mean {near[0]}?" if near else ""
         found.append(Finding("settings", NOTE, f"{name} is set, and Puna has no such setting{meant}", f"unset {name}"))
     set_here = sorted(set(given) & set(known))
@@ -144,13 +145,17 @@ def _silent(address: Address, reason: str) -> Finding:
     if program:
         text = f"port {address.port} is in use by {program}, which does not answer as a server does"
         return Finding("server", BAD, text, f"end it, or OLLAMA_HOST=127.0.0.1:{address.port + 1} puna serve")
-    if address.is_loopback:
+    if _is_here(address):
         return Finding("server", NOTE, f"no server runs at {address.url}; puna run starts one for itself", "puna serve")
     return Finding("server", BAD, reason, "is the server running there? puna serve; is OLLAMA_HOST right?")
 
 
 def _whose(address: Address) -> str:
-    return program_on(address.port) if address.is_loopback else ""
+    return program_on(address.port) if _is_here(address) else ""
+
+
+def _is_here(address: Address) -> bool:
+    return address.is_loopback or address.host in ("0.0.0.0", "::")
 
 
 def _credentials(error: ServerError) -> str:

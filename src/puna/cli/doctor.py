@@ -31,7 +31,8 @@ def doctor(
     if bad:
         raise CommandError(f"{len(bad)} thing{'s' * (len(bad) > 1)} to mend, see above")
     if not as_json:
-        typer.echo("\nNothing is wrong.")
+        notes = any(finding.state == NOTE for finding in findings)
+        typer.echo(f"\nNothing is broken{'; what is noted could be better' if notes else ''}.")
 
 
 def _examine(*, offline: bool, say: bool) -> list[Finding]:

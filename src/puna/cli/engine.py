@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from puna.cli.arguments import Command
+from puna.cli.arguments import Command, Group
 from puna.cli.tables import AsJson, print_json, print_table
 from puna.engine import processor
 from puna.engine.build.build import Order, Outcome, build_engine
@@ -27,6 +27,7 @@ _QUIET_SECONDS = 15.0
 """How often a line is written where there is no terminal."""
 
 app = typer.Typer(
+    cls=Group,
     help="Show which engine runs, and build one for this machine.",
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},

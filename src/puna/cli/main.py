@@ -27,6 +27,8 @@ _COMMANDS = {
     "serve": "serve.serve",
     "start": "serve.serve",
     "engine": "engine.app",
+    "launch": "launch.launch",
+    "service": "service.app",
     "doctor": "doctor.doctor",
     "tune": "tune.tune",
     "verify": "care.verify",
