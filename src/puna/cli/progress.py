@@ -20,9 +20,10 @@ def show_progress(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
         for last in events:
             status, total = str(last.get("status") or ""), last.get("total") or 0
             if total and screen.is_terminal:
-                if status not in tasks:
-                    tasks[status] = bars.add_task(status, total=total)
-                bars.update(tasks[status], completed=last.get("completed") or 0)
+                completed = last.get("completed") or 0
+                if status not in tasks:  # what was there before counts towards no speed
+                    tasks[status] = bars.add_task(status, total=total, completed=completed)
+                bars.update(tasks[status], completed=completed)
             elif status not in said:
                 screen.print(printable(status), soft_wrap=True)
             said.add(status)
