@@ -13,6 +13,8 @@ class PunaError(Exception):
     status = 500
     code: str | None = None
     """The word by which programs know this error, in dialects that have such words (``context_length_exceeded``)."""
+    known_as: str = ""
+    """The text that programs of these dialects look for, if it is not ``str(error)``."""
 
     @property
     def headers(self) -> Mapping[str, str]:

@@ -4,12 +4,14 @@ One process answers here; a cluster's implementation has the same methods.
 """
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from contextlib import aclosing
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+from puna.inference.choices import one_of, several
 from puna.inference.embed import Embedded, EmbedRequest, embed
-from puna.inference.events import Event, Started
-from puna.inference.generate import Rendered, generate, load, render
+from puna.inference.events import Event, Finished, Reading, Started
+from puna.inference.generate import Rendered, count, generate, load, render
 from puna.inference.requests import GenerationRequest
 from puna.models.model import Model
 from puna.scheduler.lease import Caller
@@ -30,6 +32,10 @@ class Service(Protocol):
 
     async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
         """Return the prompt that ``generate`` would send."""
+        ...
+
+    async def count(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> int:
+        """Return the tokens of the prompt that ``generate`` would send."""
         ...
 
     async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
@@ -56,11 +62,23 @@ class LocalService:
         self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
     ) -> AsyncGenerator[list[Event], None]:
         """See ``Service``."""
-        return generate(self.scheduler, request, keep_alive, caller, self._record(request.model, caller, dialect))
+        record = self._record(request.model, caller, dialect)
+        if request.choices == 1:
+            return generate(self.scheduler, request, keep_alive, caller, record)
+
+        def one(choice: int) -> AsyncGenerator[list[Event], None]:
+            own = replace(caller, id=f"{caller.id}.{choice}") if choice else caller
+            return generate(self.scheduler, one_of(request, choice), keep_alive, own, Record(own.id, record.model, ""))
+
+        return _recorded(several(request.choices, one), record)
 
     async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
         """See ``Service``."""
         return await render(self.scheduler, request, keep_alive, caller)
+
+    async def count(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> int:
+        """See ``Service``."""
+        return await count(self.scheduler, request, keep_alive, caller)
 
     async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
         """See ``Service``."""
@@ -87,3 +105,24 @@ class LocalService:
 
     def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
         return Record(caller.id, str(model.name), dialect, self.subscribers)
+
+
+async def _recorded(events: AsyncGenerator[list[Event], None], record: Record) -> AsyncGenerator[list[Event], None]:
+    """Yield the events of several choices, and record them as one request."""
+    try:
+        async with aclosing(events):
+            async for batch in events:
+                for event in batch:
+                    if isinstance(event, Started):
+                        record.ready = record.elapsed()
+                    elif isinstance(event, Finished):
+                        record.count(*event.counts)
+                    elif not record.first and not isinstance(event, Reading):
+                        record.first = record.elapsed()
+                yield batch
+        record.end(DONE)
+    except Exception as error:
+        record.end(FAILED, type(error).__name__)
+        raise
+    finally:
+        record.end(GONE)

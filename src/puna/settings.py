@@ -354,6 +354,12 @@ class Settings:
         _parse_bool,
         "let clients on other machines pull from registries on private networks",
     )
+    media_hosts: tuple[str, ...] = _setting(
+        "PUNA_MEDIA_HOSTS",
+        "",
+        _parse_list,
+        "private hosts (host or host:port) whose pictures and sounds a request may name by URL; none: no URLs at all",
+    )
     registry_auth: Mapping[str, Credentials] = _setting(
         "PUNA_REGISTRY_AUTH", "", _parse_logins, "logins for registries: host=user:password,..."
     )

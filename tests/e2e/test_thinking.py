@@ -106,3 +106,15 @@ def test_model_that_cannot_think_refuses(server: Server) -> None:
     assert chat(server, QUESTION, model, think=False, options={"num_predict": 1})["done"] is True
     assert chat(server, QUESTION, model, options={"num_predict": 1})["done"] is True
     assert "thinking" not in server.ask("/api/show", {"model": model})["capabilities"]
+
+
+@pytest.mark.parametrize(("budget", "most"), [(0, 1), (3, 3)])
+@pytest.mark.parametrize("how", [{}, {"format": "json"}], ids=["free", "json"])
+def test_thoughts_keep_to_their_budget(server: Server, model: str, budget: int, most: int, how: dict[str, Any]) -> None:
+    question = user("What is 12 plus 30?")
+    options = {"temperature": 0, "num_predict": 60}
+    free = chat(server, question, model, think=True, options=options, **how)["message"]
+    bound = chat(server, question, model, think=True, options=options | {"thinking_budget": budget}, **how)["message"]
+    tokens = len(bound.get("thinking", "").split())
+    assert tokens <= most < len(free["thinking"].split())
+    assert bound["content"]

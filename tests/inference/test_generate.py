@@ -10,7 +10,7 @@ import pytest
 from tests.inference.world import JINJA, ScriptedEngine, model_of, request_of, said
 
 from puna.engine.errors import EngineError
-from puna.inference.events import Delta, Finished, Started
+from puna.inference.events import Finished, Started, Text
 from puna.inference.generate import generate
 from puna.scheduler.lease import Lease
 from puna.scheduler.lender import Lender
@@ -53,6 +53,6 @@ async def test_nothing_follows_the_end(tmp_path: Path) -> None:
     record = Record("1", "tiny", "", (ends.append,))
     events = [event async for batch in generate(lend(engine), request, record=record) for event in batch]
     assert isinstance(events[0], Started)
-    assert "".join(event.content for event in events if isinstance(event, Delta)) == "ab"
+    assert "".join(event.text for event in events if isinstance(event, Text)) == "ab"
     assert [isinstance(event, Finished) for event in events] == [False] * (len(events) - 1) + [True]
     assert [(end.outcome, end.generated) for end in ends] == [("done", 2)]

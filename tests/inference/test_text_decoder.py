@@ -3,9 +3,9 @@
 from typing import Any
 
 import pytest
-from tests.inference.world import said
+from tests.inference.world import calls_of, said, text_of, thinking_of
 
-from puna.inference.events import Delta, Finished
+from puna.inference.events import Finished, Text, Thought
 from puna.inference.output.thinking import ThinkingParser
 from puna.inference.output.tools import ToolCallParser
 from puna.inference.text_decoder import TextDecoder
@@ -21,15 +21,13 @@ def decode(*pieces: str) -> tuple[str, str, list[tuple[str, list[tuple[str, Any]
     parsers = [ThinkingParser("<think>", "</think>"), ToolCallParser("<tool_call>", ["get_weather", "add"])]
     decoder = TextDecoder(parsers)
     events = [item for event in said(*pieces) for item in decoder.decode(event)]
-    *deltas, end = events
+    *pieces, end = events
     assert isinstance(end, Finished)
-    found = [delta for delta in deltas if isinstance(delta, Delta)]
-    assert all(delta.content or delta.thinking or delta.tool_calls for delta in found)
-    calls = [call for delta in found for call in delta.tool_calls]
+    calls = calls_of(pieces)
     assert len({call.id for call in calls}) == len(calls)
     return (
-        "".join(delta.thinking for delta in found),
-        "".join(delta.content for delta in found),
+        thinking_of(pieces),
+        text_of(pieces),
         [(call.name, list(call.arguments.items())) for call in calls],
     )
 
@@ -57,9 +55,10 @@ def test_log_probabilities_go_with_the_first_part_or_alone() -> None:
     decoder = TextDecoder([ThinkingParser("<think>", "</think>")])
     probabilities = [{"token": "x", "logprob": -1.0, "bytes": [120]}]
     events = [{"content": text, "completion_probabilities": probabilities} for text in ("<th", "ink>so</think>yes")]
-    deltas = [delta for event in events for delta in decoder.decode(event) if isinstance(delta, Delta)]
-    assert [len(delta.logprobs) for delta in deltas] == [1, 1, 0]
-    assert [(delta.thinking, delta.content) for delta in deltas] == [("", ""), ("so", ""), ("", "yes")]
+    pieces = [piece for event in events for piece in decoder.decode(event)]
+    assert all(isinstance(piece, Text | Thought) for piece in pieces)
+    assert [len(piece.logprobs) for piece in pieces] == [1, 1, 0]
+    assert [(type(piece), piece.text) for piece in pieces] == [(Text, ""), (Thought, "so"), (Text, "yes")]
 
 
 @pytest.mark.parametrize("cut", range(1, 7))
@@ -67,7 +66,7 @@ def test_stop_string_ends_the_text_with_the_counts_of_its_token(cut: int) -> Non
     decoder = TextDecoder((), ["b c", "d"])
     text = "a b c d"
     *pieces, end = [item for event in said(text[:cut], text[cut:]) for item in decoder.decode(event)][:3]
-    assert "".join(piece.content for piece in pieces if isinstance(piece, Delta)) == "a "
+    assert text_of(pieces) == "a "
     assert isinstance(end, Finished)
     assert (end.reason, end.stop, end.generated_tokens) == ("stop", "b c", 1 if cut >= 5 else 2)
 
@@ -75,6 +74,6 @@ def test_stop_string_ends_the_text_with_the_counts_of_its_token(cut: int) -> Non
 def test_what_is_held_back_at_a_limit_is_said() -> None:
     decoder = TextDecoder((), ["so it is"])
     *pieces, end = [item for event in said("well so ", "it ", stop_type="limit") for item in decoder.decode(event)]
-    assert "".join(piece.content for piece in pieces if isinstance(piece, Delta)) == "well so it "
+    assert text_of(pieces) == "well so it "
     assert isinstance(end, Finished)
     assert (end.reason, end.stop) == ("length", "")

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.inference.world import ScriptedEngine, model_of, request_of, said
+from tests.inference.world import ScriptedEngine, model_of, request_of, said, text_of, thinking_of
 
-from puna.inference.events import Delta, Finished
+from puna.inference.events import Finished
 from puna.inference.format.constraint import Constraint
 from puna.inference.prepare import prepare
 from puna.inference.think_then_format import think_then_format
@@ -31,11 +31,10 @@ async def run(
     assert prepared.closing == "</think>"
     asked_for = asked.options.sampling.get("ignore_eos", False)
     events = [event async for batch in think_then_format(engine, prepared, ignore_eos=asked_for) for event in batch]
-    *deltas, end = events
+    *pieces, end = events
     assert isinstance(end, Finished)
-    pieces = [delta for delta in deltas if isinstance(delta, Delta)]
-    assert len(pieces) == len(deltas), "one end, and that is the last"
-    return engine, "".join(piece.thinking for piece in pieces), "".join(piece.content for piece in pieces), end
+    assert not any(isinstance(piece, Finished) for piece in pieces), "one end, and that is the last"
+    return engine, thinking_of(pieces), text_of(pieces), end
 
 
 def prompts(engine: ScriptedEngine) -> list[str]:

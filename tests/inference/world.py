@@ -1,14 +1,16 @@
 """Models of a few bytes, and an engine that answers from a script, for tests of what lies around a real one."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import gguf
 
 from puna.engine.client import EngineClient
+from puna.inference.answer import Calls
+from puna.inference.events import CallArguments, CallStarted, Event, Text, Thought
 from puna.inference.options import Options
-from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, Message
+from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, Message, ToolCall
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.library import Library
@@ -90,3 +92,22 @@ def said(*pieces: str, **end: Any) -> list[dict[str, Any]]:
 def timings(generated: int) -> dict[str, Any]:
     """Return what the engine says of an answer of so many tokens: 1.5 ms for each."""
     return {"predicted_n": generated, "predicted_ms": 1.5 * generated, "prompt_n": 5, "prompt_ms": 2.0}
+
+
+def text_of(events: Iterable[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Text))
+
+
+def thinking_of(events: Iterable[Event]) -> str:
+    return "".join(event.text for event in events if isinstance(event, Thought))
+
+
+def calls_of(events: Iterable[Event]) -> list[ToolCall]:
+    calls = Calls()
+    done = []
+    for event in events:
+        if isinstance(event, CallStarted):
+            calls.start(event)
+        elif isinstance(event, CallArguments) and (call := calls.take(event)):
+            done.append(call)
+    return done

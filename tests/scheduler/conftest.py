@@ -10,7 +10,8 @@ import psutil
 import pytest
 from tests.server import is_runner
 
-from puna.inference.generate import Started, generate
+from puna.inference.events import Text
+from puna.inference.generate import generate
 from puna.inference.options import Options
 from puna.inference.requests import Completion, GenerationRequest
 from puna.models.create.build import create
@@ -51,7 +52,7 @@ class World:
         pieces: list[str] = []
         asked = request(model or self.cria, tokens, **options)
         async for batch in generate(self.scheduler, asked, caller=caller or Caller(client=client)):
-            pieces += [event.content for event in batch if not isinstance(event, Started) and hasattr(event, "content")]
+            pieces += [event.text for event in batch if isinstance(event, Text)]
         return "".join(pieces)
 
     def processes(self) -> list[psutil.Process]:

@@ -14,7 +14,7 @@ from tests.scheduler.conftest import Make, World, request, until
 from tests.scheduler.test_api import Serve
 from tests.server import Server, wait_for
 
-from puna.inference.events import Delta, Finished
+from puna.inference.events import Finished, Text
 from puna.inference.generate import generate
 from puna.inference.requests import Completion, Conversation, Message
 from puna.models.create.build import create
@@ -138,8 +138,8 @@ async def answer(world: World, prompt: str, tokens: int = 16, model: Model | Non
     asked = replace(request(model or world.cria, tokens), input=Completion(prompt=prompt))
     async for batch in generate(world.scheduler, asked):
         for event in batch:
-            if isinstance(event, Delta):
-                text += event.content
+            if isinstance(event, Text):
+                text += event.text
             elif isinstance(event, Finished):
                 end = event
     assert end
@@ -188,7 +188,7 @@ async def chat(world: World, conversation: Conversation) -> tuple[str, Finished]
     """Return the answer and the counts."""
     events = generate(world.scheduler, replace(request(world.cria, 12), input=conversation))
     said = [event async for batch in events for event in batch]
-    text = "".join(event.content for event in said if isinstance(event, Delta))
+    text = "".join(event.text for event in said if isinstance(event, Text))
     return text, next(event for event in said if isinstance(event, Finished))
 
 

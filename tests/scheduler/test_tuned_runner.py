@@ -9,7 +9,7 @@ import pytest
 from tests.scheduler.conftest import Make, World, request
 
 from puna.engine.config import RunnerConfig
-from puna.inference.events import Delta
+from puna.inference.events import Text
 from puna.inference.generate import generate
 from puna.models.manifests import MODEL
 from puna.scheduler.launch import engine_identity
@@ -52,7 +52,7 @@ async def logprobs(world: World) -> list[float]:
     asked = replace(request(world.cria, 24, **NOTHING), logprobs=True, top_logprobs=2)
     entries = []
     async for batch in generate(world.scheduler, asked):
-        entries += [entry for event in batch if isinstance(event, Delta) for entry in event.logprobs]
+        entries += [entry for event in batch if isinstance(event, Text) for entry in event.logprobs]
     assert all(len(entry.top) == 2 for entry in entries)
     return [entry.chosen.logprob for entry in entries]
 

@@ -1,40 +1,71 @@
 """How an answer goes out, in whatever dialect: its status before its first piece, then a stream or one object."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.types import Scope
 
-from puna.api.http.responses import json_response, ndjson_response, until_gone
+from puna.api.http.responses import json_response, stream_response, until_gone
 from puna.inference.answer import Answer, whole
 from puna.inference.events import Event
 
+SILENCE = 10.0
+"""Seconds after which a client that waits for a stream is told that its request is worked on."""
+
 
 class Encoder(Protocol):
-    """Makes one dialect's objects of the events of one answer."""
+    """Makes one dialect's bytes of the events of one answer."""
 
-    def objects(self, batch: list[Event]) -> Sequence[Mapping[str, Any]]:
-        """Return the objects of a stream that say what happened; none for what the dialect does not tell."""
+    media_type: str
+
+    def pieces(self, batch: Sequence[Event]) -> bytes:
+        """Return the pieces of a stream that say what happened; none for what the dialect does not tell."""
         ...
 
-    def whole(self, answer: Answer) -> Mapping[str, Any]:
-        """Return the one object of an answer that is not streamed."""
+    def whole(self, answers: Sequence[Answer]) -> Mapping[str, Any]:
+        """Return the one object of an answer that is not streamed, of all its choices."""
+        ...
+
+    def still(self) -> bytes:
+        """Return what tells a client that waits that its request is worked on; b"" where a dialect has no word."""
+        ...
+
+    def failed(self, scope: Scope, error: Exception) -> bytes:
+        """Return what ends a stream that an error breaks off."""
         ...
 
 
 async def answer(
-    request: Request, events: AsyncGenerator[list[Event], None], encoder: Encoder, *, stream: bool
+    request: Request,
+    events: AsyncGenerator[list[Event], None],
+    encoder: Encoder,
+    *,
+    stream: bool,
+    headers: Mapping[str, str] | None = None,
 ) -> Response:
     """Return the response that ``events`` make. What fails before the first piece of an answer has a status of its own.
 
-    A client that goes away closes ``events``, and so ends the generation.
+    A stream in which the client can be told to wait begins after ``SILENCE`` in any case. A client that goes away
+    closes ``events``, and so ends the generation.
     """
     if not stream:
-        return json_response(encoder.whole(await until_gone(request, whole(events))))
+        return json_response(encoder.whole(await until_gone(request, whole(events))), headers=headers)
+    begin = asyncio.ensure_future(_beginning(events))
     try:
-        first = [await until_gone(request, anext(events)), await until_gone(request, anext(events))]
+        can_wait = bool(encoder.still())
+        await until_gone(request, asyncio.wait({begin}, timeout=SILENCE if can_wait else None))
+        if begin.done():
+            begin.result()
     except BaseException:
+        begin.cancel()
+        await asyncio.gather(begin, return_exceptions=True)
         await events.aclose()
         raise
-    return ndjson_response(request, first, events, encoder.objects)
+    return stream_response(request, begin, events, encoder, headers)
+
+
+async def _beginning(events: AsyncGenerator[list[Event], None]) -> list[list[Event]]:
+    return [await anext(events), await anext(events)]

@@ -47,20 +47,32 @@ def _ollama(fault: Fault, _request_id: str) -> Mapping[str, Any]:
 
 def _openai(fault: Fault, _request_id: str) -> Mapping[str, Any]:
     kind = _OPENAI_TYPES.get(fault.status, _OTHER_TYPE)
-    return {"error": {"message": fault.message, "type": kind, "param": None, "code": fault.code}}
+    return {"error": {"message": fault.known_as or fault.message, "type": kind, "param": None, "code": fault.code}}
 
 
 def _anthropic(fault: Fault, request_id: str) -> Mapping[str, Any]:
     kind = _ANTHROPIC_TYPES.get(fault.status, _OTHER_TYPE)
-    return {"type": "error", "error": {"type": kind, "message": fault.message}, "request_id": f"req_{request_id}"}
+    return {
+        "type": "error",
+        "error": {"type": kind, "message": fault.known_as or fault.message},
+        "request_id": f"req_{request_id}",
+    }
 
 
 OLLAMA = Dialect("ollama", _ollama, lambda body: body + b"\n")
 OPENAI = Dialect("openai", _openai, lambda body: b"data: " + body + b"\n\n")
 ANTHROPIC = Dialect("anthropic", _anthropic, lambda body: b"event: error\ndata: " + body + b"\n\n")
 
-_PREFIXES = (("/v1/messages", ANTHROPIC), ("/v1", OPENAI))
-"""The first that a path lies under decides."""
+_PREFIXES = (
+    ("/v1/messages", ANTHROPIC),
+    ("/v1", OPENAI),
+    ("/openai/v1", OPENAI),
+    ("/chat/completions", OPENAI),
+    ("/completions", OPENAI),
+    ("/embeddings", OPENAI),
+    ("/responses", OPENAI),
+)
+"""The first that a path lies under decides. Some clients leave ``/v1`` out."""
 
 
 def dialect_of(path: str) -> Dialect:

@@ -32,18 +32,22 @@ _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Why a request failed, in no dialect's shape: status, words, headers, and the word for programs if it has one."""
+    """Why a request failed, in no dialect's shape: status, words, headers, and the word for programs if it has one.
+
+    ``known_as`` are the words that programs other than Ollama's look for, if they look for others.
+    """
 
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
     code: str | None = None
+    known_as: str = ""
 
 
 def fault_of(error: BaseException) -> Fault:
     """Return what a caller is told of ``error``. What is no fault of the caller's, nor known, is logged, not told."""
     if isinstance(error, PunaError):
-        return Fault(error.status, _shown(str(error)), error.headers, error.code)
+        return Fault(error.status, _shown(str(error)), error.headers, error.code, _shown(error.known_as))
     if isinstance(error, HTTPException):
         return Fault(error.status_code, _shown(str(error.detail).lower()), error.headers or {})
     if isinstance(error, OSError) and (storage := _storage_fault(error)):

@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import Depends
@@ -22,6 +23,7 @@ from puna.scheduler.lender import Lender
 from puna.service import LocalService, Service
 from puna.settings import Settings
 
+_CONVERSATION_HEADERS = ("session-id", "x-claude-code-session-id", "x-session-affinity", "x-session-id")
 _PRIORITIES = ("interactive", "batch")
 _log = logging.getLogger(__name__)
 
@@ -60,16 +62,29 @@ async def _services(request: Request) -> Services:  # without "async" it would r
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-def caller_of(request: Request, priority: str = "") -> Caller:
+def caller_of(request: Request, priority: str = "", conversation: str = "") -> Caller:
     """Return who asks: the key that the request was let in with, else the peer's address.
 
-    ``priority``, or the header ``X-Priority`` without it, is "interactive" (the default) or "batch".
+    ``priority``, or the header ``X-Priority`` without it, is "interactive" (the default) or "batch". Where nobody has a
+    key, a conversation that names itself (``conversation_of``) has turns of its own: several may come from one address.
     """
     chosen = priority or request.headers.get("x-priority", "") or "interactive"
     if chosen not in _PRIORITIES:
         raise BadRequestError(f'invalid priority: "{chosen}" (must be "interactive" or "batch")')
     identity: Identity = request.scope[IDENTITY]
-    return Caller(client=identity.client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
+    client = identity.client
+    if not identity.key and (named := conversation_of(request, conversation)):
+        client = f"{client} {named}"
+    return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
+
+
+def conversation_of(request: Request, named: str = "") -> str:
+    """Return a short name for the conversation that a request belongs to, "" if it does not say.
+
+    It is what the body ``named``, or one of the headers by which Codex, Claude Code and opencode tell theirs.
+    """
+    said = named or next((request.headers[name] for name in _CONVERSATION_HEADERS if name in request.headers), "")
+    return sha256(said.encode()).hexdigest()[:16] if said else ""
 
 
 def keep_alive_seconds(value: float | str | None) -> float | None:

@@ -55,9 +55,15 @@ class TemplateTimeoutError(TemplateError):
 
 
 class ContextExceededError(BadRequestError):
-    """A prompt has more tokens than the context holds."""
+    """A prompt has more tokens than the context holds.
+
+    ``known_as`` are the words after which agents shorten a conversation and go on.
+    """
+
+    code = "context_length_exceeded"
 
     def __init__(self, prompt_tokens: int, context: int) -> None:
         super().__init__(f"the input has {prompt_tokens} tokens, which exceeds the context length of {context} tokens")
+        self.known_as = f"prompt is too long: {prompt_tokens} tokens > {context} maximum context length"
         self.prompt_tokens = prompt_tokens
         self.context = context

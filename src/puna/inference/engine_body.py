@@ -13,6 +13,9 @@ from puna.inference.requests import Conversation, GenerationRequest, Message, Th
 _ENDLESS_CONTEXTS = 10
 """A generation without a limit of its own ends after this many contexts, as in Ollama: it may never stop by itself."""
 
+_LEAST_THOUGHTS = 1
+"""The engine passes over a budget of no tokens where the prompt has begun the thoughts."""
+
 _LOOK_BACK = ("repeat_last_n", "dry_penalty_last_n")
 """Options for which -1 means the whole context; the engine wants the number, and makes room for as many tokens."""
 
@@ -22,7 +25,8 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
 
     ``context`` is the slot's size and ``prompt_tokens`` the prompt's, both in tokens. Stop strings are found here
     (``output/stop.py``): the engine loses the text that it holds back for one when its limit ends the answer, and its
-    chat route does not say which it met. Each event then carries the counts, which the call is ended too early for.
+    chat route does not say which it met. Each event then carries the counts, which the call is ended too early for; it
+    does so for thoughts as well, whose tokens nobody else counts.
     """
     options = request.options
     limit = options.num_predict if options.num_predict > 0 else _ENDLESS_CONTEXTS * context
@@ -39,7 +43,8 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
         "n_keep": options.num_keep,
         "stream": True,
         "cache_prompt": True,
-        "timings_per_token": bool(options.stop),
+        "timings_per_token": bool(options.stop or request.thinks),
+        "return_progress": request.with_reading,
     } | bound
 
 
@@ -55,10 +60,13 @@ def chat_body(request: GenerationRequest, conversation: Conversation, think: Thi
     body: dict[str, Any] = {"messages": [chat_message(message) for message in conversation.messages]}
     if conversation.tools:
         body |= {"tools": list(conversation.tools), "parallel_tool_calls": True}
-    if think is not None:
-        body["chat_template_kwargs"] = {"enable_thinking": think is not False} | (
-            {"reasoning_effort": think} if isinstance(think, str) else {}
-        )
+    values: dict[str, Any] = {} if think is None else {"enable_thinking": think is not False}
+    if isinstance(think, str):
+        values["reasoning_effort"] = think
+    if values := values | dict(request.template_values):
+        body["chat_template_kwargs"] = values
+    if request.most_thoughts >= 0:
+        body["thinking_budget_tokens"] = max(request.most_thoughts, _LEAST_THOUGHTS)
     if request.logprobs:
         # Without a single alternative the engine leaves out those of the chosen tokens as well.
         body |= {"logprobs": True, "top_logprobs": max(request.top_logprobs, 1)}
@@ -80,7 +88,7 @@ def chat_message(message: Message) -> dict[str, Any]:
             {
                 "type": "function",
                 "id": call.id,
-                "function": {"name": call.name, "arguments": orjson.dumps(call.arguments).decode()},
+                "function": {"name": call.name, "arguments": call.raw or orjson.dumps(call.arguments).decode()},
             }
             for call in message.tool_calls
         ]

@@ -2,25 +2,34 @@
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
-import orjson
-
-from puna.inference.events import Delta, Finished, Logprob, TokenLogprob
-from puna.inference.output.calls import lenient_object
+from puna.inference.events import (
+    CallArguments,
+    CallStarted,
+    Finished,
+    Logprob,
+    Reading,
+    Said,
+    Text,
+    Thought,
+    TokenLogprob,
+)
 from puna.inference.output.stop import StopParser, text_of
-from puna.inference.requests import ToolCall
 
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
-def decode_completion(event: Mapping[str, Any]) -> list[Delta | Finished]:
+def decode_completion(event: Mapping[str, Any]) -> list[Reading | Text | Finished]:
     """Return what one event of ``/completion`` or ``/infill`` says."""
-    items: list[Delta | Finished] = []
+    items: list[Reading | Text | Finished] = []
+    if "prompt_progress" in event:
+        items.append(_reading(event["prompt_progress"]))
     text = event.get("content", "")
     logprobs = _logprobs(event.get("completion_probabilities"))
     if text or logprobs:
-        items.append(Delta(content=text, logprobs=logprobs))
+        items.append(Text(text, logprobs))
     if event.get("stop"):
         reason = "length" if event.get("stop_type") == "limit" else "stop"
         items.append(finished(reason, event.get("timings", {})))
@@ -35,22 +44,25 @@ def new_call_id() -> str:
 class ChatDecoder:
     """Decodes one stream of ``/v1/chat/completions``; ``stops`` end the thinking or the answer.
 
-    Calls of tools are collected until each is complete; space at the end of the thinking is dropped.
+    Space at the end of the thinking is dropped.
     """
 
     def __init__(self, stops: Sequence[str] = ()) -> None:
         self._stops = (StopParser(stops), StopParser(stops)) if stops else None
         self._ended = False
         self._thinking_space = ""
-        self._names: dict[int, tuple[str, str]] = {}
-        self._arguments: dict[int, str] = {}
+        self._thinking_tokens = 0
+        self._calls: dict[int, int] = {}
+        """The engine's index of a call, and ours."""
 
-    def decode(self, event: Mapping[str, Any]) -> list[Delta | Finished]:
+    def decode(self, event: Mapping[str, Any]) -> list[Said]:
         """Return what one event says; the one that names a reason is the last.
 
         (Others may carry timings as well: that of a text which is cut at a stop string does.)
         """
-        items: list[Delta | Finished] = []
+        items: list[Said] = []
+        if "prompt_progress" in event:
+            items.append(_reading(event["prompt_progress"]))
         for choice in () if self._ended else event.get("choices", ()):
             delta = choice.get("delta", {})
             calls, logprobs, reason = delta.get("tool_calls"), choice.get("logprobs"), choice.get("finish_reason")
@@ -59,20 +71,24 @@ class ChatDecoder:
             if self._stops:
                 thinking, content, stop = self._stopped(self._stops, thinking, content, ended=bool(reason))
                 reason = "stop" if stop else reason
-            piece = Delta(
-                content=content,
-                thinking=self._thinking(thinking),
-                tool_calls=tuple(self._calls(calls)) if calls else (),
-                logprobs=_logprobs(logprobs.get("content")) if logprobs else (),
-            )
-            if any(piece):
-                items.append(piece)
+            self._say(items, self._thinking(thinking), content, _logprobs(logprobs.get("content")) if logprobs else ())
+            if thinking:
+                self._thinking_tokens = event.get("timings", {}).get("predicted_n", 0)
+            if calls:
+                items += self._called(calls)
             if reason:
                 self._ended = True
-                items += self._cut_off()
-                items.append(finished("length" if reason == "length" else "stop", event.get("timings", {}), stop))
+                end = finished("length" if reason == "length" else "stop", event.get("timings", {}), stop)
+                items.append(replace(end, thinking_tokens=self._thinking_tokens) if self._thinking_tokens else end)
                 break
         return items
+
+    @staticmethod
+    def _say(items: list[Said], thinking: str, content: str, logprobs: tuple[Logprob, ...]) -> None:
+        if thinking:
+            items.append(Thought(thinking, () if content else logprobs))
+        if content or (logprobs and not thinking):
+            items.append(Text(content, logprobs))
 
     @staticmethod
     def _stopped(
@@ -90,14 +106,6 @@ class ChatDecoder:
             content += text_of(answer.finish())
         return thinking, content, thoughts.matched or answer.matched or ""
 
-    def _cut_off(self) -> list[Delta | Finished]:
-        """Return as text the calls that are not complete at the end: it was not theirs, and nothing is lost."""
-        begun = [
-            f'{{"name": {orjson.dumps(self._names[index][0]).decode()}, "arguments": {arguments}'
-            for index, arguments in self._arguments.items()
-        ]
-        return [Delta(content="\n".join(begun))] if begun else []
-
     def _thinking(self, text: str) -> str:
         if not text:
             return ""
@@ -106,31 +114,18 @@ class ChatDecoder:
         self._thinking_space = text[len(kept) :]
         return kept
 
-    def _calls(self, deltas: Iterable[Mapping[str, Any]]) -> Iterator[ToolCall]:
+    def _called(self, deltas: Iterable[Mapping[str, Any]]) -> Iterator[CallStarted | CallArguments]:
         for delta in deltas:
-            index, function = delta.get("index", 0), delta.get("function", {})
+            theirs, function = delta.get("index", 0), delta.get("function", {})
             if function.get("name"):
-                self._names[index] = (function["name"], new_call_id())
-                self._arguments[index] = ""
-            if index not in self._arguments:
-                continue  # complete already
-            self._arguments[index] += function.get("arguments") or ""
-            arguments = _complete_object(self._arguments[index])
-            if arguments is not None:
-                name, call_id = self._names[index]
-                del self._arguments[index]
-                yield ToolCall(name=name, arguments=arguments, id=call_id)
+                self._calls[theirs] = len(self._calls)
+                yield CallStarted(self._calls[theirs], new_call_id(), function["name"])
+            if theirs in self._calls and (text := function.get("arguments")):
+                yield CallArguments(self._calls[theirs], text)
 
 
-def _complete_object(text: str) -> dict[str, Any] | None:
-    """Return the JSON object that ``text`` is, or ``None`` while it is only the beginning of one."""
-    if not text.rstrip().endswith("}"):
-        return None
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return lenient_object(text)
-    return value if isinstance(value, dict) else None
+def _reading(progress: Mapping[str, Any]) -> Reading:
+    return Reading(int(progress["total"]), int(progress.get("cache", 0)), int(progress.get("processed", 0)))
 
 
 def finished(reason: str, timings: Mapping[str, Any], stop: str = "") -> Finished:

@@ -1,9 +1,10 @@
-"""What a generation yields, in no dialect's words: ``Started``, deltas of the answer, then one ``Finished``."""
+"""What a generation yields, in no dialect's words: ``Started``, pieces of the answer, then one ``Finished``.
+
+Of a request for several choices each has pieces and an end of its own, told apart by ``choice``, counted from 0.
+"""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
-
-from puna.inference.requests import ToolCall
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,16 +31,52 @@ class Started:
     load_duration: int
 
 
-class Delta(NamedTuple):
-    """The next piece of an answer. At least one field is not empty.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How far the engine is with the prompt, in tokens, of which it had ``cached`` already; only where asked for."""
+
+    prompt_tokens: int
+    cached_tokens: int
+    read_tokens: int
+    choice: int = 0
+
+
+class Text(NamedTuple):
+    """The next piece of the answer itself; empty if only the log probabilities of tokens are told.
 
     There is one for each token, and a tuple is made in a fraction of the time that a frozen dataclass takes.
     """
 
-    content: str = ""
-    thinking: str = ""
-    tool_calls: tuple[ToolCall, ...] = ()
+    text: str
     logprobs: tuple[Logprob, ...] = ()
+    choice: int = 0
+
+
+class Thought(NamedTuple):
+    """The next piece of the thinking before the answer."""
+
+    text: str
+    logprobs: tuple[Logprob, ...] = ()
+    choice: int = 0
+
+
+class CallStarted(NamedTuple):
+    """The answer calls a function; ``call`` counts the calls of one answer from 0."""
+
+    call: int
+    id: str
+    name: str
+    logprobs: tuple[Logprob, ...] = ()
+    choice: int = 0
+
+
+class CallArguments(NamedTuple):
+    """The next piece of a call's arguments, which together are a JSON object, unless the answer is cut off in it."""
+
+    call: int
+    text: str
+    logprobs: tuple[Logprob, ...] = ()
+    choice: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +92,8 @@ class Truncation:
 class Finished:
     """The end of an answer. Times are in nanoseconds; ``reason`` is "stop" or "length".
 
-    ``stop`` is the stop string that ended it, "" where none did.
+    ``stop`` is the stop string that ended it, "" where none did; ``thinking_tokens`` of ``generated_tokens`` were
+    thoughts.
     """
 
     reason: str
@@ -67,8 +105,18 @@ class Finished:
     stop: str = ""
     truncation: Truncation | None = None
     context: tuple[int, ...] = field(default=())
+    thinking_tokens: int = 0
+    choice: int = 0
+
+    @property
+    def counts(self) -> tuple[int, int, int, int]:
+        """Return the tokens of the prompt, those of them that were known, those generated, and those left out."""
+        cut = self.truncation.dropped_tokens if self.truncation else 0
+        return self.prompt_tokens, self.cached_tokens, self.generated_tokens, cut
 
 
-Said = Delta | Finished
+Piece = Text | Thought | CallStarted | CallArguments
+"""A piece of an answer."""
+Said = Reading | Piece | Finished
 """What the engine's stream says."""
 Event = Started | Said

@@ -5,10 +5,10 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from puna.engine.errors import EngineError, RunnerCrashedError
+from puna.engine.errors import ContextExceededError, EngineError, RunnerCrashedError
 from puna.engine.protocol import Engine
 from puna.inference.capabilities import capabilities, require
-from puna.inference.events import Event, Finished, Said, Started
+from puna.inference.events import Event, Finished, Reading, Said, Started, Text
 from puna.inference.format.constraint import Constraint, bind
 from puna.inference.media.kinds import is_sound
 from puna.inference.media.ready import ready
@@ -17,6 +17,7 @@ from puna.inference.prompt.ollama_values import tools_in_order
 from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
+from puna.inference.thinking_budget import within_budget
 from puna.models.model import Model
 from puna.scheduler.exchanges import Exchange
 from puna.scheduler.lease import Caller, Lease, RequestCanceledError
@@ -63,10 +64,11 @@ async def generate(
                         yield [Started(lease.load_duration)]
                     async with aclosing(_answer(request, prepared, lease)) as answer:
                         async for events in answer:
-                            if not answering:
+                            if not answering and not isinstance(events[-1], Reading):
                                 answering, record.first = True, record.elapsed()
                             if isinstance(events[-1], Finished):
-                                _note(record, events[-1])
+                                record.count(*events[-1].counts)
+                                record.end(DONE)
                                 yield events
                                 return
                             yield events
@@ -94,13 +96,6 @@ async def _checked(request: GenerationRequest) -> GenerationRequest:
             request, input=replace(asked, tools=tuple(await beside_the_loop(lambda: tools_in_order(tools))))
         )
     return replace(request, format=await bind(request.format, request.options.sampling.get("grammar", "")))
-
-
-def _note(record: Record, end: Finished) -> None:
-    """Publish a request as answered."""
-    record.prompt, record.cached, record.generated = end.prompt_tokens, end.cached_tokens, end.generated_tokens
-    record.cut = end.truncation.dropped_tokens if end.truncation else 0
-    record.end(DONE)
 
 
 def _for_engine(request: GenerationRequest, prepared: Prepared, lease: Lease) -> Prepared:
@@ -154,12 +149,14 @@ async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) 
                         if isinstance(event, Finished):
                             end = event
                             break
-                        if only_once:
-                            event = event._replace(content=only_once.feed(event.content))
-                            if not any(event):
-                                continue
-                        said.append(event.content)
-                        plain = plain and not (event.thinking or event.tool_calls)
+                        if isinstance(event, Text):
+                            if only_once:
+                                event = event._replace(text=only_once.feed(event.text))
+                                if not event.text and not event.logprobs:
+                                    continue
+                            said.append(event.text)
+                        elif not isinstance(event, Reading):
+                            plain = False
                         events.append(event)
                     if end:
                         break
@@ -184,6 +181,8 @@ def _call(
     if prepared.closing:
         ignore_eos = request.options.sampling.get("ignore_eos", False)
         return think_then_format(client, prepared, ignore_eos=ignore_eos), lambda event: (event,)
+    if prepared.budget >= 0:
+        return within_budget(client, prepared), lambda event: (event,)
     return client.stream(prepared.route, prepared.body), prepared.decode
 
 
@@ -197,6 +196,22 @@ async def render(
         prepared = await prepare(request, lease.client, lease.context)
         images = sum(len(message.images) for message in getattr(request.input, "messages", ()))
         return Rendered(await prepared.rendered(lease.client), images)
+
+    return await scheduler.run(request.model, request.options.runner, work, keep_alive=keep_alive, caller=caller)
+
+
+async def count(
+    scheduler: Lender, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
+) -> int:
+    """Return how many tokens the prompt has that ``generate`` would send, pictures and sounds included."""
+    request = await ready(await _checked(replace(request, truncate=True)))
+
+    async def work(lease: Lease) -> int:
+        try:
+            prepared = await prepare(replace(request, truncate=False, shift=False), lease.client, lease.context)
+        except ContextExceededError as error:
+            return error.prompt_tokens
+        return await prepared.tokens(lease.client)
 
     return await scheduler.run(request.model, request.options.runner, work, keep_alive=keep_alive, caller=caller)
 

@@ -18,7 +18,8 @@ class Options:
 
     ``sampling`` holds what goes to the engine as it is, under the engine's names. ``num_predict`` is the number of
     tokens to generate at most, negative for no limit of the request's own. ``think``, ``truncate`` and ``shift`` are
-    the model's defaults for requests that do not say. ``unknown`` are names that nothing here knows.
+    the model's defaults for requests that do not say. ``thinking_budget`` is how many tokens the thoughts may have,
+    negative for no limit of their own. ``unknown`` are names that nothing here knows.
     """
 
     sampling: Mapping[str, Any] = field(default_factory=lambda: dict(_DEFAULT_SAMPLING))
@@ -29,6 +30,7 @@ class Options:
     think: bool | str | None = None
     truncate: bool = True
     shift: bool = True
+    thinking_budget: int = -1
     unknown: tuple[str, ...] = ()
 
     @classmethod
@@ -103,6 +105,7 @@ _OPTIONS: Mapping[str, _Option] = {
     "think": _Option(checks.think, _OWN),
     "truncate": _Option(checks.boolean, _OWN),
     "shift": _Option(checks.boolean, _OWN),
+    "thinking_budget": _Option(checks.integer(-1), _OWN),
 }
 
 _OBSOLETE = frozenset(["tfs_z", "penalize_newline", "low_vram", "f16_kv", "logits_all", "vocab_only"])

@@ -1,7 +1,7 @@
 """What is asked of a model, in no dialect's words."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from puna.inference.format.constraint import Constraint
@@ -14,11 +14,15 @@ Think = bool | str | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolCall:
-    """A call that a model made: a function's name and its arguments, a JSON object in the order it was written."""
+    """A call that a model made: a function's name and its arguments, a JSON object in the order it was written.
+
+    ``raw`` is the text of the arguments where a dialect passes that on: the same text is the same prompt.
+    """
 
     name: str
     arguments: Mapping[str, Any]
     id: str = ""
+    raw: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +43,18 @@ class Message:
     places: tuple[int, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class ToolChoice:
+    """Which functions may be called: ``mode`` is "auto", "none" or "required".
+
+    ``names`` are those that may be, all if it is empty; without ``parallel`` one call is the most.
+    """
+
+    mode: str = "auto"
+    names: tuple[str, ...] = ()
+    parallel: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversation:
     """Messages to answer, with the functions that may be called.
@@ -48,13 +64,14 @@ class Conversation:
 
     messages: tuple[Message, ...]
     tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: ToolChoice = ToolChoice()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """Text to go on with, as it is; ``images`` and ``places`` are as in ``Message``."""
+    """Text, or tokens, to go on with as they are; ``images`` and ``places`` are as in ``Message``."""
 
-    prompt: str
+    prompt: str | tuple[int, ...]
     images: tuple[bytes, ...] = ()
     places: tuple[int, ...] = ()
 
@@ -94,6 +111,14 @@ class GenerationRequest:
     """Whether the model has the capability."""
     with_context: bool = False
     """Whether the final event carries the tokens of prompt and answer."""
+    with_reading: bool = False
+    """Whether events tell how far the engine is with the prompt; one comes before the first piece in any case."""
+    thinking_budget: int | None = None
+    """How many tokens the thoughts may have, after which the answer begins; ``None`` for what the options say."""
+    choices: int = 1
+    """How many answers are asked for."""
+    template_values: Mapping[str, Any] = field(default_factory=dict)
+    """What the template inside a GGUF is given besides, by name (``chat_template_kwargs``)."""
 
     @property
     def thinks(self) -> Think:
@@ -102,6 +127,12 @@ class GenerationRequest:
             return False if self.think is False else None  # some say so though they cannot
         chosen = self.think if self.think is not None else self.options.think
         return True if chosen is None else chosen
+
+    @property
+    def most_thoughts(self) -> int:
+        """Return how many tokens the thoughts may have, negative for no limit of their own."""
+        asked = self.options.thinking_budget if self.thinking_budget is None else self.thinking_budget
+        return asked if self.thinks else -1
 
     @property
     def has_format(self) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from puna.engine.protocol import Engine
-from puna.inference.events import Delta, Finished, Said
+from puna.inference.events import Finished, Said, Text
 from puna.inference.output.stop import StopParser, text_of
 from puna.inference.prepare import Prepared
 from puna.inference.text_decoder import TextDecoder
@@ -32,6 +32,9 @@ async def think_then_format(
     if isinstance(body["prompt"], list):  # with images, only the engine knows how long it is
         room = prepared.context - len(body["prompt"]) - _LEAST_ANSWER
         body["n_predict"] = max(min(body["n_predict"], room), 1)
+    limited = 0 <= prepared.budget < body["n_predict"]
+    if limited:
+        body["n_predict"] = max(prepared.budget, 1)
     raw: list[str] = []
     tag = StopParser([prepared.closing])
     thoughts: Finished | None = None
@@ -44,13 +47,13 @@ async def think_then_format(
                 raw.append(event["content"])
                 events += prepared.decode(event)
                 if event.get("stop"):  # the tag came, or the model ended without one
-                    complete = event.get("stop_type") != "limit"
+                    complete = limited or event.get("stop_type") != "limit"
                     break
-            answering = any(isinstance(event, Delta) and event.content for event in events)
+            answering = any(isinstance(event, Text) and event.text for event in events)
             if answering:
                 break
             thoughts = next((event for event in events if isinstance(event, Finished)), None)
-            yield [event for event in events if isinstance(event, Delta)]
+            yield [event for event in events if not isinstance(event, Finished)]
             if thoughts:
                 break
     if answering:  # without thinking: from the start, then, in the format
@@ -76,24 +79,26 @@ async def _formatted(
     client: Engine, prepared: Prepared, raw: str, thoughts: Finished | None
 ) -> AsyncGenerator[list[Said], None]:
     said = raw + prepared.resume if thoughts else prepared.opening
-    body = dict(prepared.body)
-    body["prompt"] = await _extended(client, body["prompt"], said)
+    body = prepared.body | {"return_progress": False}
+    body["prompt"] = await extended(client, body["prompt"], said)
     if thoughts:
         body["n_predict"] = max(body["n_predict"] - thoughts.generated_tokens, 1)
     decode = TextDecoder((), prepared.stops).decode
     async with aclosing(client.stream(prepared.route, body)) as stream:
         async for engine_events in stream:
             events = [event for engine_event in engine_events for event in decode(engine_event)]
-            yield list(_merged(events, thoughts))
+            yield list(merged(events, thoughts))
 
 
-async def _extended(client: Engine, prompt: Any, text: str) -> Any:
+async def extended(client: Engine, prompt: Any, text: str) -> Any:
+    """Return a prompt, of tokens or with images, that goes on with a text."""
     if isinstance(prompt, dict):  # with images
         return prompt | {"prompt_string": prompt["prompt_string"] + text}
     return [*prompt, *(await client.tokenize(text, special=False) if text else [])]
 
 
-def _merged(events: Iterable[Said], thoughts: Finished | None) -> Iterable[Said]:
+def merged(events: Iterable[Said], thoughts: Finished | None) -> Iterable[Said]:
+    """Yield events of what follows the thoughts, its end that of both."""
     for event in events:
         if isinstance(event, Finished) and thoughts:
             yield replace(
@@ -102,6 +107,7 @@ def _merged(events: Iterable[Said], thoughts: Finished | None) -> Iterable[Said]
                 stop=event.stop,
                 prompt_duration=thoughts.prompt_duration + event.prompt_duration,
                 generated_tokens=thoughts.generated_tokens + event.generated_tokens,
+                thinking_tokens=thoughts.generated_tokens,
                 generation_duration=thoughts.generation_duration + event.generation_duration,
             )
         else:

@@ -39,6 +39,11 @@ class Record:
         """Return the nanoseconds since the request came in."""
         return time.perf_counter_ns() - self.started
 
+    def count(self, prompt: int, cached: int, generated: int, cut: int) -> None:
+        """Take the counts of an answer; of several choices the prompt is one, and all that they generate counts."""
+        self.prompt, self.cached, self.cut = prompt, cached, cut
+        self.generated += generated
+
     def end(self, outcome: str, error: str = "") -> None:
         """Publish the request as over, unless it is already."""
         if self.outcome:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.inference.world import ScriptedEngine, model_of, request_of, said
+from tests.inference.world import ScriptedEngine, calls_of, model_of, request_of, said, text_of, thinking_of
 
-from puna.inference.events import Delta
 from puna.inference.families.renderers import RENDERERS
 from puna.inference.families.voice import Voice, voice_of
 from puna.inference.format.constraint import Constraint
@@ -118,17 +117,14 @@ async def test_a_renderer_writes_what_a_parser_reads(tmp_path: Path) -> None:
     assert "<|im_start|>system\n" in (prepared.prompt or "")
     assert "Be brief." in (prepared.prompt or "")
     assert {"<think>", "</think>", "<tool_call>"} <= set(prepared.body["preserved_tokens"])
-    deltas = [
+    pieces = [
         item
         for event in said("I ask", ".</thi", "nk>\n\n<tool_call><function=get_time><parameter=city>\nOslo\n</para")[:-1]
         + said("meter></function></tool_call>")
         for item in prepared.decode(event)
-        if isinstance(item, Delta)
     ]
-    assert "".join(delta.thinking for delta in deltas) == "I ask."
-    assert [(call.name, call.arguments) for delta in deltas for call in delta.tool_calls] == [
-        ("get_time", {"city": "Oslo"})
-    ]
+    assert thinking_of(pieces) == "I ask."
+    assert [(call.name, call.arguments) for call in calls_of(pieces)] == [("get_time", {"city": "Oslo"})]
 
 
 @pytest.mark.parametrize(
@@ -150,10 +146,8 @@ async def test_a_format_binds_after_the_thoughts_of_each_family(
     request = check(request_of(model_of(tmp_path, **recipe), "hi", format=Constraint("root ::= x")))
     engine = ScriptedEngine(said(*thoughts), said("{}"))
     prepared = await prepare(request, engine, 50_000)
-    deltas = [
-        event async for batch in think_then_format(engine, prepared) for event in batch if isinstance(event, Delta)
-    ]
-    assert ("".join(delta.thinking for delta in deltas), "".join(delta.content for delta in deltas)) == ("Hm.", "{}")
+    pieces = [event async for batch in think_then_format(engine, prepared) for event in batch]
+    assert (thinking_of(pieces), text_of(pieces)) == ("Hm.", "{}")
     first, second = (body for _, body in engine.asked)
     assert "grammar" not in first
     assert second["grammar"] == "root ::= x"

@@ -1,19 +1,20 @@
 """Responses: JSON in one piece, NDJSON as it comes, and what becomes of a client that goes away."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Send
+from starlette.types import Scope, Send
 
 from puna.api.dialect import error_piece
 from puna.api.http.direct import DIRECT
 from puna.errors import PunaError
 
 _CLIENT_CLOSED_REQUEST = 499
+_SILENCE = 10.0
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 """A ``datetime`` becomes what Ollama writes, RFC 3339 with "Z" for UTC. ``isoformat`` takes several times as long."""
 _LINE = _OPTIONS | orjson.OPT_APPEND_NEWLINE
@@ -44,19 +45,107 @@ def raw_json_response(content: bytes) -> Response:
     return Response(content, media_type="application/json; charset=utf-8")
 
 
-class _DirectResponse(StreamingResponse):
-    """A stream of which only the start goes through the middleware."""
+class Stream(Protocol):
+    """What a stream of pieces is made with."""
 
-    def __init__(self, request: Request, content: AsyncIterator[bytes], media_type: str) -> None:
-        super().__init__(content, media_type=media_type)
+    media_type: str
+
+    def pieces(self, batch: Any) -> bytes:
+        """Return the pieces for one batch of what happened."""
+        ...
+
+    def still(self) -> bytes:
+        """Return what is sent after a long silence; b"" for nothing."""
+        ...
+
+    def failed(self, scope: Scope, error: Exception) -> bytes:
+        """Return what ends a stream that an error breaks off."""
+        ...
+
+
+class _DirectResponse(StreamingResponse):
+    """A stream of which only the start goes through the middleware.
+
+    After each ``_SILENCE`` seconds in which nothing was sent, ``still`` is asked for what to send.
+    """
+
+    def __init__(
+        self,
+        request: Request,
+        content: AsyncIterator[bytes],
+        media_type: str,
+        still: Callable[[], bytes],
+        headers: Mapping[str, str] | None,
+    ) -> None:
+        super().__init__(content, headers=headers, media_type=media_type)
         self._direct: Send = request.scope[DIRECT]
+        self._still = still
+        self._spoke = False
 
     async def stream_response(self, send: Send) -> None:
         """Send the start and each piece as it comes."""
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async for piece in self.body_iterator:
-            await self._direct({"type": "http.response.body", "body": piece, "more_body": True})
+        waiting = asyncio.create_task(self._break_silence()) if self._still() else None
+        try:
+            async for piece in self.body_iterator:
+                if piece:
+                    self._spoke = True
+                    await self._direct({"type": "http.response.body", "body": piece, "more_body": True})
+        finally:
+            if waiting:
+                waiting.cancel()
         await self._direct({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _break_silence(self) -> None:
+        while True:
+            self._spoke = False
+            await asyncio.sleep(_SILENCE)
+            if not self._spoke:
+                await self._direct({"type": "http.response.body", "body": self._still(), "more_body": True})
+
+
+def stream_response(
+    request: Request,
+    first: Awaitable[Sequence[Any]],
+    rest: AsyncGenerator[Any, None],
+    stream: Stream,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """Return a stream of what ``stream`` makes of batches: those of ``first``, for which may have to be waited still,
+    then those of ``rest``, which is closed at the end. An error on the way becomes the last piece.
+    """
+    return _DirectResponse(request, _encoded(request, first, rest, stream), stream.media_type, stream.still, headers)
+
+
+async def _encoded(
+    request: Request, first: Awaitable[Sequence[Any]], rest: AsyncGenerator[Any, None], stream: Stream
+) -> AsyncIterator[bytes]:
+    try:
+        yield b"".join([stream.pieces(batch) for batch in await first])
+        async for batch in rest:
+            yield stream.pieces(batch)
+    except Exception as error:  # noqa: BLE001 - the response has begun: any error must reach the client as a piece
+        yield stream.failed(request.scope, error)
+    finally:
+        await rest.aclose()
+
+
+class _Lines:
+    """One JSON object per line."""
+
+    media_type = "application/x-ndjson"
+
+    def __init__(self, objects: Callable[[Any], Sequence[Mapping[str, Any]]]) -> None:
+        self._objects = objects
+
+    def pieces(self, batch: Any) -> bytes:
+        return json_lines(self._objects(batch))
+
+    def still(self) -> bytes:
+        return b""
+
+    def failed(self, scope: Scope, error: Exception) -> bytes:
+        return error_piece(scope, error)
 
 
 def ndjson_response(
@@ -70,27 +159,15 @@ def ndjson_response(
     ``first`` are batches that were waited for already; ``objects`` makes the objects of one. An error on the way
     becomes the last line.
     """
-    return _DirectResponse(request, _encode(request, first, rest, objects), "application/x-ndjson")
+
+    async def begun() -> Sequence[T]:
+        return first
+
+    return stream_response(request, begun(), rest, _Lines(objects))
 
 
-async def _encode(
-    request: Request,
-    first: Sequence[T],
-    rest: AsyncGenerator[T, None],
-    objects: Callable[[T], Sequence[Mapping[str, Any]]],
-) -> AsyncIterator[bytes]:
-    try:
-        for batch in first:
-            yield _lines(objects(batch))
-        async for batch in rest:
-            yield _lines(objects(batch))
-    except Exception as error:  # noqa: BLE001 - the response has begun: any error must reach the client as a line
-        yield error_piece(request.scope, error)
-    finally:
-        await rest.aclose()
-
-
-def _lines(objects: Sequence[Mapping[str, Any]]) -> bytes:
+def json_lines(objects: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return objects as JSON, each on a line."""
     lines = b""
     for item in objects:  # nearly always one: a comprehension would cost more than the copies
         lines += orjson.dumps(item, option=_LINE)

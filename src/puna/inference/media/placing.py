@@ -46,12 +46,12 @@ def place(text: str, images: Sequence[bytes], first: int = 0) -> tuple[str, tupl
 
 
 def placed_messages(messages: Iterable[Message]) -> tuple[Message, ...]:
-    """Return messages with the pictures of each where its text has them."""
+    """Return messages with the pictures of each where its text has them, unless their places are known already."""
     done: list[Message] = []
     first = 0
     for message in messages:
         count = len(message.images)
-        if count:
+        if count and not message.places:
             content, images, places = place(message.content, message.images, first)
             message = replace(message, content=content, images=images, places=places)
         done.append(message)
@@ -61,8 +61,27 @@ def placed_messages(messages: Iterable[Message]) -> tuple[Message, ...]:
 
 def placed_completion(completion: Completion) -> Completion:
     """Return a text to go on with, its pictures where it has them."""
+    if isinstance(completion.prompt, tuple):
+        return completion
     prompt, images, places = place(completion.prompt, completion.images)
     return replace(completion, prompt=prompt, images=images, places=places)
+
+
+def joined(parts: Iterable[str | bytes]) -> tuple[str, tuple[bytes, ...], tuple[int, ...]]:
+    """Return what parts of a message are as a text, its pictures and sounds, and their places in it.
+
+    Texts that follow each other are on lines of their own.
+    """
+    text, images, places = "", [], []
+    after_text = False
+    for part in parts:
+        if isinstance(part, bytes):
+            images.append(part)
+            places.append(len(text))
+        else:
+            text += ("\n" if after_text else "") + part
+        after_text = isinstance(part, str)
+    return text, tuple(images), tuple(places)
 
 
 def in_order(text: str, images: Sequence[bytes], places: Sequence[int]) -> Iterator[str | bytes]:

@@ -26,7 +26,9 @@ class Prepared:
     ``prompt`` is the rendered prompt; ``None`` where the engine renders it (``chat`` then holds what its template is
     given). ``prefix`` are tokens that go before it. ``closing`` is the mark at which thinking ends and the format of
     the answer begins to bind; "" where it binds from the start. ``resume`` is the text between such thoughts and the
-    answer, ``opening`` that before an answer without any. ``context`` is the tokens that the slot holds.
+    answer, ``opening`` that before an answer without any. ``budget`` is how many tokens the thoughts may have,
+    negative for no limit of their own. ``context`` is the tokens that the slot holds,
+    ``counted`` those of a prompt with images, where that is known.
     """
 
     route: Route
@@ -39,8 +41,17 @@ class Prepared:
     closing: str = ""
     resume: str = ""
     opening: str = ""
+    budget: int = -1
     context: int = 0
+    counted: int = 0
     truncation: Truncation | None = None
+
+    async def tokens(self, client: Engine) -> int:
+        """Return how many tokens the prompt has, its pictures and sounds included."""
+        if self.chat is not None:
+            return await client.count_tokens(self.chat)
+        prompt = self.body["prompt"]
+        return len(prompt) if isinstance(prompt, list) else self.counted
 
     async def rendered(self, client: Engine) -> str:
         """Return the prompt as text, whoever renders it."""
@@ -111,6 +122,7 @@ async def from_text(request: GenerationRequest, client: Engine, context: int, pr
         prefix=prompt.prefix,
         stops=request.options.stop,
         context=context,
+        counted=counted,
         truncation=truncation,
     )
 

@@ -14,6 +14,8 @@ from puna.inference.requests import Completion, GenerationRequest, Infill
 
 async def completion(client: Engine, context: int, asked: Completion) -> Prompt:
     """Return the prompt of a text that no template is to touch."""
+    if isinstance(asked.prompt, tuple):
+        return Prompt("", prefix=asked.prompt)
     if not asked.images:
         return Prompt(asked.prompt)
     counted = await fitting(client, context, asked.prompt, asked.images)

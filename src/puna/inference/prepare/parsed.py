@@ -46,6 +46,7 @@ def _by_family(prepared: Prepared, request: GenerationRequest, conversation: Con
         closing=parsing.closing if request.has_format else "",
         resume=parsing.resume or parsing.closing + _BEFORE_ANSWER,
         opening=parsing.opening,
+        budget=request.most_thoughts if _thinks_first(request, voice) else -1,
     )
 
 
@@ -115,7 +116,8 @@ def _by_template(
         _preserving(prepared, marks),
         decode=decoder(parsers, request.options.stop),
         closing=closing,
-        resume=closing + _BEFORE_ANSWER,
+        resume=tags[1] + _BEFORE_ANSWER,
+        budget=request.most_thoughts if parsers and request.thinks else -1,
     )
 
 
