@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from puna.cli.arguments import Command, Group
+from puna.cli.screen import console
 from puna.cli.tables import AsJson, print_json, print_table
 from puna.engine import processor
 from puna.engine.build.build import Order, Outcome, build_engine
@@ -174,8 +174,8 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
 
     That is a bar in a terminal, from the first step to the last, and now and then a line elsewhere.
     """
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
+    screen = console()
+    if not screen.is_terminal:
         yield _say, _lines()
         return
     columns = (
@@ -185,7 +185,7 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    bar = Progress(*columns, console=console, transient=True)
+    bar = Progress(*columns, console=screen, transient=True)
     task = bar.add_task("compiling", total=None)
 
     def step(done: int, total: int) -> None:
@@ -194,7 +194,7 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
 
     def say(text: str) -> None:
         bar.stop()
-        console.print(text, soft_wrap=True)
+        screen.print(text, soft_wrap=True)
 
     try:
         yield say, step

@@ -6,6 +6,8 @@ import shutil
 import sys
 from typing import TYPE_CHECKING, TextIO
 
+import typer
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -29,6 +31,11 @@ def has_colours(stream: TextIO | None) -> bool:
 def printable(text: str) -> str:
     """Return text of somebody else's without what steers a terminal; line ends and tabs stay."""
     return _CONTROLS.sub("", text)
+
+
+def print_text(text: str) -> None:
+    """Write text of somebody else's: as it is to a file or pipe, and to a terminal without what steers it."""
+    typer.echo(printable(text) if is_terminal(sys.stdout) else text)
 
 
 def columns() -> int:

@@ -10,6 +10,7 @@ import typer
 from puna.cli.errors import CommandError
 from puna.cli.models import list_models
 from puna.cli.run_values import parse_format, parse_think
+from puna.cli.screen import print_text
 from puna.cli.show import print_overview
 from puna.cli.slash_help import HELP, HELPS, SET_HELP, SHOW_HELP
 from puna.errors import BadRequestError
@@ -78,7 +79,7 @@ def _show(terminal: "Terminal", part: str) -> None:
     elif part == "parameters":
         typer.echo("Model defined parameters:")
         for line in (shown.get("parameters") or "No additional parameters were specified for this model.").splitlines():
-            typer.echo(f"  {line}")
+            print_text(f"  {line}")
         if talk.parameters:
             typer.echo("\nUser defined parameters:")
             for name, value in talk.parameters.items():
@@ -86,7 +87,7 @@ def _show(terminal: "Terminal", part: str) -> None:
     elif part == "system" and talk.system:
         typer.echo(talk.system)
     elif part in (*_NONE, "modelfile"):
-        typer.echo(shown.get(part) or _NONE[part])
+        print_text(shown.get(part) or _NONE[part])
     else:
         raise CommandError(f"unknown command: /show {part} (/? show lists them)")
 

@@ -22,6 +22,7 @@ from puna.cli.connection import nearest
 from puna.cli.conversation import Conversation
 from puna.cli.errors import CommandError
 from puna.cli.pictures import find_pictures
+from puna.cli.screen import print_text
 from puna.cli.slash import run_command
 from puna.settings import Settings
 
@@ -84,7 +85,7 @@ class Terminal:
         """Print the messages that the model begins with, as if they had just been said."""
         for message in self.conversation.earlier:
             if message["role"] == "user":
-                typer.echo(f">>> {message['content']}")
+                print_text(f">>> {message['content']}")
             elif message["role"] == "assistant":
                 self.conversation.display.say(message["content"])
                 typer.echo("")

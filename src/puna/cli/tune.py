@@ -9,10 +9,10 @@ from typing import Annotated
 import httpx
 import psutil
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from puna.cli.errors import CommandError
+from puna.cli.screen import console
 from puna.cli.store import prepare_models
 from puna.cli.tables import AsJson, human_time, parse_time, print_json, print_table
 from puna.models.library import Library
@@ -97,14 +97,14 @@ def _measure(asked: Tuning, settings: Settings) -> Measured:
 @contextlib.contextmanager
 def _progress(asked: Tuning) -> Iterator[Callable[[str], None]]:
     """Give a function that shows how far the measurement is: in one line, or in many where that is no terminal."""
-    console = Console(stderr=True)
+    screen = console(stderr=True)
     about = f"of about {asked.seconds:g} s"
-    if not console.is_terminal:
+    if not screen.is_terminal:
         typer.echo(f"measuring {asked.model.name} ({about[3:]})", err=True)
         yield lambda text: typer.echo(text, err=True)
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(), TextColumn(about))
-    with Progress(*columns, console=console, transient=True) as line:
+    with Progress(*columns, console=screen, transient=True) as line:
         task = line.add_task(f"measuring {asked.model.name}")
         yield lambda text: line.update(task, description=text)
 
