@@ -12,6 +12,8 @@ from typing import Any
 from puna.cli.errors import CommandError
 
 _PROVIDER = "puna"
+NO_KEY = "puna"
+"""What agents present that want a key, to a server that asks for none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,11 @@ def _codex(target: Target) -> Start:
 
 def _codex_file(target: Target, _text: str) -> str:
     values = {"model": target.model, **_codex_values(target)}
-    del values[f"model_providers.{_PROVIDER}.env_key"]  # whoever starts it by hand has no such variable
+    # Whoever starts it by hand has no variable of ours.
+    if target.key == NO_KEY:
+        del values[f"model_providers.{_PROVIDER}.env_key"]
+    else:
+        values[f"model_providers.{_PROVIDER}.env_key"] = "OLLAMA_API_KEY"
     top = [f"{name} = {json.dumps(value)}" for name, value in values.items() if "." not in name]
     table = [f"{name.rpartition('.')[2]} = {json.dumps(value)}" for name, value in values.items() if "." in name]
     return "\n".join([*top, "", f"[model_providers.{_PROVIDER}]", *table, ""])

@@ -11,6 +11,7 @@ from puna.cli.errors import CommandError
 from puna.settings import Settings
 
 NOT_FOUND = 404
+_DATA, _DONE = "data: ", "data: [DONE]"
 _SHOWN = 20
 
 
@@ -81,6 +82,22 @@ class Client:
                     raise ServerError(str(answer["error"]), response.status_code)
                 yield answer
 
+    def events(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield the objects of a stream of server-sent events as they come; an error among them ends it."""
+        with (
+            self._explained(),
+            self._http.stream("POST", path, content=_encode(body), headers=dict(headers)) as response,
+        ):
+            if response.is_error:
+                response.read()
+                raise _refusal(response)
+            for line in response.iter_lines():
+                if line.startswith(_DATA) and line != _DONE:
+                    event = _decode(line.removeprefix(_DATA), self.url)
+                    if event.get("error"):
+                        raise ServerError(_message(event["error"]), response.status_code)
+                    yield event
+
     def has_blob(self, digest: str) -> bool:
         """Return whether the server has a blob."""
         with self._explained():
@@ -148,11 +165,16 @@ def _decode(text: str, url: str) -> dict[str, Any]:
     return answer
 
 
+def _message(error: Any) -> str:
+    """Return the words of an error, which some dialects have in an object."""
+    told = error.get("message") if isinstance(error, dict) else error
+    return told if isinstance(told, str) else json.dumps(error)
+
+
 def _refusal(response: httpx.Response) -> ServerError:
     """Return the error that an answer is."""
     try:
-        message = response.json()["error"]
+        text = _message(response.json()["error"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        message = ""
-    text = message if isinstance(message, str) else json.dumps(message)
+        text = ""
     return ServerError(text or f"the server answered with status {response.status_code}", response.status_code)

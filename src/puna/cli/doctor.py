@@ -9,7 +9,9 @@ from rich.text import Text
 
 from puna.cli import checks
 from puna.cli.checks import BAD, NOTE, OK, Finding
+from puna.cli.connection import connected
 from puna.cli.errors import CommandError
+from puna.cli.rehearsal import rehearse
 from puna.cli.screen import console, is_terminal, printable
 from puna.cli.tables import AsJson, print_json
 from puna.settings import SettingError, Settings
@@ -20,11 +22,17 @@ _AREA, _MARK, _LEAST_ROOM = 10, 6, 20
 
 
 def doctor(
+    agent: Annotated[
+        str, typer.Option("--agent", help="play a recorded turn of claude, codex or opencode against --model")
+    ] = "",
+    model: Annotated[str, typer.Option("--model", help="the model for --agent")] = "",
     offline: Annotated[bool, typer.Option("--offline", help="do not ask the registry whether it answers")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Say what is wrong here, and what mends it."""
-    findings = _examine(offline=offline, say=not as_json)
+    if bool(agent) != bool(model):
+        raise CommandError("--agent and --model belong together")
+    findings = _rehearse(agent, model, say=not as_json) if agent else _examine(offline=offline, say=not as_json)
     bad = [finding for finding in findings if finding.state == BAD]
     if as_json:
         print_json({"ok": not bad, "findings": [asdict(finding) for finding in findings]})
@@ -64,6 +72,19 @@ def _examine(*, offline: bool, say: bool) -> list[Finding]:
     add(checks.engine(settings))
     if not offline:
         add(checks.registry(settings))
+    return findings
+
+
+def _rehearse(agent: str, model: str, *, say: bool) -> list[Finding]:
+    findings: list[Finding] = []
+
+    def tell(finding: Finding) -> None:
+        findings.append(finding)
+        if say:
+            _print(finding)
+
+    with connected(start=True) as client:
+        rehearse(client, agent, model, tell)
     return findings
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from puna.cli.agents import AGENTS, Agent, Start, Target, home_file
+from puna.cli.agents import AGENTS, NO_KEY, Agent, Start, Target, home_file
 from puna.cli.client import Client
 from puna.cli.connection import connected
 from puna.cli.copies import Copies
@@ -22,8 +22,6 @@ from puna.cli.errors import CommandError
 from puna.cli.transfers import show_or_fetch
 from puna.settings import Settings
 
-_NO_KEY = "puna"
-"""What agents present that want a key, to a server that asks for none."""
 _SHOWN_KEY = "…"
 
 
@@ -99,7 +97,7 @@ def _target(client: Client, agent: Agent, model: str, settings: Settings, *, for
         raise CommandError(f"{name} {wrong} (--yes starts it all the same)")
     if wrong:
         typer.echo(f"warning: {name} {wrong}", err=True)
-    return Target(client.url, key or _NO_KEY, name, context, capabilities)
+    return Target(client.url, key or NO_KEY, name, context, capabilities)
 
 
 def _context(shown: Mapping[str, Any], settings: Settings) -> int:
@@ -140,7 +138,7 @@ def _show(agent: Agent, start: Start, target: Target) -> None:
     lines = [f"{name}={shlex.quote(value)}" for name, value in start.environment.items()]
     lines.append(shlex.join([agent.name, *start.arguments]))
     text = "\n".join(lines)
-    if target.key != _NO_KEY:
+    if target.key != NO_KEY:
         text = text.replace(target.key, _SHOWN_KEY)
     typer.echo(f"{agent.title} starts with:\n\n{text}\n", err=True)
 
@@ -171,7 +169,7 @@ def _configure(agent: Agent, target: Target, copies: Copies, *, ask: bool) -> No
         typer.echo(f"{path} says so already")
         return
     changes = "".join(unified_diff(old.splitlines(True), new.splitlines(True), str(path), str(path)))
-    typer.echo(changes.replace(json.dumps(target.key), f'"{_SHOWN_KEY}"') if target.key != _NO_KEY else changes)
+    typer.echo(changes.replace(json.dumps(target.key), f'"{_SHOWN_KEY}"') if target.key != NO_KEY else changes)
     if ask:
         if not (sys.stdin.isatty() and sys.stdout.isatty()):
             raise CommandError("nothing was written; --yes does it")
