@@ -68,6 +68,18 @@ class Terminal:
         """Type a line."""
         os.write(self._master, text.encode() + b"\r")
 
+    def talk_for_ever(self) -> None:
+        """Have an answer begin that does not end by itself, and see its beginning."""
+        self.expect(">>> ")
+        # What is typed is drawn again with its ">>> " before it counts: only the reply tells that it has been read.
+        for setting, value in (("ignore_eos", "true"), ("num_predict", "2000000")):
+            self.type(f"/set parameter {setting} {value}")
+            self.expect(f"Set parameter '{setting}' to '{value}'")
+            self.expect(">>> ")
+        self.type("Talk for ever")
+        self.expect("Talk for ever\n")
+        self.expect("[^>]{40}")
+
     def rest(self) -> str:
         """Return what is shown until the program ends."""
         while True:

@@ -48,14 +48,7 @@ def test_a_user_without_colours_gets_none(server: Server, beside: World) -> None
 
 def test_what_was_said_before_ctrl_c_is_kept(server: Server, beside: World) -> None:
     with Terminal(beside, "run", "cria") as terminal:
-        terminal.expect(">>> ")
-        for setting, value in (("ignore_eos", "true"), ("num_predict", "2000000")):
-            terminal.type(f"/set parameter {setting} {value}")
-            terminal.expect(f"Set parameter '{setting}' to '{value}'")
-            terminal.expect(">>> ")
-        terminal.type("Talk for ever")
-        terminal.expect("Talk for ever\n")
-        terminal.expect("[^>]{40}")
+        terminal.talk_for_ever()
         terminal.type("\x03")
         terminal.expect(r"\(stopped here\)")
         terminal.expect(">>> ")

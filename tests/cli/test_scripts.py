@@ -49,6 +49,13 @@ def test_a_model_that_is_not_here_is_told_before_a_registry_is_asked(beside: Wor
     assert stopped.stderr == 'Error: couldn\'t find model "crai" to stop; did you mean cria?\n'
 
 
+def test_progress_is_there_as_json(beside: World) -> None:
+    (beside.home / "Modelfile").write_text("FROM cria\nSYSTEM Be kind.\n")
+    done = beside.run("create", "script-json", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line) for line in done.stdout.splitlines()][-1] == {"status": "success"}
+
+
 def completed(world: World, line: str) -> list[str]:
     done = world.run("complete-line", "--", line)
     assert done.returncode == 0, done.stderr

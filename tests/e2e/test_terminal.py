@@ -46,15 +46,7 @@ def test_conversation(beside: World) -> None:
 
 def test_interrupt_ends_an_answer_and_not_the_conversation(server: Server, beside: World) -> None:
     with Terminal(beside, "run", "cria") as terminal:
-        terminal.expect(">>> ")
-        # What is typed is drawn again with its ">>> " before it counts: only the reply tells that it has been read.
-        for setting, value in (("ignore_eos", "true"), ("num_predict", "2000000")):
-            terminal.type(f"/set parameter {setting} {value}")
-            terminal.expect(f"Set parameter '{setting}' to '{value}'")
-            terminal.expect(">>> ")
-        terminal.type("Talk for ever")
-        terminal.expect("Talk for ever\n")
-        terminal.expect("[^>]{20}")
+        terminal.talk_for_ever()
         terminal.type("\x03")
         terminal.expect(">>> ")  # which would come much later otherwise
         terminal.type("/bye")

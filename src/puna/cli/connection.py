@@ -14,6 +14,7 @@ import typer
 
 from puna.cli.client import NOT_FOUND, Client, ServerError
 from puna.cli.errors import CommandError
+from puna.cli.screen import console, is_terminal
 from puna.cli.store import prepare_models
 from puna.settings import Settings
 
@@ -71,13 +72,20 @@ def _started(client: Client, settings: Settings) -> Iterator[None]:
             start_new_session=True,  # a Ctrl-C at the prompt is for the answer, not for the server
         )
         try:
-            if not _comes_up(server, client):
+            with _said("starting a server"):
+                is_up = _comes_up(server, client)
+            if not is_up:
                 log.seek(0)
                 said = log.read().decode(errors="replace").strip().removeprefix("Error: ")
                 raise CommandError(f"could not start a server: {said or f'it ended with status {server.returncode}'}")
             yield
         finally:
             _stop(server)
+
+
+def _said(text: str) -> contextlib.AbstractContextManager[object]:
+    """Show on a terminal what takes a while."""
+    return console(stderr=True).status(text) if is_terminal(sys.stderr) else contextlib.nullcontext()
 
 
 def _comes_up(server: "subprocess.Popen[bytes]", client: Client) -> bool:

@@ -15,6 +15,7 @@ from puna.cli.create_files import SourceFile, find_source, model_files
 from puna.cli.errors import CommandError
 from puna.cli.progress import show_progress
 from puna.cli.screen import console
+from puna.cli.tables import AsJson
 from puna.models.modelfile.parse import Modelfile, parse_modelfile
 
 _BLOCK = 4 << 20
@@ -28,6 +29,7 @@ def create(
     file: Annotated[str, typer.Option("--file", "-f", help='the Modelfile; "-" is standard input')] = str(_DEFAULT),
     quantize: Annotated[str, typer.Option("--quantize", "-q", help="quantize the weights, to q4_K_M for one")] = "",
     draft_quantize: Annotated[str, typer.Option("--draft-quantize", hidden=True)] = "",
+    as_json: AsJson = False,
     _experimental: Annotated[
         bool, typer.Option("--experimental", hidden=True, help="safetensors need no word of their own here")
     ] = False,
@@ -38,16 +40,18 @@ def create(
     directory, modelfile = _read(file)
     with connected(start=True) as client:
         typer.echo("gathering model components", err=True)
-        create_model(client, model, modelfile, directory, quantize)
+        create_model(client, model, modelfile, directory, quantize, as_json=as_json)
 
 
-def create_model(client: Client, model: str, modelfile: Modelfile, directory: Path, quantize: str = "") -> None:
+def create_model(
+    client: Client, model: str, modelfile: Modelfile, directory: Path, quantize: str = "", *, as_json: bool = False
+) -> None:
     """Make a model and show the progress; relative paths of the Modelfile begin in ``directory``."""
     with _bars() as bars:
         body = request_body(modelfile, directory, _Uploader(client, bars))
     if quantize:
         body["quantize"] = quantize
-    show_progress(client.lines("/api/create", {"model": model, **body}))
+    show_progress(client.lines("/api/create", {"model": model, **body}), as_json=as_json)
 
 
 def _bars() -> Progress:

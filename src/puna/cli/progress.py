@@ -1,16 +1,24 @@
 """The progress of work that a server reports line by line."""
 
+import json
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import typer
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
 from puna.cli.screen import console, printable
 
 
-def show_progress(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Show the lines of a stream on standard error, a bar for each blob on a terminal, and return the last line."""
+def show_progress(events: Iterable[Mapping[str, Any]], *, as_json: bool = False) -> Mapping[str, Any]:
+    """Show the lines of a stream on standard error, a bar for each blob on a terminal, and return the last line.
+
+    With ``as_json`` they go to standard output as they come, for programs.
+    """
+    if as_json:
+        return _write_lines(events)
     screen = console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     last: Mapping[str, Any] = {}
@@ -27,4 +35,12 @@ def show_progress(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
             elif status not in said:
                 screen.print(printable(status), soft_wrap=True)
             said.add(status)
+    return last
+
+
+def _write_lines(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    last: Mapping[str, Any] = {}
+    for last in events:
+        typer.echo(json.dumps(last, ensure_ascii=False))
+        sys.stdout.flush()
     return last
