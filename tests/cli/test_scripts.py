@@ -119,3 +119,48 @@ def test_every_table_is_there_as_json(beside: World, arguments: list[str]) -> No
     done = beside.run(*arguments, "--json")
     assert done.returncode == 0, done.stderr
     assert isinstance(json.loads(done.stdout), dict)
+
+
+def test_a_script_for_ollama_goes_on_working(server: Server, beside: World) -> None:
+    make_parrot(server, "script-ollama", "A short answer.")
+    program = beside.root / "ollama"
+    program.write_text(f"#!{sys.executable}\nfrom puna.cli.main import main\nmain()\n")
+    program.chmod(0o755)
+    script = """
+set -eu
+ollama -v
+ollama list script-oll | awk 'NR > 1 { print $1 }'
+ollama show script-ollama -v | grep -c 'output_norm.weight'
+echo "some text" | ollama run script-ollama --nowordwrap --keepalive 1m --format= "summarise"
+ollama run script-ollama --verbose "hello there" 2>&1 >/dev/null | grep -o '^eval rate:  *[0-9.]* tokens/s' > rate
+grep -c . rate
+ollama ps | grep -o '^script-ollama:latest'
+ollama stop script-ollama
+ollama run cria --think "What is 2+2?" | grep -e '^Thinking...$' -e '^...done thinking.$'
+ollama cp script-ollama script-copy
+ollama rm script-copy
+ollama help list | grep -o -e --json
+if ollama show nosuch 2>&1; then exit 9; fi
+"""
+    done = subprocess.run(
+        ["sh", "-c", script],
+        env=beside.environment | {"PATH": f"{beside.root}:{beside.environment['PATH']}"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines() == [
+        f"ollama version is {puna.OLLAMA_VERSION}",
+        "script-ollama:latest",
+        "1",
+        "A short answer.",
+        "1",
+        "script-ollama:latest",
+        "Thinking...",
+        "...done thinking.",
+        "copied 'script-ollama' to 'script-copy'",
+        "deleted 'script-copy'",
+        "--json",
+        "Error: model 'nosuch' not found",
+    ]

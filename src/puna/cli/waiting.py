@@ -44,7 +44,8 @@ class Waiting:
         wait = _PATIENCE
         while not self._stopped.wait(wait):
             wait = _INTERVAL
-            with contextlib.suppress(CommandError, KeyError, TypeError):
+            # RuntimeError: the client was closed while it asked.
+            with contextlib.suppress(CommandError, KeyError, TypeError, RuntimeError):
                 text = describe(self._client.get("/api/queue"), self._model, self._id)
                 if not self._stopped.is_set():
                     self._status.update(f"{text} ({time.monotonic() - self._began:.0f} s)" if text else "")
