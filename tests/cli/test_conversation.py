@@ -40,7 +40,7 @@ def test_a_user_without_colours_gets_none(server: Server, beside: World) -> None
         terminal.rest()
         assert _COLOUR.search(terminal.raw)
     beside.environment["NO_COLOR"] = "1"
-    for arguments in (["run", "talk-colours", "x"], ["list"], ["--help"]):
+    for arguments in (["run", "talk-colours", "x"], ["list"]):
         with Terminal(beside, *arguments) as terminal:
             terminal.rest()
             assert not _COLOUR.search(terminal.raw), terminal.raw

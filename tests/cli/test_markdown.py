@@ -93,13 +93,13 @@ def test_the_screen_does_not_tell_how_the_text_was_cut(seed: int) -> None:
     assert shown(pieces) == SHOWN
 
 
-@pytest.mark.parametrize("height", [6, 10])
-def test_what_is_longer_than_the_screen_is_there_once_and_whole(height: int) -> None:
-    code = [f"x{number} = {number}" for number in range(260)]
-    items = [f"item {number}" for number in range(1, 25)]
-    rows = [f"| row{number} | {'x' * (number % 7)} |" for number in range(20)]
+def test_what_is_longer_than_the_screen_is_there_once_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("puna.cli.markdown._LONG_CODE", 20)
+    code = [f"x{number} = {number}" for number in range(70)]
+    items = [f"item {number}" for number in range(1, 15)]
+    rows = [f"| row{number} | {'x' * (number % 7)} |" for number in range(12)]
     text = "\n".join(["```", *code, "```", "", *(f"* {item}" for item in items), "", "| a | b |", "|---|---|", *rows])
-    lines = shown([line + "\n" for line in text.splitlines()], height).splitlines()
+    lines = shown([line + "\n" for line in text.splitlines()], 8).splitlines()
     assert [line.strip() for line in lines if " = " in line] == code
     assert [line.removeprefix(" • ") for line in lines if "item" in line] == items
     assert len([line for line in lines if "row" in line]) == len(rows)

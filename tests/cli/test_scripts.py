@@ -5,14 +5,17 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cli.conftest import make_parrot
 from tests.server import Server, World
 from tests.system import require
+from typer.main import get_command
 
 import puna
-from puna.cli.completion import split_line
+from puna.cli import main as cli
+from puna.cli.completion import candidates, split_line
 
 
 def test_nothing_but_text_off_a_terminal(server: Server, beside: World) -> None:
@@ -56,25 +59,33 @@ def test_progress_is_there_as_json(beside: World) -> None:
     assert [json.loads(line) for line in done.stdout.splitlines()][-1] == {"status": "success"}
 
 
-def completed(world: World, line: str) -> list[str]:
-    done = world.run("complete-line", "--", line)
-    assert done.returncode == 0, done.stderr
-    return [entry.partition("\t")[0] for entry in done.stdout.splitlines()]
+@pytest.fixture(scope="module")
+def group() -> Any:
+    """Every command, as the program has them for a line that begins with none."""
+    cli._add_commands([])
+    return get_command(cli.app)
 
 
-def test_completion_knows_commands_options_values_and_models(server: Server, beside: World) -> None:
+def test_completion_knows_commands_options_values_and_models(
+    server: Server, group: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def completed(line: str) -> list[str]:
+        return [value for value, _ in candidates(group, line)]
+
     make_parrot(server, "scripted:two", "x")
-    assert completed(beside, "puna sh") == ["show"]
-    assert "complete-line" not in completed(beside, "puna ")
-    assert completed(beside, "puna engine re") == ["remove"]
-    assert completed(beside, "puna show cria --sys") == ["--system"]
-    assert completed(beside, "puna run --think=m") == ["--think=medium", "--think=max"]
-    assert completed(beside, "puna run scripte") == ["scripted:two"]
-    assert completed(beside, "puna cp scripted:two sc") == []
-    assert completed(beside, "puna stop scripte") == []  # it is not in memory
-    assert completed(beside, "puna 'run") == []
-    beside.environment |= {"OLLAMA_HOST": "127.0.0.1:9", "OLLAMA_MODELS": str(server.world.models)}
-    assert completed(beside, "puna show scripte") == ["scripted:two"]
+    monkeypatch.setenv("OLLAMA_HOST", f"127.0.0.1:{server.port}")
+    assert completed("puna sh") == ["show"]
+    assert "complete-line" not in completed("puna ")
+    assert completed("puna engine re") == ["remove"]
+    assert completed("puna show cria --sys") == ["--system"]
+    assert completed("puna run --think=m") == ["--think=medium", "--think=max"]
+    assert completed("puna run scripte") == ["scripted:two"]
+    assert completed("puna cp scripted:two sc") == []
+    assert completed("puna stop scripte") == []  # it is not in memory
+    assert completed("puna 'run") == []
+    monkeypatch.setenv("OLLAMA_HOST", "127.0.0.1:9")
+    monkeypatch.setenv("OLLAMA_MODELS", str(server.world.models))
+    assert completed("puna show scripte") == ["scripted:two"]
 
 
 def test_a_line_is_split_where_a_shell_does() -> None:

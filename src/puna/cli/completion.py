@@ -73,11 +73,12 @@ def completion(
 
 def complete_line(line: Annotated[str, typer.Argument()], context: typer.Context) -> None:
     """Print what the last word of a command line may become, each with its meaning behind a tab."""
-    for value, meaning in _candidates(context.find_root().command, line):
+    for value, meaning in candidates(context.find_root().command, line):
         typer.echo(f"{value}\t{meaning}")
 
 
-def _candidates(group: Any, line: str) -> Iterator[tuple[str, str]]:
+def candidates(group: Any, line: str) -> Iterator[tuple[str, str]]:
+    """Yield what the last word of a line may become, each with its meaning; ``group`` has the commands."""
     words, last = split_line(line)
     command: Any = group
     given = 0
