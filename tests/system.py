@@ -33,6 +33,16 @@ def require_module(name: str) -> Any:
     return importlib.import_module(name)
 
 
+def require_package(name: str, extra: str) -> None:
+    """Skip the test where a Python package is missing, without importing it, but fail in CI; ``extra`` brings it."""
+    try:
+        found = importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # what it lies in
+        found = False
+    if not found:
+        _missing(f"the package {name} is not installed (pip install puna[{extra}])")
+
+
 def require_files(package: str) -> Path:
     """Return where a Python package lies, without running it; skip without it (extra real-models), but fail in CI."""
     found = importlib.util.find_spec(package)

@@ -16,7 +16,11 @@ from puna.settings import SETTINGS, Settings
 
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
-LINKED = (*READMES, "docs/api.md", "docs/architecture.md", "docs/benchmarks.md", "CHANGELOG.md", "THIRD_PARTY.md")
+RULES = "Rules for these routes"
+DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
+APIS = [name for name in DOCS if name not in ("docs/architecture.md", "docs/benchmarks.md", "docs/testing.md")]
+"""What describes routes: a document a dialect."""
+LINKED = (*READMES, *DOCS, "CHANGELOG.md", "THIRD_PARTY.md")
 
 
 def read(name: str) -> str:
@@ -46,9 +50,13 @@ def settings_of(readme: str) -> list[tuple[str, str]]:
 
 
 def api_sections() -> dict[str, str]:
-    """Return the parts of the API's description by heading; what is under deeper headings belongs to them."""
-    parts = re.split(r"^## (.*)$", shown("docs/api.md"), flags=re.MULTILINE)
-    return dict(zip(parts[1::2], parts[2::2], strict=True))
+    """Return the parts of the API's descriptions by heading; what is under deeper headings belongs to them."""
+    sections: dict[str, str] = {}
+    for name in APIS:
+        parts = re.split(r"^## (.*)$", shown(name), flags=re.MULTILINE)
+        for heading, text in zip(parts[1::2], parts[2::2], strict=True):
+            sections[heading] = sections.get(heading, "") + text
+    return sections
 
 
 @pytest.fixture(scope="module")
@@ -81,7 +89,7 @@ def test_readmes_open_with_the_two_commands() -> None:
 
 
 def test_every_route_is_described(openapi: dict[str, Any]) -> None:
-    text = shown("docs/api.md")
+    text = "".join(map(shown, APIS))
     own = {route.path for route in create_app(Settings.from_env({})).routes if hasattr(route, "path")}
     assert sorted(path for path in own | set(openapi["paths"]) if f"{path}`" not in text) == []
 
@@ -91,7 +99,7 @@ def test_every_field_of_a_request_is_described(openapi: dict[str, Any]) -> None:
     missing = []
     for path, operations in openapi["paths"].items():
         for operation in operations.values():
-            text = "".join(body for heading, body in sections.items() if f"{path}`" in heading)
+            text = "".join(body for heading, body in sections.items() if f"{path}`" in heading or heading == RULES)
             content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
             fields = content.get("schema", {}).get("properties", {})
             missing += [f"{path}: {field}" for field in fields if f"`{field}`" not in text]

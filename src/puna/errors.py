@@ -15,6 +15,8 @@ class PunaError(Exception):
     """The word by which programs know this error, in dialects that have such words (``context_length_exceeded``)."""
     known_as: str = ""
     """The text that programs of these dialects look for, if it is not ``str(error)``."""
+    param: str | None = None
+    """The field of the request that is at fault, in dialects that name it."""
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -23,9 +25,13 @@ class PunaError(Exception):
 
 
 class BadRequestError(PunaError):
-    """What was asked is malformed or out of range."""
+    """What was asked is malformed or out of range; ``param`` is the field at fault where one is."""
 
     status = 400
+
+    def __init__(self, message: str, *, param: str | None = None) -> None:
+        super().__init__(message)
+        self.param = param
 
 
 class NotFoundError(PunaError):
@@ -36,6 +42,9 @@ class NotFoundError(PunaError):
 
 class ModelNotFoundError(NotFoundError):
     """No model has this name. The text is Ollama's: clients match on it to offer a pull."""
+
+    code = "model_not_found"
+    param = "model"
 
     def __init__(self, name: str) -> None:
         super().__init__(f"model '{name}' not found")

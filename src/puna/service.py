@@ -9,15 +9,20 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from puna.inference.choices import one_of, several
+from puna.inference.decide import Decided, DecideRequest, decide
 from puna.inference.embed import Embedded, EmbedRequest, embed
 from puna.inference.events import Event, Finished, Reading, Started
 from puna.inference.generate import Rendered, count, generate, load, render
+from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
+from puna.inference.rerank import Reranked, RerankRequest, rerank
+from puna.inference.vocabulary import detokenize, tokenize
 from puna.models.model import Model
 from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
 from puna.scheduler.options import RunnerOptions
 from puna.telemetry.log import log_record
+from puna.telemetry.metrics import count_record
 from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
 
 
@@ -42,6 +47,26 @@ class Service(Protocol):
         """Return the vectors of texts."""
         ...
 
+    async def detokenize(
+        self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
+    ) -> str:
+        """Return the text of tokens."""
+        ...
+
+    async def decide(self, request: DecideRequest, caller: Caller, keep_alive: float | None) -> Decided:
+        """Return how likely each answer to questions is."""
+        ...
+
+    async def rerank(self, request: RerankRequest, caller: Caller, keep_alive: float | None) -> Reranked:
+        """Return how well documents answer a query."""
+        ...
+
+    async def tokenize(
+        self, model: Model, options: Options, text: str, caller: Caller, keep_alive: float | None, *, special: bool
+    ) -> list[int]:
+        """Return the tokens of a text."""
+        ...
+
     async def load(self, model: Model, options: RunnerOptions, caller: Caller, keep_alive: float | None) -> Started:
         """Bring a model into memory."""
         ...
@@ -56,7 +81,7 @@ class LocalService:
     """The service of this process. ``subscribers`` are told of each request that is over."""
 
     scheduler: Lender
-    subscribers: Sequence[Subscriber] = (log_record,)
+    subscribers: Sequence[Subscriber] = (log_record, count_record)
 
     def generate(
         self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
@@ -94,6 +119,26 @@ class LocalService:
             return result
         finally:
             record.end(GONE)
+
+    async def detokenize(
+        self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
+    ) -> str:
+        """See ``Service``."""
+        return await detokenize(self.scheduler, model, options, tokens, keep_alive, caller)
+
+    async def decide(self, request: DecideRequest, caller: Caller, keep_alive: float | None) -> Decided:
+        """See ``Service``."""
+        return await decide(self.scheduler, request, keep_alive, caller)
+
+    async def rerank(self, request: RerankRequest, caller: Caller, keep_alive: float | None) -> Reranked:
+        """See ``Service``."""
+        return await rerank(self.scheduler, request, keep_alive, caller)
+
+    async def tokenize(
+        self, model: Model, options: Options, text: str, caller: Caller, keep_alive: float | None, *, special: bool
+    ) -> list[int]:
+        """See ``Service``."""
+        return await tokenize(self.scheduler, model, options, text, keep_alive, caller, special=special)
 
     async def load(self, model: Model, options: RunnerOptions, caller: Caller, keep_alive: float | None) -> Started:
         """See ``Service``."""

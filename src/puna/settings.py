@@ -24,6 +24,7 @@ _LAST_PORT, _PORT_DIGITS = 65535, 5
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes that are not UTF-8."""
+_LEAST_TOKEN = 32
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
@@ -202,6 +203,12 @@ def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: parse(text) if text else None
 
 
+def _optional_token(text: str) -> str:
+    if text and len(text) < _LEAST_TOKEN:
+        raise BadRequestError(f"it must be a random text of at least {_LEAST_TOKEN} characters")
+    return text
+
+
 def _setting(variable: str, default: str, parse: Callable[[str], Any], help_text: str) -> Any:
     """Declare a setting. ``default`` is the text that the environment would hold."""
     return field(metadata={"variable": variable, "default": default, "parse": parse, "help": help_text})
@@ -371,6 +378,12 @@ class Settings:
     )
     hide_builtin: bool = _setting(
         "PUNA_HIDE_BUILTIN", "false", _parse_bool, "leave the built-in model cria out of the list"
+    )
+    testing: str = _setting(
+        "PUNA_TESTING",
+        "",
+        _optional_token,
+        "set by puna.testing alone: the key to routes by which a test writes the answers of this server",
     )
 
     @classmethod

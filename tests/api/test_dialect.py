@@ -53,7 +53,9 @@ def test_shape_of_ollama() -> None:
 def test_shape_of_openai(error: Exception, kind: str) -> None:
     told = body_of("/v1/chat/completions", error)["error"]
     assert list(told) == ["message", "type", "param", "code"]
-    assert (told["type"], told["param"], told["code"]) == (kind, None, None)
+    assert told["type"] == kind
+    unknown_model = isinstance(error, ModelNotFoundError)
+    assert (told["param"], told["code"]) == (("model", "model_not_found") if unknown_model else (None, None))
     assert error_piece({"path": "/v1/chat/completions"}, error).startswith(b'data: {"error":{"message":')
 
 

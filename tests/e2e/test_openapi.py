@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.server import Server
 
-from puna.api.ollama.examples import BODIES, PARAMETERS
+from puna.api.description import BODIES, PARAMETERS
 
 NEED_A_REGISTRY = {("post", "/api/pull"), ("post", "/api/push")}
 LONG = {"model": "cria", "prompt": "x", "options": {"num_predict": 20000, "ignore_eos": True}}

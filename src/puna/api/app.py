@@ -19,16 +19,21 @@ from starlette.routing import Match, Mount
 from puna import OLLAMA_VERSION, __version__
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
+from puna.api.anthropic import messages as anthropic_messages
+from puna.api.anthropic.models import AnthropicModels
 from puna.api.description import describe
-from puna.api.dialect import error_response
+from puna.api.dialect import ANTHROPIC_VERSION, error_response
 from puna.api.http.crowd import Crowd
 from puna.api.http.direct import Direct
 from puna.api.http.faults import Faults
 from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
+from puna.api.model_shapes import SHAPES
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
-from puna.api.puna import queue, sessions
+from puna.api.openai.routes import openai_router
+from puna.api.puna import health, metrics, queue, rerank, sessions, systemone, tokens
+from puna.api.seal import Seal
 from puna.api.services import Services
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -55,8 +60,11 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions):
+    parts = (generation, embedding, models, create, transfer_routes, account, anthropic_messages)
+    for part in (*parts, queue, sessions, metrics, systemone, rerank, tokens, health):
         app.include_router(part.router)
+    SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
+    app.include_router(openai_router())
     app.add_exception_handler(HTTPException, _refused)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
@@ -66,6 +74,10 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     app.add_middleware(Cors, settings=settings)
     app.add_middleware(RequestIds)
     app.add_middleware(Direct)
+    if settings.testing:
+        from puna.api.testing.routes import open_stage  # no other server has any of it
+
+        open_stage(app, settings.testing)
     return app
 
 
@@ -89,7 +101,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     scheduler.sessions.clean()
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)
-    app.state.services = Services(settings, library, scheduler, transfers)
+    app.state.services = Services(settings, library, scheduler, transfers, Seal(settings.home))
     try:
         yield
     finally:

@@ -12,18 +12,41 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from puna.api.ollama.examples import BODIES, PARAMETERS
+from puna.api.anthropic import examples as anthropic
+from puna.api.dialect import ANTHROPIC, OLLAMA, OPENAI, dialect_of
+from puna.api.ollama import examples as ollama
+from puna.api.openai import examples as openai
+from puna.api.puna import examples as puna
+
+BODIES = {**ollama.BODIES, **openai.BODIES, **anthropic.BODIES, **puna.BODIES}
+"""An example for each body that is JSON, by method and path."""
+PARAMETERS = {**ollama.PARAMETERS, **openai.PARAMETERS}
+"""What stands for a part of a path, by its name."""
 
 _ALWAYS = (401, 403, 431, 500, 503)
 _WITH_PARAMETERS = (400, 404)
 _WITH_BODY = (400, 404, 408, 413, 507)
 _LEFT_OUT = ("422",)
-_ERROR = {
-    "type": "object",
-    "title": "Error",
-    "required": ["error"],
-    "properties": {"error": {"type": "string", "title": "Error"}},
+_TEXT = {"type": "string"}
+_TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+_TOLD = _object(message=_TEXT, type=_TEXT, param=_TEXT_OR_NULL, code=_TEXT_OR_NULL)
+_ERRORS = {
+    OLLAMA.name: ("Error", _object(error=_TEXT)),
+    OPENAI.name: ("OpenAIError", _object(error=_TOLD)),
+    ANTHROPIC.name: (
+        "AnthropicError",
+        _object(type=_TEXT, error=_object(type=_TEXT, message=_TEXT), request_id=_TEXT_OR_NULL),
+    ),
 }
+"""The name and the schema of an error in each dialect."""
+_STREAMS = {OLLAMA.name: "application/x-ndjson"}
+_EVENTS = "text/event-stream"
 _BLOB = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -32,7 +55,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     document = get_openapi(
         title=app.title, version=app.version, description=app.description, routes=app.routes, tags=app.openapi_tags
     )
-    schemas: dict[str, Any] = {"Error": _ERROR}
+    schemas: dict[str, Any] = dict(_ERRORS.values())
     for method, path, operation in _operations(document):
         _name(operation, method, path)
         for parameter in operation.get("parameters", ()):
@@ -43,7 +66,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         if json_body:
             schemas |= json_body["schema"].pop("$defs", {})
             json_body["example"] = BODIES[method, path]
-        operation["responses"] = _responses(operation)
+        operation["responses"] = _responses(operation, dialect_of(path).name)
     document["components"] = {"schemas": schemas}
     _lead_to_components(document)
     return document
@@ -63,14 +86,15 @@ def _name(operation: dict[str, Any], method: str, path: str) -> None:
     operation["operationId"] = "_".join([method, *re.findall(r"\w+", path)])
 
 
-def _responses(operation: Mapping[str, Any]) -> dict[str, Any]:
+def _responses(operation: Mapping[str, Any], dialect: str) -> dict[str, Any]:
     responses = {status: answer for status, answer in operation["responses"].items() if status not in _LEFT_OUT}
     body = operation.get("requestBody", {}).get("content", {})
     properties = body.get("application/json", {}).get("schema", {}).get("properties", {})
     if "stream" in properties:
-        responses["200"]["content"] = {"application/x-ndjson": {"schema": {}}, "application/json": {"schema": {}}}
+        stream = _STREAMS.get(dialect, _EVENTS)
+        responses["200"]["content"] = {stream: {"schema": {}}, "application/json": {"schema": {}}}
     statuses = {*_ALWAYS, *(_WITH_BODY if body else ()), *(_WITH_PARAMETERS if operation.get("parameters") else ())}
-    told = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}
+    told = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_ERRORS[dialect][0]}"}}}
     for status in sorted(statuses):
         responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": told}
     return responses

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from puna.errors import PunaError
 from puna.outside import bounded, without_logins
+from puna.telemetry.counts import COUNTS
 
 _log = logging.getLogger(__name__)
 _INTERNAL = "internal server error; see the log of the server"
@@ -34,7 +35,8 @@ _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 class Fault:
     """Why a request failed, in no dialect's shape: status, words, headers, and the word for programs if it has one.
 
-    ``known_as`` are the words that programs other than Ollama's look for, if they look for others.
+    ``known_as`` are the words that programs other than Ollama's look for, if they look for others; ``param`` is the
+    field at fault, where one is.
     """
 
     status: int
@@ -42,12 +44,14 @@ class Fault:
     headers: Mapping[str, str] = field(default_factory=dict)
     code: str | None = None
     known_as: str = ""
+    param: str | None = None
 
 
 def fault_of(error: BaseException) -> Fault:
     """Return what a caller is told of ``error``. What is no fault of the caller's, nor known, is logged, not told."""
     if isinstance(error, PunaError):
-        return Fault(error.status, _shown(str(error)), error.headers, error.code, _shown(error.known_as))
+        COUNTS.add("puna_refusals", (str(error.status), type(error).__name__.removesuffix("Error")))
+        return Fault(error.status, _shown(str(error)), error.headers, error.code, _shown(error.known_as), error.param)
     if isinstance(error, HTTPException):
         return Fault(error.status_code, _shown(str(error.detail).lower()), error.headers or {})
     if isinstance(error, OSError) and (storage := _storage_fault(error)):

@@ -62,9 +62,22 @@ class Server(uvicorn.Server):
         await super().startup(sockets)
         if not self.started:
             return
+        if stage := getattr(self._app.state, "stage", None):
+            stage.listen = self.listen
         gc.freeze()  # modules and routes stay as long as the process: nothing to look through for garbage
         gc.enable()
         await asyncio.to_thread(self._on_listening)
+
+    async def listen(self) -> int:
+        """Listen on another free port of this machine's own, and return it."""
+        listener = socket.create_server(("127.0.0.1", 0), backlog=self.config.backlog)
+
+        def connection() -> asyncio.Protocol:
+            return Protocol(config=self.config, server_state=self._connections, app_state=self.lifespan.state)
+
+        self.servers.append(await asyncio.get_running_loop().create_server(connection, sock=listener))
+        port: int = listener.getsockname()[1]
+        return port
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End, with a moment for answers under way."""

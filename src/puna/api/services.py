@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, Any
 
@@ -11,6 +11,9 @@ from starlette.requests import Request
 
 from puna.api.access.identity import IDENTITY, Identity
 from puna.api.http.request_id import REQUEST_ID
+from puna.api.prefixes import Prefixes
+from puna.api.seal import Seal
+from puna.api.tool_order import ToolOrder
 from puna.durations import parse_duration
 from puna.errors import BadRequestError
 from puna.inference.options import Options
@@ -36,6 +39,9 @@ class Services:
     library: Library
     scheduler: Lender
     transfers: Transfers
+    seal: Seal
+    prefixes: Prefixes = field(default_factory=Prefixes)
+    tool_order: ToolOrder = field(default_factory=ToolOrder)
 
     @property
     def service(self) -> Service:

@@ -53,6 +53,8 @@ def serve(
     address = settings.address
     if not (address.is_loopback or settings.basic_auth or settings.allow_open):
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
+    if settings.testing and not address.is_loopback:
+        raise CommandError("refusing to listen where others can reach it with PUNA_TESTING, which is for tests alone")
     logs.start(debug=settings.debug)
     connections = _connections(raise_limit())
     with _listen(address) as listener:

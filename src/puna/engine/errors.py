@@ -22,11 +22,12 @@ class ModelLoadError(PunaError):
 class RunnerCrashedError(PunaError):
     """The runner's process ended while a request needed it.
 
-    ``signal`` is what ended it, 0 if none did or that is unknown. ``suspect`` tells that a request may have been the
-    cause, ``alone`` that no other can have been.
+    ``signal`` is what ended it, 0 if none did or that is unknown; ``word`` names the kind of loss for metrics.
+    ``suspect`` tells that a request may have been the cause, ``alone`` that no other can have been.
     """
 
     signal = 0
+    word = "crashed"
     suspect = False
     alone = False
 

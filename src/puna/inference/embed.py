@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from puna.engine.errors import ContextExceededError
 from puna.engine.protocol import Engine
 from puna.errors import BadRequestError, PunaError
+from puna.inference.capabilities import UnsupportedError
 from puna.inference.options import Options
 from puna.models.model import Model
+from puna.scheduler.launch import is_reranker
 from puna.scheduler.lease import Caller, Lease
 from puna.scheduler.lender import Lender
 
@@ -48,7 +50,7 @@ class _Inputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbedRequest:
-    """Texts to make vectors of, all sent to the engine at once so that it evaluates them in batches.
+    """Texts, or tokens, to make vectors of, all sent to the engine at once so that it evaluates them in batches.
 
     A text longer than the context is cut, or an error (``ContextExceededError``) when ``truncate`` (by default the
     option of this name) is false. With ``dimensions`` only the first so many are kept. With ``normalize`` every row has
@@ -56,7 +58,7 @@ class EmbedRequest:
     """
 
     model: Model
-    texts: tuple[str, ...]
+    texts: tuple[str | tuple[int, ...], ...]
     options: Options
     truncate: bool | None = None
     dimensions: int = 0
@@ -77,6 +79,8 @@ async def embed(
         return Embedded(np.empty((0, 0), np.float32), 0, 0)
     if not model.is_read:
         await asyncio.to_thread(lambda: model.gguf)
+    if is_reranker(model.gguf):
+        raise UnsupportedError(str(model.name), "embedding")
     normalize = gives_unit_length(model) if request.normalize is None else request.normalize
     cut = options.truncate if request.truncate is None else request.truncate
     runner = replace(options.runner, embeds=True)
@@ -128,13 +132,15 @@ def _batch_for(tokens: int) -> int:
 
 
 async def _inputs(
-    client: Engine, model: Model, texts: Sequence[str], limit: int, step: int, *, truncate: bool
+    client: Engine, model: Model, texts: Sequence[str | tuple[int, ...]], limit: int, step: int, *, truncate: bool
 ) -> _Inputs:
     """Return ``texts`` cut to ``limit`` tokens; those that a ``step`` of the engine holds for sure are not counted."""
     inputs: list[str | list[int]] = []
     longest = dropped = 0
     for text in texts:
-        if text and len(text.encode()) + _SPECIAL_TOKENS <= min(limit, step):  # no token is shorter than a byte
+        if (
+            isinstance(text, str) and text and len(text.encode()) + _SPECIAL_TOKENS <= min(limit, step)
+        ):  # no token is shorter than a byte
             inputs.append(text)
             continue
         tokens, cut = await _fitted(client, model, text, limit, truncate=truncate)
@@ -143,9 +149,11 @@ async def _inputs(
     return _Inputs(inputs, longest, dropped)
 
 
-async def _fitted(client: Engine, model: Model, text: str, limit: int, *, truncate: bool) -> tuple[list[int], int]:
+async def _fitted(
+    client: Engine, model: Model, text: str | tuple[int, ...], limit: int, *, truncate: bool
+) -> tuple[list[int], int]:
     """Return at most ``limit`` tokens of a text, and how many were cut."""
-    tokens = await client.tokenize(text) or _nothing(model)
+    tokens = (await client.tokenize(text) if isinstance(text, str) else list(text)) or _nothing(model)
     if len(tokens) <= limit:
         return tokens, 0
     if not truncate:

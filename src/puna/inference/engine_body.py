@@ -8,7 +8,7 @@ import orjson
 from puna.inference.format.constraint import Constraint
 from puna.inference.media.kinds import is_sound
 from puna.inference.media.placing import in_order
-from puna.inference.requests import Conversation, GenerationRequest, Message, Think
+from puna.inference.requests import Conversation, GenerationRequest, Message, Think, ToolChoice
 
 _ENDLESS_CONTEXTS = 10
 """A generation without a limit of its own ends after this many contexts, as in Ollama: it may never stop by itself."""
@@ -39,6 +39,7 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
     return {
         **options.sampling,
         **look_back,
+        **_adapters(request),
         "n_predict": limit,
         "n_keep": options.num_keep,
         "stream": True,
@@ -46,6 +47,15 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
         "timings_per_token": bool(options.stop or request.thinks),
         "return_progress": request.with_reading,
     } | bound
+
+
+def _adapters(request: GenerationRequest) -> dict[str, Any]:
+    """Return how strong each adapter is, if the request says so of any: the engine leaves those as they are that it is
+    not told of."""
+    if "lora" not in request.options.sampling:
+        return {}
+    scales = {entry["id"]: entry["scale"] for entry in request.options.sampling["lora"]}
+    return {"lora": [{"id": at, "scale": scales.get(at, 0.0)} for at in range(len(request.model.adapters))]}
 
 
 def logprobs_for_completion(request: GenerationRequest) -> dict[str, Any]:
@@ -71,6 +81,18 @@ def chat_body(request: GenerationRequest, conversation: Conversation, think: Thi
         # Without a single alternative the engine leaves out those of the chosen tokens as well.
         body |= {"logprobs": True, "top_logprobs": max(request.top_logprobs, 1)}
     return body
+
+
+def chosen_body(conversation: Conversation) -> dict[str, Any]:
+    """Return the part of a chat request that says which calls were chosen, as far as the engine obeys it.
+
+    Functions that may not be called are not told of: it knows no way to show them only.
+    """
+    choice = conversation.tool_choice
+    if not conversation.tools or choice == ToolChoice():
+        return {}
+    named = [tool for tool in conversation.tools if not choice.names or tool["function"]["name"] in choice.names]
+    return {"tools": named, "tool_choice": choice.mode, "parallel_tool_calls": choice.parallel}
 
 
 def chat_message(message: Message) -> dict[str, Any]:

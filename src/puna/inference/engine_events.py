@@ -139,6 +139,8 @@ def finished(reason: str, timings: Mapping[str, Any], stop: str = "") -> Finishe
         generation_duration=int(timings.get("predicted_ms", 0) * _NANOSECONDS_PER_MILLISECOND),
         cached_tokens=cached,
         stop=stop,
+        drafted_tokens=int(timings.get("draft_n", 0)),
+        accepted_tokens=int(timings.get("draft_n_accepted", 0)),
     )
 
 

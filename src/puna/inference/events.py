@@ -93,7 +93,7 @@ class Finished:
     """The end of an answer. Times are in nanoseconds; ``reason`` is "stop" or "length".
 
     ``stop`` is the stop string that ended it, "" where none did; ``thinking_tokens`` of ``generated_tokens`` were
-    thoughts.
+    thoughts, and ``accepted_tokens`` of ``drafted_tokens``, guessed ahead, were right.
     """
 
     reason: str
@@ -106,13 +106,16 @@ class Finished:
     truncation: Truncation | None = None
     context: tuple[int, ...] = field(default=())
     thinking_tokens: int = 0
+    drafted_tokens: int = 0
+    accepted_tokens: int = 0
     choice: int = 0
 
     @property
-    def counts(self) -> tuple[int, int, int, int]:
-        """Return the tokens of the prompt, those of them that were known, those generated, and those left out."""
+    def counts(self) -> tuple[int, int, int, int, int, int]:
+        """Return the tokens of the prompt, of them those known, those left out; those generated, guessed, and right."""
         cut = self.truncation.dropped_tokens if self.truncation else 0
-        return self.prompt_tokens, self.cached_tokens, self.generated_tokens, cut
+        read = self.prompt_tokens, self.cached_tokens, cut
+        return *read, self.generated_tokens, self.drafted_tokens, self.accepted_tokens
 
 
 Piece = Text | Thought | CallStarted | CallArguments

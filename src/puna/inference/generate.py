@@ -12,6 +12,7 @@ from puna.inference.events import Event, Finished, Reading, Said, Started, Text
 from puna.inference.format.constraint import Constraint, bind
 from puna.inference.media.kinds import is_sound
 from puna.inference.media.ready import ready
+from puna.inference.option_checks import InvalidOptionError
 from puna.inference.prepare import Prepared, prepare
 from puna.inference.prompt.ollama_values import tools_in_order
 from puna.inference.prompt.rendering import beside_the_loop
@@ -95,6 +96,8 @@ async def _checked(request: GenerationRequest) -> GenerationRequest:
         request = replace(
             request, input=replace(asked, tools=tuple(await beside_the_loop(lambda: tools_in_order(tools))))
         )
+        if asked.tool_choice.mode == "required":
+            request = replace(request, format="")  # a call is no text that could have one
     return replace(request, format=await bind(request.format, request.options.sampling.get("grammar", "")))
 
 
@@ -244,6 +247,9 @@ def check(request: GenerationRequest) -> GenerationRequest:
             require(request.model, name, "insert")
     if request.think:
         require(request.model, name, "thinking")
+    for adapter in request.options.sampling.get("lora", ()):
+        if adapter["id"] >= len(request.model.adapters):
+            raise InvalidOptionError("lora", f"given for the model's {len(request.model.adapters)} adapters")
     return replace(request, input=_complete(request.input), can_think="thinking" in capabilities(request.model))
 
 

@@ -85,6 +85,15 @@ class Infill:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Script:
+    """An answer that a model is made to give, in tests of applications: its thoughts, its text, then its calls."""
+
+    thinking: str = ""
+    content: str = ""
+    calls: tuple[ToolCall, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class GenerationRequest:
     """One generation.
 
@@ -111,6 +120,8 @@ class GenerationRequest:
     """Whether the model has the capability."""
     with_context: bool = False
     """Whether the final event carries the tokens of prompt and answer."""
+    script: Script | None = None
+    """The only answer that the model may give; ``format`` is "" then."""
     with_reading: bool = False
     """Whether events tell how far the engine is with the prompt; one comes before the first piece in any case."""
     thinking_budget: int | None = None
@@ -137,4 +148,4 @@ class GenerationRequest:
     @property
     def has_format(self) -> bool:
         """Return whether the answer must have a format; the empty schema means any JSON."""
-        return self.format != ""
+        return self.format != "" or self.script is not None

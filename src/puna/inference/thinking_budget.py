@@ -43,7 +43,7 @@ async def within_budget(client: Engine, prepared: Prepared) -> AsyncGenerator[li
 
 async def _answer(client: Engine, prepared: Prepared, raw: str, thoughts: Finished) -> AsyncGenerator[list[Said], None]:
     yield list(prepared.decode({"content": prepared.resume}))
-    body: dict[str, Any] = prepared.body | {"return_progress": False}
+    body: dict[str, Any] = {**prepared.body, **prepared.after_thoughts, "return_progress": False}
     body["prompt"] = await extended(client, body["prompt"], raw + prepared.resume)
     body["n_predict"] = max(body["n_predict"] - thoughts.generated_tokens, 1)
     async with aclosing(client.stream(prepared.route, body)) as stream:

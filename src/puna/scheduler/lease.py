@@ -38,6 +38,7 @@ class RequestCanceledError(PunaError):
 class RunnerStalledError(RunnerCrashedError):
     """The runner did not get any further and was ended."""
 
+    word = "stalled"
     suspect = True
 
     def __init__(self, name: str, seconds: float) -> None:
@@ -47,6 +48,7 @@ class RunnerStalledError(RunnerCrashedError):
 class RunnerTooLargeError(RunnerCrashedError):
     """The runner took more memory than was planned for it, and was ended."""
 
+    word = "memory"
     suspect = True
 
     def __init__(self, name: str, size: int) -> None:
@@ -58,6 +60,8 @@ class RunnerTooLargeError(RunnerCrashedError):
 
 class RunnerHeldError(RunnerCrashedError):
     """The runner went on working for somebody who had gone, and was ended; those who are told so have no part in it."""
+
+    word = "held"
 
     def __init__(self, name: str, seconds: float) -> None:
         super().__init__(
@@ -104,6 +108,8 @@ class LoadedModel:
     expires_at: float | None = None
     """Wall-clock time (seconds since the epoch) at which it was to leave memory when it was last idle."""
     timer: asyncio.TimerHandle | None = None
+    lost_by: str = "crashed"
+    """Why it was lost, in a word: on its own, or ended for what it did."""
     company: int | None = None
     """How many requests it was answering when it was lost."""
 

@@ -18,6 +18,8 @@ from puna.scheduler.lease import LoadedModel
 from puna.scheduler.loader import Loader
 from puna.scheduler.policy import Policy, Resident
 from puna.settings import Settings
+from puna.telemetry.counts import COUNTS
+from puna.telemetry.metrics import count_load
 
 _log = logging.getLogger(__name__)
 
@@ -209,6 +211,7 @@ class Residency:
             _log.warning("%s", error, exc_info=None if isinstance(error, PunaError | OSError) else error)
             self._policy.gone(resident)
             failure = error if isinstance(error, PunaError) else ModelLoadError(f"cannot load {name}: {error}")
+            COUNTS.add("puna_model_load_failures", (str(name),))
             self._admission.fail(resident, failure)
         else:
             self._arrived(entry)
@@ -225,6 +228,7 @@ class Residency:
         self.loaded[entry.resident.key] = entry
         self._capacity.add(entry.runner)
         entry.runner.on_exit(lambda: self._lost(entry))
+        count_load(str(entry.model.name), entry.resident.load_seconds)
         _log.info(
             "loaded %s in %.2f s: context %d, %d slots, %.0f MiB",
             entry.model.name,
@@ -251,6 +255,7 @@ class Residency:
                 if save and entry.warm and entry.runner.alive:
                     await entry.warm.save(entry.runner.client)
                 await entry.runner.stop()
+                COUNTS.add("puna_model_unloads", (str(entry.model.name),))
                 self._capacity.remove(entry.runner)
         finally:
             self._policy.gone(resident)
@@ -262,6 +267,7 @@ class Residency:
 
     async def _bury(self, entry: LoadedModel) -> None:
         entry.runner.kill()
+        COUNTS.add("puna_runner_losses", (str(entry.model.name), entry.lost_by))
         _log.error("%s", await entry.runner.crash_error())
         await self._unload(entry.resident, save=False)
 

@@ -12,6 +12,7 @@ from puna.engine.errors import ContextExceededError, EngineError, EngineRequestE
 from puna.engine.protocol import Route
 from puna.scheduler.exchanges import Exchange, Exchanges
 from puna.scheduler.sessions import LEAST_TOKENS, Session, SessionStore, shared
+from puna.telemetry.counts import COUNTS
 
 _log = logging.getLogger(__name__)
 _ANSWER_SECONDS = 5.0
@@ -122,6 +123,7 @@ class WarmSlots:
             _log.warning("a saved session could not be restored: %s", error)
             return False
         _log.info("restored %s tokens", restored)
+        COUNTS.add("puna_session_tokens_restored", amount=restored)
         self._store.used(session)
         return True
 

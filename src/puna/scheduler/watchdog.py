@@ -181,6 +181,7 @@ class Watchdog:
         if not entry.resident.ready:
             return
         _log.error("%s", reason)
+        entry.lost_by = reason.word
         reason.alone = reason.suspect and self.company(entry) <= 1
         self._lost(entry)
         for lease in list(watched.leases):

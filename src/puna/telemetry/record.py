@@ -17,7 +17,8 @@ class Record:
 
     ``ready`` is the time until it had a slot of a loaded model (waiting and loading), ``first`` that until the first
     piece of its answer, ``duration`` that until its end. ``cached`` of the ``prompt`` were known to the engine, ``cut``
-    were left out of it because the context could not hold them.
+    were left out of it because the context could not hold them. ``accepted`` of ``drafted`` tokens that
+    were guessed ahead were right.
     """
 
     id: str
@@ -32,6 +33,8 @@ class Record:
     cached: int = 0
     cut: int = 0
     generated: int = 0
+    drafted: int = 0
+    accepted: int = 0
     outcome: str = ""
     error: str = ""
 
@@ -39,10 +42,12 @@ class Record:
         """Return the nanoseconds since the request came in."""
         return time.perf_counter_ns() - self.started
 
-    def count(self, prompt: int, cached: int, generated: int, cut: int) -> None:
+    def count(self, prompt: int, cached: int, cut: int, generated: int, drafted: int, accepted: int) -> None:
         """Take the counts of an answer; of several choices the prompt is one, and all that they generate counts."""
         self.prompt, self.cached, self.cut = prompt, cached, cut
         self.generated += generated
+        self.drafted += drafted
+        self.accepted += accepted
 
     def end(self, outcome: str, error: str = "") -> None:
         """Publish the request as over, unless it is already."""

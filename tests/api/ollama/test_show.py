@@ -7,8 +7,8 @@ import pytest
 from tests.models.registry.conftest import add_model
 from tests.models.registry.weights import weights
 
-from puna.api.ollama import facts
-from puna.api.ollama.facts import FactsCache
+from puna.api import facts
+from puna.api.facts import FactsCache
 from puna.api.ollama.show import list_body, shown
 from puna.models.config import human_count
 from puna.models.library import Library

@@ -4,8 +4,11 @@ import random
 
 from puna.inference.format.charset import Ranges
 from puna.inference.format.gbnf import Alternatives, read_grammar
+from puna.inference.format.gbnf_cost import _expanded, _follows
 
 _ENDLESS = 10**12
+_END = 0x110000
+"""No letter: what comes after all of a text."""
 
 
 class Walk:
@@ -33,6 +36,15 @@ class Walk:
 
     def _length(self, alternative: tuple[str | Ranges, ...]) -> int:
         return sum(self._least[one] if isinstance(one, str) else 1 for one in alternative)
+
+
+def accepts(grammar: str, text: str) -> bool:
+    """Return whether a text follows a grammar from its beginning to its end."""
+    rules = read_grammar(grammar) | {"whole": [("root", ((_END, _END),))]}
+    stacks, _ = _expanded(rules, [(("whole",), None)])
+    for letter in map(ord, text):
+        stacks, _ = _expanded(rules, [(rest[1:], below) for rest, below in stacks if _follows((rest, below), letter)])
+    return any(_follows(stack, _END) for stack in stacks)
 
 
 def _letter(allowed: Ranges, chance: random.Random) -> str:

@@ -34,6 +34,9 @@ _BRANCH_WORDS = {
     "int": "an integer",
     "float": "a number",
     "list[str]": "an array of strings",
+    "list[int]": "an array of integers",
+    "list[list[int]]": "an array of arrays of integers",
+    "list[dict[str,any]]": "an array of objects",
     "dict[str,any]": "an object",
 }
 """Pydantic's words for the alternatives of a union, and ours."""
@@ -54,6 +57,11 @@ class Body(BaseModel):
 
     model_config = ConfigDict(strict=True, extra="allow")
     _large: bool = PrivateAttr(default=False)
+
+    @property
+    def unknown(self) -> list[str]:
+        """Return the names of fields that nobody knows."""
+        return sorted(self.model_extra or ())
 
     async def in_turns(self, work: Callable[[], T]) -> T:
         """Return what ``work`` makes of the body; for a large one it is done beside the event loop."""
@@ -150,9 +158,9 @@ def _validate(model: type[B], data: bytes, path: str) -> B:
     try:
         body = model.model_validate(value)
     except ValidationError as error:
-        raise BadRequestError(_explain(error)) from None
-    if body.model_extra:
-        _log.warning("%s: unknown fields in the request: %s", path, listed(sorted(body.model_extra)))
+        raise BadRequestError(_explain(error), param=_field(error)) from None
+    if body.unknown:
+        _log.warning("%s: unknown fields in the request: %s", path, listed(body.unknown))
     return body
 
 
@@ -167,10 +175,14 @@ def _is_deeper(value: Any, levels: int) -> bool:
     return True
 
 
+def _field(error: ValidationError) -> str:
+    """Return the field that an error names first."""
+    return ".".join(str(part) for part in error.errors(include_url=False)[0]["loc"] if not _is_union_branch(part))
+
+
 def _explain(error: ValidationError) -> str:
     errors = error.errors(include_url=False)
-    first = errors[0]
-    where = ".".join(str(part) for part in first["loc"] if not _is_union_branch(part))
+    first, where = errors[0], _field(error)
     if alternatives := _alternatives([item["loc"] for item in errors]):
         return f"{alternatives[0]} must be {' or '.join(alternatives[1:])}"
     word = _TYPE_WORDS.get(first["type"])

@@ -65,10 +65,12 @@ class GenerateBody(GenerationBody):
 
 
 class ChatBody(GenerationBody):
-    """The body of ``/api/chat``."""
+    """The body of ``/api/chat``. ``tool_choice`` and ``parallel_tool_calls`` are Puna's own, as OpenAI has them."""
 
     messages: list[MessageBody] = []
     tools: list[dict[str, Any]] = []
+    tool_choice: str | dict[str, Any] | None = None
+    parallel_tool_calls: bool | None = None
 
 
 class EmbedBody(Body):

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from puna.api.facts import FACTS, Facts, facts_of
 from puna.api.http.responses import json_bytes
-from puna.api.ollama.facts import Facts, FactsCache, facts_of
 from puna.inference.support import cannot_run
 from puna.models.gguf import GGUFArray, GGUFFile, read_gguf
 from puna.models.listing import Listing
@@ -59,14 +59,13 @@ def listed(model: Model, facts: Facts | None) -> dict[str, Any]:
 
 
 _list_bodies: WeakKeyDictionary[Listing, bytes] = WeakKeyDictionary()
-_facts = FactsCache()
 
 
 def list_body(listing: Listing) -> bytes:
     """Return the body of ``/api/tags``, which is the same for as long as the listing is. For a thread."""
     body = _list_bodies.get(listing)
     if body is None:
-        facts = _facts.of(listing.models)
+        facts = FACTS.of(listing.models)
         entries = [listed(model, facts.get(model.digest)) for model in listing.models]
         body = _list_bodies[listing] = json_bytes({"models": entries})
     return body

@@ -1,15 +1,14 @@
 """From Ollama's bodies to requests, and from events to Ollama's objects."""
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
 from puna.api.http.body import in_their_case
+from puna.api.messages import functions, role_of
 from puna.api.ollama.schemas import ChatBody, GenerateBody, GenerationBody, MessageBody
+from puna.api.parts import decode_media, decode_sound
 from puna.errors import BadRequestError
 from puna.inference.events import Finished, Logprob, TokenLogprob
-from puna.inference.media.kinds import is_sound
 from puna.inference.options import OPTION_NAMES, Options
 from puna.inference.requests import (
     Completion,
@@ -20,17 +19,11 @@ from puna.inference.requests import (
     Think,
     ToolCall,
 )
+from puna.inference.tool_choice import read_tool_choice
 from puna.models.model import Model
 
 _THINK_LEVELS = ("low", "medium", "high", "max")
 _MAX_TOP_LOGPROBS = 20
-_MOST_TOOL_VALUES = 50_000
-"""Values in the schemas of all tools together; no model makes anything of so many."""
-_ROLES = {role: role for role in ("system", "user", "assistant", "tool", "control")} | {
-    "developer": "system",
-    "function": "tool",
-}
-"""Roles, and what each is called in templates. ``control`` is Granite's switch for thinking."""
 
 
 def options_of(defaults: Mapping[str, Any], model: Model, body: GenerationBody) -> Options:
@@ -85,7 +78,9 @@ def chat_request(model: Model, body: ChatBody, options: Options) -> GenerationRe
     messages = _model_messages(model) + said
     if model.system and role_of(body.messages[0].role) != "system":
         messages.insert(0, Message(role="system", content=model.system))
-    return _request(model, body, options, Conversation(messages=tuple(messages), tools=tuple(_tools(body.tools))))
+    tools = functions(body.tools)
+    choice = read_tool_choice(body.tool_choice, tools, parallel=body.parallel_tool_calls)
+    return _request(model, body, options, Conversation(messages=tuple(messages), tools=tools, tool_choice=choice))
 
 
 def _request(
@@ -129,32 +124,8 @@ def _media(body: GenerateBody | MessageBody, where: str = "") -> tuple[bytes, ..
     Sound may be among ``images``, as Ollama has it.
     """
     images = [decode_media(item, f"{where}images.{index}") for index, item in enumerate(body.images)]
-    sounds = [decode_media(item, f"{where}audio.{index}") for index, item in enumerate(body.audio)]
-    for index, sound in enumerate(sounds):
-        if not is_sound(sound):
-            raise BadRequestError(f"{where}audio.{index} is neither WAV, MP3 nor FLAC")
+    sounds = [decode_sound(item, f"{where}audio.{index}") for index, item in enumerate(body.audio)]
     return (*images, *sounds)
-
-
-def decode_media(text: str, field: str) -> bytes:
-    """Return the bytes of a picture or sound in base64, of either alphabet, with or without line breaks and padding.
-
-    The prefix of a data URL is passed over. Errors call it ``field``.
-    """
-    plain = "".join((text.partition(",")[2] if text.startswith("data:") else text).split())
-    plain = plain.replace("-", "+").replace("_", "/").rstrip("=")
-    try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except (binascii.Error, ValueError):
-        raise BadRequestError(f"{field} is not valid base64") from None
-
-
-def role_of(text: str) -> str:
-    """Return the role that ``text`` names, as templates call it; raise ``BadRequestError`` for what is none."""
-    role = _ROLES.get(text.lower())
-    if role is None:
-        raise BadRequestError(f'invalid role: "{text}" (must be one of {", ".join(_ROLES)})')
-    return role
 
 
 def message_of(body: MessageBody, where: str = "") -> Message:
@@ -184,31 +155,6 @@ def _tool_call(call: Mapping[str, Any]) -> ToolCall:
     if not isinstance(arguments, dict):
         raise BadRequestError("the arguments of a tool call must be a JSON object")
     return ToolCall(name=function["name"], arguments=arguments, id=str(call.get("id") or ""))
-
-
-def _tools(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    left, waiting = _MOST_TOOL_VALUES, list[Any](tools)
-    while waiting:
-        value = waiting.pop()
-        inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-        left -= len(inner)
-        if left < 0:
-            raise BadRequestError(f"the tools have more than {_MOST_TOOL_VALUES} values")
-        waiting.extend(inner)
-    return [_tool(in_their_case(tool, ("type", "function"))) for tool in tools]
-
-
-def _tool(tool: dict[str, Any]) -> dict[str, Any]:
-    kind, function = tool.get("type") or "function", tool.get("function")
-    if kind != "function":
-        raise BadRequestError(f'tools of type "{kind}" are not supported (must be "function")')
-    if isinstance(function, dict):
-        function = in_their_case(function, ("name", "description", "parameters"))
-    if not isinstance(function, dict) or not isinstance(function.get("name"), str) or not function["name"]:
-        raise BadRequestError("each tool needs a function with a name")
-    if not isinstance(function.get("parameters"), dict | None):
-        raise BadRequestError(f'the parameters of tool "{function["name"]}" must be a JSON Schema object')
-    return tool | {"type": kind, "function": function}
 
 
 def tool_call_body(call: ToolCall, index: int) -> dict[str, Any]:

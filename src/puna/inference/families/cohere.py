@@ -5,6 +5,9 @@ from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, Turn, compact, ends_run, spaced, split_system, starts_run, thinks
 from puna.inference.families.parsing import Asked, StateParser
+from puna.inference.format.arguments import Writing
+from puna.inference.format.calls import ARGUMENTS, GAP, NAME, NUMBER, CallShape
+from puna.inference.format.notation import Notation
 from puna.inference.output.calls import ObjectScanner, lenient_object
 from puna.inference.output.events import ThinkingText
 
@@ -86,6 +89,14 @@ def _result(number: str, content: str) -> str:
 _RESPONSE, _RESPONSE_END = "<|START_RESPONSE|>", "<|END_RESPONSE|>"
 _ACTION, _ACTION_END = "<|START_ACTION|>", "<|END_ACTION|>"
 MARKS = (_THINKING, _THINKING_END, _TEXT, _TEXT_END, _ACTION, _ACTION_END, _RESPONSE, _RESPONSE_END)
+CALLS = CallShape(
+    f'{{{GAP}"tool_call_id":{GAP}"{NUMBER}",{GAP}"tool_name":{GAP}"{NAME}",{GAP}"parameters":{GAP}{ARGUMENTS}{GAP}}}',
+    Writing(Notation(never=(_ACTION_END,))),
+    begin=f"{_ACTION}{GAP}[{GAP}",
+    between=f",{GAP}",
+    end=f"{GAP}]{GAP}{_ACTION_END}",
+    quoted=True,
+)
 
 
 class _Parser(StateParser):

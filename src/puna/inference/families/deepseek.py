@@ -6,6 +6,9 @@ from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, compact, ends_run, indented, split_system, starts_run, thinks
 from puna.inference.families.parsing import Asked, StateParser
+from puna.inference.format.arguments import Writing
+from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
+from puna.inference.format.notation import Notation
 from puna.inference.output.calls import lenient_object
 from puna.inference.output.events import ThinkingText
 
@@ -103,6 +106,17 @@ def cogito(dialogue: Dialogue) -> str:
 
 MARKS = (_CALLS, _CALLS_END, _CALL, _CALL_END, _SEPARATOR, _OUTPUT, _OUTPUT_END)
 OUTPUTS = (_OUTPUTS, _OUTPUTS_END)
+_WRITING = Writing(Notation(never=(_CALL_END,)))
+DEEPSEEK_CALLS = CallShape(
+    f"{_CALL}{NAME}{_SEPARATOR}{ARGUMENTS}{_CALL_END}", _WRITING, begin=_CALLS, between="", end=_CALLS_END
+)
+COGITO_CALLS = CallShape(
+    f"{_CALL}function{_SEPARATOR}{NAME}\n```json\n{ARGUMENTS}\n```{_CALL_END}",
+    _WRITING,
+    begin=_CALLS,
+    between="\n",
+    end=_CALLS_END,
+)
 _FENCED = re.compile(r".*?\n```json\n(.*?)\n```", re.DOTALL)
 
 

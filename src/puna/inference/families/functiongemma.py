@@ -7,6 +7,9 @@ from typing import Any
 from puna.inference.families.dialogue import Dialogue, Turn, split_system
 from puna.inference.families.gemma_text import call_text, read_arguments, value_text
 from puna.inference.families.parsing import Asked, TagParser
+from puna.inference.format.arguments import Writing
+from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
+from puna.inference.format.notation import Notation
 
 BOS = "<bos>"
 _QUOTE = "<escape>"
@@ -85,6 +88,13 @@ def _property(name: str, schema: Mapping[str, Any]) -> str:
     return f"{name}:{{description:{_QUOTE}{schema.get('description', '')}{_QUOTE}{typed}}}"
 
 
+_BEGIN, _CLOSE = "<start_function_call>", "<end_function_call>"
+CALLS = CallShape(
+    f"{_BEGIN}call:{NAME}{ARGUMENTS}{_CLOSE}",
+    Writing(Notation(_QUOTE, "", bare=True, never=(_CLOSE,))),
+    between="",
+    around="",
+)
 _CALL = re.compile(r"call:([^{]+)(\{.*\})", re.DOTALL)
 
 

@@ -8,6 +8,9 @@ from typing import Any
 from puna.inference.families.dialogue import Dialogue, Turn, contents, split_system, thinks
 from puna.inference.families.gemma_text import call_text, read_arguments, value_text
 from puna.inference.families.parsing import Asked, StateParser
+from puna.inference.format.arguments import Writing
+from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
+from puna.inference.format.notation import Notation
 from puna.inference.output.events import ThinkingText
 
 BOS = "<bos>"
@@ -185,6 +188,9 @@ large = partial(_render, says_it_does_not_think=True)
 _CHANNEL, _NAME = "<|channel>", "thought\n"
 _CALL, _CALL_END, _RESPONSE = "<|tool_call>", "<tool_call|>", "<|tool_response>"
 MARKS = (_CHANNEL, _THOUGHT_END, _CALL, _CALL_END, _RESPONSE, _QUOTE)
+CALLS = CallShape(
+    f"{_CALL}call:{NAME}{ARGUMENTS}{_CALL_END}", Writing(Notation(_QUOTE, "", bare=True, never=(_CALL_END,)))
+)
 
 
 class _Parser(StateParser):

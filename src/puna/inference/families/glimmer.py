@@ -7,6 +7,9 @@ from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, Think, Turn, argument_text, contents, spaced_plain
 from puna.inference.families.parsing import Asked, StateParser, typed_value
+from puna.inference.format.arguments import Pairs, Writing
+from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
+from puna.inference.format.notation import Notation
 from puna.inference.output.events import ContentText, ThinkingText
 from puna.inference.prompt.ollama_values import TemplateToolCall
 
@@ -143,6 +146,16 @@ _PARAMETER = re.compile(r"\s*<atem:parameter name=\"(.*?)\">(.*?)</atem:paramete
 _NEW_HEADER = re.compile(f"{re.escape(_HEADER)}(?: to=([^\\s<]+))?{re.escape(_MESSAGE)}")
 _MAY_BE_HEADER = re.compile(f"{re.escape(_HEADER)}(?: (?:t(?:o(?:=(?:[^\\s<]*(?:<[|a-z>]*)?)?)?)?)?|<[|a-z>]*)?")
 _ENDS = (_END_MESSAGE, _END_TURN)
+_NEVER = ("</atem:parameter>", "</atem:invoke>", _CALLS_END)
+CALLS = CallShape(
+    f' to={NAME}{_MESSAGE}{_CALLS}\n<atem:invoke name="{NAME}">\n{ARGUMENTS}</atem:invoke>\n{_CALLS_END}',
+    Writing(
+        Notation(never=_NEVER),
+        Pairs('<atem:parameter name="', '">', "</atem:parameter>", "\n", texts=Notation("", "", never=_NEVER)),
+    ),
+    between=f"{_END_MESSAGE}{_HEADER}",
+    marked_by_name=True,
+)
 
 
 class _Parser(StateParser):

@@ -7,6 +7,9 @@ from typing import Any
 from puna.inference.families.dialogue import Dialogue, argument_text, compact, contents, spaced, starts_run, thinks
 from puna.inference.families.parsing import Asked, TagParser, typed_value
 from puna.inference.families.qwen_text import one_line_break_less
+from puna.inference.format.arguments import Pairs, Writing
+from puna.inference.format.calls import ARGUMENTS, GAP, NAME, CallShape
+from puna.inference.format.notation import Notation
 from puna.inference.prompt.ollama_values import TemplateToolCall
 
 _HEAD = "[gMASK]<sop>"
@@ -84,6 +87,16 @@ def arguments_text(call: TemplateToolCall, write: Callable[[object], str] = comp
 _CALL = re.compile(r"\s*(.*?)\s*(?=<arg_key>|\Z)(.*)", re.DOTALL)
 PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
 _OPEN_PAIR = re.compile(r"<arg_key>(.*?)(?:</arg_key>)?\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL)
+_NEVER = ("</arg_value>", "<arg_key>", "</tool_call>")
+_VALUES, _TEXTS = Notation(never=_NEVER), Notation("", "", never=_NEVER)
+CALLS = CallShape(
+    f"<tool_call>{NAME}{GAP}{ARGUMENTS}</tool_call>",
+    Writing(_VALUES, Pairs("<arg_key>", "</arg_key><arg_value>", "</arg_value>", texts=_TEXTS, trims=True)),
+)
+CALLS_IN_LINES = CallShape(
+    f"<tool_call>{NAME}\n{ARGUMENTS}</tool_call>",
+    Writing(_VALUES, Pairs("<arg_key>", "</arg_key>\n<arg_value>", "</arg_value>", "\n", texts=_TEXTS, trims=True)),
+)
 
 
 def read_pairs(asked: Asked, raw: str) -> list[tuple[str, dict[str, Any]]] | None:

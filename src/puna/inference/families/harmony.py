@@ -4,6 +4,9 @@ import re
 from collections.abc import Iterable
 
 from puna.inference.families.parsing import Asked, StateParser
+from puna.inference.format.arguments import Writing
+from puna.inference.format.calls import ARGUMENTS, FIRST, GAP, NAME, CallShape
+from puna.inference.format.notation import Notation
 from puna.inference.output.calls import lenient_object
 from puna.inference.output.events import ThinkingText
 
@@ -15,6 +18,13 @@ _CHANNEL = re.compile(re.escape(CHANNEL) + r"(\S*)")
 _NAMESPACE = "functions."
 _OWN_NAMES = ("browser.open", "browser.search", "browser.find", "python")
 """Functions that the model was trained with, under names of their own."""
+_ADDRESSED = f" to=functions.{NAME}{CHANNEL}commentary{GAP}{CONSTRAIN}json{MESSAGE}{ARGUMENTS}"
+CALLS = CallShape(
+    f"{CHANNEL}commentary to=functions.{NAME}{GAP}{CONSTRAIN}json{MESSAGE}{ARGUMENTS}",
+    Writing(Notation(never=(END,))),
+    between=None,
+    others=(f"{FIRST}{_ADDRESSED}", f"{START}assistant{_ADDRESSED}"),
+)
 
 
 class _Parser(StateParser):

@@ -8,6 +8,9 @@ from puna.inference.families.dialogue import Dialogue, Turn, contents, spaced_pl
 from puna.inference.families.parsing import Asked, TagParser
 from puna.inference.families.python_calls import NotACallError, read_calls
 from puna.inference.families.qwen_text import END, START
+from puna.inference.format.arguments import Pairs, Writing
+from puna.inference.format.calls import ARGUMENTS, GAP, NAME, CallShape
+from puna.inference.format.notation import Notation
 from puna.inference.output.events import ContentText, OutputEvent
 
 BOS = "<|startoftext|>"
@@ -60,6 +63,16 @@ def _arguments(arguments: Mapping[str, Any]) -> str:
 
 plain = partial(_render, thinking=False)
 thinking = partial(_render, thinking=True)
+
+
+_NEVER = (_CALL_END,)
+CALLS = CallShape(
+    f"{NAME}({ARGUMENTS})",
+    Writing(Notation(never=_NEVER), Pairs("", "=", "", separator=",", texts=Notation(escapes="python", never=_NEVER))),
+    begin=f"{_CALL}[",
+    between=f",{GAP}",
+    end=f"]{_CALL_END}",
+)
 
 
 def _read(raw: str) -> list[tuple[str, dict[str, Any]]] | None:

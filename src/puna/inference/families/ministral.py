@@ -1,11 +1,15 @@
 """Ministral, whose prompts come from a template."""
 
 from puna.inference.families.parsing import Asked, StateParser
+from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
 from puna.inference.output.calls import ObjectScanner, lenient_object
 from puna.inference.output.events import ThinkingText
 
 CALLS, THINK, THINK_END, ARGS = "[TOOL_CALLS]", "[THINK]", "[/THINK]", "[ARGS]"
 MARKS = (CALLS, THINK, THINK_END, ARGS)
+
+
+CALL = CallShape(f"{CALLS}{NAME}{ARGS}{ARGUMENTS}", names=r"[^\s\[\]](?:[^\[\]]*[^\s\[\]])?")
 
 
 class _Parser(StateParser):

@@ -8,6 +8,9 @@ from puna.inference.families.dialogue import Dialogue, compact, spaced
 from puna.inference.families.parsing import Asked, TagParser
 from puna.inference.families.python_calls import NotACallError, read_calls
 from puna.inference.families.qwen_text import END, START
+from puna.inference.format.arguments import Pairs, Writing
+from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
+from puna.inference.format.notation import Notation
 
 _OLMO = (
     "You are Olmo, a helpful AI assistant built by Ai2. Your date cutoff is December 2024, and your model weights are "
@@ -68,10 +71,24 @@ thinking = partial(_thinking, introduction=_OLMO)
 thinking_32b = partial(_thinking, introduction="You are a helpful AI assistant.")
 
 
+_NEVER = ("</function_calls>",)
+CALLS = CallShape(
+    f"{NAME}({ARGUMENTS})",
+    Writing(
+        Notation(never=_NEVER, lines=False),
+        Pairs("", "=", "", separator=",", texts=Notation(escapes="python", never=_NEVER)),
+    ),
+    begin="<function_calls>",
+    between="\n",
+    end="</function_calls>",
+    around="",
+)
+
+
 def _read(raw: str) -> list[tuple[str, dict[str, Any]]] | None:
     calls = []
     try:
-        for line in filter(str.strip, raw.splitlines()):
+        for line in filter(str.strip, raw.split("\n")):
             calls += read_calls(line)
     except NotACallError:
         return None

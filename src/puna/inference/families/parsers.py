@@ -22,8 +22,9 @@ from puna.inference.families import (
     qwen35,
 )
 from puna.inference.families.parsing import Asked
-from puna.inference.format.calls import JSON_IN_TAGS, NAME_AND_JSON, CallShape
-from puna.inference.output.events import ContentText, OutputEvent, OutputParser
+from puna.inference.families.qwen_text import TAGGED
+from puna.inference.format.calls import JSON_IN_TAGS, CallShape, Thoughts
+from puna.inference.output.events import ContentText, OutputEvent, OutputParser, ThinkingText
 
 _THINK = ("<think>", "</think>")
 _CALL = ("<tool_call>", "</tool_call>")
@@ -37,6 +38,8 @@ class Parsing:
 
     For answers in a format: ``closing`` is the mark that ends the thoughts before it, ``resume`` the text from there to
     the answer ("": the mark and an empty line), and ``opening`` the text before an answer without thoughts.
+    ``thought`` is what thoughts begin with where an answer does not begin inside them, and ``to_call`` the text from
+    their end to a call.
     """
 
     make: Callable[[Asked], OutputParser]
@@ -46,8 +49,29 @@ class Parsing:
     closing: str = "</think>"
     resume: str = ""
     opening: str = ""
+    thought: str = ""
+    to_call: str = ""
     calls: CallShape | None = None
-    """How its calls look if a grammar can bind them."""
+    """How its calls are written."""
+
+    def thoughts(self, asked: Asked) -> Thoughts | None:
+        """Return what thoughts an answer may begin with: which text is one, the parser knows."""
+        if any(isinstance(event, ThinkingText) for event in self._read(asked, "x")):
+            return Thoughts(self.closing, "", self.to_call)
+        # Where none were asked for some parsers leave them out, and others take them for text.
+        found = self._read(asked, f"{self.thought}x{self.closing}") if self.thought else [ContentText("x")]
+        told = all(isinstance(event, ThinkingText) for event in found)
+        return Thoughts(self.closing, self.thought, self.to_call) if told else None
+
+    def _read(self, asked: Asked, text: str) -> list[OutputEvent]:
+        parser = self.make(asked)
+        return [*parser.feed(text), *parser.finish()]
+
+    def answer_after_thoughts(self, *, may_call: bool) -> str:
+        """Return the text from the thoughts to an answer, which begins if nothing can be called."""
+        if may_call and (self.resume or self.to_call):
+            return self.closing + self.to_call
+        return self.resume or f"{self.closing}\n\n"
 
 
 class _Passing:
@@ -61,49 +85,87 @@ class _Passing:
 
 
 PARSERS: Mapping[str, Parsing] = {
-    "cogito": Parsing(deepseek.cogito_parser, ("</think>", *deepseek.MARKS, *deepseek.OUTPUTS)),
+    "cogito": Parsing(
+        deepseek.cogito_parser,
+        ("</think>", *deepseek.MARKS, *deepseek.OUTPUTS),
+        calls=deepseek.COGITO_CALLS,
+    ),
     "cohere": Parsing(
         cohere.parser,
         cohere.MARKS,
         closing="<|END_THINKING|>",
         resume="<|END_THINKING|><|START_TEXT|>",
         opening="<|START_TEXT|>",
+        calls=cohere.CALLS,
     ),
-    "deepseek3": Parsing(deepseek.deepseek_parser, ("</think>", *deepseek.MARKS)),
-    "functiongemma": Parsing(functiongemma.parser, ("<start_function_call>", "<end_function_call>"), thinking=False),
-    "gemma4": Parsing(gemma4.parser, gemma4.MARKS, closing="<channel|>", resume="<channel|>"),
-    "gemma4-no-thinking": Parsing(gemma4.no_thinking_parser, gemma4.MARKS, thinking=False),
+    "deepseek3": Parsing(deepseek.deepseek_parser, ("</think>", *deepseek.MARKS), calls=deepseek.DEEPSEEK_CALLS),
+    "functiongemma": Parsing(
+        functiongemma.parser,
+        ("<start_function_call>", "<end_function_call>"),
+        thinking=False,
+        calls=functiongemma.CALLS,
+    ),
+    "gemma4": Parsing(
+        gemma4.parser, gemma4.MARKS, closing="<channel|>", resume="<channel|>", thought="<|channel>", calls=gemma4.CALLS
+    ),
+    "gemma4-no-thinking": Parsing(
+        gemma4.no_thinking_parser,
+        gemma4.MARKS,
+        thinking=False,
+        closing="<channel|>",
+        thought="<|channel>",
+        calls=gemma4.CALLS,
+    ),
     "glimmer": Parsing(
         glimmer.parser,
         glimmer.MARKS,
         closing="<|eom|>",
         resume="<|eom|><|start|>assistant to=user<|message|>",
         opening=" to=user<|message|>",
+        thought=" to=self<|message|>",
+        to_call="<|start|>assistant",
+        calls=glimmer.CALLS,
     ),
-    "glm-4.7": Parsing(glm.glm47_parser, (*_THINK, *_CALL, *_PAIRS)),
-    "glm-ocr": Parsing(glm.glm_ocr_parser, (*_THINK, *_CALL, *_PAIRS), thinking=False),
+    "glm-4.7": Parsing(glm.glm47_parser, (*_THINK, *_CALL, *_PAIRS), calls=glm.CALLS),
+    "glm-ocr": Parsing(glm.glm_ocr_parser, (*_THINK, *_CALL, *_PAIRS), thinking=False, calls=glm.CALLS),
     "harmony": Parsing(
         harmony.parser,
         harmony.MARKS,
         closing=harmony.END,
         resume=f"{harmony.END}{harmony.START}assistant{harmony.FINAL}",
         opening=harmony.FINAL,
+        thought=f"{harmony.CHANNEL}analysis{harmony.MESSAGE}",
+        to_call=f"{harmony.START}assistant",
+        calls=harmony.CALLS,
     ),
-    "laguna": Parsing(laguna.parser, (*_THINK, *_CALL, *_USER, *_PAIRS)),
-    "lfm2": Parsing(lfm2.parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>"), thinking=False),
-    "lfm2-thinking": Parsing(lfm2.thinking_parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>")),
-    "ministral": Parsing(ministral.parser, ministral.MARKS, thinking=False, calls=NAME_AND_JSON),
-    "nemotron-3-nano": Parsing(nemotron.parser, (*_THINK, *_CALL)),
-    "nemotron-3.5-nano": Parsing(nemotron.parser, (*_THINK, *_CALL)),
-    "olmo3": Parsing(olmo3.parser, ("<function_calls>", "</function_calls>"), thinking=False),
+    "laguna": Parsing(laguna.parser, (*_THINK, *_CALL, *_USER, *_PAIRS), thought="<think>", calls=glm.CALLS_IN_LINES),
+    "lfm2": Parsing(
+        lfm2.parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>"), thinking=False, calls=lfm2.CALLS
+    ),
+    "lfm2-thinking": Parsing(
+        lfm2.thinking_parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>"), thought="<think>", calls=lfm2.CALLS
+    ),
+    "ministral": Parsing(
+        ministral.parser,
+        ministral.MARKS,
+        thinking=False,
+        thought=ministral.THINK,
+        closing=ministral.THINK_END,
+        calls=ministral.CALL,
+    ),
+    "nemotron-3-nano": Parsing(nemotron.parser, (*_THINK, *_CALL), calls=TAGGED),
+    "nemotron-3.5-nano": Parsing(nemotron.parser, (*_THINK, *_CALL), calls=TAGGED),
+    "olmo3": Parsing(olmo3.parser, ("<function_calls>", "</function_calls>"), thinking=False, calls=olmo3.CALLS),
     "olmo3-think": Parsing(olmo3.thinking_parser, ("</think>",), tools=False),
-    "ornith": Parsing(qwen35.parser, (*_THINK, *_CALL)),
+    "ornith": Parsing(qwen35.parser, (*_THINK, *_CALL), calls=TAGGED),
     "passthrough": Parsing(lambda _: _Passing(), (), tools=False, thinking=False),
-    "poolside-v1": Parsing(laguna.poolside_parser, (*_THINK, *_CALL, *_USER, *_PAIRS)),
+    "poolside-v1": Parsing(
+        laguna.poolside_parser, (*_THINK, *_CALL, *_USER, *_PAIRS), thought="<think>", calls=glm.CALLS
+    ),
     "qwen3": Parsing(qwen3.parser, (*_THINK, *_CALL), thinking=False, calls=JSON_IN_TAGS),
-    "qwen3-coder": Parsing(qwen3coder.parser, _CALL, thinking=False),
+    "qwen3-coder": Parsing(qwen3coder.parser, _CALL, thinking=False, calls=TAGGED),
     "qwen3-thinking": Parsing(qwen3.thinking_parser, (*_THINK, *_CALL), calls=JSON_IN_TAGS),
     "qwen3-vl-instruct": Parsing(qwen3vl.instruct_parser, ("</think>", *_CALL), thinking=False, calls=JSON_IN_TAGS),
     "qwen3-vl-thinking": Parsing(qwen3vl.thinking_parser, ("</think>", *_CALL), calls=JSON_IN_TAGS),
-    "qwen3.5": Parsing(qwen35.parser, (*_THINK, *_CALL)),
+    "qwen3.5": Parsing(qwen35.parser, (*_THINK, *_CALL), calls=TAGGED),
 }

@@ -6,17 +6,17 @@ Other than there, nothing depends on how the text was cut, and a call that canno
 
 import json
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from puna.inference.format.typed import property_schema, schema_types, typed_value
 from puna.inference.output.calls import lenient_object
 from puna.inference.output.events import ContentText, OutputEvent, ThinkingText, ToolCallParsed, overlap
 
 _log = logging.getLogger(__name__)
 _SHOWN = 200
-_INTEGERS = range(-(1 << 63), 1 << 63)
+__all__ = ["Asked", "StateParser", "TagParser", "json_call", "typed_value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,19 +39,8 @@ class Asked:
 
     def types_of(self, function: str, parameter: str) -> list[str]:
         """Return the types that a parameter may have, [] if nothing is known of it."""
-        properties = self.tools.get(function, {}).get("properties")
-        schema = properties.get(parameter) if isinstance(properties, Mapping) else None
-        if not isinstance(schema, Mapping):
-            return []
-        branches = schema.get("anyOf")
-        return [
-            kind for one in (branches if isinstance(branches, list) and branches else [schema]) for kind in _types(one)
-        ]
-
-
-def _types(schema: Any) -> list[str]:
-    kind = schema.get("type") if isinstance(schema, Mapping) else None
-    return [kind] if isinstance(kind, str) else [one for one in kind or () if isinstance(one, str)]
+        parameters = self.tools.get(function, {})
+        return schema_types(parameters, property_schema(parameters, parameter))
 
 
 class StateParser:
@@ -60,6 +49,7 @@ class StateParser:
     def __init__(self, start: Callable[[], bool]) -> None:
         self._text = ""
         self._ended = False
+        self._trimmed = ""  # what was left out before the last mark
         self._events: list[OutputEvent] = []
         self._state = start
 
@@ -123,7 +113,9 @@ class StateParser:
         if found:
             at, mark = found
             before, self._text = self._text[:at], self._text[at + len(mark) :]
-            self._say(before.rstrip() if trim else before, kind)
+            said = before.rstrip() if trim else before
+            self._say(said, kind)
+            self._trimmed = before[len(said) :]
             return mark
         # At the end of thoughts the beginning of the tag that ends them says nothing; in an answer nothing is lost.
         drops = self._ended and kind is ThinkingText
@@ -162,6 +154,7 @@ class TagParser(StateParser):
         self._close, self._open, self._must_open = close, open_tag, must_open
         self._begin, self._end, self._read = call, call_end, read
         self._call_while_thinking = call_while_thinking
+        self._within_thoughts = False
         self._trim, self._trim_end, self._skip_after_call = trim, trim_end, skip_after_call
 
     def _before_thoughts(self) -> bool:
@@ -181,19 +174,26 @@ class TagParser(StateParser):
         mark = self._up_to(marks, ThinkingText)
         if mark == self._close:
             return self._then_space(self._content)
+        self._within_thoughts = True
         return bool(mark) and self._go(self._inside)
 
     def _content(self) -> bool:
         marks = [self._begin] if self._begin else []
         mark = self._up_to(marks, trim=self._trim and bool(marks), trim_end=self._trim_end)
+        self._within_thoughts = False
         return bool(mark) and self._go(self._inside)
 
     def _inside(self) -> bool:
         raw, end, rest = self._text.partition(self._end)
         if not end and not self._ended:
             return False
-        self._text = rest
         calls = self._read(raw) if end or raw.strip() else []
+        thought, closed, after = raw.partition(self._close) if self._within_thoughts else (raw, "", "")
+        if closed and (calls is None or self._begin in after):  # thoughts that speak of calls
+            self._say(self._trimmed + self._begin + thought.rstrip(), ThinkingText)
+            self._text = after + end + rest
+            return self._then_space(self._content)
+        self._text = rest
         if calls is None:
             self._keep(self._begin + raw + end)
         for name, arguments in calls or ():
@@ -209,32 +209,3 @@ def json_call(raw: str) -> list[tuple[str, Mapping[str, Any]]] | None:
     if not isinstance(name, str) or not name or not isinstance(arguments, dict):
         return None
     return [(name, arguments)]
-
-
-def typed_value(raw: str, types: Sequence[str]) -> Any:
-    """Return an argument that was written as text as a value of one of the types; as text if it is none of them."""
-    if raw.lower() == "null":
-        return None
-    for kind in ("boolean", "integer", "number", "array", "object"):
-        if kind in types:
-            value = _read_as(kind, raw)
-            if value is not None:
-                return value
-            if len(types) == 1:
-                return False if kind == "boolean" else raw
-    return raw
-
-
-def _read_as(kind: str, raw: str) -> Any:
-    if kind == "boolean":
-        return {"true": True, "false": False}.get(raw.lower())
-    try:
-        if kind == "integer":
-            return number if raw == raw.strip() and "_" not in raw and (number := int(raw)) in _INTEGERS else None
-        if kind == "number":
-            amount = float(raw) if raw == raw.strip() and "_" not in raw else math.nan
-            return None if not math.isfinite(amount) else int(amount) if amount.is_integer() else amount
-        value = json.loads(raw)
-    except (ValueError, RecursionError):
-        return None
-    return value if isinstance(value, list if kind == "array" else dict) else None

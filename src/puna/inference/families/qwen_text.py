@@ -6,6 +6,9 @@ from typing import Any
 
 from puna.inference.families.dialogue import Turn, argument_text
 from puna.inference.families.parsing import Asked, TagParser, json_call, typed_value
+from puna.inference.format.arguments import Pairs, Writing
+from puna.inference.format.calls import ARGUMENTS, GAP, NAME, CallShape
+from puna.inference.format.notation import Notation
 from puna.inference.prompt.ollama_values import TemplateToolCall
 
 START, END = "<|im_start|>", "<|im_end|>"
@@ -73,6 +76,18 @@ CALL, CALL_END = "<tool_call>", "</tool_call>"
 OPEN, CLOSE = "<think>", "</think>"
 _FUNCTION = re.compile(r"<function=([^>]+)>(.*)", re.DOTALL)
 _PARAMETER = re.compile(r"<parameter=([^>]+)>(.*?)(?:</parameter>|(?=<parameter=)|(?=</function>\s*\Z)|\Z)", re.DOTALL)
+
+
+_NEVER = ("</parameter>", "<parameter=", "</function>", CALL_END)
+TAGGED = CallShape(
+    f"{CALL}{GAP}<function={NAME}>{GAP}{ARGUMENTS}</function>{GAP}{CALL_END}",
+    Writing(
+        Notation(never=_NEVER),
+        Pairs("<parameter=", ">\n", "\n</parameter>", "\n", texts=Notation("", "", never=_NEVER)),
+    ),
+    in_thoughts=f"{CALL}\n<function={NAME}>\n{ARGUMENTS}</function>{GAP}{CALL_END}",
+)
+"""How calls in tags are written."""
 
 
 def one_line_break_less(text: str) -> str:

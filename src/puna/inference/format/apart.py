@@ -20,6 +20,7 @@ import orjson
 from puna.engine.environment import environment
 from puna.engine.memory_limit import limit_memory
 from puna.errors import BadRequestError
+from puna.inference.format.calls import calls_grammar, read_plan
 from puna.inference.format.compiler import Compiler
 from puna.inference.format.errors import FormatError, FormatTooLargeError
 from puna.inference.format.gbnf import GrammarError
@@ -61,6 +62,15 @@ class Apart:
         if "error" in answer:
             raise FormatError(answer["error"])
         return answer["grammar"], answer["repeats"]
+
+    def calls(self, plan: bytes) -> str:
+        """Return the grammar of an answer with calls, whose plan is written as JSON. Raises ``FormatError``."""
+        answer = self._ask(b"c" + plan)
+        if answer is None:
+            raise FormatTooLargeError("what the tools take")
+        if "error" in answer:
+            raise FormatError(answer["error"])
+        return str(answer["grammar"])
 
     def check(self, grammar: str) -> None:
         """Raise ``GrammarError`` for a caller's grammar that must not be followed."""
@@ -126,6 +136,8 @@ def _answered(question: bytes) -> dict[str, Any] | None:
         if kind == b"g":
             check_grammar(text.decode())
             return {}
+        if kind == b"c":
+            return {"grammar": calls_grammar(read_plan(text))}
         grammar, repeats = made_grammar(orjson.loads(text))
     except BadRequestError as error:
         return {"error": str(error).removeprefix("format: ").removeprefix("option 'grammar': ")}

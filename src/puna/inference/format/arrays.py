@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from puna.inference.format.facts import Facts, Parts, same
 from puna.inference.format.grammar import Item, Rule, literal
 from puna.inference.format.instance import meets
@@ -90,7 +88,9 @@ class Arrays:
                 more = count + 1 if counts else 0
                 longer: list[Item] = [literal(","), space, following[more]]
                 after = grammar.add([longer, end] if more >= least else [longer])
-                made[count] = grammar.add([[literal(orjson.dumps(value).decode()), after], [following[count]]])
+                made[count] = grammar.add(
+                    [[literal(self._compiler.notation.written(value)), after], [following[count]]]
+                )
             following |= made
         body: list[list[Item]] = [[following[0]]]
         if least == 0:

@@ -13,6 +13,7 @@ import orjson
 
 from puna.errors import BadRequestError
 from puna.inference.format.apart import Apart, made_grammar
+from puna.inference.format.calls import Plan, calls_grammar
 from puna.inference.format.errors import FormatError, FormatTooLargeError
 from puna.inference.format.unique import UniqueItems
 
@@ -87,6 +88,16 @@ async def bind(asked: str | Mapping[str, Any] | Constraint, own_grammar: str = "
     return await _made(key, _waiter, lambda: _constraint(schema, len(text), *_apart.grammar(text)))
 
 
+async def bind_calls(plan: Plan) -> Constraint:
+    """Return what binds an answer that may have calls. Raises ``FormatError`` if there is too much of it."""
+    text = orjson.dumps(plan)
+    key = b"calls" + sha256(text).digest()
+    if len(text) <= _SMALL:
+        with contextlib.suppress(_TooMuchHereError):
+            return await _made(key, _worker, lambda: _calls_here(plan))
+    return await _made(key, _waiter, lambda: _measured(_apart.calls(text)))
+
+
 async def _made(key: bytes, thread: Executor, make: Callable[[], tuple[Constraint, int]]) -> Constraint:
     known = _cache.get(key)
     if known is None:
@@ -114,6 +125,19 @@ def _compile_here(schema: Mapping[str, Any], size: int) -> tuple[Constraint, int
         return _constraint(schema, size, *made_grammar(schema, _FEW_STEPS))
     except FormatTooLargeError:
         raise _TooMuchHereError from None
+
+
+def _calls_here(plan: Plan) -> tuple[Constraint, int]:
+    try:
+        return _measured(calls_grammar(plan, _FEW_STEPS))
+    except FormatTooLargeError:
+        raise _TooMuchHereError from None
+
+
+def _measured(grammar: str) -> tuple[Constraint, int]:
+    if len(grammar) > _LONGEST_GRAMMAR:
+        raise FormatTooLargeError("the grammar of the tools")
+    return Constraint(grammar), len(grammar)
 
 
 def _constraint(schema: Mapping[str, Any], size: int, grammar: str, leaves_repeats: bool) -> tuple[Constraint, int]:

@@ -28,10 +28,11 @@ class Budget:
     """What the making of one grammar may still cost, in steps of about a microsecond to ten."""
 
     def __init__(self, steps: int) -> None:
-        self._left = steps
+        self.left = steps
+        """How much is left."""
 
     def spend(self, steps: int = 1) -> None:
         """Take ``steps`` away; raise ``FormatTooLargeError`` when none is left."""
-        self._left -= steps
-        if self._left < 0:
+        self.left -= steps
+        if self.left < 0:
             raise FormatTooLargeError("the schema")

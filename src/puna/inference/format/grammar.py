@@ -7,15 +7,14 @@ rules that grows with the logarithm of its bounds.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from puna.inference.format.automaton import Automaton, State
-from puna.inference.format.charset import Ranges, complement, intersection, of, ranges
+from puna.inference.format.charset import Ranges
 from puna.inference.format.errors import Budget
 
 _CHAIN = 8
 """A repetition of up to so many is written out."""
-_RAW = complement(ranges([(0, 0x1F), (0x22, 0x22), (0x5C, 0x5C)]))
-_ESCAPES = {'"': '"', "\\": "\\", "\n": "n", "\r": "r", "\t": "t", "\b": "b", "\f": "f"}
 _LITERAL = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789 _.,:;/+*=<>()!?%&#'@{}|~-")
 
 
@@ -24,6 +23,14 @@ class Rule:
     """The name of a rule."""
 
     number: int
+
+
+class Spelling(Protocol):
+    """How letters are written inside a text; equal ones have equal hashes."""
+
+    def letters(self, allowed: Ranges) -> Iterable[str]:
+        """Yield the terminals for one letter of a set."""
+        ...
 
 
 Item = str | Rule
@@ -53,11 +60,13 @@ class Grammar:
     """Rules that are added one by one; equal ones are one."""
 
     def __init__(self, budget: Budget) -> None:
-        self._budget = budget
+        self.budget = budget
         self._bodies: list[Body | None] = []
         self._known: dict[Body, Rule] = {}
         self._counted: dict[tuple[str, Item, int], Item] = {}
-        self._languages: dict[tuple[int, tuple[Item, ...], bool], tuple[Automaton, Rule]] = {}
+        self.made: dict[tuple[object, ...], Rule] = {}
+        """Rules that others have made, by what they were made from, to be used again."""
+        self._languages: dict[tuple[int, tuple[Item, ...], Spelling], tuple[Automaton, Rule]] = {}
 
     def add(self, body: Iterable[Sequence[Item]]) -> Rule:
         """Add a rule."""
@@ -70,14 +79,14 @@ class Grammar:
 
     def reserve(self) -> Rule:
         """Return the name of a rule that is defined later."""
-        self._budget.spend()
+        self.budget.spend()
         self._bodies.append(None)
         return Rule(len(self._bodies) - 1)
 
     def define(self, rule: Rule, body: Iterable[Sequence[Item]]) -> None:
         """Say what a reserved rule is."""
         alternatives = tuple(dict.fromkeys(tuple(alternative) for alternative in body))
-        self._budget.spend(sum(map(len, alternatives)))
+        self.budget.spend(sum(map(len, alternatives)))
         self._bodies[rule.number] = alternatives
 
     def text(self, root: Rule) -> str:
@@ -176,7 +185,7 @@ class Grammar:
             while end < len(texts) and texts[end][start] == text[start]:
                 end += 1
             common = _common(text, texts[end - 1])
-            self._budget.spend(common - start + end - index)
+            self.budget.spend(common - start + end - index)
             piece = literal(text[start:common])
             if end - index == 1:
                 body.append((piece, *after))
@@ -185,41 +194,31 @@ class Grammar:
             index = end
         return self.add(body)
 
-    def language(self, found: Automaton, end: Sequence[Item] = (), *, quoted: bool) -> Rule:
-        """Return the words of an automaton, then ``end``; ``quoted``: as they are written inside quotes of JSON."""
+    def language(self, found: Automaton, end: Sequence[Item] = (), *, spelling: Spelling) -> Rule:
+        """Return the words of an automaton, then ``end``."""
         if found.is_empty:
             return self.add([])
-        key = (id(found), tuple(end), quoted)
+        key = (id(found), tuple(end), spelling)
         if key in self._languages:
             return self._languages[key][1]
         names = [self.reserve() for _ in found.states]
         for name, state in zip(names, found.states, strict=True):
-            self.define(name, self._state(state, names, tuple(end), quoted))
+            self.define(name, self._state(state, names, tuple(end), spelling))
         self._languages[key] = (found, names[0])
         return names[0]
 
-    def _state(self, state: State, names: list[Rule], end: tuple[Item, ...], quoted: bool) -> Iterable[Sequence[Item]]:
+    def _state(
+        self, state: State, names: list[Rule], end: tuple[Item, ...], spelling: Spelling
+    ) -> Iterable[Sequence[Item]]:
         if state.counted:
             once, least, most = state.counted
-            yield [*self.counted(self.language(once, quoted=quoted), least, most), *end]
+            yield [*self.counted(self.language(once, spelling=spelling), least, most), *end]
             return
         for allowed, target in state.edges:
-            for terminal in quoted_characters(allowed) if quoted else [one_of(allowed)]:
+            for terminal in spelling.letters(allowed):
                 yield [terminal, names[target]]
         if state.accepting:
             yield end
-
-
-def quoted_characters(allowed: Ranges) -> Iterable[str]:
-    """Yield the terminals for one character of a set inside quotes of JSON.
-
-    Those that need an escape have their short one; control characters without one are left out.
-    """
-    if raw := intersection(allowed, _RAW):
-        yield one_of(raw)
-    escaped = [short for letter, short in _ESCAPES.items() if intersection(of(letter), allowed)]
-    if escaped:
-        yield f"{literal(chr(92))} {one_of(of(''.join(escaped)))}"
 
 
 def _common(first: str, last: str) -> int:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import product
 from typing import TYPE_CHECKING
 
-import orjson
-
 from puna.inference.format.errors import UnsupportedKeywordError
 from puna.inference.format.facts import Facts, Part, Parts
 from puna.inference.format.grammar import Item, Rule, literal
@@ -102,8 +100,8 @@ class _Object:
             name = self._names[index]
             if not full:
                 value = self._compiler.value(property_parts(self._compiler.strings, self._facts, name))
-                key = f"{orjson.dumps(name).decode()}:"
-                yield [literal(key), self._compiler.blank, value, self._after(index + 1, self._more(count))]
+                key = literal(f"{self._compiler.texts.key(name)}:")
+                yield [key, self._compiler.blank, value, self._after(index + 1, self._more(count))]
             if name not in self._required:
                 yield [self._next(index + 1, count)]
         elif not full:
@@ -153,15 +151,9 @@ class _Object:
             ]
             parts = self._parts(inside)
             if compiler.resolver.facts(parts):
-                language = regexes.both([names, *others, *languages])
-                words = compiler.strings.automaton(language)
-                quote = literal('"')
-                key: Item
-                if language is regexes.anything:
-                    key = self._grammar.add([[compiler.string(Facts()), literal(":"), compiler.blank]])
-                else:
-                    end: list[Item] = [literal('":'), compiler.blank]
-                    key = self._grammar.add([[quote, self._grammar.language(words, end, quoted=True)]])
+                key = compiler.texts.further_key(
+                    regexes.both([names, *others, *languages]), [literal(":"), compiler.blank]
+                )
                 found.append((key, compiler.value(parts)))
         return found
 

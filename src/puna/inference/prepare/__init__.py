@@ -8,11 +8,13 @@ from puna.inference.families.voice import Voice, is_bare, parse_template, voice_
 from puna.inference.prepare.call import Prepared, Prompt, from_text
 from puna.inference.prepare.chat import chat
 from puna.inference.prepare.completion import completion, infill
-from puna.inference.prepare.parsed import bound_to_calls, parsed
+from puna.inference.prepare.parsed import parsed
+from puna.inference.prepare.recognised import recognised
 from puna.inference.prepare.rendered import continuation, rendered
+from puna.inference.prepare.scripted import scripted
 from puna.inference.prompt.defaults import default_template, plain_template
 from puna.inference.prompt.rendering import beside_the_loop
-from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
+from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill, ToolChoice
 
 __all__ = ["Prepared", "prepare"]
 
@@ -28,7 +30,8 @@ async def prepare(request: GenerationRequest, client: Engine, context: int) -> P
             made = await infill(request, client, context, request.input)
         case Conversation():
             return await _conversation(request, client, context, request.input)
-    return made if isinstance(made, Prepared) else await from_text(request, client, context, made)
+    prepared = made if isinstance(made, Prepared) else await from_text(request, client, context, made)
+    return await scripted(prepared, request, client)
 
 
 async def _conversation(
@@ -40,11 +43,16 @@ async def _conversation(
     elif voice.renders_here:
         made = await rendered(request, client, context, conversation, voice)
     else:
-        made = await chat(request, client, context, conversation)
+        if conversation.tools and conversation.tool_choice != ToolChoice() and not request.has_format:
+            voice = Voice(parser=await recognised(request, client))
+        forced = bool(conversation.tools) and conversation.tool_choice.mode == "required"
+        made = await chat(request, client, context, conversation, as_text=forced or bool(voice.parser))
     if isinstance(made, Prepared):
         return made
-    prepared = parsed(await from_text(request, client, context, made), request, conversation, voice)
-    return await bound_to_calls(prepared, request, conversation, voice)
+    prepared = await from_text(request, client, context, made)
+    if request.script:
+        return await scripted(prepared, request, client)
+    return await parsed(prepared, request, conversation, voice)
 
 
 def _voice(request: GenerationRequest, *, engine_can_render: bool) -> Voice:

@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from puna.engine.errors import ContextExceededError
@@ -27,8 +27,8 @@ class Prepared:
     given). ``prefix`` are tokens that go before it. ``closing`` is the mark at which thinking ends and the format of
     the answer begins to bind; "" where it binds from the start. ``resume`` is the text between such thoughts and the
     answer, ``opening`` that before an answer without any. ``budget`` is how many tokens the thoughts may have,
-    negative for no limit of their own. ``context`` is the tokens that the slot holds,
-    ``counted`` those of a prompt with images, where that is known.
+    negative for no limit of their own, and ``after_thoughts`` what the body has instead once they are over.
+    ``context`` is the tokens that the slot holds, ``counted`` those of a prompt with images, where that is known.
     """
 
     route: Route
@@ -42,6 +42,7 @@ class Prepared:
     resume: str = ""
     opening: str = ""
     budget: int = -1
+    after_thoughts: Mapping[str, Any] = field(default_factory=dict)
     context: int = 0
     counted: int = 0
     truncation: Truncation | None = None

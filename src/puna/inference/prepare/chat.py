@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from puna.engine.protocol import Engine, Route
-from puna.inference.engine_body import chat_body, common_body
+from puna.inference.engine_body import chat_body, chosen_body, common_body
 from puna.inference.engine_events import ChatDecoder
 from puna.inference.prepare.call import Prepared, Prompt, marker_for
 from puna.inference.prompt.fit import fit
@@ -16,9 +16,12 @@ _IMAGE_BOUND = 1 << 20
 
 
 async def chat(
-    request: GenerationRequest, client: Engine, context: int, conversation: Conversation
+    request: GenerationRequest, client: Engine, context: int, conversation: Conversation, *, as_text: bool = False
 ) -> Prepared | Prompt:
-    """Return the call of the engine's chat endpoint, or the prompt where the text endpoint has to answer."""
+    """Return the call of the engine's chat endpoint, or the prompt where the text endpoint has to answer.
+
+    It has to with a format, and ``as_text``: if the answer is bound and read here.
+    """
     think = request.thinks
     marker = await marker_for(client, conversation.messages)
     pictures = ImageCounter(client)
@@ -32,14 +35,15 @@ async def chat(
         messages, truncation = await fit(messages, count, context, truncate=request.truncate)
         tokens = 0 if request.shift else await count(messages)
     body = chat_body(request, replace(conversation, messages=messages), think)
-    text = await client.apply_template(body) if request.has_format or marker else ""
-    if request.has_format or (marker and text.endswith(marker)):
+    as_text = as_text or request.has_format
+    text = await client.apply_template(body) if as_text or marker else ""
+    if as_text or (marker and text.endswith(marker)):
         # The chat endpoint's own grammars leave keywords out in silence; those of /completion do not.
         images = [image for message in messages for image in message.images]
         return Prompt(text, images, counted=tokens, truncation=truncation)
     return Prepared(
         route=Route.CHAT,
-        body=body | common_body(request, context, tokens),
+        body=body | chosen_body(conversation) | common_body(request, context, tokens),
         decode=ChatDecoder(request.options.stop).decode,
         chat=body,
         truncation=truncation,

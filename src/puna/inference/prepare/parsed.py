@@ -1,24 +1,25 @@
 """What looks for thoughts and calls in the text of an answer."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from puna.inference.families.harmony import prompt_names
 from puna.inference.families.parsers import PARSERS
 from puna.inference.families.parsing import Asked
 from puna.inference.families.voice import Voice, parse_template
-from puna.inference.format.calls import JSON_IN_TAGS, CallShape, bind_calls
+from puna.inference.format.calls import JSON_ALONE, CallShape, Thoughts
+from puna.inference.output.chosen import ChosenCalls, must_differ
 from puna.inference.output.events import OutputParser
 from puna.inference.output.thinking import ThinkingParser
 from puna.inference.output.tools import ToolCallParser, closing_marker
+from puna.inference.prepare.bound import allowed, bound, can_write
 from puna.inference.prepare.call import Prepared, decoder
-from puna.inference.prompt.ollama_nodes import tool_call_text
-from puna.inference.prompt.ollama_template import OllamaTemplate, opens_thinking, thinking_tags, tool_call_prefix
-from puna.inference.requests import Conversation, GenerationRequest, Think
+from puna.inference.prepare.shapes import template_shape
+from puna.inference.prompt.ollama_template import opens_thinking, thinking_tags, tool_call_prefix
+from puna.inference.requests import Conversation, GenerationRequest, Think, ToolChoice
 
 _USUAL_TAGS = ("<think>", "</think>")
 _BEFORE_ANSWER = "\n\n"
-_JSON_IN_TAGS = '<tool_call>{"name":'
 
 
 def think_of(request: GenerationRequest, voice: Voice) -> Think:
@@ -27,50 +28,90 @@ def think_of(request: GenerationRequest, voice: Voice) -> Think:
     return "high" if think == "max" and voice.parser == "harmony" else think
 
 
-def parsed(prepared: Prepared, request: GenerationRequest, conversation: Conversation, voice: Voice) -> Prepared:
-    """Return the call with its answer's text parsed for what the model's family, or its template, announces."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What reads an answer: parsers, and the marks that they look for; ``shape`` and ``thoughts`` are what it may have.
+
+    ``closing``, ``resume``, ``opening`` and ``budgeted`` are for ``Prepared``.
+    """
+
+    parsers: Sequence[OutputParser] = ()
+    marks: Sequence[str] = ()
+    shape: CallShape | None = None
+    thoughts: Thoughts | None = None
+    closing: str = ""
+    resume: str = ""
+    opening: str = ""
+    budgeted: bool = False
+
+
+async def parsed(prepared: Prepared, request: GenerationRequest, conversation: Conversation, voice: Voice) -> Prepared:
+    """Return the call with its answer's text parsed for what the model's family, or its template, announces.
+
+    Calls are bound to what was chosen of them (``tool_choice``), and to their functions' parameters.
+    """
+    prompt = prepared.prompt or ""
     if voice.parser:
-        return _by_family(prepared, request, conversation, voice)
-    template = parse_template(voice.template) if voice.template else None
-    return _by_template(prepared, request, conversation, template)
+        reading = _by_family(prompt, request, conversation, voice)
+    else:
+        reading = _by_template(prompt, request, conversation, voice)
+    if conversation.tools and not request.has_format:
+        reading = _chosen(reading, conversation)
+    prepared = replace(
+        _preserving(prepared, reading.marks),
+        decode=decoder(reading.parsers, request.options.stop),
+        closing=reading.closing,
+        resume=reading.resume,
+        opening=reading.opening,
+        budget=request.most_thoughts if reading.budgeted else -1,
+    )
+    return await bound(prepared, request, conversation, voice, reading.shape, reading.thoughts)
 
 
-def _by_family(prepared: Prepared, request: GenerationRequest, conversation: Conversation, voice: Voice) -> Prepared:
+def _chosen(reading: Reading, conversation: Conversation) -> Reading:
+    """Return what reads an answer whose calls are as chosen, in a way of their own if the family's is not known."""
+    choice, functions = conversation.tool_choice, allowed(conversation)
+    if choice.mode == "required" and not can_write(reading.shape, conversation):
+        thoughts = reading.thoughts if reading.thoughts and not reading.thoughts.opening else None
+        first = [ThinkingParser(_USUAL_TAGS[0], thoughts.closing, opened=True)] if thoughts else []
+        reading = replace(
+            reading, parsers=[*first, ToolCallParser("{", functions)], shape=JSON_ALONE, thoughts=thoughts
+        )
+    differ = any(map(must_differ, functions.values()))
+    if choice.mode == "none" or (choice == ToolChoice() and not differ):
+        return reading
+    return replace(reading, parsers=[ChosenCalls(reading.parsers, functions, None if choice.parallel else 1)])
+
+
+def _by_family(prompt: str, request: GenerationRequest, conversation: Conversation, voice: Voice) -> Reading:
     parsing = PARSERS[voice.parser]
     if request.has_format and not _thinks_first(request, voice):
-        return prepared
-    parser = parsing.make(_asked(request, conversation, voice))
-    return replace(
-        _preserving(prepared, parsing.preserved),
-        decode=decoder([parser], request.options.stop),
+        return Reading()
+    asked = _asked(request, conversation, voice)
+    tools = bool(conversation.tools) and not request.has_format
+    reading = Reading(
+        marks=parsing.preserved,
+        shape=parsing.calls,
         closing=parsing.closing if request.has_format else "",
-        resume=parsing.resume or parsing.closing + _BEFORE_ANSWER,
+        resume=parsing.answer_after_thoughts(may_call=tools),
         opening=parsing.opening,
-        budget=request.most_thoughts if _thinks_first(request, voice) else -1,
+        budgeted=_thinks_first(request, voice),
     )
+    if not voice.renders_here and parsing.closing == _USUAL_TAGS[1]:
+        first, thoughts = _usual_thoughts(prompt, request, _USUAL_TAGS)
+        parser = parsing.make(replace(asked, think=False))
+        return replace(reading, parsers=[*first, parser], thoughts=thoughts, budgeted=bool(first))
+    return replace(reading, parsers=[parsing.make(asked)], thoughts=parsing.thoughts(asked))
 
 
-async def bound_to_calls(
-    prepared: Prepared, request: GenerationRequest, conversation: Conversation, voice: Voice
-) -> Prepared:
-    """Return the call with the calls in its answer bound by the functions' parameters, where a grammar can do that.
-
-    Not while it thinks: thoughts may speak of the mark, and a grammar would hold them to a call.
-    """
-    shape = _call_shape(voice)
-    if shape is None or not conversation.tools or request.has_format or request.thinks:
-        return prepared
-    if "grammar" in request.options.sampling:
-        return prepared
-    functions = {str(tool["function"]["name"]): tool["function"].get("parameters") or {} for tool in conversation.tools}
-    return replace(prepared, body=prepared.body | await bind_calls(shape, functions))
-
-
-def _call_shape(voice: Voice) -> CallShape | None:
-    if voice.parser:
-        return PARSERS[voice.parser].calls
-    text = tool_call_text(parse_template(voice.template).root) if voice.template else None
-    return JSON_IN_TAGS if text and "".join(text.split()).startswith(_JSON_IN_TAGS) else None
+def _usual_thoughts(
+    prompt: str, request: GenerationRequest, tags: tuple[str, str]
+) -> tuple[list[OutputParser], Thoughts | None]:
+    """Return what finds thoughts between tags at an answer's beginning, and what they are for a grammar."""
+    if not request.thinks:
+        return [], None
+    opened = opens_thinking(prompt, tags)
+    return [ThinkingParser(*tags, opened=opened)], Thoughts(tags[1], "" if opened else tags[0])
 
 
 def opening_of(request: GenerationRequest, voice: Voice) -> str:
@@ -85,7 +126,8 @@ def _thinks_first(request: GenerationRequest, voice: Voice) -> bool:
 
 
 def _asked(request: GenerationRequest, conversation: Conversation, voice: Voice) -> Asked:
-    functions = [tool["function"] for tool in conversation.tools]
+    called = conversation.tools if conversation.tool_choice.mode != "none" else ()
+    functions = [tool["function"] for tool in called]
     last = conversation.messages[-1] if conversation.messages else None
     answers = last is not None and last.role == "assistant"
     return Asked(
@@ -97,28 +139,29 @@ def _asked(request: GenerationRequest, conversation: Conversation, voice: Voice)
     )
 
 
-def _by_template(
-    prepared: Prepared, request: GenerationRequest, conversation: Conversation, template: OllamaTemplate | None
-) -> Prepared:
+def _by_template(prompt: str, request: GenerationRequest, conversation: Conversation, voice: Voice) -> Reading:
+    template = parse_template(voice.template) if voice.template else None
     tags = (template and thinking_tags(template)) or _USUAL_TAGS
-    parsers: list[OutputParser] = []
-    marks: list[str] = []
-    if request.thinks:
-        parsers.append(ThinkingParser(*tags, opened=opens_thinking(prepared.prompt or "", tags)))
-        marks += tags
-    closing = tags[1] if parsers and request.has_format else ""
-    if conversation.tools and template is not None:
-        names = [str(tool["function"]["name"]) for tool in conversation.tools]
-        prefix = tool_call_prefix(template)
-        parsers.append(ToolCallParser(prefix, names))
-        marks += [prefix, closing_marker(prefix)]
-    return replace(
-        _preserving(prepared, marks),
-        decode=decoder(parsers, request.options.stop),
-        closing=closing,
+    parsers, thoughts = _usual_thoughts(prompt, request, tags)
+    reading = Reading(
+        marks=tags if parsers else (),
+        thoughts=thoughts,
+        closing=tags[1] if parsers and request.has_format else "",
         resume=tags[1] + _BEFORE_ANSWER,
-        budget=request.most_thoughts if parsers and request.thinks else -1,
+        budgeted=bool(parsers),
     )
+    if conversation.tools and template is not None:
+        prefix = tool_call_prefix(template)
+        forced = conversation.tool_choice.mode == "required"
+        reading = replace(
+            reading,
+            marks=(*reading.marks, prefix, closing_marker(prefix)),
+            shape=template_shape(template, prefix, forced=forced),
+        )
+        if conversation.tool_choice.mode != "none":
+            names = [str(tool["function"]["name"]) for tool in conversation.tools]
+            parsers.append(ToolCallParser(prefix, names))
+    return replace(reading, parsers=parsers)
 
 
 def _preserving(prepared: Prepared, marks: Sequence[str]) -> Prepared:

@@ -16,6 +16,7 @@ from puna.models.registry.policy import host_of
 from puna.models.registry.record import Part
 from puna.models.registry.target import Target
 from puna.models.registry.threads import in_thread, together
+from puna.telemetry.counts import COUNTS
 
 _MEND_ROUNDS = 3
 
@@ -112,6 +113,7 @@ class BlobDownload:
                 if not data:
                     raise TransientError(f"{host_of(self._source.target.base)} closed the connection early")
                 await self._partial.append(part, data[: part.size - part.completed])
+                COUNTS.add("puna_transfer_bytes", ("in",), len(data))
                 self._advanced.set()
                 self._report(self._partial.record.completed)
 

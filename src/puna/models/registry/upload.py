@@ -21,6 +21,7 @@ from puna.models.registry.policy import host_of
 from puna.models.registry.target import Target
 from puna.models.registry.threads import in_thread
 from puna.models.storage import storage_errors
+from puna.telemetry.counts import COUNTS
 
 _BLOCK = MIB
 _REMEMBERED = 7 * 86400.0
@@ -165,6 +166,7 @@ class BlobUpload:
                 block = await in_thread(os.pread, descriptor, min(_BLOCK, stop - offset), offset)
                 if not block:
                     raise RegistryError(f"{self.path} became shorter while it was sent")
+                COUNTS.add("puna_transfer_bytes", ("out",), len(block))
                 yield block
                 offset += len(block)
                 self.report(offset)

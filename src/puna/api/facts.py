@@ -47,6 +47,10 @@ class FactsCache:
             return dict(self._known)
 
 
+FACTS = FactsCache()
+"""What is known in this process."""
+
+
 def facts_of(model: Model) -> Facts:
     """Return the facts of one model; raise ``PunaError`` or ``OSError`` if its files cannot be read."""
     gguf = model.gguf

@@ -1,0 +1,41 @@
+"""``/v1/chat/completions``."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.requests import Request
+from starlette.responses import Response
+
+from puna.api.answering import answer
+from puna.api.extras import ignored_headers
+from puna.api.http import sse
+from puna.api.http.body import json_body, request_body
+from puna.api.http.request_id import REQUEST_ID
+from puna.api.http.responses import until_gone
+from puna.api.openai.encoder import ChatEncoder
+from puna.api.openai.schemas import ChatBody
+from puna.api.openai.to_request import chat_request, most_tokens, priority_of, without_effect
+from puna.api.openai.usage import Head
+from puna.api.parts import MediaReader
+from puna.api.services import ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
+
+DIALECT = "openai"
+router = APIRouter()
+
+
+@router.post("/chat/completions", tags=["openai"], openapi_extra=request_body(ChatBody))
+async def chat_route(
+    request: Request, body: Annotated[ChatBody, Depends(json_body(ChatBody))], services: ServicesDep
+) -> Response:
+    """Answer the last message of a conversation."""
+    model, path = services.model(body.model), request.url.path
+    options = body.merged(model, most_tokens(body))
+    asked = await until_gone(request, chat_request(model, body, options, MediaReader(services.settings)))
+    warn_of_unknown(options, path)
+    headers = ignored_headers(path, body, options, await without_effect(model, body))
+    caller = caller_of(request, priority_of(body), body.prompt_cache_key)
+    events = services.service.generate(asked, caller, keep_alive_seconds(body.keep_alive), DIALECT)
+    kind = "chat.completion.chunk" if body.stream else "chat.completion"
+    encoder = ChatEncoder(body, Head("chatcmpl", request.scope[REQUEST_ID], model, body.model, kind))
+    headers |= sse.HEADERS if body.stream else {}
+    return await answer(request, events, encoder, stream=body.stream, headers=headers)

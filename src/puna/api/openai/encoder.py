@@ -1,0 +1,126 @@
+"""The objects of ``/v1/chat/completions`` out of the events of an answer."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from starlette.types import Scope
+
+from puna.api.dialect import error_piece
+from puna.api.http import sse
+from puna.api.openai.schemas import ChatBody
+from puna.api.openai.usage import Head, logprobs_body, usage_of
+from puna.inference.answer import Answer, Call
+from puna.inference.events import CallArguments, CallStarted, Event, Finished, Piece, Reading, Started, Text, Thought
+
+END = b"data: [DONE]\n\n"
+
+
+class ChatEncoder:
+    """Makes the objects of one response.
+
+    Thoughts go out under both names that clients look for; calls as tools, or in the older form for ``functions``.
+    """
+
+    media_type = sse.MEDIA_TYPE
+
+    def __init__(self, body: ChatBody, head: Head) -> None:
+        self._head = head
+        self._top_logprobs = body.top_logprobs or 0
+        self._logprobs = body.logprobs
+        self._older = bool(body.functions)
+        self._counts = {"usage": None} if body.stream_options.include_usage else {}
+        self._left = body.n
+        self._ends: list[Finished] = []
+        self._begun: set[int] = set()
+        self._called: set[int] = set()
+
+    def pieces(self, batch: Sequence[Event]) -> bytes:
+        """Return the chunks of a stream that say what happened."""
+        said = b""
+        for event in batch:
+            if isinstance(event, Finished):
+                said += self._end(event)
+            elif not isinstance(event, Started | Reading):
+                said += self._chunk(event.choice, self._delta(event), event)
+        return said
+
+    def whole(self, answers: Sequence[Answer]) -> dict[str, Any]:
+        """Return the one object of an answer that is not streamed."""
+        choices = [self._choice(index, answer) for index, answer in enumerate(answers)]
+        return self._head.object(choices, usage=usage_of([answer.end for answer in answers], len(answers)))
+
+    def still(self) -> bytes:
+        """Return a comment, which clients pass over."""
+        return sse.COMMENT
+
+    def failed(self, scope: Scope, error: Exception) -> bytes:
+        """Return the last piece of a stream that an error breaks off."""
+        return error_piece(scope, error)
+
+    def _chunk(
+        self, choice: int, delta: dict[str, Any], piece: Piece | None = None, reason: str | None = None
+    ) -> bytes:
+        if choice not in self._begun:
+            self._begun.add(choice)
+            delta = {"role": "assistant", "content": "", **delta}
+        logprobs = logprobs_body(piece.logprobs, self._top_logprobs) if piece and piece.logprobs else None
+        chosen = {"index": choice, "delta": delta, "logprobs": logprobs, "finish_reason": reason}
+        return sse.data(self._head.object([chosen], **self._counts))
+
+    def _delta(self, event: Piece) -> dict[str, Any]:
+        if isinstance(event, Text):
+            return {"content": event.text}
+        if isinstance(event, Thought):
+            return _thought(event.text)
+        if isinstance(event, CallStarted):
+            self._called.add(event.choice)
+            function = {"name": event.name, "arguments": ""}
+            if self._older:
+                return {"function_call": function}
+            return {"tool_calls": [{"index": event.call, "id": event.id, "type": "function", "function": function}]}
+        function = {"arguments": event.text}
+        return {"function_call": function} if self._older else {"tool_calls": [_piece_of_call(event, function)]}
+
+    def _end(self, end: Finished) -> bytes:
+        self._ends.append(end)
+        said = self._chunk(end.choice, {}, reason=self._reason(end, called=end.choice in self._called))
+        if len(self._ends) < self._left:
+            return said
+        if self._counts:
+            said += sse.data(self._head.object([], usage=usage_of(self._ends, self._left)))
+        return said + END
+
+    def _reason(self, end: Finished, *, called: bool) -> str:
+        if not called or end.reason != "stop":
+            return end.reason
+        return "function_call" if self._older else "tool_calls"
+
+    def _choice(self, index: int, answer: Answer) -> dict[str, Any]:
+        message: dict[str, Any] = {"role": "assistant", "content": answer.text, "refusal": None}
+        if answer.thinking:
+            message |= _thought(answer.thinking)
+        if answer.calls:
+            message |= {"content": answer.text or None} | dict(self._calls(answer.calls))
+        asked = self._logprobs
+        return {
+            "index": index,
+            "message": message,
+            "logprobs": logprobs_body(answer.logprobs, self._top_logprobs) if asked else None,
+            "finish_reason": self._reason(answer.end, called=bool(answer.calls)),
+        }
+
+    def _calls(self, calls: Sequence[Call]) -> Iterator[tuple[str, Any]]:
+        functions = [{"name": call.name, "arguments": call.arguments} for call in calls]
+        if self._older:
+            yield "function_call", functions[0]
+        else:
+            pairs = zip(calls, functions, strict=True)
+            yield "tool_calls", [{"id": call.id, "type": "function", "function": function} for call, function in pairs]
+
+
+def _thought(text: str) -> dict[str, str]:
+    return {"reasoning": text, "reasoning_content": text}
+
+
+def _piece_of_call(event: CallArguments, function: dict[str, str]) -> dict[str, Any]:
+    return {"index": event.call, "function": function}

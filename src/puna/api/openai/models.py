@@ -1,0 +1,78 @@
+"""``/v1/models``, ``/v1/models/{model}``."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from puna.api.facts import FACTS, Facts, facts_of
+from puna.api.http.responses import json_response
+from puna.api.model_shapes import SHAPES, Entry, Shape
+from puna.api.services import ServicesDep
+from puna.errors import PunaError
+from puna.models.listing import Listing
+from puna.models.model import Model
+
+router = APIRouter()
+_log = logging.getLogger(__name__)
+
+
+class _OpenAI:
+    def one(self, entry: Entry) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "id": entry.id,
+            "object": "model",
+            "created": int(entry.model.modified_at.timestamp()),
+            "owned_by": entry.model.name.namespace,
+        }
+        facts = entry.facts
+        lengths = {"context_length": facts.context_length, "embedding_length": facts.embedding_length}
+        return body | {name: length for name, length in lengths.items() if length} | _capabilities(facts)
+
+    def all(self, entries: Sequence[Entry], request: Request) -> dict[str, Any]:  # noqa: ARG002 - a shape has pages
+        return {"object": "list", "data": [self.one(entry) for entry in entries]}
+
+
+_OPENAI = _OpenAI()
+
+
+def _shape(request: Request) -> Shape:
+    return next((shape for header, shape in SHAPES.items() if header in request.headers), _OPENAI)
+
+
+@router.get("/models", tags=["openai"])
+async def models_route(request: Request, services: ServicesDep) -> Response:
+    """List the models on disk."""
+    listing = await asyncio.to_thread(services.library.list)
+    for name, reason in listing.broken:
+        _log.warning("model %s is left out of the list: %s", name, reason)
+    entries = await asyncio.to_thread(_entries, listing)
+    return json_response(_shape(request).all(entries, request))
+
+
+@router.get("/models/{model:path}", tags=["openai"])
+async def model_route(request: Request, model: str, services: ServicesDep) -> Response:
+    """Describe a model."""
+    found = await asyncio.to_thread(services.model, model)
+    return json_response(_shape(request).one(Entry(model, found, await asyncio.to_thread(_facts, found))))
+
+
+def _entries(listing: Listing) -> list[Entry]:
+    """Return the models of a list; what their files do not say is left out."""
+    facts = FACTS.of(listing.models)
+    return [Entry(str(model.name), model, facts.get(model.digest, Facts())) for model in listing.models]
+
+
+def _facts(model: Model) -> Facts:
+    try:
+        return facts_of(model)
+    except (PunaError, OSError):
+        return Facts()
+
+
+def _capabilities(facts: Facts) -> dict[str, Any]:
+    return {"capabilities": list(facts.capabilities)} if facts.capabilities else {}

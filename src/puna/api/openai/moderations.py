@@ -1,0 +1,14 @@
+"""``/v1/moderations``: there is no model for it."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from puna.errors import NotFoundError
+
+router = APIRouter()
+
+
+@router.post("/moderations", tags=["openai"])
+async def moderations_route() -> Response:
+    """Say that texts are not moderated here."""
+    raise NotFoundError("moderations are not offered: no model here classifies texts by OpenAI's categories")

@@ -1,0 +1,40 @@
+"""``/metrics``: what the server does and has done, for Prometheus."""
+
+import time
+from collections.abc import Iterator
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from puna import OLLAMA_VERSION, __version__
+from puna.api.services import Services, ServicesDep
+from puna.telemetry.metrics import Gauge
+
+router = APIRouter()
+_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+_started = time.time()
+
+
+@router.get("/metrics", tags=["server"])
+async def metrics_route(services: ServicesDep) -> Response:
+    """Return all metrics in the text format of Prometheus."""
+    from puna.telemetry.families import exposition  # half a megabyte that a server without a reader does without
+
+    return Response(exposition(_gauges(services)), media_type=_TYPE)
+
+
+def _gauges(services: Services) -> Iterator[Gauge]:
+    yield Gauge("puna_build_info", "Versions.", 1, {"version": __version__, "ollama": OLLAMA_VERSION})
+    yield Gauge("puna_start_time_seconds", "When the server began, in seconds since the epoch.", _started, {})
+    requests = services.scheduler.requests()
+    for batch, name in ((False, "interactive"), (True, "batch")):
+        mine = [request for request in requests if request.batch == batch]
+        running = sum(request.running for request in mine)
+        yield Gauge("puna_num_requests_running", "Requests that are answered now.", running, {"class": name})
+        yield Gauge("puna_num_requests_waiting", "Requests that wait now.", len(mine) - running, {"class": name})
+    yield Gauge("puna_loads_under_way", "Models that are being loaded.", len(services.scheduler.loading()), {})
+    for model in services.scheduler.models():
+        labels = {"model_name": str(model.model.name)}
+        yield Gauge("puna_model_memory_bytes", "Memory of a loaded model, planned or measured.", model.size, labels)
+        yield Gauge("puna_model_card_bytes", "Of that on graphics cards.", model.size_on_cards, labels)
+        yield Gauge("puna_model_context_tokens", "Context of a request.", model.context, labels)

@@ -1,0 +1,100 @@
+"""Metrics: what is served can be read by Prometheus, and says what clients saw."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from tests.conftest import Serve
+from tests.e2e.prompting import user
+from tests.server import Server, wait_for
+
+from puna.telemetry.metrics import COUNTERS, HISTOGRAMS
+
+MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
+
+
+def samples(server: Server) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    families = text_string_to_metric_families(server.get("/metrics").text)
+    return {
+        (sample.name, frozenset(sample.labels.items())): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def value(server: Server, name: str, **labels: str) -> float:
+    return sum(
+        number
+        for (found, given), number in samples(server).items()
+        if found == name and labels.items() <= dict(given).items()
+    )
+
+
+def test_counts_agree_with_the_clients_own_books(serve: Serve) -> None:
+    server = serve({})
+
+    def ask(length: int) -> Mapping[str, int]:
+        body = {"model": "cria", "messages": user("Count to ten."), "stream": False, "options": {"num_predict": length}}
+        return server.ask("/api/chat", body)
+
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(pool.map(ask, range(1, 13)))
+    assert value(server, "puna_request_success_total", model_name="cria:latest") == len(answers)
+    assert value(server, "puna_prompt_tokens_total") == sum(answer["prompt_eval_count"] for answer in answers)
+    assert value(server, "puna_generation_tokens_total") == sum(answer["eval_count"] for answer in answers)
+    assert value(server, "puna_e2e_request_latency_seconds_count") == len(answers)
+    assert value(server, "puna_request_prompt_tokens_sum") == value(server, "puna_prompt_tokens_total")
+    assert value(server, "puna_model_loads_total") == value(server, "puna_model_load_seconds_count") == 1
+    assert value(server, "puna_num_requests_running") == 0
+    assert value(server, "puna_model_memory_bytes", model_name="cria:latest") > 0
+
+
+def test_what_goes_wrong_is_counted(serve: Serve) -> None:
+    server = serve({})
+    for number in range(3):
+        server.post("/api/chat", {"model": f"missing-{number}", "messages": user("Hi")})
+    assert value(server, "puna_refusals_total", status="404", error="ModelNotFound") == 3
+    assert not any("missing" in str(labels) for _, labels in samples(server))
+    server.ask("/api/generate", {"model": "cria", "stream": False})
+    (runner,) = server.runners()
+    runner.kill()
+    wait_for(lambda: value(server, "puna_runner_losses_total", reason="crashed") == 1)
+    server.ask("/api/generate", {"model": "cria", "stream": False, "keep_alive": 0})
+    wait_for(lambda: value(server, "puna_model_unloads_total") >= 1)
+
+
+def test_clients_that_go_away_are_counted(serve: Serve) -> None:
+    server = serve({})
+    stream = server.open_stream("/api/generate", {"model": "cria", "prompt": "Once", "options": {"num_predict": 2000}})
+    next(stream)
+    stream.close()
+    wait_for(lambda: value(server, "puna_requests_total", outcome="gone", dialect="ollama") == 1)
+
+
+def test_every_name_that_is_drawn_or_alarms_is_served(server: Server) -> None:
+    served = {name for name, _ in samples(server)} | {f"{name}_total" for name in COUNTERS}
+    served |= {f"{name}_{part}" for name in HISTOGRAMS for part in ("bucket", "sum", "count")}
+    board = json.loads((MONITORING / "grafana.json").read_text())
+    expressions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    text = "\n".join([*expressions, (MONITORING / "alerts.yml").read_text()])
+    drawn = set(re.findall(r"\bpuna_\w+", text))
+    gauges = {"puna_model_memory_bytes", "puna_model_card_bytes"}  # only while a model is loaded
+    assert drawn <= served | gauges, drawn - served
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (package prometheus)")
+def test_promtool_takes_what_is_served(server: Server) -> None:
+    promtool = shutil.which("promtool") or ""
+    text = server.get("/metrics").text
+    checked = subprocess.run([promtool, "check", "metrics"], input=text, capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    rules = subprocess.run(
+        [promtool, "check", "rules", MONITORING / "alerts.yml"], capture_output=True, text=True, check=False
+    )
+    assert rules.returncode == 0, rules.stdout + rules.stderr
