@@ -2,7 +2,7 @@
 ``/tokenize`` and ``/detokenize`` as vLLM has them.
 """
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
 from pydantic import Field
@@ -35,6 +35,23 @@ class TokenizeBody(ChatBody):
     return_token_strs: bool = False
 
 
+class PromptFields(Extras):
+    """What of a chat makes its prompt, for the description of these routes; all other fields of one are taken."""
+
+    model: str = ""
+    messages: list[dict[str, Any]] = Field(default_factory=list)
+    tools: list[dict[str, Any]] = Field(default_factory=list)
+
+
+class TokenizeFields(PromptFields):
+    """The fields of ``TokenizeBody`` that are its own."""
+
+    text: str | None = None
+    content: str | None = None
+    prompt: str | None = None
+    add_special_tokens: bool | None = None
+
+
 class DetokenizeBody(Extras):
     """Tokens to make a text of."""
 
@@ -42,7 +59,7 @@ class DetokenizeBody(Extras):
     tokens: list[int] = Field(default_factory=list)
 
 
-@router.post("/api/tokenize", tags=["puna"], openapi_extra=request_body(TokenizeBody))
+@router.post("/api/tokenize", tags=["puna"], openapi_extra=request_body(TokenizeFields))
 async def tokenize_route(
     request: Request, body: Annotated[TokenizeBody, Depends(json_body(TokenizeBody))], services: ServicesDep
 ) -> Response:
@@ -84,7 +101,7 @@ async def vllm_detokenize_route(
     return json_response({"prompt": await _text(request, body, services)})
 
 
-@router.post("/api/apply_template", tags=["puna"], openapi_extra=request_body(ChatBody))
+@router.post("/api/apply_template", tags=["puna"], openapi_extra=request_body(PromptFields))
 @router.post("/apply-template", include_in_schema=False)
 async def apply_template_route(
     request: Request, body: Annotated[ChatBody, Depends(json_body(ChatBody))], services: ServicesDep
