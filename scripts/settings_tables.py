@@ -40,6 +40,8 @@ _CHINESE = {
     "PUNA_MEMORY_MARGIN": "模型进程可以比为它计划的内存多占多少，超过就换掉；0 表示不限",
     "OLLAMA_EDITOR": "在 puna run 里写长消息用的编辑器（Ctrl + g）；不设则用 VISUAL，再用 EDITOR",
     "PUNA_SESSIONS": "模型离开内存后，用多少磁盘保存各个对话的缓存；0 表示不保存",
+    "PUNA_RESPONSES": "每个密钥最多用多少磁盘保存 Responses API 的响应和对话；0 表示不保存",
+    "PUNA_RESPONSES_AGE": "保存的响应和对话在最后一次使用之后保留多久；负数表示一直保留",
     "OLLAMA_NOHISTORY": "puna run 结束后不保留输入过的内容",
     "PUNA_HIDE_BUILTIN": "列表里不显示内置模型 cria",
     "PUNA_TESTING": "只由 puna.testing 设置：测试通过一组专用路由规定本服务的回答，这是那些路由的钥匙",

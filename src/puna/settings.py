@@ -288,6 +288,18 @@ class Settings:
         _parse_bytes,
         "disk space for the caches of conversations whose model has left memory; 0: keep none",
     )
+    responses: int = _setting(
+        "PUNA_RESPONSES",
+        "256M",
+        _parse_bytes,
+        "disk space for the stored responses and conversations of the Responses API, for each key; 0: store none",
+    )
+    responses_age: float = _setting(
+        "PUNA_RESPONSES_AGE",
+        "720h",
+        parse_duration,
+        "how long a stored response or conversation is kept after its last use; negative: for ever",
+    )
     kv_cache_type: str | None = _setting(
         "OLLAMA_KV_CACHE_TYPE",
         "",

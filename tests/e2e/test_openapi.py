@@ -76,11 +76,13 @@ def test_every_body_has_an_example(document: dict[str, Any]) -> None:
 
 
 def test_every_example_works(server: Server) -> None:
+    conversation = server.ask("/v1/conversations", {})["id"]
     for (method, path), body in BODIES.items():
         if (method, path) not in NEED_A_REGISTRY:
+            path = path.replace("{conversation_id}", conversation)
             response = server.request(method, path, dict(body))
             assert response.status_code == 200, (path, response.text)
-            assert '"error"' not in response.text, (path, response.text)
+            assert '"error"' not in response.text.replace('"error":null', ""), (path, response.text)
 
 
 def test_every_parameter_works(document: dict[str, Any], server: Server) -> None:

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -35,8 +36,12 @@ from puna.api.openai.routes import openai_router
 from puna.api.puna import health, metrics, queue, rerank, sessions, systemone, tokens
 from puna.api.seal import Seal
 from puna.api.services import Services
+from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
+from puna.errors import BadRequestError
+from puna.jobs.archive import Archive, Bounds
+from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
@@ -66,6 +71,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
     app.include_router(openai_router())
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _misread)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
     app.add_middleware(Gate, settings=settings)
@@ -101,10 +107,17 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     scheduler.sessions.clean()
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)
-    app.state.services = Services(settings, library, scheduler, transfers, Seal(settings.home))
+    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age))
+    runs = Runs(archive)
+    cipher = Cipher(settings.home / "cipher.key")
+    app.state.services = Services(settings, library, scheduler, transfers, Seal(settings.home), archive, runs, cipher)
+    sweeper = asyncio.create_task(archive.keep_bounded())
     try:
         yield
     finally:
+        sweeper.cancel()
+        await runs.close()
+        await archive.close()
         await transfers.close()
         await scheduler.close()
 
@@ -115,6 +128,13 @@ async def _refused(request: Request, error: Exception) -> Response:
     if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(_methods(request))
     return response
+
+
+async def _misread(request: Request, error: Exception) -> Response:
+    """Answer a query of which a part is not of its type."""
+    found = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": ("",), "msg": ""}
+    name = str(found["loc"][-1])
+    return error_response(request.scope, BadRequestError(f"{name}: {str(found['msg']).lower()}", param=name))
 
 
 def _methods(request: Request) -> list[str]:

@@ -76,6 +76,7 @@ _PREFIXES = (
     ("/audio", OPENAI),
     ("/moderations", OPENAI),
     ("/responses", OPENAI),
+    ("/conversations", OPENAI),
     ("/decisions", OPENAI),
     ("/rerank", OPENAI),
     ("/v2/rerank", OPENAI),

@@ -38,7 +38,8 @@ class Server(uvicorn.Server):
             uvicorn.Config(
                 self._app,
                 http=Protocol,
-                ws="none",
+                ws="none",  # the protocol loads it with the first socket
+                ws_max_size=settings.max_body,
                 proxy_headers=False,  # the gate knows whom to believe
                 server_header=False,
                 log_config=None,

@@ -7,16 +7,19 @@ from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import Depends
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from puna.api.access.identity import IDENTITY, Identity
 from puna.api.http.request_id import REQUEST_ID
 from puna.api.prefixes import Prefixes
 from puna.api.seal import Seal
 from puna.api.tool_order import ToolOrder
+from puna.cipher import Cipher
 from puna.durations import parse_duration
 from puna.errors import BadRequestError
 from puna.inference.options import Options
+from puna.jobs.archive import Archive
+from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.model import Model
 from puna.models.registry.transfers import Transfers
@@ -40,6 +43,9 @@ class Services:
     scheduler: Lender
     transfers: Transfers
     seal: Seal
+    archive: Archive
+    runs: Runs
+    cipher: Cipher
     prefixes: Prefixes = field(default_factory=Prefixes)
     tool_order: ToolOrder = field(default_factory=ToolOrder)
 
@@ -68,7 +74,7 @@ async def _services(request: Request) -> Services:  # without "async" it would r
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-def caller_of(request: Request, priority: str = "", conversation: str = "") -> Caller:
+def caller_of(request: HTTPConnection, priority: str = "", conversation: str = "") -> Caller:
     """Return who asks: the key that the request was let in with, else the peer's address.
 
     ``priority``, or the header ``X-Priority`` without it, is "interactive" (the default) or "batch". Where nobody has a
@@ -84,7 +90,7 @@ def caller_of(request: Request, priority: str = "", conversation: str = "") -> C
     return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
 
 
-def conversation_of(request: Request, named: str = "") -> str:
+def conversation_of(request: HTTPConnection, named: str = "") -> str:
     """Return a short name for the conversation that a request belongs to, "" if it does not say.
 
     It is what the body ``named``, or one of the headers by which Codex, Claude Code and opencode tell theirs.
