@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from openai import OpenAI
 from tests.e2e.prompting import GO_TEMPLATE, make
 from tests.openai_responses.shapes import Streamed, streamed
 from tests.server import Server
 
 import puna.builtin
+from openai import OpenAI
 
 STORE = Path(puna.builtin.__file__).parent / "models"
 

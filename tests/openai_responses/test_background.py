@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import requests
-from openai import OpenAI
 from tests.conftest import Serve
 from tests.openai_responses.shapes import checked, in_order, read, refusal, streamed, text_of
 from tests.server import Server, wait_for
+
+from openai import OpenAI
 
 ASK = {"model": "cria", "input": "Tell me a story.", "background": True, "temperature": 0, "max_output_tokens": 30}
 ENDLESS = ASK | {"max_output_tokens": 100_000, "truncation": "auto", "ignore_eos": True}

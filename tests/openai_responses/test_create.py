@@ -5,12 +5,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import openai
 import pytest
-from openai import OpenAI
 from pydantic import BaseModel
 from tests.openai_responses.shapes import Streamed, refusal, streamed, text_of, whole
 from tests.server import Server
+
+import openai
+from openai import OpenAI
 
 QUESTION = "What is 2+2?"
 CODEX = json.loads((Path(__file__).parent / "codex.json").read_text())

@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from tests.openai_responses.shapes import WEATHER, refusal, streamed, whole
+from tests.openai_responses.shapes import WEATHER, refusal, streamed, text_of, whole
 from tests.server import Server
 
 from puna.api.openai.responses.items import SUMMARY_HEAD, Reader
+from puna.cipher import Cipher
 from puna.errors import BadRequestError
 from puna.inference.requests import Message
-from puna.seal import Seal
 
 
 @pytest.fixture
-def seal(tmp_path: Any) -> Seal:
-    return Seal(tmp_path / "home" / "seal.key")
+def seal(tmp_path: Any) -> Cipher:
+    return Cipher(tmp_path / "home" / "cipher.key")
 
 
-def messages(seal: Seal, *items: dict[str, Any]) -> list[Message]:
+def messages(seal: Cipher, *items: dict[str, Any]) -> list[Message]:
     reader = Reader(seal, {})
     reader.read(items)
     return reader.messages()
@@ -33,7 +33,7 @@ def picture() -> tuple[bytes, str]:
     return file.getvalue(), "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def test_what_an_assistant_did_in_one_turn_is_one_message(seal: Seal) -> None:
+def test_what_an_assistant_did_in_one_turn_is_one_message(seal: Cipher) -> None:
     found = messages(
         seal,
         {"role": "user", "content": "a"},
@@ -59,7 +59,7 @@ def test_what_an_assistant_did_in_one_turn_is_one_message(seal: Seal) -> None:
     ]
 
 
-def test_pictures_and_files_keep_their_places(seal: Seal) -> None:
+def test_pictures_and_files_keep_their_places(seal: Cipher) -> None:
     data, url = picture()
     text = base64.b64encode(b"inside").decode()
     parts = [
@@ -75,7 +75,7 @@ def test_pictures_and_files_keep_their_places(seal: Seal) -> None:
     assert (seen.role, seen.images) == ("tool", (data,))
 
 
-def test_calls_of_other_tools_are_told_as_calls(seal: Seal) -> None:
+def test_calls_of_other_tools_are_told_as_calls(seal: Cipher) -> None:
     found = messages(
         seal,
         {
@@ -94,14 +94,14 @@ def test_calls_of_other_tools_are_told_as_calls(seal: Seal) -> None:
     assert (found[1].content, found[3].content) == ("file", "seen")
 
 
-def test_sealed_thoughts_and_summaries_are_read_again(seal: Seal, tmp_path: Any) -> None:
+def test_sealed_thoughts_and_summaries_are_read_again(seal: Cipher, tmp_path: Any) -> None:
     sealed = seal.close("secret", "reasoning")
     item = {"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": sealed}
     assert messages(seal, item)[0].thinking == "secret"
-    again = Seal(tmp_path / "home" / "seal.key")
+    again = Cipher(tmp_path / "home" / "cipher.key")
     assert messages(again, item)[0].thinking == "secret"
-    assert (tmp_path / "home" / "seal.key").stat().st_mode & 0o777 == 0o600
-    foreign = Seal(tmp_path / "other.key")
+    assert (tmp_path / "home" / "cipher.key").stat().st_mode & 0o777 == 0o600
+    foreign = Cipher(tmp_path / "other.key")
     assert messages(foreign, item) == []
     told = item | {"summary": [{"type": "summary_text", "text": "short"}]}
     assert messages(foreign, told)[0].thinking == "short"
@@ -114,7 +114,7 @@ def test_sealed_thoughts_and_summaries_are_read_again(seal: Seal, tmp_path: Any)
 
 
 @pytest.mark.parametrize("text", ["", "x", "Zm9v", "é", "AAAA" * 20])
-def test_what_is_no_seal_is_passed_over(seal: Seal, text: str) -> None:
+def test_what_is_no_seal_is_passed_over(seal: Cipher, text: str) -> None:
     assert seal.open(text, "reasoning") is None
 
 
@@ -123,6 +123,7 @@ def test_what_is_no_seal_is_passed_over(seal: Seal, text: str) -> None:
     [
         ({"type": "nonsense", "content": "x"}, 'input[0]: unknown input item type: "nonsense"'),
         ({"role": "x", "content": "a"}, 'invalid role: "x"'),
+        ({"type": "compaction_trigger"}, "conversations are compacted at /v1/responses/compact"),
         ({"role": "user", "content": 5}, "input[0].content must be a string or an array"),
         ({"role": "user", "content": [{"type": "x"}]}, 'input[0].content[0]: unknown content type: "x"'),
         ({"role": "user", "content": [{"type": "input_image", "file_id": "f"}]}, "no files are kept here"),
@@ -198,6 +199,12 @@ def test_tools_may_come_as_items(server: Server) -> None:
     question = {"role": "user", "content": "What is the weather in Paris?"}
     (item,) = whole(server, input=[added, question])["output"]
     assert json.loads(item["arguments"]) == {"city": "Paris"}
+
+
+def test_an_item_may_change_the_format(server: Server) -> None:
+    update = {"type": "configuration_update", "text": {"format": {"type": "json_object"}}}
+    response = whole(server, input=[update, {"role": "user", "content": "Anna is 30."}], max_output_tokens=200)
+    assert isinstance(json.loads(text_of(response)), dict)
 
 
 @pytest.mark.parametrize("summary", [None, "auto"])

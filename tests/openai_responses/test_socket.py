@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from openai import OpenAI
 from tests.conftest import Serve
 from tests.openai_responses.shapes import ENDS, Streamed, in_order
 from tests.server import Server, wait_for
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
+
+from openai import OpenAI
 
 ASK = {"type": "response.create", "model": "cria", "temperature": 0, "max_output_tokens": 8, "store": False}
 

@@ -14,25 +14,46 @@ from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Match, Mount
 
 from puna import OLLAMA_VERSION, __version__
+from puna.accounts.accounts import Accounts
+from puna.accounts.grant import ANY
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
+from puna.api.access.scopes import ScopeTable, needs
+from puna.api.anthropic import messages as anthropic_messages
+from puna.api.anthropic.models import AnthropicModels
 from puna.api.description import describe
-from puna.api.dialect import error_response
+from puna.api.dialect import ANTHROPIC_VERSION, error_response
 from puna.api.http.crowd import Crowd
 from puna.api.http.direct import Direct
 from puna.api.http.faults import Faults
 from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
+from puna.api.model_shapes import SHAPES
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.openai.batch_items import ItemRoutes
 from puna.api.openai.routes import openai_router
-from puna.api.puna import metrics, queue, sessions
+from puna.api.puna import (
+    health,
+    keys,
+    machine,
+    metrics,
+    modelfile,
+    queue,
+    rerank,
+    sessions,
+    systemone,
+    tokens,
+    usage,
+)
+from puna.api.seal import Seal
 from puna.api.services import Services
+from puna.api.web.page import FILES_PATH, PageFiles, root_route
+from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
 from puna.errors import BadRequestError
@@ -44,10 +65,12 @@ from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
-from puna.seal import Seal
 from puna.settings import Settings
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_DOCS, _DOCS_ASSETS = "/docs", "/docs/assets"
+_PAGES = dict.fromkeys(("/openapi.json", _DOCS, _DOCS_ASSETS, f"{_DOCS}/oauth2-redirect", FILES_PATH), ANY)
+"""The scopes of the routes that FastAPI makes, and of files."""
 _log = logging.getLogger(__name__)
 
 
@@ -55,24 +78,30 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     """Return the application for one server with these settings; while ``crowded``, it turns requests away."""
     app = FastAPIOffline(  # like FastAPI, but nothing of its page comes from other servers
         redoc_url=None,
-        static_url="/docs/assets",
+        static_url=_DOCS_ASSETS,
         title="Puna",
         version=__version__,
         description="Large language models on this machine, behind the Ollama REST API.",
         lifespan=_lifespan,
     )
     app.state.settings = settings
-    for path, route in (("/", _root), ("/api/version", _version)):
+    accounts = app.state.accounts = Accounts(settings.home)
+    scopes = app.state.scopes = ScopeTable(app.routes, _PAGES)
+    for path, route in (("/", root_route), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    for part in (generation, embedding, models, create, transfer_routes, account, queue, sessions, metrics):
+    dialects = (generation, embedding, models, create, transfer_routes, account, anthropic_messages)
+    ours = (queue, sessions, keys, usage, metrics, systemone, rerank, tokens, health, machine, modelfile)
+    for part in (*dialects, *ours):
         app.include_router(part.router)
+    SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
     app.include_router(openai_router())
+    app.mount(FILES_PATH, PageFiles())
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)
     app.add_middleware(Cors, settings=settings)
@@ -105,12 +134,27 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     scheduler.sessions.clean()
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)
+    accounts: Accounts = app.state.accounts
+    accounts.ledger.start()
+    if accounts.is_guarded:  # read now, for it takes room on the disk, which may be full later
+        _log.info("clients are let in by keys: %s", accounts.path)
     archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age))
     runs = Runs(archive)
-    seal = Seal(settings.home / "seal.key")
     journal = Journal(settings.home, BatchBounds(settings.batches, settings.batches_age))
     batches = Batches(journal, ItemRoutes(app), settings.batch_parallel, settings.batch_hours)
-    app.state.services = Services(settings, library, scheduler, transfers, archive, runs, seal, journal, batches)
+    app.state.services = Services(
+        settings,
+        library,
+        scheduler,
+        transfers,
+        Seal(settings.home),
+        archive,
+        runs,
+        Cipher(settings.home / "cipher.key"),
+        accounts,
+        journal,
+        batches,
+    )
     batches.start()
     sweeper = asyncio.create_task(archive.keep_bounded())
     try:
@@ -123,6 +167,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await archive.close()
         await transfers.close()
         await scheduler.close()
+        await accounts.close()
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -148,11 +193,7 @@ def _methods(request: Request) -> list[str]:
     ] or ["GET", "HEAD"]  # of files
 
 
-async def _root() -> Response:
-    """Say that the server runs, in the words that Ollama's clients look for."""
-    return PlainTextResponse("Ollama is running")
-
-
+@needs(ANY)
 async def _version() -> Response:
     """Return the version of Ollama's API that this server speaks, and Puna's own."""
     return json_response({"version": OLLAMA_VERSION, "puna": __version__})

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import Scope
 
@@ -78,8 +79,16 @@ _PREFIXES = (
     ("/conversations", OPENAI),
     ("/files", OPENAI),
     ("/batches", OPENAI),
+    ("/decisions", OPENAI),
+    ("/rerank", OPENAI),
+    ("/v2/rerank", OPENAI),
+    ("/tokenize", OPENAI),
+    ("/detokenize", OPENAI),
 )
 """The first that a path lies under decides. Some clients leave ``/v1`` out."""
+ANTHROPIC_VERSION = "anthropic-version"
+"""The header of Anthropic's clients, which share the path of the models with OpenAI's."""
+_MODELS = ("/v1/models", "/models", "/openai/v1/models")
 
 
 def dialect_of(path: str) -> Dialect:
@@ -87,15 +96,25 @@ def dialect_of(path: str) -> Dialect:
     return next((dialect for prefix, dialect in _PREFIXES if path == prefix or path.startswith(prefix + "/")), OLLAMA)
 
 
+def spoken(scope: Scope) -> Dialect:
+    """Return the dialect of a request, by its path, and its headers where a path has two."""
+    path = scope["path"]
+    is_shared = any(path == prefix or path.startswith(prefix + "/") for prefix in _MODELS)
+    return ANTHROPIC if is_shared and ANTHROPIC_VERSION in Headers(scope=scope) else dialect_of(path)
+
+
 def error_response(scope: Scope, error: BaseException) -> Response:
     """Return the response to the request of ``scope``, which failed before its answer began."""
     fault = fault_of(error)
-    return Response(_body(scope, fault), fault.status, dict(fault.headers), _MEDIA_TYPE)
+    headers = dict(fault.headers)
+    if spoken(scope) is ANTHROPIC:
+        headers["request-id"] = f"req_{scope.get(REQUEST_ID, '')}"
+    return Response(_body(scope, fault), fault.status, headers, _MEDIA_TYPE)
 
 
 def error_piece(scope: Scope, error: BaseException) -> bytes:
     """Return the last piece of the stream that answers the request of ``scope``, for an error on the way."""
-    return dialect_of(scope["path"]).piece(_body(scope, fault_of(error)))
+    return spoken(scope).piece(_body(scope, fault_of(error)))
 
 
 def error_body(scope: Scope, error: BaseException) -> bytes:
@@ -104,4 +123,4 @@ def error_body(scope: Scope, error: BaseException) -> bytes:
 
 
 def _body(scope: Scope, fault: Fault) -> bytes:
-    return orjson.dumps(dialect_of(scope["path"]).body(fault, scope.get(REQUEST_ID, "")))
+    return orjson.dumps(spoken(scope).body(fault, scope.get(REQUEST_ID, "")))

@@ -14,45 +14,30 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from puna.errors import BadRequestError, NotFoundError, PayloadTooLargeError
+from puna.errors import NotFoundError, PayloadTooLargeError
 from puna.jobs.database import Database, StorageError
 from puna.jobs.process import is_alive, this_process
+from puna.jobs.tables import (
+    ENTRY,
+    INPUT,
+    OUTPUT,
+    SCHEMA,
+    Item,
+    append,
+    chain,
+    items_of,
+    record_body,
+    response_body,
+    spoken,
+)
 
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
-Item = dict[str, Any]
-INPUT, OUTPUT = 0, 1
 LOST = "the server ended before the response was complete"
 _UNFINISHED = "('queued', 'in_progress')"
-_LONGEST_CHAIN = 10_000
 _SWEEP_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
-_ENTRY = 256
-"""Bytes that a row is counted with beside what it holds."""
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS records(
-  id TEXT PRIMARY KEY, kind TEXT NOT NULL, owner TEXT NOT NULL, created REAL NOT NULL, used REAL NOT NULL,
-  size INTEGER NOT NULL, status TEXT NOT NULL, previous TEXT NOT NULL, conversation TEXT NOT NULL,
-  process TEXT NOT NULL, body BLOB NOT NULL);
-CREATE INDEX IF NOT EXISTS records_by_use ON records(owner, used);
-CREATE TABLE IF NOT EXISTS items(
-  record TEXT NOT NULL REFERENCES records(id) ON DELETE CASCADE, side INTEGER NOT NULL, place INTEGER NOT NULL,
-  id TEXT NOT NULL, owner TEXT NOT NULL, body BLOB NOT NULL, PRIMARY KEY(record, side, place)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS items_by_id ON items(owner, id);
-CREATE TABLE IF NOT EXISTS events(
-  record TEXT NOT NULL REFERENCES records(id) ON DELETE CASCADE, number INTEGER NOT NULL, body BLOB NOT NULL,
-  PRIMARY KEY(record, number)) WITHOUT ROWID;
-"""
-
-
-class ResponseGoneError(BadRequestError):
-    """A response that another should go on from is not here, or not here any more."""
-
-    code = "previous_response_not_found"
-
-    def __init__(self, name: str) -> None:
-        super().__init__(f"Previous response with id '{name}' not found.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +53,7 @@ class Archive:
 
     def __init__(self, path: Path, bounds: Bounds) -> None:
         self._bounds = bounds
-        self._database = Database(path, _SCHEMA, self._prepare)
+        self._database = Database(path, SCHEMA, self._prepare)
         self._process = this_process()
 
     @property
@@ -99,7 +84,7 @@ class Archive:
         previous, status = response.get("previous_response_id") or "", response["status"]
         body = orjson.dumps({key: value for key, value in response.items() if key != "output"})
         sides = [(INPUT, [orjson.dumps(item) for item in given]), (OUTPUT, list(map(orjson.dumps, response["output"])))]
-        size = len(body) + _ENTRY + sum(len(one) + _ENTRY for _, items in sides for one in items)
+        size = len(body) + ENTRY + sum(len(one) + ENTRY for _, items in sides for one in items)
         self.check_size(size)
         ids = {INPUT: [item["id"] for item in given], OUTPUT: [item["id"] for item in response["output"]]}
 
@@ -113,7 +98,7 @@ class Archive:
             connection.execute(
                 "UPDATE records SET size = size + "
                 "(SELECT coalesce(sum(length(body) + ?), 0) FROM events WHERE record = ?) WHERE id = ?",
-                (_ENTRY, response["id"], response["id"]),
+                (ENTRY, response["id"], response["id"]),
             )
             for side, items in sides:
                 connection.execute("DELETE FROM items WHERE record = ? AND side = ?", (response["id"], side))
@@ -123,7 +108,7 @@ class Archive:
                     [(response["id"], side, place, name, owner, one) for place, name, one in rows],
                 )
             if conversation and status in ("completed", "incomplete"):
-                _append(connection, owner, conversation, [*sides[0][1], *sides[1][1]])
+                append(connection, owner, conversation, [*sides[0][1], *sides[1][1]])
             self._shrink(connection, owner)
 
         await self._database.run(work)
@@ -135,13 +120,13 @@ class Archive:
 
     async def response(self, owner: str, name: str) -> dict[str, Any]:
         """Return a response as it was last kept."""
-        return await self._database.run(lambda connection: _response(connection, owner, name))
+        return await self._database.run(lambda connection: response_body(connection, owner, name))
 
     async def delete(self, owner: str, name: str, kind: str = "response") -> None:
         """Remove a response, or a conversation, with its items."""
 
         def work(connection: "Connection") -> None:
-            _record(connection, owner, name, kind)
+            record_body(connection, owner, name, kind)
             connection.execute("DELETE FROM records WHERE id = ?", (name,))
 
         await self._database.run(work)
@@ -153,7 +138,7 @@ class Archive:
         """
 
         def work(connection: "Connection") -> list[Item]:
-            return _spoken(connection, _chain(connection, owner, name))
+            return spoken(connection, chain(connection, owner, name))
 
         return await self._database.run(work)
 
@@ -161,10 +146,10 @@ class Archive:
         """Return the whole input of a response: what it goes on from, then the items of its own."""
 
         def work(connection: "Connection") -> list[Item]:
-            body = _response(connection, owner, name)
+            body = response_body(connection, owner, name)
             before = body.get("previous_response_id")
-            earlier = _spoken(connection, _chain(connection, owner, before)) if before else []
-            return [*earlier, *_items(connection, name, INPUT)]
+            earlier = spoken(connection, chain(connection, owner, before)) if before else []
+            return [*earlier, *items_of(connection, name, INPUT)]
 
         return await self._database.run(work)
 
@@ -191,7 +176,7 @@ class Archive:
                 "INSERT OR REPLACE INTO events SELECT ?1, ?2, ?3 WHERE EXISTS(SELECT 1 FROM records WHERE id = ?1)",
                 rows,
             )
-            size = sum(len(row[2]) + _ENTRY for row in rows)
+            size = sum(len(row[2]) + ENTRY for row in rows)
             connection.execute("UPDATE records SET size = size + ? WHERE id = ?", (size, name))
 
         await self._database.run(work)
@@ -200,7 +185,7 @@ class Archive:
         """Return the events of a response with numbers above ``after``."""
 
         def work(connection: "Connection") -> list[dict[str, Any]]:
-            _record(connection, owner, name, "response")
+            record_body(connection, owner, name, "response")
             rows = connection.execute(
                 "SELECT body FROM events WHERE record = ? AND number > ? ORDER BY number", (name, after)
             )
@@ -213,9 +198,9 @@ class Archive:
 
         def work(connection: "Connection") -> None:
             now, body = time.time(), orjson.dumps(conversation)
-            row = (conversation["id"], owner, now, now, len(body) + _ENTRY, self._process, body)
+            row = (conversation["id"], owner, now, now, len(body) + ENTRY, self._process, body)
             connection.execute("INSERT INTO records VALUES(?, 'conversation', ?, ?, ?, ?, '', '', '', ?, ?)", row)
-            _append(connection, owner, conversation["id"], [orjson.dumps(item) for item in items])
+            append(connection, owner, conversation["id"], [orjson.dumps(item) for item in items])
             self._shrink(connection, owner)
 
         await self._database.run(work)
@@ -224,7 +209,7 @@ class Archive:
         """Return a conversation."""
 
         def work(connection: "Connection") -> dict[str, Any]:
-            found: dict[str, Any] = orjson.loads(_record(connection, owner, name, "conversation"))
+            found: dict[str, Any] = orjson.loads(record_body(connection, owner, name, "conversation"))
             return found
 
         return await self._database.run(work)
@@ -233,7 +218,7 @@ class Archive:
         """Give a conversation other metadata, and return it."""
 
         def work(connection: "Connection") -> dict[str, Any]:
-            changed = {**orjson.loads(_record(connection, owner, name, "conversation")), "metadata": metadata}
+            changed = {**orjson.loads(record_body(connection, owner, name, "conversation")), "metadata": metadata}
             connection.execute("UPDATE records SET body = ? WHERE id = ?", (orjson.dumps(changed), name))
             return changed
 
@@ -243,9 +228,9 @@ class Archive:
         """Return the items of a conversation."""
 
         def work(connection: "Connection") -> list[Item]:
-            _record(connection, owner, name, "conversation")
+            record_body(connection, owner, name, "conversation")
             connection.execute("UPDATE records SET used = ? WHERE id = ?", (time.time(), name))
-            return _items(connection, name, INPUT)
+            return items_of(connection, name, INPUT)
 
         return await self._database.run(work)
 
@@ -253,8 +238,8 @@ class Archive:
         """Add items to a conversation."""
 
         def work(connection: "Connection") -> None:
-            _record(connection, owner, name, "conversation")
-            _append(connection, owner, name, [orjson.dumps(item) for item in items])
+            record_body(connection, owner, name, "conversation")
+            append(connection, owner, name, [orjson.dumps(item) for item in items])
             self._shrink(connection, owner)
 
         await self._database.run(work)
@@ -263,7 +248,7 @@ class Archive:
         """Remove an item of a conversation."""
 
         def work(connection: "Connection") -> None:
-            _record(connection, owner, name, "conversation")
+            record_body(connection, owner, name, "conversation")
             gone = connection.execute("DELETE FROM items WHERE record = ? AND id = ?", (name, item)).rowcount
             if not gone:
                 raise NotFoundError(f"Item with id '{item[:100]}' not found.")
@@ -299,61 +284,3 @@ class Archive:
                 break
             connection.execute("DELETE FROM records WHERE id = ?", (name,))
             size -= freed
-
-
-def _record(connection: "Connection", owner: str, name: str, kind: str) -> bytes:
-    row = connection.execute(
-        "SELECT body FROM records WHERE id = ? AND owner = ? AND kind = ?", (name, owner, kind)
-    ).fetchone()
-    if row is None:
-        raise NotFoundError(f"{kind.capitalize()} with id '{name[:100]}' not found.")
-    body: bytes = row[0]
-    return body
-
-
-def _response(connection: "Connection", owner: str, name: str) -> dict[str, Any]:
-    body: dict[str, Any] = orjson.loads(_record(connection, owner, name, "response"))
-    return body | {"output": _items(connection, name, OUTPUT)}
-
-
-def _items(connection: "Connection", record: str, side: int) -> list[Item]:
-    rows = connection.execute("SELECT body FROM items WHERE record = ? AND side = ? ORDER BY place", (record, side))
-    return [orjson.loads(row[0]) for row in rows]
-
-
-def _chain(connection: "Connection", owner: str, name: str) -> list[str]:
-    """Return the ids of a response and of those that it goes on from, the last one first."""
-    found: list[str] = []
-    while name and len(found) < _LONGEST_CHAIN:
-        row = connection.execute(
-            "SELECT previous FROM records WHERE id = ? AND owner = ? AND kind = 'response'", (name, owner)
-        ).fetchone()
-        if row is None:
-            raise ResponseGoneError(name[:100])
-        found.append(name)
-        (name,) = row
-    connection.executemany("UPDATE records SET used = ? WHERE id = ?", [(time.time(), one) for one in found])
-    return found
-
-
-def _spoken(connection: "Connection", turns: Sequence[str]) -> list[Item]:
-    """Return the items of responses, the last of which comes first."""
-    return [item for turn in reversed(turns) for side in (INPUT, OUTPUT) for item in _items(connection, turn, side)]
-
-
-def _append(connection: "Connection", owner: str, conversation: str, items: Sequence[bytes]) -> None:
-    """Add items to a conversation, unless it has been deleted meanwhile."""
-    if connection.execute("SELECT 1 FROM records WHERE id = ?", (conversation,)).fetchone() is None:
-        return
-    (last,) = connection.execute(
-        "SELECT coalesce(max(place), -1) FROM items WHERE record = ? AND side = ?", (conversation, INPUT)
-    ).fetchone()
-    connection.executemany(
-        "INSERT INTO items VALUES(?, ?, ?, ?, ?, ?)",
-        [
-            (conversation, INPUT, place, orjson.loads(one)["id"], owner, one)
-            for place, one in enumerate(items, last + 1)
-        ],
-    )
-    size = sum(len(one) + _ENTRY for one in items)
-    connection.execute("UPDATE records SET used = ?, size = size + ? WHERE id = ?", (time.time(), size, conversation))

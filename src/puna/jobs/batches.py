@@ -21,8 +21,10 @@ _LOOK = 5.0
 _SWEEP = 3600.0
 _MOST_TRIES = 20
 _LONGEST_PAUSE = 30.0
-_BUSY = (429, 503)
-"""Statuses of a server that may answer later."""
+_LIMITED, _BUSY = 429, 503
+"""Statuses of a key that is over its limits, and of a server that may answer later."""
+_HOLD = 3.0
+"""Seconds for which the batches of a key that is over its limits wait, while those of others go on."""
 _OK = 200
 _EXPIRED = ("expired", "batch_expired", "The request was not executed before the completion window expired.")
 _CANCELLED = ("cancelled", "batch_cancelled", "The request was not executed because the batch was cancelled.")
@@ -53,6 +55,7 @@ class Batches:
         self._parallel = parallel
         self._hours = hours
         self._running: dict[tuple[str, int], asyncio.Task[None]] = {}
+        self._held: dict[str, float] = {}
         self._news = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -105,7 +108,8 @@ class Batches:
         now = time.localtime()
         free = self._parallel - len(self._running)
         if free > 0 and self._hours.hold(now.tm_hour * 60 + now.tm_min):
-            for item in await self._journal.waiting(self._running.keys(), free):
+            self._held = {owner: until for owner, until in self._held.items() if until > time.monotonic()}
+            for item in await self._journal.waiting(self._running.keys(), self._held.keys(), free):
                 task = self._running[item.key] = asyncio.create_task(self._answer(item))
                 task.add_done_callback(lambda _, key=item.key: self._over(key))  # type: ignore[misc]
         left = [batch["expires_at"] - time.time() for batch in batches]
@@ -137,7 +141,10 @@ class Batches:
     async def _answer(self, item: BatchItem) -> None:
         """Get the answer to an item and write it; what cannot be written yet is kept and tried again."""
         try:
-            line, usage = await self._line(item)
+            found = await self._line(item)
+            if found is None:
+                return
+            line, usage = found
         except Exception:  # noqa: BLE001 (what has no line would be asked for ever)
             _log.exception("a request of %s failed", item.batch)
             line, usage = error_line(item.custom_id, "server_error", "internal server error"), None
@@ -151,7 +158,8 @@ class Batches:
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)
 
-    async def _line(self, item: BatchItem) -> tuple[bytes, Usage | None]:
+    async def _line(self, item: BatchItem) -> tuple[bytes, Usage | None] | None:
+        """Return what is to be written of an item and what it took, ``None`` if it has to wait for its key."""
         try:
             if not await self._journal.has_room(item.owner):
                 return error_line(item.custom_id, "insufficient_storage", _FULL), None
@@ -160,6 +168,9 @@ class Batches:
             _log.warning("a request of %s cannot be read: %s", item.batch, error)
             return error_line(item.custom_id, "input_unreadable", "the input file cannot be read"), None
         answered = await self._answered(item, given)
+        if answered.status == _LIMITED:
+            self._held[item.owner] = time.monotonic() + _HOLD
+            return None
         line = answer_line(item.custom_id, answered.status, answered.request_id, answered.body)
         return line, answered.usage if answered.status == _OK else None
 
@@ -167,7 +178,7 @@ class Batches:
         pause = 1.0
         for _ in range(_MOST_TRIES):
             answered = await self._ask(item, given)
-            if answered.status not in _BUSY:
+            if answered.status != _BUSY:
                 break
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE)

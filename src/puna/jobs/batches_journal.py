@@ -167,8 +167,8 @@ class Journal:
 
         await self._database.run(work)
 
-    async def waiting(self, busy: Collection[tuple[str, int]], limit: int) -> list[BatchItem]:
-        """Return up to ``limit`` items of this process that wait, in their order, without those in ``busy``."""
+    async def waiting(self, busy: Collection[tuple[str, int]], held: Collection[str], limit: int) -> list[BatchItem]:
+        """Return up to ``limit`` items of this process that wait, without ``busy`` ones and ``held`` owners'."""
 
         def work(connection: "Connection") -> list[BatchItem]:
             found: list[BatchItem] = []
@@ -178,6 +178,8 @@ class Journal:
                 (self._process,),
             )
             for name, owner, given, body in batches.fetchall():
+                if owner in held:
+                    continue
                 rows = connection.execute(
                     "SELECT number, custom_id, start, length FROM items WHERE batch = ? AND state = ? "
                     "ORDER BY place LIMIT ?",

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from puna.errors import PunaError
-from puna.jobs.archive import Archive, Item
+from puna.jobs.archive import Archive
+from puna.jobs.tables import Item
 
 Events = list[dict[str, Any]]
 _FLUSH_SECONDS = 0.25

@@ -17,8 +17,10 @@ class Record:
 
     ``ready`` is the time until it had a slot of a loaded model (waiting and loading), ``first`` that until the first
     piece of its answer, ``duration`` that until its end. ``cached`` of the ``prompt`` were known to the engine, ``cut``
-    were left out of it because the context could not hold them. ``accepted`` of ``drafted`` tokens that
-    were guessed ahead were right.
+    were left out of it because the context could not hold them. ``accepted`` of ``drafted`` tokens that were guessed
+    ahead were right. ``key`` is the name of the key that was presented.
+
+    Of a request that was left, or failed on the way, ``generated`` is about what was sent, ``prompt`` what was known.
     """
 
     id: str
@@ -35,6 +37,7 @@ class Record:
     generated: int = 0
     drafted: int = 0
     accepted: int = 0
+    key: str = ""
     outcome: str = ""
     error: str = ""
 

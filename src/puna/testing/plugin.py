@@ -9,8 +9,8 @@ import pytest
 if TYPE_CHECKING:
     import anthropic
     import ollama
-    import openai
 
+    import openai
     from puna.testing.server import Server
 
 _MARKER = "puna(model): the model that puna_server.model names in this test (cria without it)"

@@ -18,6 +18,7 @@ from puna.testing.process import Running, ServerError, end, start
 if TYPE_CHECKING:
     import anthropic
     import ollama
+
     import openai
 
 _KEY = "puna"

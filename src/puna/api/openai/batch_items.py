@@ -2,7 +2,8 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Iterator, Mapping, MutableMapping
+from contextlib import contextmanager
 from typing import Any
 
 import orjson
@@ -11,6 +12,10 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ExceptionHandler, Message, Scope
 
+from puna.accounts.accounts import Accounts
+from puna.accounts.errors import KeyForbidsError
+from puna.accounts.grant import INFER
+from puna.accounts.keys import Key
 from puna.api.access.identity import IDENTITY, Identity
 from puna.api.dialect import error_body
 from puna.api.http.direct import DIRECT
@@ -18,7 +23,7 @@ from puna.api.http.faults import Faults
 from puna.api.http.request_id import REQUEST_ID
 from puna.api.openai import chat, completions, embeddings
 from puna.api.openai.responses import responses
-from puna.errors import BadRequestError
+from puna.errors import BadRequestError, PunaError
 from puna.jobs.batches import Answered
 from puna.jobs.batches_journal import BatchItem, Usage
 
@@ -40,10 +45,32 @@ class ItemRoutes:
         request_id = secrets.token_hex(8)
         scope = _scope(item, request_id)
         try:
-            status, answer = await self._answered(scope, _body(item, line))
-        except BadRequestError as error:
+            body = _body(item, line)
+            with self._let_in(item) as key:
+                scope[IDENTITY] = Identity(item.batch, remote=True, key=key)
+                status, answer = await self._answered(scope, body)
+        except PunaError as error:
             status, answer = error.status, error_body(scope, error)
         return Answered(status, request_id, answer, _usage(answer))
+
+    @contextmanager
+    def _let_in(self, item: BatchItem) -> Iterator[Key | None]:
+        """Give the key that a batch was made with, as it is now, and count a request of it; raise ``PunaError``."""
+        if not item.owner:
+            yield None
+            return
+        accounts: Accounts = self._of.state.accounts
+        key = accounts.named(item.owner)
+        if key is None:
+            raise KeyForbidsError("the key that made this batch is not valid any more")
+        if not (key.grant.may(INFER) and key.grant.may_call(item.endpoint)):
+            raise KeyForbidsError("the key that made this batch may not use this route")
+        meter = accounts.meter(key)
+        meter.begin(key.grant)
+        try:
+            yield key
+        finally:
+            meter.end()
 
     async def _answered(self, scope: Scope, body: bytes) -> tuple[int, bytes]:
         status, parts, given = 0, bytearray(), [body]
@@ -91,7 +118,6 @@ def _scope(item: BatchItem, request_id: str) -> MutableMapping[str, Any]:
         "headers": [(b"content-type", b"application/json")],
         "client": None,
         "server": None,
-        IDENTITY: Identity(item.batch, remote=True, key=item.owner),
         REQUEST_ID: request_id,
     }
 

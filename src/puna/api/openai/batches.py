@@ -6,6 +6,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import ANY, INFER
+from puna.api.access.scopes import needs
 from puna.api.http.body import Body, json_body, request_body
 from puna.api.http.responses import json_response
 from puna.api.openai.batch_items import ENDPOINTS
@@ -33,6 +35,7 @@ class BatchBody(Body):
 
 
 @router.post("/batches", tags=["batches"], openapi_extra=request_body(BatchBody))
+@needs(INFER)
 async def create_batch_route(
     request: Request, body: Annotated[BatchBody, Depends(json_body(BatchBody))], services: ServicesDep
 ) -> Response:
@@ -68,6 +71,7 @@ def _new(body: BatchBody) -> NewBatch:
 
 
 @router.get("/batches", tags=["batches"])
+@needs(ANY)
 async def list_batches_route(request: Request, services: ServicesDep, after: str = "", limit: int = 20) -> Response:
     """List the batches, the newest first."""
     batches = await journal_of(services).every(owner_of(request))
@@ -75,12 +79,14 @@ async def list_batches_route(request: Request, services: ServicesDep, after: str
 
 
 @router.get("/batches/{batch_id}", tags=["batches"])
+@needs(ANY)
 async def batch_route(request: Request, batch_id: str, services: ServicesDep) -> Response:
     """Describe a batch: how far it is, and the files of its answers and errors."""
     return json_response(await journal_of(services).get(owner_of(request), batch_id))
 
 
 @router.post("/batches/{batch_id}/cancel", tags=["batches"])
+@needs(ANY)
 async def cancel_batch_route(request: Request, batch_id: str, services: ServicesDep) -> Response:
     """End a batch; what has been answered stays."""
     batch = await journal_of(services).cancel(owner_of(request), batch_id)

@@ -22,6 +22,11 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("post", "/v1/conversations/{conversation_id}/items"): {
         "items": [{"role": "user", "content": "Why is the sky blue?"}],
     },
+    ("post", "/v1/decisions"): {
+        "model": "cria",
+        "input": "I want my money back!",
+        "questions": [{"type": "predicate", "instructions": "The customer is angry."}],
+    },
 }
 """Bodies by method and path."""
 

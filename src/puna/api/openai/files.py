@@ -4,6 +4,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from puna.accounts.grant import ANY, INFER
+from puna.api.access.scopes import needs
 from puna.api.http.form import Form, uploaded
 from puna.api.http.responses import json_response
 from puna.api.openai.pages import page_of
@@ -36,6 +38,7 @@ def journal_of(services: Services) -> Journal:
 
 
 @router.post("/files", tags=["batches"], openapi_extra=_FORM)
+@needs(INFER)
 async def upload_route(request: Request, services: ServicesDep) -> Response:
     """Keep a file."""
     journal = journal_of(services)
@@ -61,6 +64,7 @@ def age_of(anchor: object, seconds: object) -> float:
 
 
 @router.get("/files", tags=["batches"])
+@needs(ANY)
 async def list_files_route(
     request: Request, services: ServicesDep, purpose: str = "", after: str = "", limit: int = _MOST, order: str = "desc"
 ) -> Response:
@@ -72,12 +76,14 @@ async def list_files_route(
 
 
 @router.get("/files/{file_id}", tags=["batches"])
+@needs(ANY)
 async def file_route(request: Request, file_id: str, services: ServicesDep) -> Response:
     """Describe a file."""
     return json_response(await journal_of(services).files.get(owner_of(request), file_id))
 
 
 @router.get("/files/{file_id}/content", tags=["batches"])
+@needs(ANY)
 async def content_route(request: Request, file_id: str, services: ServicesDep) -> Response:
     """Return what is in a file; in that of a batch under way is what has been answered so far."""
     parts = await journal_of(services).files.content(owner_of(request), file_id)
@@ -85,6 +91,7 @@ async def content_route(request: Request, file_id: str, services: ServicesDep) -
 
 
 @router.delete("/files/{file_id}", tags=["batches"])
+@needs(ANY)
 async def delete_file_route(request: Request, file_id: str, services: ServicesDep) -> Response:
     """Remove a file."""
     await journal_of(services).files.delete(owner_of(request), file_id)

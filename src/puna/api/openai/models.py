@@ -3,15 +3,17 @@
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import ANY
+from puna.api.access.scopes import needs
 from puna.api.facts import FACTS, Facts, facts_of
 from puna.api.http.responses import json_response
+from puna.api.model_shapes import SHAPES, Entry, Shape
 from puna.api.services import ServicesDep
 from puna.errors import PunaError
 from puna.models.listing import Listing
@@ -19,27 +21,6 @@ from puna.models.model import Model
 
 router = APIRouter()
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A model as lists have it; ``id`` is what the caller calls it."""
-
-    id: str
-    model: Model
-    facts: Facts
-
-
-class Shape(Protocol):
-    """How a dialect tells of models."""
-
-    def one(self, entry: Entry) -> dict[str, Any]:
-        """Return the object of one model."""
-        ...
-
-    def all(self, entries: Sequence[Entry], request: Request) -> dict[str, Any]:
-        """Return the object of a list of models, or of the page of it that a request asks for."""
-        ...
 
 
 class _OpenAI:
@@ -58,8 +39,6 @@ class _OpenAI:
         return {"object": "list", "data": [self.one(entry) for entry in entries]}
 
 
-SHAPES: dict[str, Shape] = {}
-"""The shapes of other dialects with the same path, by the header that their clients send."""
 _OPENAI = _OpenAI()
 
 
@@ -68,9 +47,10 @@ def _shape(request: Request) -> Shape:
 
 
 @router.get("/models", tags=["openai"])
+@needs(ANY)
 async def models_route(request: Request, services: ServicesDep) -> Response:
     """List the models on disk."""
-    listing = await asyncio.to_thread(services.library.list)
+    listing = await asyncio.to_thread(services.models)
     for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
     entries = await asyncio.to_thread(_entries, listing)
@@ -78,6 +58,7 @@ async def models_route(request: Request, services: ServicesDep) -> Response:
 
 
 @router.get("/models/{model:path}", tags=["openai"])
+@needs(ANY)
 async def model_route(request: Request, model: str, services: ServicesDep) -> Response:
     """Describe a model."""
     found = await asyncio.to_thread(services.model, model)

@@ -2,7 +2,17 @@
 
 from fastapi import APIRouter
 
-from puna.api.openai import audio, batches, chat, completions, embeddings, files, models, moderations
+from puna.api.openai import (
+    audio,
+    batches,
+    chat,
+    completions,
+    decisions,
+    embeddings,
+    files,
+    models,
+    moderations,
+)
 from puna.api.openai.responses import conversations, responses, socket
 
 _PREFIX = "/v1"
@@ -13,8 +23,20 @@ _OTHERS = ("/openai/v1", "")
 def openai_router() -> APIRouter:
     """Return the routes; only those under ``/v1`` are described."""
     router = APIRouter()
-    parts = (chat, completions, embeddings, models, audio, moderations, responses, conversations, socket)
-    for part in (*parts, files, batches):
+    for part in (
+        chat,
+        completions,
+        embeddings,
+        models,
+        audio,
+        moderations,
+        decisions,
+        responses,
+        conversations,
+        socket,
+        files,
+        batches,
+    ):
         router.include_router(part.router, prefix=_PREFIX)
         for prefix in _OTHERS:
             router.include_router(part.router, prefix=prefix, include_in_schema=False)

@@ -80,7 +80,7 @@ async def prompt_of(
         raise BadRequestError("input is required", param="input")
     items = [*earlier, *given]
     web = await fetched(items, MediaReader(services.settings))
-    asked = await body.in_turns(lambda: asked_of(body, model, items, len(earlier), services.seal, web))
+    asked = await body.in_turns(lambda: asked_of(body, model, items, len(earlier), services.cipher, web))
     asked.request = replace(asked.request, format=await _bound(asked.request.format))
     options, path = asked.request.options, connection.url.path
     warn_of_unknown(options, path)
@@ -110,7 +110,7 @@ async def begin(
         response,
         asked.tools,
         summary=summary,
-        seal=(lambda text: services.seal.close(text, THOUGHTS)) if SEALED in body.include else None,
+        seal=(lambda text: services.cipher.close(text, THOUGHTS)) if SEALED in body.include else None,
         top_logprobs=body.top_logprobs,
     )
     who, keep_alive = caller(connection, body), keep_alive_seconds(body.keep_alive)

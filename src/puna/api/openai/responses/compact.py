@@ -45,7 +45,7 @@ async def compact(
         for item in (*prompt.earlier, *prompt.given)
         if item["type"] == "message" and item.get("role") == "user"
     ]
-    sealed = services.seal.close(answer.text.strip(), SUMMARY)
+    sealed = services.cipher.close(answer.text.strip(), SUMMARY)
     summary = {"id": item_id("compaction"), "type": "compaction", "encrypted_content": sealed}
     return {
         "id": new_id("resp"),

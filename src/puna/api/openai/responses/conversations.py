@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response
 from puna.api.openai.responses.begin import owner_of
@@ -23,6 +25,7 @@ _MOST_ITEMS = 20
 
 
 @router.post("/conversations", tags=["conversations"], openapi_extra=request_body(ConversationBody))
+@needs(INFER)
 async def create_route(
     request: Request, body: Annotated[ConversationBody, Depends(json_body(ConversationBody))], services: ServicesDep
 ) -> Response:
@@ -40,12 +43,14 @@ async def create_route(
 
 
 @router.get("/conversations/{conversation_id}", tags=["conversations"])
+@needs(INFER)
 async def get_route(request: Request, conversation_id: str, services: ServicesDep) -> Response:
     """Return a conversation."""
     return json_response(await services.archive.conversation(owner_of(request), conversation_id))
 
 
 @router.post("/conversations/{conversation_id}", tags=["conversations"], openapi_extra=request_body(ConversationBody))
+@needs(INFER)
 async def update_route(
     request: Request,
     conversation_id: str,
@@ -59,6 +64,7 @@ async def update_route(
 
 
 @router.delete("/conversations/{conversation_id}", tags=["conversations"])
+@needs(INFER)
 async def delete_route(request: Request, conversation_id: str, services: ServicesDep) -> Response:
     """Forget a conversation and its items."""
     await services.archive.delete(owner_of(request), conversation_id, "conversation")
@@ -66,6 +72,7 @@ async def delete_route(request: Request, conversation_id: str, services: Service
 
 
 @router.get("/conversations/{conversation_id}/items", tags=["conversations"])
+@needs(INFER)
 async def items_route(
     request: Request, conversation_id: str, services: ServicesDep, after: str = "", limit: int = 20, order: str = "desc"
 ) -> Response:
@@ -77,6 +84,7 @@ async def items_route(
 @router.post(
     "/conversations/{conversation_id}/items", tags=["conversations"], openapi_extra=request_body(ConversationItemsBody)
 )
+@needs(INFER)
 async def add_items_route(
     request: Request,
     conversation_id: str,
@@ -90,6 +98,7 @@ async def add_items_route(
 
 
 @router.get("/conversations/{conversation_id}/items/{item_id}", tags=["conversations"])
+@needs(INFER)
 async def item_route(request: Request, conversation_id: str, item_id: str, services: ServicesDep) -> Response:
     """Return an item of a conversation."""
     items = await services.archive.said(owner_of(request), conversation_id)
@@ -100,6 +109,7 @@ async def item_route(request: Request, conversation_id: str, item_id: str, servi
 
 
 @router.delete("/conversations/{conversation_id}/items/{item_id}", tags=["conversations"])
+@needs(INFER)
 async def delete_item_route(request: Request, conversation_id: str, item_id: str, services: ServicesDep) -> Response:
     """Remove an item, and return the conversation."""
     owner = owner_of(request)

@@ -14,27 +14,25 @@ from puna.api.messages import role_of, with_tool_names, written_call
 from puna.api.openai.responses.blame import blaming
 from puna.api.openai.responses.media import media_part
 from puna.api.openai.responses.tools import flat_name
+from puna.cipher import Cipher
 from puna.errors import BadRequestError
 from puna.inference.media.placing import joined
 from puna.inference.requests import Message, ToolCall
-from puna.seal import Seal
 
 THOUGHTS, SUMMARY = "reasoning", "compaction"
 """What a text is sealed for."""
 SUMMARY_HEAD = "The conversation so far was compacted. This is its summary:\n\n"
 _SILENT = {
-    "additional_tools",
-    "compaction_trigger",
-    "configuration_update",
     "ghost_snapshot",
     "mcp_approval_request",
     "mcp_approval_response",
     "mcp_list_tools",
     "tool_search_call",
-    "tool_search_output",
     "web_search_call",
 }
 """Kinds of items that add nothing to what is said."""
+_ELSEWHERE = {"additional_tools", "configuration_update", "tool_search_output"}
+"""Kinds that change the request, and are read with it."""
 _CONTENT = ("content", "output", "text", "input", "arguments", "result", "results", "summary", "encrypted_content")
 _TEXTS = {"input_text", "output_text", "text", "summary_text", "reasoning_text"}
 _FILES = {"input_image", "input_audio", "input_file", "computer_screenshot"}
@@ -52,7 +50,7 @@ class _Said:
 class Reader:
     """Reads items into messages. ``passed`` are the kinds of items that were passed over."""
 
-    def __init__(self, seal: Seal, web: Mapping[str, bytes]) -> None:
+    def __init__(self, seal: Cipher, web: Mapping[str, bytes]) -> None:
         self.passed: list[str] = []
         self._seal = seal
         self._web = web
@@ -67,6 +65,12 @@ class Reader:
             if read:
                 with blaming(f"input[{index}]"):
                     read(self, item, f"input[{index}]")
+            elif kind in _ELSEWHERE:
+                continue
+            elif kind == "compaction_trigger":
+                raise BadRequestError(
+                    f"input[{index}]: conversations are compacted at /v1/responses/compact", param="input"
+                )
             elif kind in _SILENT or not any(item.get(name) for name in _CONTENT):
                 self.passed.append(kind)
             else:

@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.answering import answer
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, stream_response, until_gone
@@ -23,6 +25,7 @@ router = APIRouter()
 
 
 @router.post("/responses", tags=["responses"], openapi_extra=request_body(ResponsesBody))
+@needs(INFER)
 async def create_route(
     request: Request, body: Annotated[ResponsesBody, Depends(json_body(ResponsesBody))], services: ServicesDep
 ) -> Response:
@@ -40,6 +43,7 @@ async def create_route(
 
 
 @router.get("/responses/{response_id}", tags=["responses"])
+@needs(INFER)
 async def get_route(
     request: Request, response_id: str, services: ServicesDep, stream: bool = False, starting_after: int = -1
 ) -> Response:
@@ -54,6 +58,7 @@ async def get_route(
 
 
 @router.delete("/responses/{response_id}", tags=["responses"])
+@needs(INFER)
 async def delete_route(request: Request, response_id: str, services: ServicesDep) -> Response:
     """Forget a response; one that runs is cancelled."""
     owner = owner_of(request)
@@ -63,6 +68,7 @@ async def delete_route(request: Request, response_id: str, services: ServicesDep
 
 
 @router.post("/responses/{response_id}/cancel", tags=["responses"])
+@needs(INFER)
 async def cancel_route(request: Request, response_id: str, services: ServicesDep) -> Response:
     """End a response that runs in the background where it is."""
     owner = owner_of(request)
@@ -74,6 +80,7 @@ async def cancel_route(request: Request, response_id: str, services: ServicesDep
 
 
 @router.get("/responses/{response_id}/input_items", tags=["responses"])
+@needs(INFER)
 async def input_items_route(
     request: Request,
     response_id: str,
@@ -88,6 +95,7 @@ async def input_items_route(
 
 
 @router.post("/responses/input_tokens", tags=["responses"], openapi_extra=request_body(PromptBody))
+@needs(INFER)
 async def input_tokens_route(
     request: Request, body: Annotated[PromptBody, Depends(json_body(PromptBody))], services: ServicesDep
 ) -> Response:
@@ -104,6 +112,7 @@ async def input_tokens_route(
 
 
 @router.post("/responses/compact", tags=["responses"], openapi_extra=request_body(CompactBody))
+@needs(INFER)
 async def compact_route(
     request: Request, body: Annotated[CompactBody, Depends(json_body(CompactBody))], services: ServicesDep
 ) -> Response:

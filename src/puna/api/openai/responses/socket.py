@@ -14,6 +14,8 @@ import orjson
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.dialect import OPENAI
 from puna.api.errors import fault_of
 from puna.api.http.body import validated
@@ -33,6 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 @router.websocket("/responses")
+@needs(INFER)
 async def responses_socket(socket: WebSocket) -> None:
     """Answer what comes over one connection."""
     await socket.accept()

@@ -10,12 +10,12 @@ from puna.api.openai.responses.blame import blaming
 from puna.api.openai.responses.items import Reader
 from puna.api.openai.responses.schemas import CompactBody, PromptBody, ResponsesBody
 from puna.api.openai.responses.tools import Tools
+from puna.cipher import Cipher
 from puna.errors import BadRequestError
 from puna.inference.capabilities import capabilities
 from puna.inference.effort import think_of
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think
 from puna.models.model import Model
-from puna.seal import Seal
 
 LOGPROBS, SEALED = "message.output_text.logprobs", "reasoning.encrypted_content"
 _INCLUDABLE = (LOGPROBS, SEALED, "message.input_image.image_url", "computer_call_output.output.image_url")
@@ -91,7 +91,7 @@ def asked_of(
     model: Model,
     items: Iterable[Mapping[str, Any]],
     earlier: int,
-    seal: Seal,
+    seal: Cipher,
     web: Mapping[str, bytes],
 ) -> Asked:
     """Return what a body asks of a model.
@@ -104,6 +104,8 @@ def asked_of(
     tools.add(body.tools)
     items = list(items)
     for index, item in enumerate(items):
+        if item.get("type") == "configuration_update":
+            _update(body, item)
         added = item.get("tools") if item.get("type") in ("additional_tools", "tool_search_output") else None
         if isinstance(added, list):
             tools.add(added, f"input[{index - earlier}].tools")
@@ -137,8 +139,17 @@ def asked_of(
         ignored += [f"include.{name}" for name in body.include if name not in _INCLUDABLE]
     ignored += [f"reasoning.{name}" for name in ("context", "mode") if body.reasoning.get(name)]
     ignored += [f"tools.{kind}" for kind in dict.fromkeys(tools.others)]
-    ignored += [f"input.{kind}" for kind in dict.fromkeys(reader.passed) if kind != "additional_tools"]
+    ignored += [f"input.{kind}" for kind in dict.fromkeys(reader.passed)]
     return Asked(request, tools, ignored)
+
+
+def _update(body: PromptBody, item: Mapping[str, Any]) -> None:
+    """Let an item change how hard the model thinks, and the format of the answer."""
+    reasoning, text = item.get("reasoning"), item.get("text")
+    if isinstance(reasoning, dict):
+        body.reasoning = body.reasoning | reasoning
+    if isinstance(text, dict):
+        body.text = body.text | text
 
 
 def _think(body: PromptBody, model: Model) -> Think:

@@ -17,7 +17,7 @@ _KEY_BYTES, _NONCE_BYTES = 32, 12
 _log = logging.getLogger(__name__)
 
 
-class Seal:
+class Cipher:
     """Seals and opens texts with the key in a file, which is made when it is first needed."""
 
     def __init__(self, path: Path) -> None:

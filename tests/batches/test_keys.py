@@ -1,0 +1,67 @@
+"""Batches of keys: each sees its own, and may ask what it may."""
+
+import contextlib
+import sqlite3
+
+import pytest
+from tests.batches.batching import begin, chat, finished, lines_of, names
+from tests.conftest import Serve
+from tests.server import Server, wait_for
+
+import openai
+from openai import OpenAI
+
+
+def keyed(server: Server, name: str, *options: str) -> OpenAI:
+    """A client with a new key."""
+    made = server.world.run("key", "create", name, *options)
+    assert made.returncode == 0, made.stderr
+    return OpenAI(base_url=f"{server.url}/v1", api_key=made.stdout.split()[-1], max_retries=0)
+
+
+def test_a_key_has_its_own_batches_and_its_limits_hold(serve: Serve) -> None:
+    server = serve()
+    ada, bob = keyed(server, "ada", "--models", "cria"), keyed(server, "bob")
+    batch = begin(ada, [chat("a"), chat("b", model="other")])
+    done = finished(ada, batch.id)
+    assert names(lines_of(ada, done.output_file_id)) == ["a"]
+    (error,) = lines_of(ada, done.error_file_id)
+    assert error["response"]["status_code"] == 404
+    assert [one.id for one in ada.batches.list()] == [batch.id]
+    for call in (bob.batches.retrieve, bob.batches.cancel):
+        with pytest.raises(openai.NotFoundError):
+            call(batch.id)
+    for read in (bob.files.retrieve, bob.files.content, bob.files.delete):
+        with pytest.raises(openai.NotFoundError):
+            read(batch.input_file_id)
+    with pytest.raises(openai.NotFoundError):
+        bob.batches.create(input_file_id=batch.input_file_id, endpoint="/v1/embeddings", completion_window="24h")
+
+
+def test_a_key_over_its_limits_waits_and_holds_nobody_up(serve: Serve) -> None:
+    server = serve({"PUNA_BATCH_PARALLEL": "1"})
+    bob, ada = keyed(server, "bob", "--tokens", "20/h"), keyed(server, "ada")
+    held = begin(bob, [chat(f"{number}", f"Hi {number}") for number in range(4)]).id
+    assert finished(ada, begin(ada, [chat("a")]).id).status == "completed"
+    assert bob.batches.retrieve(held).status == "in_progress"
+    assert server.world.run("key", "change", "bob", "--tokens", "100000/h").returncode == 0
+    done = finished(bob, held)
+    assert (names(lines_of(bob, done.output_file_id)), done.error_file_id) == (["0", "1", "2", "3"], None)
+
+
+def test_a_revoked_key_asks_nothing_more(serve: Serve) -> None:
+    server = serve({"PUNA_BATCH_PARALLEL": "1"})
+    ada = keyed(server, "ada")
+    name = begin(ada, [chat(f"{number}", tokens=300, ignore_eos=True) for number in range(30)]).id
+    wait_for(lambda: ada.batches.retrieve(name).output_file_id)
+    assert server.world.run("key", "revoke", "ada").returncode == 0
+    with pytest.raises(openai.AuthenticationError):
+        ada.batches.retrieve(name)
+    journal = server.world.home / ".puna" / "batches.db"
+
+    def last() -> str:
+        with contextlib.closing(sqlite3.connect(journal)) as connection:
+            found = connection.execute("SELECT line FROM items WHERE number = 29").fetchone()[0]
+        return (found or b"").decode()
+
+    assert "the key that made this batch is not valid any more" in wait_for(last)
