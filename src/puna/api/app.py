@@ -23,8 +23,10 @@ from puna.accounts.grant import ANY
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
 from puna.api.access.scopes import ScopeTable, needs
+from puna.api.anthropic import batches as anthropic_batches
 from puna.api.anthropic import messages as anthropic_messages
 from puna.api.anthropic.models import AnthropicModels
+from puna.api.batch_items import ItemRoutes
 from puna.api.description import describe
 from puna.api.dialect import ANTHROPIC_VERSION, error_response
 from puna.api.http.crowd import Crowd
@@ -35,7 +37,6 @@ from puna.api.http.responses import json_response
 from puna.api.model_shapes import SHAPES
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
-from puna.api.openai.batch_items import ItemRoutes
 from puna.api.openai.routes import openai_router
 from puna.api.puna import (
     health,
@@ -90,7 +91,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", root_route), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    dialects = (generation, embedding, models, create, transfer_routes, account, anthropic_messages)
+    dialects = (generation, embedding, models, create, transfer_routes, account, anthropic_messages, anthropic_batches)
     ours = (queue, sessions, keys, usage, metrics, systemone, rerank, tokens, health, machine, modelfile)
     for part in (*dialects, *ours):
         app.include_router(part.router)

@@ -24,6 +24,8 @@ from puna.jobs.process import is_alive, this_process
 if TYPE_CHECKING:
     from sqlite3 import Connection
 
+_STOPPED = b'"code":"batch_'
+"""What stands in the lines that ``stop`` writes, and in no others: in a text the quotes would be escaped."""
 _OUTPUT_NAMES = {ANSWERED: "output", FAILED: "errors"}
 
 
@@ -37,6 +39,8 @@ class NewBatch:
     window_text: str
     metadata: Mapping[str, str] | None
     output_age: float | None = None
+    prefix: str = "batch"
+    """What its id begins with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,7 @@ class Journal:
 
     async def add(self, owner: str, new: NewBatch) -> dict[str, Any]:
         """Begin a batch and return it."""
-        now, name = time.time(), f"batch_{secrets.token_hex(12)}"
+        now, name = time.time(), f"{new.prefix}_{secrets.token_hex(12)}"
         body = {
             "endpoint": new.endpoint,
             "completion_window": new.window_text,
@@ -121,10 +125,33 @@ class Journal:
         """Return a batch."""
         return await self._database.run(lambda connection: _batch(connection, owner, name))
 
-    async def every(self, owner: str) -> list[dict[str, Any]]:
-        """Return the batches of an owner, the oldest first."""
-        where = "owner = ? ORDER BY created, id"
-        return await self._database.run(lambda connection: batch_objects(connection, where, (owner,)))
+    async def every(self, owner: str, prefix: str = "batch") -> list[dict[str, Any]]:
+        """Return the batches of an owner whose ids begin so, the oldest first."""
+        where = "owner = ? AND id GLOB ? ORDER BY created, id"
+        return await self._database.run(lambda connection: batch_objects(connection, where, (owner, f"{prefix}_*")))
+
+    async def stopped(self, name: str) -> int:
+        """Return how many requests of a batch were not asked since it expired or was cancelled."""
+
+        def work(connection: "Connection") -> int:
+            told = "SELECT count(*) FROM items WHERE batch = ? AND state = ? AND instr(line, ?) > 0"
+            return int(connection.execute(told, (name, FAILED, _STOPPED)).fetchone()[0])
+
+        return await self._database.run(work)
+
+    async def delete(self, owner: str, name: str) -> None:
+        """Remove a batch that is over, with all of its files."""
+
+        def work(connection: "Connection") -> str:
+            batch = _batch(connection, owner, name)
+            if batch["status"] in OPEN:
+                raise BadRequestError("a batch that is not over cannot be deleted; it can be cancelled")
+            given: str = batch["input_file_id"]
+            connection.execute("DELETE FROM files WHERE batch = ? OR id = ?", (name, given))
+            connection.execute("DELETE FROM batches WHERE id = ?", (name,))
+            return given
+
+        self.files.path(await self._database.run(work)).unlink(missing_ok=True)
 
     async def cancel(self, owner: str, name: str) -> dict[str, Any]:
         """Ask for the end of a batch, and return it."""

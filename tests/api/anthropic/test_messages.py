@@ -325,9 +325,6 @@ def test_errors_have_the_types_of_the_client(server: Server, client: anthropic.A
     assert server.post(URL, b"{").json()["error"]["type"] == "invalid_request_error"
     assert server.get(URL).status_code == 405
     assert server.get(URL).json()["type"] == "error"
-    batches = server.post(f"{URL}/batches", {"requests": []})
-    assert batches.status_code == 501
-    assert batches.json()["error"]["message"].startswith("message batches are not supported")
 
 
 def test_probe_of_agents(server: Server) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection
 from starlette.types import Scope
 
 from puna.accounts.grant import ADMIN
@@ -45,6 +46,12 @@ class Identity:
     def client(self) -> str:
         """Return what has its turns in the queue: the key, else the address."""
         return self.key.name if self.key else self.address
+
+
+def owner_of(connection: HTTPConnection) -> str:
+    """Return whose is what a request stores: the key's that it was let in with, "" where there are no keys."""
+    identity: Identity = connection.scope[IDENTITY]
+    return identity.client if identity.key else ""
 
 
 def identify(scope: Scope, trusted: Sequence[IPNetwork]) -> Identity:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from puna.accounts.grant import ANY, INFER
+from puna.accounts.grant import INFER
 from puna.api.access.scopes import needs
 from puna.api.answering import answer
 from puna.api.anthropic.blocks import urls_of
@@ -23,7 +23,6 @@ from puna.api.http.responses import json_response, until_gone
 from puna.api.parts import MediaReader
 from puna.api.prefixes import Fingerprint
 from puna.api.services import Services, ServicesDep, caller_of, conversation_of, keep_alive_seconds, warn_of_unknown
-from puna.errors import PunaError
 from puna.inference.capabilities import capabilities
 from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Conversation, GenerationRequest
@@ -32,12 +31,6 @@ from puna.scheduler.lease import Caller
 
 router = APIRouter(tags=["anthropic"])
 _log = logging.getLogger(__name__)
-
-
-class NotImplementedYetError(PunaError):
-    """A part of the dialect that this server does not have."""
-
-    status = 501
 
 
 @router.post("/v1/messages", openapi_extra=request_body(MessagesBody))
@@ -72,14 +65,6 @@ async def count_route(
     asked, headers = await _asked(request, services, model, body)
     counted = services.service.count(asked, _caller(request, body), keep_alive_seconds(body.keep_alive))
     return json_response({"input_tokens": await until_gone(request, counted)}, headers=headers)
-
-
-@router.api_route("/v1/messages/batches", methods=["GET", "POST"], include_in_schema=False)
-@router.api_route("/v1/messages/batches/{rest:path}", methods=["GET", "POST", "DELETE"], include_in_schema=False)
-@needs(ANY)
-async def batches_route() -> Response:
-    """Say that there are no batches."""
-    raise NotImplementedYetError("message batches are not supported by this server; send the messages one by one")
 
 
 async def _asked(

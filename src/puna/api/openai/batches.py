@@ -7,13 +7,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from puna.accounts.grant import ANY, INFER
+from puna.api.access.identity import owner_of
 from puna.api.access.scopes import needs
+from puna.api.batching import ENDPOINTS, journal_of
 from puna.api.http.body import Body, json_body, request_body
 from puna.api.http.responses import json_response
-from puna.api.openai.batch_items import ENDPOINTS
-from puna.api.openai.files import age_of, journal_of
+from puna.api.openai.files import age_of
 from puna.api.openai.pages import page_of
-from puna.api.openai.responses.begin import owner_of
 from puna.api.services import ServicesDep
 from puna.durations import parse_duration
 from puna.errors import BadRequestError

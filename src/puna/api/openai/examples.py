@@ -37,6 +37,8 @@ PARAMETERS: Mapping[str, Any] = {
     "item_id": "msg_0",
     "file_id": "file-0",
     "batch_id": "batch_0",
+    "after_id": "",
+    "before_id": "",
     "purpose": "batch",
     "stream": False,
     "starting_after": -1,

@@ -5,15 +5,15 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from puna.accounts.grant import ANY, INFER
+from puna.api.access.identity import owner_of
 from puna.api.access.scopes import needs
+from puna.api.batching import journal_of
 from puna.api.http.form import Form, uploaded
 from puna.api.http.responses import json_response
 from puna.api.openai.pages import page_of
-from puna.api.openai.responses.begin import owner_of
-from puna.api.services import Services, ServicesDep
+from puna.api.services import ServicesDep
 from puna.errors import BadRequestError
 from puna.jobs.batches_files import Upload
-from puna.jobs.batches_journal import Journal
 
 _MOST = 10_000
 _LONGEST_NAME = 255
@@ -28,13 +28,6 @@ _FIELDS = {
 _SCHEMA = {"type": "object", "required": ["file", "purpose"], "properties": _FIELDS}
 _FORM = {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": _SCHEMA}}}}
 router = APIRouter()
-
-
-def journal_of(services: Services) -> Journal:
-    """Return the journal of batches; raise where none are taken."""
-    if not services.journal.is_on:
-        raise BadRequestError("this server takes no batches (PUNA_BATCHES)")
-    return services.journal
 
 
 @router.post("/files", tags=["batches"], openapi_extra=_FORM)

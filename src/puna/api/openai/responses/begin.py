@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 from starlette.requests import HTTPConnection
 
-from puna.api.access.identity import IDENTITY, Identity
+from puna.api.access.identity import owner_of
 from puna.api.extras import ignored_headers
 from puna.api.openai.responses.encoder import DIALECT
 from puna.api.openai.responses.items import THOUGHTS
@@ -44,12 +44,6 @@ class Begun:
 
     made: Made
     prompt: Prompt
-
-
-def owner_of(connection: HTTPConnection) -> str:
-    """Return whose is what a request stores: the key's that it was let in with, "" where there are no keys."""
-    identity: Identity = connection.scope[IDENTITY]
-    return identity.client if identity.key else ""
 
 
 def conversation_id(body: PromptBody) -> str:

@@ -8,10 +8,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from puna.accounts.grant import INFER
+from puna.api.access.identity import owner_of
 from puna.api.access.scopes import needs
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response
-from puna.api.openai.responses.begin import owner_of
 from puna.api.openai.responses.objects import new_id, shown_item, with_ids
 from puna.api.openai.responses.paging import page
 from puna.api.openai.responses.schemas import ConversationBody, ConversationItemsBody

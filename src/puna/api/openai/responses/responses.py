@@ -8,12 +8,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from puna.accounts.grant import INFER
+from puna.api.access.identity import owner_of
 from puna.api.access.scopes import needs
 from puna.api.answering import answer
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, stream_response, until_gone
 from puna.api.http.sse import HEADERS
-from puna.api.openai.responses.begin import begin, caller, owner_of, prompt_of
+from puna.api.openai.responses.begin import begin, caller, prompt_of
 from puna.api.openai.responses.compact import compact
 from puna.api.openai.responses.encoder import EventsEncoder, ReplyEncoder
 from puna.api.openai.responses.paging import page

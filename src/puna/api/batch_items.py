@@ -17,6 +17,8 @@ from puna.accounts.errors import KeyForbidsError
 from puna.accounts.grant import INFER
 from puna.accounts.keys import Key
 from puna.api.access.identity import IDENTITY, Identity
+from puna.api.anthropic import messages
+from puna.api.batching import PREFIX
 from puna.api.dialect import error_body
 from puna.api.http.direct import DIRECT
 from puna.api.http.faults import Faults
@@ -27,8 +29,6 @@ from puna.errors import BadRequestError, PunaError
 from puna.jobs.batches import Answered
 from puna.jobs.batches_journal import BatchItem, Usage
 
-PREFIX = "/v1"
-ENDPOINTS = tuple(f"{PREFIX}/{name}" for name in ("chat/completions", "completions", "embeddings", "responses"))
 _LATER = ("stream", "background")
 """What an answer that lies in a file cannot be."""
 
@@ -100,6 +100,7 @@ class ItemRoutes:
             self._routes.state = self._of.state
             for part in (chat, completions, embeddings, responses):
                 self._routes.include_router(part.router, prefix=PREFIX)
+            self._routes.include_router(messages.router)
             self._routes.add_middleware(Faults)
         return self._routes
 
