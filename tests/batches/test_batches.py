@@ -1,6 +1,7 @@
 """Batches by the official client, each answer as its route gives it."""
 
 import itertools
+import json
 
 import pytest
 from openai.types import CreateEmbeddingResponse
@@ -64,10 +65,13 @@ def test_what_cannot_be_answered_is_in_the_error_file(client: OpenAI) -> None:
         "stream": chat("stream", stream=True),
         "long": chat("long", "word " * 5000),
     }
-    done = finished(client, begin(client, [*bad.values(), chat("good")]).id)
+    deep = json.dumps(chat("deep")).replace('"Hello"', "[" * 500 + "]" * 500)
+    done = finished(client, begin(client, [*bad.values(), deep, chat("good")]).id)
     assert names(lines_of(client, done.output_file_id)) == ["good"]
     errors = {line["custom_id"]: line["response"] for line in lines_of(client, done.error_file_id)}
-    assert {name: answer["status_code"] for name, answer in errors.items()} == dict.fromkeys(bad, 400) | {"model": 404}
+    assert {name: answer["status_code"] for name, answer in errors.items()} == dict.fromkeys([*bad, "deep"], 400) | {
+        "model": 404
+    }
     for answer in errors.values():
         assert set(answer["body"]["error"]) == {"message", "type", "param", "code"}
     assert errors["long"]["body"]["error"]["code"] == "context_length_exceeded"
@@ -89,6 +93,19 @@ def test_a_file_whose_lines_have_no_names_fails(client: OpenAI, lines: list[obje
     assert (done.status, done.output_file_id) == ("failed", None)
     assert done.failed_at and done.errors and done.errors.data
     assert [(error.code, error.line) for error in done.errors.data] == [(code, len(lines) or None)]
+
+
+def test_a_file_that_is_gone_holds_no_other_batch_up(serve: Serve) -> None:
+    server = serve({"PUNA_BATCH_PARALLEL": "1"})
+    server.faults_expected = True
+    with client_of(server) as client:
+        given = upload(client, [chat("a")])
+        server.world.home.joinpath(".puna", "files", given).unlink()
+        lost = client.batches.create(input_file_id=given, endpoint=CHAT, completion_window="24h")
+        assert finished(client, begin(client, [chat("a")]).id).status == "completed"
+        errors = finished(client, lost.id).errors
+        assert errors and errors.data
+        assert errors.data[0].code == "input_unreadable"
 
 
 def test_what_a_batch_may_be_is_checked(client: OpenAI) -> None:

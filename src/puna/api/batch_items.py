@@ -136,7 +136,10 @@ def _body(item: BatchItem, line: bytes) -> bytes:
     for name in _LATER:
         if body.get(name):
             raise BadRequestError(f"{name} has no place in a batch", param=name)
-    return orjson.dumps(body | {"priority": "batch"})
+    try:
+        return orjson.dumps(body | {"priority": "batch"})
+    except orjson.JSONEncodeError:
+        raise BadRequestError("the body is nested too deep", param="body") from None
 
 
 def _usage(answer: bytes) -> Usage:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from puna.errors import PunaError
 from puna.jobs.batches_hours import Hours
 from puna.jobs.batches_journal import BatchItem, Journal, Usage, answer_line, error_line
-from puna.jobs.batches_lines import read_lines
+from puna.jobs.batches_lines import Lines, read_lines
 
 _LOOK = 5.0
 """Seconds after which open batches are looked at even if nothing has happened: for hours, expiry and other servers."""
@@ -28,6 +28,7 @@ _HOLD = 3.0
 _OK = 200
 _EXPIRED = ("expired", "batch_expired", "The request was not executed before the completion window expired.")
 _CANCELLED = ("cancelled", "batch_cancelled", "The request was not executed because the batch was cancelled.")
+_UNREADABLE = "the input file cannot be read"
 _FULL = "the files and answers of batches take all the space that they may (PUNA_BATCHES)"
 _log = logging.getLogger(__name__)
 
@@ -125,11 +126,17 @@ class Batches:
         elif time.time() >= expires:
             await self._end(name, *_EXPIRED)
         elif status == "validating":
-            lines = await asyncio.to_thread(read_lines, self._journal.files.path(given))
-            await self._journal.begin(name, lines)
+            await self._journal.begin(name, await asyncio.to_thread(self._read, name, given))
             self._news.set()
         elif not any(batch == name for batch, _ in self._running):
             await self._journal.finish(name)
+
+    def _read(self, name: str, given: str) -> Lines:
+        try:
+            return read_lines(self._journal.files.path(given))
+        except Exception:  # noqa: BLE001 (it would hold up all other batches)
+            _log.exception("the requests of %s cannot be read", name)
+            return Lines([], "", [{"code": "input_unreadable", "message": _UNREADABLE, "line": None, "param": None}])
 
     async def _end(self, name: str, status: str, code: str, reason: str) -> None:
         tasks = [task for (batch, _), task in self._running.items() if batch == name]
@@ -166,7 +173,7 @@ class Batches:
             given = await self._journal.read(item)
         except (OSError, PunaError) as error:
             _log.warning("a request of %s cannot be read: %s", item.batch, error)
-            return error_line(item.custom_id, "input_unreadable", "the input file cannot be read"), None
+            return error_line(item.custom_id, "input_unreadable", _UNREADABLE), None
         answered = await self._answered(item, given)
         if answered.status == _LIMITED:
             self._held[item.owner] = time.monotonic() + _HOLD

@@ -97,7 +97,10 @@ def _beginning(body: object) -> tuple[str, bytes]:
     """Return the model that a body asks, and a short key by which prompts with a common beginning are neighbours."""
     if not isinstance(body, Mapping):
         return "", b""
-    text = orjson.dumps([body[name] for name in _FIRST_FIELDS if name in body])
+    try:
+        text = orjson.dumps([body[name] for name in _FIRST_FIELDS if name in body])
+    except orjson.JSONEncodeError:  # nested deeper than any route takes
+        text = b""
     digests = (hashlib.blake2b(text[:length], digest_size=8).digest() for length in _LENGTHS)
     return str(body.get("model", "")), text[:_COMPARED].ljust(_COMPARED, b"\0") + b"".join(digests)
 

@@ -1,5 +1,6 @@
 """``/v1/messages/batches``: the batches of ``/v1/batches`` in Anthropic's form, with their requests in one body."""
 
+import asyncio
 import io
 from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
@@ -55,7 +56,7 @@ async def create_message_batch_route(
     given = (await journal.files.add(owner, Upload("requests.jsonl", io.BytesIO(lines))))["id"]
     new = NewBatch(given, MESSAGES, _WINDOW, _WINDOW_TEXT, None, prefix=_PREFIX)
     name = (await journal.add(owner, new))["id"]
-    await journal.begin(name, read_lines(journal.files.path(given)))
+    await journal.begin(name, await asyncio.to_thread(read_lines, journal.files.path(given)))
     services.batches.wake()
     return json_response(await _told(journal, await journal.get(owner, name)))
 
