@@ -12,7 +12,8 @@ from tests.batches.batching import chat
 import puna.jobs.batches_journal
 from puna.errors import NotFoundError
 from puna.jobs.batches_files import BatchBounds, Upload
-from puna.jobs.batches_journal import Journal, NewBatch, Usage, answer_line
+from puna.jobs.batches_items import NewBatch, Usage, answer_line
+from puna.jobs.batches_journal import Journal
 from puna.jobs.batches_lines import read_lines
 
 CHATS = "\n".join(f'{{"custom_id": "{number}"}}' for number in range(3)).encode()

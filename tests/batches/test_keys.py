@@ -2,26 +2,28 @@
 
 import contextlib
 import sqlite3
+from typing import Any
 
 import pytest
 from tests.batches.batching import begin, chat, finished, lines_of, names
 from tests.conftest import Serve
+from tests.keys.conftest import key_of
 from tests.server import Server, wait_for
 
 import openai
 from openai import OpenAI
+from puna.accounts import changes
+from puna.accounts.store import Store
 
 
-def keyed(server: Server, name: str, *options: str) -> OpenAI:
+def keyed(server: Server, name: str, **words: Any) -> OpenAI:
     """A client with a new key."""
-    made = server.world.run("key", "create", name, *options)
-    assert made.returncode == 0, made.stderr
-    return OpenAI(base_url=f"{server.url}/v1", api_key=made.stdout.split()[-1], max_retries=0)
+    return OpenAI(base_url=f"{server.url}/v1", api_key=key_of(server.world, name, **words), max_retries=0)
 
 
 def test_a_key_has_its_own_batches_and_its_limits_hold(serve: Serve) -> None:
     server = serve()
-    ada, bob = keyed(server, "ada", "--models", "cria"), keyed(server, "bob")
+    ada, bob = keyed(server, "ada", models=["cria"]), keyed(server, "bob")
     batch = begin(ada, [chat("a"), chat("b", model="other")])
     done = finished(ada, batch.id)
     assert names(lines_of(ada, done.output_file_id)) == ["a"]
@@ -40,11 +42,12 @@ def test_a_key_has_its_own_batches_and_its_limits_hold(serve: Serve) -> None:
 
 def test_a_key_over_its_limits_waits_and_holds_nobody_up(serve: Serve) -> None:
     server = serve({"PUNA_BATCH_PARALLEL": "1"})
-    bob, ada = keyed(server, "bob", "--tokens", "20/h"), keyed(server, "ada")
+    bob, ada = keyed(server, "bob", tokens="20/h"), keyed(server, "ada")
     held = begin(bob, [chat(f"{number}", f"Hi {number}") for number in range(4)]).id
     assert finished(ada, begin(ada, [chat("a")]).id).status == "completed"
     assert bob.batches.retrieve(held).status == "in_progress"
-    assert server.world.run("key", "change", "bob", "--tokens", "100000/h").returncode == 0
+    with Store(server.world.home / ".puna" / "accounts.db") as store:
+        changes.change(store, "bob", {"tokens": "100000/h"})
     done = finished(bob, held)
     assert (names(lines_of(bob, done.output_file_id)), done.error_file_id) == (["0", "1", "2", "3"], None)
 
@@ -54,7 +57,8 @@ def test_a_revoked_key_asks_nothing_more(serve: Serve) -> None:
     ada = keyed(server, "ada")
     name = begin(ada, [chat(f"{number}", tokens=300, ignore_eos=True) for number in range(30)]).id
     wait_for(lambda: ada.batches.retrieve(name).output_file_id)
-    assert server.world.run("key", "revoke", "ada").returncode == 0
+    with Store(server.world.home / ".puna" / "accounts.db") as store:
+        changes.revoke(store, "ada")
     with pytest.raises(openai.AuthenticationError):
         ada.batches.retrieve(name)
     journal = server.world.home / ".puna" / "batches.db"

@@ -27,7 +27,7 @@ from puna.api.openai import chat, completions, embeddings
 from puna.api.openai.responses import responses
 from puna.errors import BadRequestError, PunaError
 from puna.jobs.batches import Answered
-from puna.jobs.batches_journal import BatchItem, Usage
+from puna.jobs.batches_items import BatchItem, Usage
 
 _LATER = ("stream", "background")
 """What an answer that lies in a file cannot be."""

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 
 from puna.errors import PunaError
 from puna.jobs.batches_hours import Hours
-from puna.jobs.batches_journal import BatchItem, Journal, Usage, answer_line, error_line
+from puna.jobs.batches_items import BatchItem, Usage, answer_line, error_line
+from puna.jobs.batches_journal import Journal
 from puna.jobs.batches_lines import Lines, read_lines
 
 _LOOK = 5.0
@@ -114,6 +115,7 @@ class Batches:
                 task = self._running[item.key] = asyncio.create_task(self._answer(item))
                 task.add_done_callback(lambda _, key=item.key: self._over(key))  # type: ignore[misc]
         left = [batch["expires_at"] - time.time() for batch in batches]
+        left += [until - time.monotonic() for until in self._held.values()] if batches else []
         return max(0.1, min(_LOOK, *left)) if left else _SWEEP
 
     def _over(self, key: tuple[str, int]) -> None:

@@ -7,8 +7,7 @@ An answer and the counts that it changes are written in one transaction, and onl
 import asyncio
 import secrets
 import time
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ import orjson
 
 from puna.errors import BadRequestError, NotFoundError
 from puna.jobs.batches_files import BatchBounds, BatchFiles, used
+from puna.jobs.batches_items import BatchItem, NewBatch, Usage, error_line
 from puna.jobs.batches_lines import Lines
 from puna.jobs.batches_tables import ANSWERED, FAILED, OPEN, PENDING, SCHEMA, batch_objects, find_file
 from puna.jobs.database import Database
@@ -27,49 +27,6 @@ if TYPE_CHECKING:
 _STOPPED = b'"code":"batch_'
 """What stands in the lines that ``stop`` writes, and in no others: in a text the quotes would be escaped."""
 _OUTPUT_NAMES = {ANSWERED: "output", FAILED: "errors"}
-
-
-@dataclass(frozen=True, slots=True)
-class NewBatch:
-    """What a caller asks for: ``window`` and ``output_age`` (of the files that it makes) are in seconds."""
-
-    given: str
-    endpoint: str
-    window: float
-    window_text: str
-    metadata: Mapping[str, str] | None
-    output_age: float | None = None
-    prefix: str = "batch"
-    """What its id begins with."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchItem:
-    """A request of a batch that waits for its answer, and where it lies in the file ``given``."""
-
-    batch: str
-    owner: str
-    endpoint: str
-    given: str
-    number: int
-    custom_id: str
-    start: int
-    length: int
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """Return what tells it from all others."""
-        return self.batch, self.number
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """The tokens that an answer took."""
-
-    prompt: int = 0
-    cached: int = 0
-    answer: int = 0
-    thought: int = 0
 
 
 class Journal:
@@ -309,24 +266,6 @@ class Journal:
                 return file.read(item.length)
 
         return await asyncio.to_thread(work)
-
-
-def answer_line(custom_id: str, status: int, request_id: str, body: bytes) -> bytes:
-    """Return the line of a request that was answered, with whatever status; ``body`` is JSON."""
-    head = {"id": _line_id(), "custom_id": custom_id}
-    response = {"status_code": status, "request_id": request_id, "body": orjson.Fragment(body)}
-    return orjson.dumps({**head, "response": response, "error": None}, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def error_line(custom_id: str, code: str, message: str) -> bytes:
-    """Return the line of a request that was not asked."""
-    error = {"code": code, "message": message}
-    line = {"id": _line_id(), "custom_id": custom_id, "response": None, "error": error}
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
-
-
-def _line_id() -> str:
-    return f"batch_req_{secrets.token_hex(12)}"
 
 
 def _batch(connection: "Connection", owner: str, name: str) -> dict[str, Any]:

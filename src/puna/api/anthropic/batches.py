@@ -20,7 +20,8 @@ from puna.api.http.responses import json_response
 from puna.api.services import ServicesDep
 from puna.errors import BadRequestError, NotFoundError
 from puna.jobs.batches_files import Upload
-from puna.jobs.batches_journal import Journal, NewBatch
+from puna.jobs.batches_items import NewBatch
+from puna.jobs.batches_journal import Journal
 from puna.jobs.batches_lines import MOST_LINES, read_lines
 
 _PREFIX = "msgbatch"

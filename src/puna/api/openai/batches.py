@@ -17,7 +17,7 @@ from puna.api.openai.pages import page_of
 from puna.api.services import ServicesDep
 from puna.durations import parse_duration
 from puna.errors import BadRequestError
-from puna.jobs.batches_journal import NewBatch
+from puna.jobs.batches_items import NewBatch
 
 _MOST = 100
 _MOST_METADATA, _LONGEST_KEY, _LONGEST_VALUE = 16, 64, 512
