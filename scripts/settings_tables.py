@@ -41,6 +41,7 @@ _CHINESE = {
     "PUNA_SESSIONS": "模型离开内存后，用多少磁盘保存各个对话的缓存；0 表示不保存",
     "OLLAMA_NOHISTORY": "puna run 结束后不保留输入过的内容",
     "PUNA_HIDE_BUILTIN": "列表里不显示内置模型 cria",
+    "PUNA_CONFIG": "设置文件，优先于 /etc/puna.toml 和 ~/.config/puna/config.toml；/dev/null 表示不读任何文件",
     "PUNA_TESTING": "只由 puna.testing 设置：测试通过一组专用路由规定本服务的回答，这是那些路由的钥匙",
 }
 

@@ -16,6 +16,7 @@ _COMMANDS = {
     "start": "serve.serve",
     "tune": "tune.tune",
     "engine": "engine.app",
+    "config": "config.config",
     "run": "run.run",
     "create": "create.create",
     "sessions": "sessions.sessions",

@@ -20,7 +20,7 @@ from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
-from puna.settings import SETTINGS, Address, Settings
+from puna.settings import SETTINGS, Address, Settings, setting_warnings
 
 if TYPE_CHECKING:
     from puna.api.server import Server
@@ -56,6 +56,8 @@ def serve(
     if settings.testing and not address.is_loopback:
         raise CommandError("refusing to listen where others can reach it with PUNA_TESTING, which is for tests alone")
     logs.start(debug=settings.debug)
+    for warning in setting_warnings():
+        _log.warning("%s", warning)
     connections = _connections(raise_limit())
     with _listen(address) as listener:
         _serve(settings, listener, connections, exit_with_stdin=exit_with_stdin)
@@ -130,8 +132,8 @@ def _printable(listener: socket.socket) -> str:
 
 
 def _stay(_number: int, _frame: FrameType | None) -> None:
-    """Go on when a terminal closes, or a service manager asks for settings to be read again: they are variables."""
-    _log.info("SIGHUP: settings are read from the environment when the server starts; it goes on")
+    """Go on when a terminal closes, or a service manager asks for settings to be read again: not all can change."""
+    _log.info("SIGHUP: settings are read when the server starts; it goes on")
 
 
 def _exit_with_stdin(server: "Server") -> None:
