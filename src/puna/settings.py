@@ -323,6 +323,18 @@ class Settings:
         "user:password that every request must present (HTTP Basic)",
     )
     debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_level, "log more, and show where a command failed")
+    log_format: str = _setting(
+        "PUNA_LOG_FORMAT", "text", _parse_choice("text", "json"), "form of the log's lines: text, or json"
+    )
+    log_file: Path | None = _setting(
+        "PUNA_LOG_FILE", "", _optional(_parse_path), "file that the server logs to; unset: standard error"
+    )
+    log_file_size: int = _setting(
+        "PUNA_LOG_FILE_SIZE",
+        "32M",
+        _parse_bytes,
+        "size at which a new log file is begun, four older ones being kept; 0: when another program has moved it",
+    )
     allow_open: bool = _setting(
         "PUNA_ALLOW_OPEN",
         "false",

@@ -55,7 +55,7 @@ def serve(
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
     if settings.testing and not address.is_loopback:
         raise CommandError("refusing to listen where others can reach it with PUNA_TESTING, which is for tests alone")
-    logs.start(debug=settings.debug)
+    logs.start(debug=settings.debug, form=settings.log_format, file=settings.log_file, size=settings.log_file_size)
     for warning in setting_warnings():
         _log.warning("%s", warning)
     connections = _connections(raise_limit())

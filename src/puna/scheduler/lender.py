@@ -78,7 +78,9 @@ class Lender:
             context = min(lane.context or entry.config.context, entry.config.context)
             client = entry.runner.client.borrowed()
             waited = time.perf_counter_ns() - started
-            lease = request.lease = Lease(entry.runner, client, context, waited, request.ticket, entry.warm)
+            arrived_since = entry.resident.loaded_at >= request.ticket.arrived
+            loading = min(waited, int(entry.resident.load_seconds * 1e9)) if arrived_since else 0
+            lease = request.lease = Lease(entry.runner, client, context, waited, request.ticket, entry.warm, loading)
             self._watchdog.watch(entry, lease)
             broken_off = True
             try:
