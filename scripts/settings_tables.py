@@ -10,7 +10,7 @@ _ROOT = Path(__file__).parents[1]
 _BEGIN, _END = "<!-- settings -->\n\n", "\n<!-- /settings -->"
 
 _CHINESE = {
-    "OLLAMA_HOST": "监听的地址和端口；客户端命令也用它找到服务",
+    "OLLAMA_HOST": "监听的地址和端口，或 unix:/路径 表示的套接字；客户端命令也用它找到服务",
     "OLLAMA_MODELS": "模型目录，布局与 Ollama 相同",
     "PUNA_HOME": "Puna 存放模型以外的东西（编译出的引擎、puna tune 的结果、在 puna run 里输入过的内容）的目录",
     "PUNA_ENGINE": "所有模型用的引擎：portable、编译出的引擎的名字，或 llama-server 的路径；不设则按 puna engine use",
@@ -25,6 +25,10 @@ _CHINESE = {
     "OLLAMA_GO_TEMPLATE": "模型文件里也有 Jinja 模板时，是否仍用模型的 Go 模板；不设则用能做得更多的那个",
     "OLLAMA_ORIGINS": "除本机外，还允许哪些来源的网页调用 API（逗号分隔，可用 *）",
     "OLLAMA_BASIC_AUTH": "每个请求都必须带上的用户名和密码（HTTP Basic），写作 user:password",
+    "OLLAMA_API_KEY": "客户端命令出示给服务的密钥（puna key create）",
+    "PUNA_TLS_CERT": "服务用来提供 HTTPS 的证书（PEM，含证书链）；更新后自动重新读取",
+    "PUNA_TLS_KEY": "证书的私钥；不设表示在同一个文件里",
+    "PUNA_TLS_CA": "除系统的之外，客户端命令还信任的证书（PEM）",
     "OLLAMA_DEBUG": "输出更多日志，并显示命令在哪里出错",
     "PUNA_LOG_FORMAT": "日志的格式：text（文本）或 json",
     "PUNA_LOG_FILE": "服务把日志写进哪个文件；不设则写到标准错误",
@@ -42,6 +46,8 @@ _CHINESE = {
     "PUNA_STALL_TIMEOUT": "模型进程多久没有进展就换一个新的；负数表示不限",
     "PUNA_MEMORY_MARGIN": "模型进程可以比为它计划的内存多占多少，超过就换掉；0 表示不限",
     "PUNA_SESSIONS": "模型离开内存后，用多少磁盘保存各个对话的缓存；0 表示不保存",
+    "PUNA_RESPONSES": "每个密钥最多用多少磁盘保存 Responses API 的响应和对话；0 表示不保存",
+    "PUNA_RESPONSES_AGE": "保存的响应和对话在最后一次使用之后保留多久；负数表示一直保留",
     "OLLAMA_NOHISTORY": "puna run 结束后不保留输入过的内容",
     "PUNA_HIDE_BUILTIN": "列表里不显示内置模型 cria",
     "PUNA_CONFIG": "设置文件，优先于 /etc/puna.toml 和 ~/.config/puna/config.toml；/dev/null 表示不读任何文件",

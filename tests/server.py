@@ -150,13 +150,13 @@ class Server:
                 encoding="utf-8",
             )
         self.line = self._first_line()
-        found = re.search(r"http://(\S+):(\d+)", self.line)
+        found = re.search(r"(https?)://(\S+):(\d+)", self.line)
         if found is None:
             self.process.wait(_START_SECONDS)
             self._close_pipes()
             raise AssertionError(f"the server did not start: {self.log()}")
-        self.port = int(found[2])
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.port = int(found[3])
+        self.url = f"{found[1]}://127.0.0.1:{self.port}"
         self.session = requests.Session()
         self.session.trust_env = False
 

@@ -12,7 +12,10 @@ import puna
 PACKAGE = Path(puna.__file__).parent
 LAYERS = ("cli", "api", "service", "tuning", "inference", "scheduler", "engine")
 """From the top to the bottom; none may import one above it."""
-FOUNDATION = ("models", "net", "gotemplate", "telemetry", "settings", "config", "names", "errors", "durations")
+FOUNDATION = (
+    *("accounts", "models", "net", "gotemplate", "telemetry", "jobs"),
+    *("cipher", "settings", "config", "names", "errors", "durations"),
+)
 """What every layer may use, and what uses none of them."""
 
 

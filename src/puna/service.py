@@ -3,18 +3,21 @@
 One process answers here; a cluster's implementation has the same methods.
 """
 
+from collections import Counter
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from puna.inference.choices import one_of, several
+from puna.inference.decide import Decided, DecideRequest, decide
 from puna.inference.embed import Embedded, EmbedRequest, embed
 from puna.inference.events import Event, Finished, Reading, Started
 from puna.inference.generate import Rendered, count, generate, load, render
 from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
-from puna.inference.vocabulary import detokenize
+from puna.inference.rerank import Reranked, RerankRequest, rerank
+from puna.inference.vocabulary import detokenize, tokenize
 from puna.models.model import Model
 from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
@@ -22,6 +25,9 @@ from puna.scheduler.options import RunnerOptions
 from puna.telemetry.log import log_record
 from puna.telemetry.metrics import count_record
 from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
+
+SUBSCRIBERS: Sequence[Subscriber] = (log_record, count_record)
+"""Who is told of each request that is over, whatever server it is."""
 
 
 class Service(Protocol):
@@ -51,6 +57,20 @@ class Service(Protocol):
         """Return the text of tokens."""
         ...
 
+    async def decide(self, request: DecideRequest, caller: Caller, keep_alive: float | None) -> Decided:
+        """Return how likely each answer to questions is."""
+        ...
+
+    async def rerank(self, request: RerankRequest, caller: Caller, keep_alive: float | None) -> Reranked:
+        """Return how well documents answer a query."""
+        ...
+
+    async def tokenize(
+        self, model: Model, options: Options, text: str, caller: Caller, keep_alive: float | None, *, special: bool
+    ) -> list[int]:
+        """Return the tokens of a text."""
+        ...
+
     async def load(self, model: Model, options: RunnerOptions, caller: Caller, keep_alive: float | None) -> Started:
         """Bring a model into memory."""
         ...
@@ -65,7 +85,7 @@ class LocalService:
     """The service of this process. ``subscribers`` are told of each request that is over."""
 
     scheduler: Lender
-    subscribers: Sequence[Subscriber] = (log_record, count_record)
+    subscribers: Sequence[Subscriber] = SUBSCRIBERS
 
     def generate(
         self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
@@ -112,6 +132,20 @@ class LocalService:
         """See ``Service``."""
         return await detokenize(self.scheduler, model, options, tokens, keep_alive, caller)
 
+    async def decide(self, request: DecideRequest, caller: Caller, keep_alive: float | None) -> Decided:
+        """See ``Service``."""
+        return await decide(self.scheduler, request, keep_alive, caller)
+
+    async def rerank(self, request: RerankRequest, caller: Caller, keep_alive: float | None) -> Reranked:
+        """See ``Service``."""
+        return await rerank(self.scheduler, request, keep_alive, caller)
+
+    async def tokenize(
+        self, model: Model, options: Options, text: str, caller: Caller, keep_alive: float | None, *, special: bool
+    ) -> list[int]:
+        """See ``Service``."""
+        return await tokenize(self.scheduler, model, options, text, keep_alive, caller, special=special)
+
     async def load(self, model: Model, options: RunnerOptions, caller: Caller, keep_alive: float | None) -> Started:
         """See ``Service``."""
         return await load(self.scheduler, model, options, keep_alive, caller)
@@ -121,11 +155,12 @@ class LocalService:
         await self.scheduler.unload(model)
 
     def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
-        return Record(caller.id, str(model.name), dialect, self.subscribers)
+        return Record(caller.id, str(model.name), dialect, self.subscribers, key=caller.key)
 
 
 async def _recorded(events: AsyncGenerator[list[Event], None], record: Record) -> AsyncGenerator[list[Event], None]:
     """Yield the events of several choices, and record them as one request."""
+    sent: Counter[int] = Counter()
     try:
         async with aclosing(events):
             async for batch in events:
@@ -133,9 +168,12 @@ async def _recorded(events: AsyncGenerator[list[Event], None], record: Record) -
                     if isinstance(event, Started):
                         record.ready = record.elapsed()
                     elif isinstance(event, Finished):
+                        record.generated -= sent.pop(event.choice, 0)
                         record.count(*event.counts)
-                    elif not record.first and not isinstance(event, Reading):
-                        record.first = record.elapsed()
+                    elif not isinstance(event, Reading):
+                        record.first = record.first or record.elapsed()
+                        record.generated += 1  # until the engine tells: a client may leave before
+                        sent[event.choice] += 1
                 yield batch
         record.end(DONE)
     except Exception as error:

@@ -8,7 +8,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -24,6 +24,8 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _PORTS = {"http": 80, "https": 443}
 _LAST_PORT, _PORT_DIGITS = 65535, 5
+_UNIX, _LONGEST_SOCKET = "unix:", 100
+"""How the address of a unix socket begins, and how long a path systems allow for sure."""
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes that are not UTF-8."""
@@ -40,17 +42,19 @@ class SettingError(PunaError):
 class Address:
     """Where the server listens: ``host`` is an IP address or a host name, ``port`` 0 takes a free one.
 
-    ``scheme`` is how clients reach it: the server itself speaks plain HTTP, and TLS is a proxy's before it.
+    ``scheme`` is how clients reach it. That of a server without ``PUNA_TLS_CERT`` is HTTP, whatever it says: TLS is a
+    proxy's before it then. ``path`` is that of a unix socket, which stands in for host and port.
     """
 
     host: str
     port: int
     scheme: str = "http"
+    path: str = ""
 
     @property
     def is_loopback(self) -> bool:
         """Return whether only this machine can reach the address."""
-        if self.host == "localhost":
+        if self.path or self.host == "localhost":
             return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
@@ -59,7 +63,9 @@ class Address:
 
     @property
     def url(self) -> str:
-        """Return the base URL for clients on this machine."""
+        """Return the base URL for clients on this machine; for a unix socket it says where that is."""
+        if self.path:
+            return f"{_UNIX}{self.path}"
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
         return f"{self.scheme}://[{host}]:{self.port}" if ":" in host else f"{self.scheme}://{host}:{self.port}"
 
@@ -75,8 +81,10 @@ class Credentials:
 def parse_address(text: str) -> Address:
     """Return the address that an ``OLLAMA_HOST`` value means (scheme, host and port are each optional).
 
-    Raises ``BadRequestError``, whose text holds nothing that may be a password.
+    ``unix:/path`` is a unix socket. Raises ``BadRequestError``, whose text holds nothing that may be a password.
     """
+    if text.strip().startswith(_UNIX):
+        return _unix_address(text.strip().removeprefix(_UNIX))
     scheme, separator, rest = text.strip().partition("://")
     if not separator:
         scheme, rest = "", text.strip()
@@ -87,6 +95,13 @@ def parse_address(text: str) -> Address:
     host, port = _split_port(rest.partition("/")[0])
     default = _PORTS.get(scheme.lower(), DEFAULT_PORT)
     return Address(_checked_host(host), default if port is None else _checked_port(port), scheme.lower() or "http")
+
+
+def _unix_address(path: str) -> Address:
+    clean = f"/{path.lstrip('/')}" if path.startswith("/") else ""
+    if not clean or len(os.fsencode(clean)) > _LONGEST_SOCKET:
+        raise BadRequestError(f"a unix socket is unix:/path, of at most {_LONGEST_SOCKET} bytes")
+    return Address("localhost", 0, path=clean)
 
 
 def _split_port(text: str) -> tuple[str, str | None]:
@@ -226,7 +241,7 @@ class Settings:
         "OLLAMA_HOST",
         "127.0.0.1:11434",
         parse_address,
-        "address and port to listen on, and for clients to ask",
+        "address and port, or unix:/path of a socket, to listen on, and for clients to ask",
     )
     models: Path = _setting(
         "OLLAMA_MODELS", "~/.ollama/models", _parse_path, "directory of the models, in Ollama's layout"
@@ -292,6 +307,18 @@ class Settings:
         _parse_bytes,
         "disk space for the caches of conversations whose model has left memory; 0: keep none",
     )
+    responses: int = _setting(
+        "PUNA_RESPONSES",
+        "256M",
+        _parse_bytes,
+        "disk space for the stored responses and conversations of the Responses API, for each key; 0: store none",
+    )
+    responses_age: float = _setting(
+        "PUNA_RESPONSES_AGE",
+        "720h",
+        parse_duration,
+        "how long a stored response or conversation is kept after its last use; negative: for ever",
+    )
     kv_cache_type: str | None = _setting(
         "OLLAMA_KV_CACHE_TYPE",
         "",
@@ -321,6 +348,19 @@ class Settings:
         "",
         _optional(_parse_credentials),
         "user:password that every request must present (HTTP Basic)",
+    )
+    api_key: str = _setting("OLLAMA_API_KEY", "", str, "key that commands present to the server (puna key create)")
+    tls_cert: Path | None = _setting(
+        "PUNA_TLS_CERT",
+        "",
+        _optional(_parse_path),
+        "certificate with its chain (PEM) with which the server speaks HTTPS; read again when it is renewed",
+    )
+    tls_key: Path | None = _setting(
+        "PUNA_TLS_KEY", "", _optional(_parse_path), "key of the certificate; unset: it is in the same file"
+    )
+    tls_ca: Path | None = _setting(
+        "PUNA_TLS_CA", "", _optional(_parse_path), "certificates (PEM) that commands trust beside those of the system"
     )
     debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_level, "log more, and show where a command failed")
     log_format: str = _setting(
@@ -404,6 +444,12 @@ class Settings:
         _optional_token,
         "set by puna.testing alone: the key to routes by which a test writes the answers of this server",
     )
+
+    @property
+    def url(self) -> str:
+        """Return the base URL for clients on this machine."""
+        is_secret = self.tls_cert is not None and not self.address.path
+        return (replace(self.address, scheme="https") if is_secret else self.address).url
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":

@@ -1,6 +1,7 @@
 """Who may call: credentials on every route, local hosts, known origins, no open port by accident."""
 
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from tests.conftest import Serve
 from tests.server import Server, World
 
 from puna.api.app import create_app
+from puna.api.ollama.examples import PARAMETERS
 from puna.settings import Settings
 
 PASSWORD = "pässwörd: 密码"
@@ -28,7 +30,7 @@ def every_route() -> set[tuple[str, str]]:
     """Return method and path of everything that the application answers, and of some that it does not."""
     app = create_app(Settings.from_env({}))
     routes = {
-        (method.upper(), path.format(digest="sha256:" + "0" * 64, request_id="0"))
+        (method.upper(), re.sub(r"\{(\w+)[^}]*\}", lambda found: PARAMETERS.get(found[1], "x"), path))
         for path, methods in app.openapi()["paths"].items()
         for method in methods
     }

@@ -13,6 +13,8 @@ from puna.api.openai.encoder import ChatEncoder
 from puna.api.openai.schemas import ChatBody, CompletionBody
 from puna.api.openai.text_encoder import TextEncoder
 from puna.api.openai.usage import Head
+from puna.api.prefixes import Fingerprint, Prefixes
+from puna.inference.requests import Conversation
 from puna.models.library import Library
 
 ENDLESS = {"model": "cria", "messages": user("Go on."), "stream": True, "ignore_eos": True, "shift": True}
@@ -41,9 +43,11 @@ def test_error_before_a_stream_has_a_status(server: Server) -> None:
 
 
 def test_clients_are_told_to_wait() -> None:
-    head = Head("x", "1", Library(Path()).get("cria"), "m", "o")
+    model = Library(Path()).get("cria")
+    head = Head("x", "1", model, "m", "o")
+    comparison = Prefixes().compare("", Fingerprint.of(model, Conversation(messages=())))
     for encoder in (
-        ChatEncoder(ChatBody(), head),
+        ChatEncoder(ChatBody(), head, comparison),
         TextEncoder(CompletionBody(), head, [""], 1),
         TranscriptEncoder(logprobs=False),
     ):

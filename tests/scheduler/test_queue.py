@@ -11,8 +11,10 @@ from puna.scheduler.queue import PROMOTION, FairQueue, Ticket
 _DEMAND = Demand(Footprint(1, 1, 1))
 
 
-def ticket(name: str, client: str = "", *, lane: str = "m", at: float = 0.0, batch: bool = False) -> Ticket:
-    return Ticket(name, client or name[0], lane, _DEMAND, at, batch=batch)
+def ticket(
+    name: str, client: str = "", *, lane: str = "m", at: float = 0.0, batch: bool = False, weight: float = 1.0
+) -> Ticket:
+    return Ticket(name, client or name[0], lane, _DEMAND, at, batch=batch, weight=weight)
 
 
 def queue_of(tickets: Iterable[Ticket], limit: int = 1000) -> FairQueue:
@@ -34,6 +36,24 @@ def drain(queue: FairQueue, lane: str = "m", now: float = 0.0) -> list[str]:
 def test_clients_take_turns_however_many_requests_each_has() -> None:
     queue = queue_of([ticket(f"a{i}") for i in range(4)] + [ticket(f"b{i}") for i in range(2)] + [ticket("c0")])
     assert drain(queue) == ["a0", "b0", "c0", "a1", "b1", "a2", "a3"]
+
+
+def test_a_client_has_turns_by_its_weight() -> None:
+    heavy = [ticket(f"a{i}", weight=2) for i in range(4)]
+    light = [ticket(f"c{i}", weight=0.5) for i in range(2)]
+    queue = queue_of([*heavy, *(ticket(f"b{i}") for i in range(3)), *light])
+    assert drain(queue) == ["a0", "b0", "c0", "a1", "a2", "b1", "a3", "b2", "c1"]
+
+
+def test_a_light_client_has_saved_nothing_up_and_nothing_is_forgotten_early() -> None:
+    queue = queue_of([ticket("l0", weight=0.01)])
+    assert drain(queue) == ["l0"]
+    for number in range(200):  # enough clients that old turns are forgotten
+        queue.push(ticket(f"x{number}", f"x{number}"))
+        assert drain(queue) == [f"x{number}"]
+    queue.push(ticket("l1", weight=0.01))
+    queue.push(ticket("y0"))
+    assert drain(queue) == ["y0", "l1"]
 
 
 def test_a_client_who_comes_back_has_one_turn_with_those_who_waited() -> None:

@@ -10,6 +10,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -17,8 +18,11 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Match, Mount
 
 from puna import OLLAMA_VERSION, __version__
+from puna.accounts.accounts import Accounts
+from puna.accounts.grant import ANY
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
+from puna.api.access.scopes import ScopeTable, needs
 from puna.api.anthropic import messages as anthropic_messages
 from puna.api.anthropic.models import AnthropicModels
 from puna.api.description import describe
@@ -32,17 +36,24 @@ from puna.api.model_shapes import SHAPES
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.openai.routes import openai_router
-from puna.api.puna import metrics, queue, sessions
+from puna.api.puna import health, keys, metrics, queue, rerank, sessions, systemone, tokens, usage
 from puna.api.seal import Seal
 from puna.api.services import Services
+from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
+from puna.errors import BadRequestError
+from puna.jobs.archive import Archive, Bounds
+from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
 from puna.settings import Settings
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_DOCS, _DOCS_ASSETS = "/docs", "/docs/assets"
+_PAGES = dict.fromkeys(("/openapi.json", _DOCS, _DOCS_ASSETS, f"{_DOCS}/oauth2-redirect"), ANY)
+"""The scopes of the routes that FastAPI makes."""
 _log = logging.getLogger(__name__)
 
 
@@ -50,25 +61,28 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     """Return the application for one server with these settings; while ``crowded``, it turns requests away."""
     app = FastAPIOffline(  # like FastAPI, but nothing of its page comes from other servers
         redoc_url=None,
-        static_url="/docs/assets",
+        static_url=_DOCS_ASSETS,
         title="Puna",
         version=__version__,
         description="Large language models on this machine, behind the Ollama REST API.",
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    accounts = app.state.accounts = Accounts(settings.home)
+    scopes = app.state.scopes = ScopeTable(app.routes, _PAGES)
     for path, route in (("/", _root), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    parts = (generation, embedding, models, create, transfer_routes, account, queue, sessions, metrics)
-    for part in (*parts, anthropic_messages):
+    parts = (generation, embedding, models, create, transfer_routes, account, anthropic_messages)
+    for part in (*parts, queue, sessions, keys, usage, metrics, systemone, rerank, tokens, health):
         app.include_router(part.router)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
     app.include_router(openai_router())
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _misread)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
-    app.add_middleware(Gate, settings=settings)
+    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)
     app.add_middleware(Cors, settings=settings)
@@ -101,12 +115,33 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     scheduler.sessions.clean()
     for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
         scheduler.sessions.forget(digest)
-    app.state.services = Services(settings, library, scheduler, transfers, Seal(settings.home))
+    accounts: Accounts = app.state.accounts
+    accounts.ledger.start()
+    if accounts.is_guarded:  # read now, for it takes room on the disk, which may be full later
+        _log.info("clients are let in by keys: %s", accounts.path)
+    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age))
+    runs = Runs(archive)
+    app.state.services = Services(
+        settings,
+        library,
+        scheduler,
+        transfers,
+        Seal(settings.home),
+        archive,
+        runs,
+        Cipher(settings.home / "cipher.key"),
+        accounts,
+    )
+    sweeper = asyncio.create_task(archive.keep_bounded())
     try:
         yield
     finally:
+        sweeper.cancel()
+        await runs.close()
+        await archive.close()
         await transfers.close()
         await scheduler.close()
+        await accounts.close()
 
 
 async def _refused(request: Request, error: Exception) -> Response:
@@ -117,6 +152,13 @@ async def _refused(request: Request, error: Exception) -> Response:
     return response
 
 
+async def _misread(request: Request, error: Exception) -> Response:
+    """Answer a query of which a part is not of its type."""
+    found = error.errors()[0] if isinstance(error, RequestValidationError) else {"loc": ("",), "msg": ""}
+    name = str(found["loc"][-1])
+    return error_response(request.scope, BadRequestError(f"{name}: {str(found['msg']).lower()}", param=name))
+
+
 def _methods(request: Request) -> list[str]:
     routes = [route for route in request.app.routes if not isinstance(route, Mount)]
     scopes = {method: {**request.scope, "method": method} for method in _METHODS}
@@ -125,11 +167,13 @@ def _methods(request: Request) -> list[str]:
     ] or ["GET", "HEAD"]  # of files
 
 
+@needs(ANY)
 async def _root() -> Response:
     """Say that the server runs, in the words that Ollama's clients look for."""
     return PlainTextResponse("Ollama is running")
 
 
+@needs(ANY)
 async def _version() -> Response:
     """Return the version of Ollama's API that this server speaks, and Puna's own."""
     return json_response({"version": OLLAMA_VERSION, "puna": __version__})

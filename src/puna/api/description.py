@@ -16,8 +16,9 @@ from puna.api.anthropic import examples as anthropic
 from puna.api.dialect import ANTHROPIC, OLLAMA, OPENAI, dialect_of
 from puna.api.ollama import examples as ollama
 from puna.api.openai import examples as openai
+from puna.api.puna import examples as puna
 
-BODIES = {**ollama.BODIES, **openai.BODIES, **anthropic.BODIES}
+BODIES = {**ollama.BODIES, **openai.BODIES, **anthropic.BODIES, **puna.BODIES}
 """An example for each body that is JSON, by method and path."""
 PARAMETERS = {**ollama.PARAMETERS, **openai.PARAMETERS}
 """What stands for a part of a path, by its name."""

@@ -76,6 +76,12 @@ _PREFIXES = (
     ("/audio", OPENAI),
     ("/moderations", OPENAI),
     ("/responses", OPENAI),
+    ("/conversations", OPENAI),
+    ("/decisions", OPENAI),
+    ("/rerank", OPENAI),
+    ("/v2/rerank", OPENAI),
+    ("/tokenize", OPENAI),
+    ("/detokenize", OPENAI),
 )
 """The first that a path lies under decides. Some clients leave ``/v1`` out."""
 ANTHROPIC_VERSION = "anthropic-version"

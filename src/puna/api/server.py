@@ -11,6 +11,7 @@ from puna.api.app import create_app
 from puna.api.http.connections import Connections
 from puna.api.http.protocol import Protocol
 from puna.api.services import Services
+from puna.api.tls import TLS
 from puna.settings import Settings
 
 _FINISH_SECONDS = 1.5
@@ -25,7 +26,9 @@ _TICKS = 10
 class Server(uvicorn.Server):
     """Tells when it listens, and ends the answers under way when it is told to end."""
 
-    def __init__(self, settings: Settings, connections: int, on_listening: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, connections: int, on_listening: Callable[[], None], tls: TLS | None = None
+    ) -> None:
         """With more than ``connections`` at a time, clients are turned away.
 
         ``on_listening`` is called in a thread of its own: it may take its time.
@@ -34,11 +37,13 @@ class Server(uvicorn.Server):
         self._app = create_app(settings, crowded=lambda: state.crowded)
         self._on_listening = on_listening
         self._patience = settings.client_timeout
+        self._tls = tls
         super().__init__(
             uvicorn.Config(
                 self._app,
                 http=Protocol,
-                ws="none",
+                ws="none",  # the protocol loads it with the first socket
+                ws_max_size=settings.max_body,
                 proxy_headers=False,  # the gate knows whom to believe
                 server_header=False,
                 log_config=None,
@@ -54,11 +59,15 @@ class Server(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Look after the connections once a second; uvicorn calls this ten times as often."""
         if counter % _TICKS == 0:
+            if self._tls:
+                self._tls.refresh()
             self._connections.check(asyncio.get_running_loop().time(), self._patience)
         return await super().on_tick(counter)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Start to listen."""
+        if self._tls:
+            self.config.ssl = self._tls.context
         await super().startup(sockets)
         if not self.started:
             return

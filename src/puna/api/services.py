@@ -2,51 +2,66 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any
 
 from fastapi import Depends
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
+from puna.accounts.accounts import Accounts
+from puna.accounts.errors import KeyForbidsError
+from puna.accounts.grant import ANY
+from puna.accounts.keys import Key
 from puna.api.access.identity import IDENTITY, Identity
 from puna.api.http.request_id import REQUEST_ID
 from puna.api.prefixes import Prefixes
 from puna.api.seal import Seal
 from puna.api.tool_order import ToolOrder
+from puna.cipher import Cipher
 from puna.durations import parse_duration
-from puna.errors import BadRequestError
+from puna.errors import BadRequestError, ModelNotFoundError
 from puna.inference.options import Options
+from puna.jobs.archive import Archive
+from puna.jobs.runs import Runs
 from puna.models.library import Library
+from puna.models.listing import Listing
 from puna.models.model import Model
 from puna.models.registry.transfers import Transfers
+from puna.names import ModelName, parse_name
 from puna.outside import listed
 from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
-from puna.service import LocalService, Service
+from puna.service import SUBSCRIBERS, LocalService, Service
 from puna.settings import Settings
 
 _CONVERSATION_HEADERS = ("session-id", "x-claude-code-session-id", "x-session-affinity", "x-session-id")
 _PRIORITIES = ("interactive", "batch")
+_ALL = "this key may not do this with all models"
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """The parts of one running server."""
+    """The parts of one running server, as the request that holds them may see them: a key may be held to models."""
 
     settings: Settings
     library: Library
     scheduler: Lender
     transfers: Transfers
     seal: Seal
+    archive: Archive
+    runs: Runs
+    cipher: Cipher
+    accounts: Accounts
     prefixes: Prefixes = field(default_factory=Prefixes)
     tool_order: ToolOrder = field(default_factory=ToolOrder)
+    key: Key | None = None
 
     @property
     def service(self) -> Service:
         """Return what answers requests; routes of a dialect go through it alone."""
-        return LocalService(self.scheduler)
+        return LocalService(self.scheduler, self.accounts.subscribers(SUBSCRIBERS))
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:
@@ -54,37 +69,71 @@ class Services:
         return {"truncate": self.settings.truncate}
 
     def model(self, reference: str) -> Model:
-        """Return the model that a request names; raise ``BadRequestError`` or ``ModelNotFoundError``."""
+        """Return the model that a request names; raise ``BadRequestError`` or ``ModelNotFoundError``.
+
+        One that its key may not know of is not there, in the same words.
+        """
         if not reference:
             raise BadRequestError("model is required")
+        if self.key is not None and not self.sees(parse_name(reference)):
+            self.accounts.refuse(self.key)
+            raise ModelNotFoundError(reference)
         return self.library.get(reference)
+
+    def sees(self, name: ModelName) -> bool:
+        """Return whether the request may know of the model of this name."""
+        return self.key is None or self.key.grant.sees(name)
+
+    def require(self, reference: str = "", scope: str = ANY) -> None:
+        """Raise ``KeyForbidsError`` unless the request may make, fetch or send a model of this name ("": any name), and
+        do what takes ``scope``."""
+        if self.key is None:
+            return
+        grant = self.key.grant
+        if grant.models and not (reference and self.sees(parse_name(reference))):
+            self.accounts.refuse(self.key)
+            raise KeyForbidsError(f"this key may not use the name {reference!r}" if reference else _ALL)
+        if not grant.may(scope):
+            self.accounts.refuse(self.key)
+            raise KeyForbidsError(f"this key may not do this: it takes the scope {scope}")
+
+    def models(self) -> Listing:
+        """Return every model that the request may know of; the same object until something changes. For a thread."""
+        listing = self.library.list()
+        return listing if self.key is None else listing.of(self.key.grant.models, self.sees)
 
 
 async def _services(request: Request) -> Services:  # without "async" it would run in a thread of its own
     services: Services = request.app.state.services
-    return services
+    identity: Identity = request.scope[IDENTITY]
+    return services if identity.key is None else replace(services, key=identity.key)
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
 
 
-def caller_of(request: Request, priority: str = "", conversation: str = "") -> Caller:
+def caller_of(request: HTTPConnection, priority: str = "", conversation: str = "") -> Caller:
     """Return who asks: the key that the request was let in with, else the peer's address.
 
-    ``priority``, or the header ``X-Priority`` without it, is "interactive" (the default) or "batch". Where nobody has a
-    key, a conversation that names itself (``conversation_of``) has turns of its own: several may come from one address.
+    ``priority``, or the header ``X-Priority`` without it, is "interactive" (the default) or "batch"; a key may be held
+    to the latter. Where nobody has a key, a conversation that names itself (``conversation_of``) has turns of its own:
+    several may come from one address.
     """
     chosen = priority or request.headers.get("x-priority", "") or "interactive"
     if chosen not in _PRIORITIES:
         raise BadRequestError(f'invalid priority: "{chosen}" (must be "interactive" or "batch")')
     identity: Identity = request.scope[IDENTITY]
+    if identity.key is not None:
+        name, grant = identity.key.name, identity.key.grant
+        batch = grant.batch or chosen == "batch"
+        return Caller(client=name, id=request.scope[REQUEST_ID], batch=batch, key=name, weight=grant.weight)
     client = identity.client
-    if not identity.key and (named := conversation_of(request, conversation)):
+    if named := conversation_of(request, conversation):
         client = f"{client} {named}"
     return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
 
 
-def conversation_of(request: Request, named: str = "") -> str:
+def conversation_of(request: HTTPConnection, named: str = "") -> str:
     """Return a short name for the conversation that a request belongs to, "" if it does not say.
 
     It is what the body ``named``, or one of the headers by which Codex, Claude Code and opencode tell theirs.

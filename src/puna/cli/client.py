@@ -1,6 +1,7 @@
 """The server that commands talk to: plain objects go in and come out, with the user's address and credentials."""
 
 import json
+import ssl
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Self
 
@@ -25,16 +26,20 @@ class ServerError(CommandError):
 class Client:
     """A client of the configured server. Every method raises ``ServerError`` and ``CommandError``."""
 
-    def __init__(self, settings: Settings) -> None:
-        self.url = settings.address.url
+    def __init__(self, settings: Settings, timeout: float | None = None) -> None:
+        """``timeout`` is in seconds, for each step of a request; ``None``: an answer may take its time."""
+        self.url = settings.url
         login = settings.basic_auth
+        key = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key and not login else {}
         # A proxy is for other machines, and httpx would send it what is for this one.
         self._http = httpx.Client(
-            base_url=self.url,
+            base_url="http://localhost" if settings.address.path else self.url,
+            transport=httpx.HTTPTransport(uds=settings.address.path) if settings.address.path else None,
             auth=(login.user, login.password) if login else None,
-            timeout=None,
+            timeout=timeout,
+            verify=_trusted(settings),
             trust_env=not settings.address.is_loopback,
-            headers={"User-Agent": f"puna/{__version__}"},
+            headers={"User-Agent": f"puna/{__version__}", **key},
         )
 
     def __enter__(self) -> Self:
@@ -51,9 +56,22 @@ class Client:
             return False
         return True
 
+    def lets_anybody_in(self) -> bool:
+        """Return whether a server is there that answers without key or login."""
+        try:
+            request = self._http.build_request("GET", "/api/version")
+            request.headers.pop("Authorization", None)
+            return self._http.send(request, auth=None).is_success
+        except httpx.TransportError:
+            return False
+
     def get(self, path: str) -> dict[str, Any]:
         """Return the object that answers a GET request."""
         return self._one("GET", path, None)
+
+    def patch(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the object that answers a PATCH request."""
+        return self._one("PATCH", path, body)
 
     def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the object that answers a POST request, none for an empty answer."""
@@ -102,6 +120,19 @@ class Client:
 
     def _explained(self) -> "_Explained":
         return _Explained(self.url)
+
+
+def _trusted(settings: Settings) -> ssl.SSLContext | bool:
+    """Return whose certificates count: those of the system, and those of ``PUNA_TLS_CA``."""
+    if settings.tls_ca is None:
+        return True
+    context = ssl.create_default_context()
+    try:
+        context.load_verify_locations(settings.tls_ca)
+    except (ssl.SSLError, OSError) as error:
+        reason = "it has no certificates" if isinstance(error, ssl.SSLError) else error.strerror
+        raise CommandError(f"{settings.tls_ca}: {reason} (PUNA_TLS_CA)") from error
+    return context
 
 
 class _Explained:

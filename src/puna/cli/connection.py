@@ -21,6 +21,8 @@ _START_SECONDS = 30.0
 _STOP_SECONDS = 10.0
 _MISSING = re.compile(r"model '(.+)' not found")
 _LATEST = ":latest"
+_UNAUTHORIZED = 401
+_HOW_TO_ENTER = "the server asks for a key (OLLAMA_API_KEY) or a login (OLLAMA_BASIC_AUTH)"
 
 
 @contextmanager
@@ -34,11 +36,13 @@ def connected(*, start: bool = False) -> Iterator[Client]:
         client = stack.enter_context(Client(settings))
         if not client.answers():
             if not (start and settings.address.is_loopback):
-                raise CommandError(f"no server answers at {settings.address.url}; start one with: puna serve")
+                raise CommandError(f"no server answers at {settings.url}; start one with: puna serve")
             stack.enter_context(_started(client, settings))
         try:
             yield client
         except ServerError as error:
+            if error.status == _UNAUTHORIZED and not (settings.api_key or settings.basic_auth):
+                raise ServerError(f"{error}: {_HOW_TO_ENTER}", error.status) from error
             missing = _MISSING.fullmatch(str(error))
             near = nearest(client, missing[1]) if missing and error.status == NOT_FOUND else ""
             if not near:

@@ -20,6 +20,8 @@ _COMMANDS = {
     "run": "run.run",
     "create": "create.create",
     "sessions": "sessions.sessions",
+    "key": "keys.app",
+    "usage": "usage.usage",
     "list": "models.list_models",
     "ls": "models.list_models",
     "show": "show.show",

@@ -1,6 +1,5 @@
 """``puna serve``."""
 
-import errno
 import gc
 import logging
 import os
@@ -8,25 +7,27 @@ import signal
 import socket
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
-import psutil
 import typer
 
 from puna import __version__, logs
+from puna.accounts.accounts import has_keys
 from puna.cli.errors import CommandError
+from puna.cli.listener import listening, printable
 from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
-from puna.settings import SETTINGS, Address, Settings, setting_warnings
+from puna.settings import SETTINGS, Settings, setting_warnings
 
 if TYPE_CHECKING:
     from puna.api.server import Server
+    from puna.api.tls import TLS
 
 _log = logging.getLogger(__name__)
-_BACKLOG = 2048
 _FEW_FILES = 1024
 _OTHER_FILES = 256
 """Files that clients must leave to runners, models and logs."""
@@ -35,7 +36,8 @@ _TURN_SECONDS = 0.001
 
 _OPEN_ADDRESS = """\
 refusing to listen on {host} without credentials: everybody who reaches this address could use and delete your models.
-Either set credentials:        OLLAMA_BASIC_AUTH=user:password
+Either make a key:             puna key create NAME
+or set credentials:            OLLAMA_BASIC_AUTH=user:password
 or say that it is to be open:  PUNA_ALLOW_OPEN=1"""
 
 _SETTINGS_HELP = "Settings (environment variables):\n\n" + "\n\n".join(
@@ -51,34 +53,46 @@ def serve(
     """Start the server."""
     settings = Settings.from_env()
     address = settings.address
-    if not (address.is_loopback or settings.basic_auth or settings.allow_open):
+    if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
     if settings.testing and not address.is_loopback:
         raise CommandError("refusing to listen where others can reach it with PUNA_TESTING, which is for tests alone")
     logs.start(debug=settings.debug, form=settings.log_format, file=settings.log_file, size=settings.log_file_size)
     for warning in setting_warnings():
         _log.warning("%s", warning)
+    if settings.tls_key and not settings.tls_cert:
+        raise CommandError("PUNA_TLS_KEY is set, and PUNA_TLS_CERT is not")
+    tls = _tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and not address.path else None
     connections = _connections(raise_limit())
-    with _listen(address) as listener:
-        _serve(settings, listener, connections, exit_with_stdin=exit_with_stdin)
+    with listening(address) as listener:
+        _serve(settings, listener, connections, tls, exit_with_stdin=exit_with_stdin)
 
 
-def _serve(settings: Settings, listener: socket.socket, connections: int, *, exit_with_stdin: bool) -> None:
+def _tls(certificate: Path, key: Path | None) -> "TLS":
+    from puna.api.tls import TLS  # OpenSSL takes its time, and most servers do without
+
+    return TLS(certificate, key)
+
+
+def _serve(
+    settings: Settings, listener: socket.socket, connections: int, tls: "TLS | None", *, exit_with_stdin: bool
+) -> None:
     if said := prepare_models(settings):
         _log.warning("%s", said)
+    scheme = "https" if tls else "http"
     engines = Engines(settings.home, settings.engine)
     program = engines.program()
     look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
 
     def tell() -> None:
-        typer.echo(f"Puna {__version__} listens on http://{_printable(listener)}, engine: {look.result()}")
+        typer.echo(f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {look.result()}")
         sys.stdout.flush()
 
     sys.setswitchinterval(_TURN_SECONDS)
     gc.disable()  # loading leaves no garbage; the server looks for it again as soon as it listens
     from puna.api.server import Server  # most of the start, while the look at the engine is under way
 
-    server = Server(settings, connections, tell)
+    server = Server(settings, connections, tell, tls)
     if hasattr(signal, "SIGHUP"):
         signal.signal(signal.SIGHUP, _stay)
     if exit_with_stdin:
@@ -94,41 +108,6 @@ def _connections(files: int) -> int:
     if files < _FEW_FILES:
         _log.warning("only %d files may be open (ulimit -n): more than %d clients are turned away", files, clients)
     return clients
-
-
-def _listen(address: Address) -> socket.socket:
-    try:
-        family, *_, place = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(place)
-            listener.listen(_BACKLOG)
-        except OSError:
-            listener.close()
-            raise
-    except OSError as error:
-        reason = error.strerror or str(error)
-        if error.errno == errno.EADDRINUSE:
-            raise CommandError(f"port {address.port} is in use{_by_whom(address.port)} (OLLAMA_HOST)") from error
-        raise CommandError(f"cannot listen on {address.host}:{address.port}: {reason} (OLLAMA_HOST)") from error
-    return listener
-
-
-def _by_whom(port: int) -> str:
-    """Return the program that listens on a port, as far as this user may know, and its number."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
-    except (psutil.Error, OSError):
-        pass
-    return ""
-
-
-def _printable(listener: socket.socket) -> str:
-    host, port = listener.getsockname()[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _stay(_number: int, _frame: FrameType | None) -> None:

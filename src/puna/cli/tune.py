@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Annotated
 
-import httpx
 import psutil
 import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from puna.cli.client import Client
 from puna.cli.errors import CommandError
 from puna.cli.store import prepare_models
 from puna.cli.tables import AsJson, human_time, parse_time, print_json, print_table
@@ -160,19 +160,14 @@ def _warn_of_load() -> None:
 
 def _warn_of_server(settings: Settings) -> None:
     """Say that a server has models in memory: what it answers meanwhile falsifies the measurement."""
-    login = settings.basic_auth
     try:
-        answer = httpx.get(
-            f"{settings.address.url}/api/ps",
-            auth=(login.user, login.password) if login else None,
-            timeout=_ASK_SECONDS,
-        )
-        names = [entry["name"] for entry in answer.raise_for_status().json()["models"]]
-    except (httpx.HTTPError, ValueError, KeyError, TypeError):
+        with Client(settings, timeout=_ASK_SECONDS) as client:
+            names = [entry["name"] for entry in client.get("/api/ps")["models"]]
+    except (CommandError, KeyError, TypeError):
         return  # no server, or none that could tell
     if names:
         typer.echo(
-            f"warning: the server at {settings.address.url} has {', '.join(names)} in memory; what it computes "
+            f"warning: the server at {settings.url} has {', '.join(names)} in memory; what it computes "
             "meanwhile falsifies the figures, and its memory is not there for them (puna stop MODEL)",
             err=True,
         )

@@ -4,7 +4,7 @@ import asyncio
 import io
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -233,6 +233,11 @@ class EngineClient:
     async def embed(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the vectors of texts, in base64, with the count of their tokens."""
         answer: dict[str, Any] = await self._post("/v1/embeddings", {**body, "encoding_format": "base64"})
+        return answer
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> dict[str, Any]:
+        """Return a score for each document, as ``results`` with ``index`` and ``relevance_score``, a logit."""
+        answer: dict[str, Any] = await self._post("/v1/rerank", {"query": query, "documents": list(documents)})
         return answer
 
     async def count_tokens(self, body: Mapping[str, Any]) -> int:

@@ -55,8 +55,9 @@ def parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any:
     # "deepseek" is llama.cpp's word for thoughts in a field of their own, whatever the model.
     params.reasoning_format = xllamacpp.common_reasoning_format.COMMON_REASONING_FORMAT_DEEPSEEK
     params.embedding = config.embedding
-    if config.embedding and config.pooling == "mean":
-        params.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    if config.embedding and config.pooling:
+        pooling = f"LLAMA_POOLING_TYPE_{config.pooling.upper()}"
+        params.pooling_type = getattr(xllamacpp.llama_pooling_type, pooling)
     if config.flash_attention is not None:
         params.flash_attn_type = (
             xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_ENABLED

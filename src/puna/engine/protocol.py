@@ -1,6 +1,6 @@
 """What is asked of an engine. ``client.EngineClient`` asks llama-server; a second engine has the same methods."""
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -32,6 +32,10 @@ class Engine(Protocol):
 
     async def embed(self, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the vectors of texts, in base64."""
+        ...
+
+    async def rerank(self, query: str, documents: Sequence[str]) -> dict[str, Any]:
+        """Return a score for each document, as ``results`` with ``index`` and ``relevance_score``, a logit."""
         ...
 
     async def tokenize(self, text: str, *, special: bool = True, parse_special: bool = True) -> list[int]:

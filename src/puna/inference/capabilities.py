@@ -8,7 +8,7 @@ from puna.inference.families.voice import parse_template, voice_of
 from puna.inference.prompt.ollama_template import thinking_tags
 from puna.models.gguf import GGUFFile
 from puna.models.model import Model
-from puna.scheduler.launch import is_embedding_model
+from puna.scheduler.launch import is_embedding_model, is_reranker
 
 _JINJA_TOOLS = re.compile(r"\{[{%][^}]*\btools\b")
 _JINJA_THINKING = re.compile(r"enable_thinking|reasoning_content|<think>|<\|channel\|>|reasoning_effort")
@@ -31,6 +31,8 @@ class UnsupportedError(BadRequestError):
 def capabilities(model: Model) -> tuple[str, ...]:
     """Return what the model can do, in Ollama's words and order."""
     gguf = model.gguf
+    if is_reranker(gguf):
+        return ("rerank",)
     if is_embedding_model(gguf):
         return ("embedding",)
     found = ["completion"]

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from puna.engine.errors import ContextExceededError
 from puna.engine.protocol import Engine
 from puna.errors import BadRequestError, PunaError
+from puna.inference.capabilities import UnsupportedError
 from puna.inference.options import Options
 from puna.models.model import Model
+from puna.scheduler.launch import is_reranker
 from puna.scheduler.lease import Caller, Lease
 from puna.scheduler.lender import Lender
 
@@ -81,6 +83,8 @@ async def embed(
         return Embedded(np.empty((0, 0), np.float32), 0, 0)
     if not model.is_read:
         await asyncio.to_thread(lambda: model.gguf)
+    if is_reranker(model.gguf):
+        raise UnsupportedError(str(model.name), "embedding")
     normalize = gives_unit_length(model) if request.normalize is None else request.normalize
     cut = options.truncate if request.truncate is None else request.truncate
     runner = replace(options.runner, embeds=True)

@@ -39,6 +39,7 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
     return {
         **options.sampling,
         **look_back,
+        **_adapters(request),
         "n_predict": limit,
         "n_keep": options.num_keep,
         "stream": True,
@@ -46,6 +47,15 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
         "timings_per_token": bool(options.stop or request.thinks),
         "return_progress": request.with_reading,
     } | bound
+
+
+def _adapters(request: GenerationRequest) -> dict[str, Any]:
+    """Return how strong each adapter is, if the request says so of any: the engine leaves those as they are that it is
+    not told of."""
+    if "lora" not in request.options.sampling:
+        return {}
+    scales = {entry["id"]: entry["scale"] for entry in request.options.sampling["lora"]}
+    return {"lora": [{"id": at, "scale": scales.get(at, 0.0)} for at in range(len(request.model.adapters))]}
 
 
 def logprobs_for_completion(request: GenerationRequest) -> dict[str, Any]:

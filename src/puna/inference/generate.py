@@ -12,6 +12,7 @@ from puna.inference.events import Event, Finished, Reading, Said, Started, Text
 from puna.inference.format.constraint import Constraint, bind
 from puna.inference.media.kinds import is_sound
 from puna.inference.media.ready import ready
+from puna.inference.option_checks import InvalidOptionError
 from puna.inference.prepare import Prepared, prepare
 from puna.inference.prompt.ollama_values import tools_in_order
 from puna.inference.prompt.rendering import beside_the_loop
@@ -66,7 +67,11 @@ async def generate(
                         async for events in answer:
                             if not answering and not isinstance(events[-1], Reading):
                                 answering, record.first = True, record.elapsed()
+                                record.prompt = _known_length(prepared)
+                            if answering:
+                                record.generated += len(events)  # until the engine tells: a client may leave before
                             if isinstance(events[-1], Finished):
+                                record.generated = 0
                                 record.count(*events[-1].counts)
                                 record.end(DONE)
                                 yield events
@@ -126,6 +131,12 @@ async def _warmed(prepared: Prepared, lease: Lease) -> Prepared:
         return prepared
     slot = await lease.warm.ready(lease.client, Exchange(_prompt(prepared)))
     return prepared if slot is None else replace(prepared, body=prepared.body | {"id_slot": slot})
+
+
+def _known_length(prepared: Prepared) -> int:
+    """Return the tokens of a prompt that is sent as tokens; 0 for another, which only the engine counts."""
+    prompt = prepared.body.get("prompt")
+    return len(prompt) if isinstance(prompt, list) else 0
 
 
 def _prompt(prepared: Prepared) -> list[int] | Mapping[str, Any]:
@@ -246,6 +257,9 @@ def check(request: GenerationRequest) -> GenerationRequest:
             require(request.model, name, "insert")
     if request.think:
         require(request.model, name, "thinking")
+    for adapter in request.options.sampling.get("lora", ()):
+        if adapter["id"] >= len(request.model.adapters):
+            raise InvalidOptionError("lora", f"given for the model's {len(request.model.adapters)} adapters")
     return replace(request, input=_complete(request.input), can_think="thinking" in capabilities(request.model))
 
 

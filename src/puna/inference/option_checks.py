@@ -17,6 +17,8 @@ _TOKEN_DIGITS = 10
 _MOST_BIASES = 10_000
 _LONGEST_TEXT = 1000
 _LONGEST_NAME = 40
+_MOST_ADAPTERS = 64
+_ADAPTER = {"id", "scale"}
 _SAMPLERS = (
     "dry",
     "top_k",
@@ -162,6 +164,22 @@ def _bias(name: str, bias: Any) -> float | bool:
     if not -_LARGEST <= bias <= _LARGEST:
         raise InvalidOptionError(name, f"given as numbers between {-_LARGEST:g} and {_LARGEST:g}, or false")
     return bias
+
+
+def adapters(name: str, value: Any) -> list[dict[str, Any]]:
+    """Return the engine's form, ``[{"id", "scale"}, …]``, of a scale for each adapter by its number, from 0."""
+    pairs = [{"id": key, "scale": scale} for key, scale in value.items()] if isinstance(value, dict) else value
+    if not isinstance(pairs, list) or not all(isinstance(pair, dict) and pair.keys() <= _ADAPTER for pair in pairs):
+        raise InvalidOptionError(name, 'an array of objects with "id" and "scale", or an object of scales')
+    if len(pairs) > _MOST_ADAPTERS:
+        raise InvalidOptionError(name, f"given for at most {_MOST_ADAPTERS} adapters")
+    scale = number(-100, 100)
+    chosen = {integer(0, _MOST_ADAPTERS)(name, _whole(pair.get("id"))): pair.get("scale", 1) for pair in pairs}
+    return [{"id": adapter, "scale": scale(name, given)} for adapter, given in chosen.items()]
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < 6 else value
 
 
 def think(name: str, value: Any) -> bool | str:

@@ -101,6 +101,7 @@ _OPTIONS: Mapping[str, _Option] = {
     "ignore_eos": _Option(checks.boolean),
     "samplers": _Option(checks.samplers),
     "grammar": _Option(checks.text),
+    "lora": _Option(checks.adapters),
     # Puna's own: a model's defaults for fields that a request leaves out (PARAMETER think false)
     "think": _Option(checks.think, _OWN),
     "truncate": _Option(checks.boolean, _OWN),

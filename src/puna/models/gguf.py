@@ -88,6 +88,11 @@ class GGUFFile:
         return self.whole(f"{self.architecture}.embedding_length")
 
     @property
+    def vocabulary_size(self) -> int:
+        """How many tokens the model knows: the rows of its embedding; 0 where the file has none."""
+        return next((tensor.shape[-1] for tensor in self.tensors if tensor.name == "token_embd.weight"), 0)
+
+    @property
     def block_count(self) -> int | None:
         """How many layers the model has."""
         return self.whole(f"{self.architecture}.block_count")

@@ -2,14 +2,16 @@
 
 import os
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from puna.models.model import Model
+from puna.names import ModelName
 
 _DEPTH = 4
 """Levels of directories under ``manifests``: itself, host, namespace and model."""
+_MOST_PARTS = 64
 _SETTLED_NS = 2_000_000_000
 """A change may bear the time of an earlier look at the directory if both fell into one tick of the file system's clock.
 The coarsest ticks are two seconds."""
@@ -24,6 +26,21 @@ class Listing:
     models: tuple[Model, ...]
     broken: tuple[tuple[str, str], ...]
     """Names of models, or of directories of them."""
+    _parts: dict[Hashable, "Listing"] = field(default_factory=dict, repr=False)
+
+    def of(self, choice: Hashable, is_chosen: Callable[[ModelName], bool]) -> "Listing":
+        """Return the models whose names are chosen: the same object for the same ``choice``.
+
+        Names that cannot be read are left out: nobody knows whose they are.
+        """
+        if not choice:
+            return self
+        part = self._parts.get(choice)
+        if part is None:
+            if len(self._parts) >= _MOST_PARTS:
+                self._parts.clear()
+            part = self._parts[choice] = Listing(tuple(model for model in self.models if is_chosen(model.name)), ())
+        return part
 
 
 class Snapshot:

@@ -25,6 +25,8 @@ from puna.scheduler.tuned import UNTUNED, Tuned
 from puna.settings import Settings
 
 _log = logging.getLogger(__name__)
+_RANK = 4
+"""llama.cpp's number for a model whose vectors are one score (``LLAMA_POOLING_TYPE_RANK``)."""
 _POOLED_BATCH = 2048
 _BATCH = 512
 _LOGITS_BYTES = 128 << 20
@@ -170,7 +172,7 @@ def runner_config(
         **{name: getattr(options, name) for name in _AS_THEY_ARE},
         image_min_tokens=_image_min_tokens(model),
         embedding=embeds(model, options),
-        pooling="mean" if options.embeds and not is_embedding_model(model.gguf) else "",
+        pooling=_pooling(model.gguf) if options.embeds else "",
         speculation=tuned.speculation,
         draft_path=str(model.blobs.path(tuned.draft)) if tuned.draft else "",
         draft_tokens=tuned.draft_tokens,
@@ -236,6 +238,18 @@ def engine_identity(engine: str) -> str:
 def embeds(model: Model, options: RunnerOptions) -> bool:
     """Return whether a runner for a request with these options must be able to embed text."""
     return options.embeds or is_embedding_model(model.gguf)
+
+
+def is_reranker(gguf: GGUFFile) -> bool:
+    """Return whether the model was made to score documents."""
+    return gguf.whole(f"{gguf.architecture}.pooling_type") == _RANK
+
+
+def _pooling(gguf: GGUFFile) -> str:
+    """Return what the engine must be told: models that generate have no vectors of their own."""
+    if is_reranker(gguf):
+        return "rank"
+    return "" if is_embedding_model(gguf) else "mean"
 
 
 def is_embedding_model(gguf: GGUFFile) -> bool:

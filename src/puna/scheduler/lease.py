@@ -74,6 +74,9 @@ class RunnerHeldError(RunnerCrashedError):
 class Caller:
     """Who asks: ``client`` has its turns in the queue, ``id`` names the request, ``batch`` is its class.
 
+    ``key`` is the name of the key that was presented, or ""; ``weight`` is how many turns the client has where one of
+    weight 1 has one.
+
     ``losses`` is how many runners it has lost, and ``alone`` tells that it may have been the cause: it then runs with
     no other beside it, so that a second loss has one cause only.
     """
@@ -81,6 +84,8 @@ class Caller:
     client: str = ""
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     batch: bool = False
+    key: str = ""
+    weight: float = 1.0
     losses: int = 0
     alone: bool = False
 

@@ -191,6 +191,7 @@ class Lender:
             replace(demand, model=model.digest),
             time.monotonic(),
             batch=caller.batch,
+            weight=caller.weight,
             again=again,
             alone=caller.alone,
         )

@@ -2,9 +2,9 @@
 
 A *lane* is the line before one model. Within a lane every client has its turn: a request's place is the number of the
 turn in which its client comes to it (start-time fair queueing), so that a client with a hundred requests delays
-another's first one by one request. Waiting counts too, a turn for every ``AGEING`` seconds, so that a flood of new
-clients cannot hold anybody back for ever. Batch requests come after interactive ones until they have waited
-``PROMOTION`` seconds; then they have their client's turn like any other.
+another's first one by one request; a client of weight 2 comes to two in a turn. Waiting counts too, a turn for every
+``AGEING`` seconds, so that a flood of new clients cannot hold anybody back for ever. Batch requests come after
+interactive ones until they have waited ``PROMOTION`` seconds; then they have their client's turn like any other.
 """
 
 import bisect
@@ -36,7 +36,8 @@ class Ticket:
     """One request that waits: who asks (``client``), for which model (``lane``), in what form (``demand``).
 
     ``arrived`` is in seconds of whatever clock the queue is told. ``again`` marks a request that had its turn and lost
-    its runner: it goes first. ``alone`` lets it run with no other beside it.
+    its runner: it goes first. ``alone`` lets it run with no other beside it. ``weight`` is how many turns the client
+    has where one of weight 1 has one.
     """
 
     id: str
@@ -47,6 +48,7 @@ class Ticket:
     batch: bool = False
     again: bool = False
     alone: bool = False
+    weight: float = 1.0
 
 
 @dataclass(slots=True, frozen=True, order=True)
@@ -60,19 +62,20 @@ class _Line:
 
     def __init__(self) -> None:
         self._turn = 0.0
-        self._last: dict[str, float] = {}
+        self._next: dict[str, float] = {}
         self._used: dict[str, float] = {}
+        """The turn that each client comes to next, and that after the last one that it has used."""
         self._places: list[_Place] = []
         self._tickets: list[Ticket] = []
         self._placed: dict[str, tuple[_Place, float]] = {}
 
     def add(self, ticket: Ticket, number: int) -> None:
         # A client that has been away comes in at the turn under way: it has saved none up while it did not ask.
-        turn = max(self._turn, self._last.get(ticket.client, -math.inf) + 1)
+        turn = max(self._turn, self._next.get(ticket.client, -math.inf))
         if ticket.again:
             turn, key = self._turn, -math.inf
         else:
-            self._last[ticket.client] = turn
+            self._next[ticket.client] = turn + 1 / ticket.weight
             key = (
                 turn + ticket.arrived / AGEING
             )  # the later it came the later its place, so waiting need not be counted
@@ -93,18 +96,19 @@ class _Line:
         _, turn = self._placed.pop(ticket.id)
         del self._places[index], self._tickets[index]
         if served:
-            self._served(ticket.client, turn)
-        elif self._last.get(ticket.client) == turn:  # a turn that was not used does not count
-            theirs = [self._placed[other.id][1] for other in self._tickets if other.client == ticket.client]
-            self._last[ticket.client] = max(theirs, default=self._used.get(ticket.client, -math.inf))
+            self._served(ticket, turn)
+        elif self._next.get(ticket.client) == turn + 1 / ticket.weight:  # a turn that was not used does not count
+            mine = [other for other in self._tickets if other.client == ticket.client]
+            theirs = [self._placed[other.id][1] + 1 / other.weight for other in mine]
+            self._next[ticket.client] = max(theirs, default=self._used.get(ticket.client, -math.inf))
         return True
 
-    def _served(self, client: str, turn: float) -> None:
+    def _served(self, ticket: Ticket, turn: float) -> None:
         self._turn = max(self._turn, turn)
-        self._used[client] = turn
-        if len(self._last) > 2 * len(self._tickets) + _FEW:  # forget those whose last turn makes no difference now
-            self._last = {client: last for client, last in self._last.items() if last + 1 > self._turn}
-            self._used = {client: last for client, last in self._used.items() if last + 1 > self._turn}
+        self._used[ticket.client] = turn + 1 / ticket.weight
+        if len(self._next) > 2 * len(self._tickets) + _FEW:  # forget those whose next turn makes no difference now
+            self._next = {client: turn for client, turn in self._next.items() if turn > self._turn}
+            self._used = {client: turn for client, turn in self._used.items() if turn > self._turn}
 
     def __len__(self) -> int:
         return len(self._tickets)

@@ -19,6 +19,8 @@ class Record:
     until the first piece of its answer, ``duration`` that until its end. ``cached`` of the ``prompt`` were known to the
     engine, ``cut`` were left out of it because the context could not hold them. ``accepted`` of ``drafted`` tokens that
     were guessed ahead were right. ``key`` is the name of the key that was presented.
+
+    Of a request that was left, or failed on the way, ``generated`` is about what was sent, ``prompt`` what was known.
     """
 
     id: str

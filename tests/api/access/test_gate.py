@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from puna.accounts.accounts import Accounts
 from puna.api.access.gate import Gate
 from puna.api.access.identity import IDENTITY
+from puna.api.access.scopes import ScopeTable
 from puna.settings import Settings
 
 RIGHT = (b"authorization", b"Basic " + base64.b64encode(b"ada:secret"))
@@ -29,7 +31,8 @@ def passed(kind: str, *headers: tuple[bytes, bytes]) -> tuple[list[Scope], list[
     async def send(message: Message) -> None:
         sent.append(message)
 
-    gate = Gate(app, Settings.from_env({"OLLAMA_BASIC_AUTH": "ada:secret"}))
+    settings = Settings.from_env({"OLLAMA_BASIC_AUTH": "ada:secret"})
+    gate = Gate(app, settings, Accounts(settings.home), ScopeTable([], {}))
     scope: dict[str, Any] = {"type": kind, "headers": headers, "client": ("127.0.0.1", 1)}
     asyncio.run(gate(scope, receive, send))
     return inside, sent

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from puna.accounts.grant import Grant
+from puna.accounts.keys import Key
 from puna.api.access.identity import Identity, identify
 
 PROXIES = [ipaddress.ip_network(text) for text in ("127.0.0.1", "10.0.0.0/8", "::1")]
@@ -78,4 +80,5 @@ def test_proxy_that_is_trusted_may_pass_on_what_is_local() -> None:
 
 
 def test_key_has_its_turns_wherever_it_comes_from() -> None:
-    assert Identity("203.0.113.7", remote=True, key="ada").client == "ada"
+    key = Key(name="ada", id="1", hash=b"", grant=Grant(), created=0)
+    assert Identity("203.0.113.7", remote=True, key=key).client == "ada"

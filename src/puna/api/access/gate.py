@@ -2,14 +2,20 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from puna.accounts.accounts import Accounts
+from puna.accounts.errors import KeyForbidsError, LimitError
+from puna.accounts.grant import ANY
+from puna.accounts.keys import Key
 from puna.api.access.hosts import is_local_host
 from puna.api.access.identity import IDENTITY, Identity, identify
-from puna.api.access.keys import BasicAuth, Keys
+from puna.api.access.keys import BASIC, KEYS, BasicAuth, presented
 from puna.api.access.origins import origin_pattern
+from puna.api.access.scopes import ScopeTable
 from puna.errors import PunaError
 from puna.settings import Settings
 
@@ -41,22 +47,33 @@ class Gate:
     """ASGI middleware that lets in who may call, with an ``Identity`` in the scope, and raises for everybody else.
 
     The host is checked on a loopback address only: there a foreign ``Host`` means that a web page has pointed its own
-    name at this machine to get around the browser (DNS rebinding). Elsewhere the server cannot know its names.
+    name at this machine to get around the browser (DNS rebinding). Elsewhere the server cannot know its names, and no
+    page reaches a unix socket.
+
+    Where there are keys, one must be presented, whatever is asked for; then ``scopes`` says what it takes. Once it is
+    let in, a request counts against the limits of its key until its answer has ended.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, accounts: Accounts, scopes: ScopeTable) -> None:
         self._app = app
-        self._check_host = settings.address.is_loopback
+        self._check_host = settings.address.is_loopback and not settings.address.path
         self._origins = re.compile(origin_pattern(settings))
         self._trusted = settings.trusted_proxies
-        self._keys: Keys | None = BasicAuth(settings.basic_auth) if settings.basic_auth else None
+        self._login = BasicAuth(settings.basic_auth) if settings.basic_auth else None
+        self._accounts = accounts
+        self._scopes = scopes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            scope[IDENTITY] = self._let_in(scope)
+            identity = scope[IDENTITY] = self._let_in(scope)
+            if identity.key is not None:
+                await self._within_limits(identity.key, scope, receive, send)
+                return
         elif scope["type"] == "websocket":
             try:
-                scope[IDENTITY] = self._let_in(scope)
+                identity = scope[IDENTITY] = self._let_in(scope)
+                if identity.key is not None:
+                    self._check(identity.key, scope)
             except PunaError as error:
                 await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": str(error)[:100]})
                 return
@@ -73,9 +90,50 @@ class Gate:
         if origin and not same and not self._origins.match(origin):
             raise ForbiddenError(f"requests from origin {origin!r} are not allowed")
         identity = identify(scope, self._trusted)
-        if self._keys is None:
+        is_guarded = self._accounts.is_guarded
+        if self._login is None and not is_guarded:
             return identity
-        owner = self._keys.owner(headers)
-        if owner is None:
-            raise UnauthorizedError(self._keys.challenge)
-        return Identity(identity.address, identity.remote, owner)
+        if self._login is not None and self._login.is_presented(headers):
+            return replace(identity, login=True)
+        key = self._key(headers) if is_guarded else None
+        if key is None:
+            raise UnauthorizedError(KEYS if is_guarded else BASIC)
+        return replace(identity, key=key)
+
+    def _key(self, headers: Headers) -> Key | None:
+        """Return the first valid key that is presented; one that is wrong beside it does no harm."""
+        found = [self._accounts.find(text) for text in presented(headers)]
+        return next((key for key in found if key is not None), None)
+
+    def _check(self, key: Key, scope: Scope) -> str:
+        """Return the scope that a request needs; raise ``KeyForbidsError`` if its key has not got it."""
+        needed = self._scopes.of(scope)
+        if not key.grant.may_call(scope["path"]):
+            self._accounts.refuse(key)
+            raise KeyForbidsError("this key may not use this route")
+        if not key.grant.may(needed):
+            self._accounts.refuse(key)
+            raise KeyForbidsError(f"this key may not do this: it takes the scope {needed}")
+        return needed
+
+    async def _within_limits(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
+        needed = self._check(key, scope)
+        if needed == ANY or not key.grant.is_bounded:
+            await self._app(scope, receive, send)
+            return
+        meter = self._accounts.meter(key)
+        try:
+            meter.begin(key.grant)
+        except LimitError:
+            self._accounts.refuse(key)
+            raise
+
+        async def told(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(meter.fields(key.grant))
+            await send(message)
+
+        try:
+            await self._app(scope, receive, told)
+        finally:
+            meter.end()

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from starlette.datastructures import Headers
 from starlette.types import Scope
 
+from puna.accounts.grant import ADMIN
+from puna.accounts.keys import Key
+
 IDENTITY = "puna.identity"
 """The entry of a scope that holds its ``Identity``."""
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
@@ -17,19 +20,31 @@ IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who asks: the IP address of the client ("" over a unix socket), and whose key it was let in with, if any.
+    """Who asks: the IP address of the client ("" over a unix socket), and the key that it was let in with, if any.
 
     ``remote`` tells whether the request comes from another machine, or may: what is not known counts as remote.
+    ``login`` tells that it has shown the user and password of ``OLLAMA_BASIC_AUTH``. Without a key all is allowed.
     """
 
     address: str
     remote: bool
-    key: str = ""
+    key: Key | None = None
+    login: bool = False
+
+    @property
+    def is_proven(self) -> bool:
+        """Return whether the request has shown that it may come in, which nobody must where there are no keys."""
+        return self.login or self.key is not None
+
+    @property
+    def is_admin(self) -> bool:
+        """Return whether all is allowed."""
+        return self.key is None or self.key.grant.may(ADMIN)
 
     @property
     def client(self) -> str:
         """Return what has its turns in the queue: the key, else the address."""
-        return self.key or self.address
+        return self.key.name if self.key else self.address
 
 
 def identify(scope: Scope, trusted: Sequence[IPNetwork]) -> Identity:

@@ -37,6 +37,8 @@ _MORE_HEADERS = (
     *("Anthropic-Version", "Anthropic-Beta", "Anthropic-Dangerous-Direct-Browser-Access"),
 )
 """Puna's own, and those of Anthropic's client."""
+_TOLD = ("X-Request-Id", "Puna-Ignored", "Retry-After")
+"""Headers of answers that a page may read."""
 _MAX_AGE = 12 * 60 * 60
 """Seconds for which a browser may remember the answer to a preflight request, as in Ollama."""
 
@@ -60,6 +62,7 @@ class Cors(CORSMiddleware):
             allow_origin_regex=origin_pattern(settings),
             allow_methods=_METHODS,
             allow_headers=(*_OLLAMAS_HEADERS, *_MORE_HEADERS),
+            expose_headers=_TOLD,
             max_age=_MAX_AGE,
         )
 

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import ANY, INFER
+from puna.api.access.scopes import needs
 from puna.api.answering import answer
 from puna.api.anthropic.blocks import urls_of
 from puna.api.anthropic.encoder import DIALECT, AnthropicEncoder
@@ -39,6 +41,7 @@ class NotImplementedYetError(PunaError):
 
 
 @router.post("/v1/messages", openapi_extra=request_body(MessagesBody))
+@needs(INFER)
 async def messages_route(
     request: Request, body: Annotated[MessagesBody, Depends(json_body(MessagesBody))], services: ServicesDep
 ) -> Response:
@@ -60,6 +63,7 @@ async def messages_route(
 
 
 @router.post("/v1/messages/count_tokens", openapi_extra=request_body(CountBody))
+@needs(INFER)
 async def count_route(
     request: Request, body: Annotated[CountBody, Depends(json_body(CountBody))], services: ServicesDep
 ) -> Response:
@@ -72,6 +76,7 @@ async def count_route(
 
 @router.api_route("/v1/messages/batches", methods=["GET", "POST"], include_in_schema=False)
 @router.api_route("/v1/messages/batches/{rest:path}", methods=["GET", "POST", "DELETE"], include_in_schema=False)
+@needs(ANY)
 async def batches_route() -> Response:
     """Say that there are no batches."""
     raise NotImplementedYetError("message batches are not supported by this server; send the messages one by one")

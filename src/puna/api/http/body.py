@@ -108,8 +108,8 @@ def json_body(model: type[B]) -> Callable[[Request], Coroutine[Any, Any, B]]:
         settings: Settings = request.app.state.settings
         data, path = await read_limited(request, settings.max_body), request.url.path
         if len(data) <= _LARGE:
-            return _validate(model, data, path)
-        body = await asyncio.to_thread(_validate, model, data, path)
+            return validated(model, data, path)
+        body = await asyncio.to_thread(validated, model, data, path)
         body._large = True
         return body
 
@@ -142,7 +142,8 @@ def _too_large(limit: int) -> PayloadTooLargeError:
     return PayloadTooLargeError(f"request body is larger than the limit of {limit} bytes (PUNA_MAX_BODY)")
 
 
-def _validate(model: type[B], data: bytes, path: str) -> B:
+def validated(model: type[B], data: bytes, path: str) -> B:
+    """Return ``data``, a body, as ``model``; raise ``PunaError``. ``path`` is what the log calls the request."""
     if not data.strip():
         raise BadRequestError("missing request body")
     if data.count(b",") > _MOST_COMMAS:

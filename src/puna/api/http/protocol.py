@@ -20,6 +20,8 @@ from puna.errors import BadRequestError, PunaError
 _LONGEST_LINE = 8 << 10
 _LARGEST_HEAD = 32 << 10
 _LONGEST_REST = 1 << 20
+_SOCKETS = {b"/v1/responses", b"/openai/v1/responses", b"/responses"}
+"""The paths at which WebSockets are spoken."""
 _LINGER_SECONDS = 30.0
 _LINGER_SILENCE = 5.0
 """How long the rest of a request is read and thrown away after its answer, and how long nothing of it may come. A
@@ -93,12 +95,19 @@ class Protocol(HttpToolsProtocol):
             self.server_state.await_client(self)
 
     def _feed(self, data: bytes) -> None:
-        """Give ``data`` to the parser, which stops after each request that asks for another protocol."""
+        """Give ``data`` to the parser, which stops after each request that asks for another protocol.
+
+        Apart from WebSockets, where there are any, no other is spoken here: HTTP goes on.
+        """
         rest = memoryview(data)
         while rest:
             try:
                 self.parser.feed_data(rest)
-            except httptools.HttpParserUpgrade as stop:  # no other protocol is spoken here: HTTP goes on
+            except httptools.HttpParserUpgrade as stop:
+                if self._should_upgrade():
+                    self.server_state.forget(self)
+                    self.handle_websocket_upgrade()
+                    return
                 rest = rest[max(stop.args[0], 1) :]
             else:
                 return
@@ -128,6 +137,8 @@ class Protocol(HttpToolsProtocol):
         check_host(self.headers, self.url, self.parser.get_http_version())
         super().on_headers_complete()
         self._in_head, self._unaccounted = False, 0
+        if self._becomes_socket:
+            return
         self.cycle.transport = _Closing(self)  # type: ignore[assignment]
 
     def on_body(self, body: bytes) -> None:
@@ -138,6 +149,8 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Take note that the client has said all, so that it is the server's turn."""
         self._unaccounted = 0
+        if self._becomes_socket:
+            return
         self.cycle.more_body = False  # also if it was answered before its end
         super().on_message_complete()
         if self.awaits_client:
@@ -161,6 +174,20 @@ class Protocol(HttpToolsProtocol):
         self._in_head, self._began_at = True, self._heard_at
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, self.timeout_keep_alive_handler)
+
+    @property
+    def _becomes_socket(self) -> bool:
+        return bool(self.parser.should_upgrade() and self._should_upgrade())
+
+    def _should_upgrade_to_ws(self) -> bool:
+        """Return whether a request that asks for a WebSocket gets one."""
+        if self.url.partition(b"?")[0] not in _SOCKETS:
+            return False
+        if self.ws_protocol_class is None:
+            from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol  # few want one
+
+            self.ws_protocol_class = WebSocketsSansIOProtocol
+        return True
 
     def shutdown(self) -> None:
         """End the connection, or let it end with the answer that is under way."""

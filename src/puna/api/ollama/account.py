@@ -3,6 +3,8 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from puna.accounts.grant import ANY
+from puna.api.access.scopes import needs
 from puna.api.http.responses import json_response
 from puna.errors import PunaError
 
@@ -16,12 +18,14 @@ class NotSignedInError(PunaError):
 
 
 @router.get("/api/status", tags=["server"])
+@needs(ANY)
 async def status_route() -> Response:
     """Say that there is no cloud."""
     return json_response({"cloud": {"disabled": True, "source": "env"}})
 
 
 @router.post("/api/me", tags=["server"])
+@needs(ANY)
 async def me_route() -> Response:
     """Say that nobody is signed in."""
     raise NotSignedInError("unauthorized")
@@ -29,6 +33,7 @@ async def me_route() -> Response:
 
 @router.post("/api/signout", tags=["server"])
 @router.delete("/api/user/keys/{key}", tags=["server"], include_in_schema=False)
+@needs(ANY)
 async def signout_route() -> Response:
     """Say that nobody is signed in."""
     raise NotSignedInError("you are not currently signed in")

@@ -8,6 +8,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import CREATE, PULL
+from puna.api.access.scopes import needs
 from puna.api.http.body import json_body, request_body
 from puna.api.ollama.progress import Batches, batches_response, run_in_thread
 from puna.api.ollama.schemas import CreateBody, MessageBody
@@ -28,6 +30,7 @@ router = APIRouter()
 
 
 @router.post("/api/create", tags=["models"], openapi_extra=request_body(CreateBody))
+@needs(CREATE)
 async def create_route(
     request: Request, body: Annotated[CreateBody, Depends(json_body(CreateBody))], services: ServicesDep
 ) -> Response:
@@ -35,8 +38,12 @@ async def create_route(
     if not body.reference:
         raise BadRequestError("model is required")
     name, recipe = parse_name(body.reference), await beside_the_loop(lambda: recipe_of(body))
+    services.require(body.reference)
     work = run_in_thread(functools.partial(create, services.library, name, recipe, load_check=check_load))
+    if recipe.base and not services.sees(recipe.base):
+        raise ModelNotFoundError(body.from_)
     if recipe.base and not _is_here(services, body.from_):
+        services.require(body.from_, PULL)
         work = _pulled_first(services, body.from_, work, guarded=is_remote(request))
     return await batches_response(request, work, stream=body.stream)
 

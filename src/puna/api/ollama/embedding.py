@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
 from puna.api.ollama.encoder import DIALECT
@@ -19,6 +21,7 @@ router = APIRouter()
 
 
 @router.post("/api/embed", tags=["embed"], openapi_extra=request_body(EmbedBody))
+@needs(INFER)
 async def embed_route(
     request: Request, body: Annotated[EmbedBody, Depends(json_body(EmbedBody))], services: ServicesDep
 ) -> Response:
@@ -42,6 +45,7 @@ async def embed_route(
 
 
 @router.post("/api/embeddings", tags=["embed"], openapi_extra=request_body(EmbeddingsBody))
+@needs(INFER)
 async def embeddings_route(
     request: Request, body: Annotated[EmbeddingsBody, Depends(json_body(EmbeddingsBody))], services: ServicesDep
 ) -> Response:

@@ -19,8 +19,18 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("post", "/api/push"): {"model": "registry.example.com/me/my-model"},
     ("post", "/api/puna/verify"): {"prune": False},
     ("post", "/api/puna/repair"): {"stream": False},
+    ("post", "/api/puna/keys"): {"name": "my-key", "scopes": ["infer"], "rate": "60/m", "expires": "90d"},
+    ("patch", "/api/puna/keys/{name}"): {"tokens": "1M/day"},
 }
 """Bodies by method and path; pull and push need a registry."""
 
-PARAMETERS: Mapping[str, str] = {"digest": DIGEST, "request_id": "my-request"}
-"""What stands for a part of a path, by its name."""
+PARAMETERS: Mapping[str, str] = {
+    "digest": DIGEST,
+    "request_id": "my-request",
+    "name": "my-key",
+    "key": "my-key",
+    "since": "2026-11-01",
+    "until": "2026-11-30",
+    "format": "csv",
+}
+"""What stands for a part of a path or of a query, by its name."""

@@ -6,6 +6,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.answering import answer
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
@@ -20,6 +22,7 @@ router = APIRouter()
 
 
 @router.post("/api/generate", tags=["generate"], openapi_extra=request_body(GenerateBody))
+@needs(INFER)
 async def generate_route(
     request: Request, body: Annotated[GenerateBody, Depends(json_body(GenerateBody))], services: ServicesDep
 ) -> Response:
@@ -34,6 +37,7 @@ async def generate_route(
 
 
 @router.post("/api/chat", tags=["generate"], openapi_extra=request_body(ChatBody))
+@needs(INFER)
 async def chat_route(
     request: Request, body: Annotated[ChatBody, Depends(json_body(ChatBody))], services: ServicesDep
 ) -> Response:

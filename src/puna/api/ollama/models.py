@@ -9,6 +9,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
+from puna.accounts.grant import ANY, CREATE
+from puna.api.access.scopes import needs
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import ClientGoneError, json_response, raw_json_response
 from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
@@ -25,21 +27,26 @@ _WRITE_BYTES = 4 << 20
 
 @router.head("/api/tags", include_in_schema=False)
 @router.get("/api/tags", tags=["models"])
+@needs(ANY)
 async def tags_route(services: ServicesDep) -> Response:
     """List the models on disk."""
-    listing = await asyncio.to_thread(services.library.list)
+    listing = await asyncio.to_thread(services.models)
     for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
     return raw_json_response(await asyncio.to_thread(list_body, listing))
 
 
 @router.get("/api/ps", tags=["models"])
+@needs(ANY)
 async def ps_route(services: ServicesDep) -> Response:
     """List the models in memory."""
-    return json_response({"models": [running(state) for state in services.scheduler.models()]})
+    return json_response(
+        {"models": [running(state) for state in services.scheduler.models() if services.sees(state.model.name)]}
+    )
 
 
 @router.post("/api/show", tags=["models"], openapi_extra=request_body(ShowBody))
+@needs(ANY)
 async def show_route(body: Annotated[ShowBody, Depends(json_body(ShowBody))], services: ServicesDep) -> Response:
     """Describe a model."""
     model = services.model(body.reference)
@@ -47,11 +54,13 @@ async def show_route(body: Annotated[ShowBody, Depends(json_body(ShowBody))], se
 
 
 @router.post("/api/copy", tags=["models"], openapi_extra=request_body(CopyBody))
+@needs(CREATE)
 async def copy_route(body: Annotated[CopyBody, Depends(json_body(CopyBody))], services: ServicesDep) -> Response:
     """Give a model a second name."""
     source, destination = _named("source", body.source), _named("destination", body.destination)
+    services.require(body.destination)
     try:
-        model = await asyncio.to_thread(services.library.get, source)
+        model = services.model(str(source))
     except ModelNotFoundError:
         raise NotFoundError(f'model "{body.source}" not found') from None
     await asyncio.to_thread(services.library.copy, model.name, destination)
@@ -67,6 +76,7 @@ def _named(field: str, text: str) -> ModelName:
 
 
 @router.delete("/api/delete", tags=["models"], openapi_extra=request_body(NamedBody))
+@needs(CREATE)
 async def delete_route(body: Annotated[NamedBody, Depends(json_body(NamedBody))], services: ServicesDep) -> Response:
     """Remove a model from memory and disk."""
     if not body.reference:
@@ -79,6 +89,7 @@ async def delete_route(body: Annotated[NamedBody, Depends(json_body(NamedBody))]
 
 
 @router.head("/api/blobs/{digest}", tags=["blobs"])
+@needs(CREATE)
 async def head_blob_route(digest: str, services: ServicesDep) -> Response:
     """Tell whether a blob is in the store."""
     if not services.library.blobs.has(parse_digest(digest)):
@@ -87,6 +98,7 @@ async def head_blob_route(digest: str, services: ServicesDep) -> Response:
 
 
 @router.post("/api/blobs/{digest}", tags=["blobs"])
+@needs(CREATE)
 async def post_blob_route(request: Request, digest: str, services: ServicesDep) -> Response:
     """Store the body as the blob of this digest."""
     expected = parse_digest(digest)

@@ -8,7 +8,9 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import ADMIN, CREATE, PULL
 from puna.api.access.identity import IDENTITY, Identity
+from puna.api.access.scopes import needs
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
 from puna.api.ollama.progress import Batches, batches_response
@@ -22,6 +24,7 @@ router = APIRouter()
 
 
 @router.post("/api/pull", tags=["models"], openapi_extra=request_body(PullBody))
+@needs(PULL)
 async def pull_route(
     request: Request, body: Annotated[PullBody, Depends(json_body(PullBody))], services: ServicesDep
 ) -> Response:
@@ -30,9 +33,11 @@ async def pull_route(
     if body.all:
         if body.reference or not body.dry_run:
             raise BadRequestError('"all" goes with "dry_run" and without a model')
+        services.require()
         plans = await until_gone(request, puller.plan_all(insecure=body.insecure, guarded=guarded))
         return json_response({"status": "success", "plans": [plan.to_json() for plan in plans]})
     model = _required(body.reference)
+    services.require(model)
     if body.dry_run:
         plan = await until_gone(request, puller.plan(model, insecure=body.insecure, guarded=guarded))
         return json_response({"status": "success", "plans": [plan.to_json()]})
@@ -41,16 +46,19 @@ async def pull_route(
 
 
 @router.post("/api/push", tags=["models"], openapi_extra=request_body(PushBody))
+@needs(CREATE)
 async def push_route(
     request: Request, body: Annotated[PushBody, Depends(json_body(PushBody))], services: ServicesDep
 ) -> Response:
     """Send a model to a registry."""
     model = _required(body.reference)
+    services.require(model)
     events = services.transfers.pusher.push(model, insecure=body.insecure, guarded=is_remote(request))
     return await batches_response(request, _lines(events), stream=body.stream)
 
 
 @router.post("/api/puna/verify", tags=["store"], openapi_extra=request_body(VerifyBody))
+@needs(ADMIN)
 async def verify_route(
     request: Request, body: Annotated[VerifyBody, Depends(json_body(VerifyBody))], services: ServicesDep
 ) -> Response:
@@ -60,6 +68,7 @@ async def verify_route(
 
 
 @router.post("/api/puna/repair", tags=["store"], openapi_extra=request_body(RepairBody))
+@needs(ADMIN)
 async def repair_route(
     request: Request, body: Annotated[RepairBody, Depends(json_body(RepairBody))], services: ServicesDep
 ) -> Response:

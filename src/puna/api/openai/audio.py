@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import Scope
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.answering import answer
 from puna.api.dialect import error_piece
 from puna.api.http import sse
@@ -38,6 +40,7 @@ router = APIRouter()
 
 
 @router.post("/audio/transcriptions", tags=["openai"], openapi_extra=_FORM)
+@needs(INFER)
 async def transcriptions_route(request: Request, services: ServicesDep) -> Response:
     """Write down what is said in a recording."""
     form = await read_form(request)

@@ -6,6 +6,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.answering import answer
 from puna.api.extras import ignored_headers
 from puna.api.http import sse
@@ -28,6 +30,7 @@ router = APIRouter()
 
 
 @router.post("/completions", tags=["openai"], openapi_extra=request_body(CompletionBody))
+@needs(INFER)
 async def completions_route(
     request: Request, body: Annotated[CompletionBody, Depends(json_body(CompletionBody))], services: ServicesDep
 ) -> Response:

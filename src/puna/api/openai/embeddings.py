@@ -7,6 +7,8 @@ from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
 from puna.api.extras import ignored_headers, whole_number
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
@@ -22,6 +24,7 @@ router = APIRouter()
 
 
 @router.post("/embeddings", tags=["openai"], openapi_extra=request_body(EmbeddingBody))
+@needs(INFER)
 async def embeddings_route(
     request: Request, body: Annotated[EmbeddingBody, Depends(json_body(EmbeddingBody))], services: ServicesDep
 ) -> Response:

@@ -9,6 +9,7 @@ from puna.api.dialect import error_piece
 from puna.api.http import sse
 from puna.api.openai.schemas import ChatBody
 from puna.api.openai.usage import Head, logprobs_body, usage_of
+from puna.api.prefixes import Comparison
 from puna.inference.answer import Answer, Call
 from puna.inference.events import CallArguments, CallStarted, Event, Finished, Piece, Reading, Started, Text, Thought
 
@@ -23,8 +24,9 @@ class ChatEncoder:
 
     media_type = sse.MEDIA_TYPE
 
-    def __init__(self, body: ChatBody, head: Head) -> None:
+    def __init__(self, body: ChatBody, head: Head, comparison: Comparison) -> None:
         self._head = head
+        self._comparison = comparison
         self._top_logprobs = body.top_logprobs or 0
         self._logprobs = body.logprobs
         self._older = bool(body.functions)
@@ -47,7 +49,14 @@ class ChatEncoder:
     def whole(self, answers: Sequence[Answer]) -> dict[str, Any]:
         """Return the one object of an answer that is not streamed."""
         choices = [self._choice(index, answer) for index, answer in enumerate(answers)]
-        return self._head.object(choices, usage=usage_of([answer.end for answer in answers], len(answers)))
+        return self._head.object(choices, usage=self._usage([answer.end for answer in answers]))
+
+    def _usage(self, ends: Sequence[Finished]) -> dict[str, Any]:
+        """Return what the answer took; where an earlier prompt's tokens were read again, how many and why."""
+        usage = usage_of(ends, len(ends))
+        details = usage["prompt_tokens_details"]
+        reread = self._comparison.begin(self._head.id, usage["prompt_tokens"], details["cached_tokens"])
+        return usage | {"cache_miss": {"type": reread.reason, "tokens": reread.tokens}} if reread else usage
 
     def still(self) -> bytes:
         """Return a comment, which clients pass over."""
@@ -86,8 +95,9 @@ class ChatEncoder:
         said = self._chunk(end.choice, {}, reason=self._reason(end, called=end.choice in self._called))
         if len(self._ends) < self._left:
             return said
+        usage = self._usage(self._ends)
         if self._counts:
-            said += sse.data(self._head.object([], usage=usage_of(self._ends, self._left)))
+            said += sse.data(self._head.object([], usage=usage))
         return said + END
 
     def _reason(self, end: Finished, *, called: bool) -> str:

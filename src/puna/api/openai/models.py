@@ -9,6 +9,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from puna.accounts.grant import ANY
+from puna.api.access.scopes import needs
 from puna.api.facts import FACTS, Facts, facts_of
 from puna.api.http.responses import json_response
 from puna.api.model_shapes import SHAPES, Entry, Shape
@@ -45,9 +47,10 @@ def _shape(request: Request) -> Shape:
 
 
 @router.get("/models", tags=["openai"])
+@needs(ANY)
 async def models_route(request: Request, services: ServicesDep) -> Response:
     """List the models on disk."""
-    listing = await asyncio.to_thread(services.library.list)
+    listing = await asyncio.to_thread(services.models)
     for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
     entries = await asyncio.to_thread(_entries, listing)
@@ -55,6 +58,7 @@ async def models_route(request: Request, services: ServicesDep) -> Response:
 
 
 @router.get("/models/{model:path}", tags=["openai"])
+@needs(ANY)
 async def model_route(request: Request, model: str, services: ServicesDep) -> Response:
     """Describe a model."""
     found = await asyncio.to_thread(services.model, model)

@@ -21,6 +21,11 @@ class Head:
             "system_fingerprint": f"fp_{model.digest.removeprefix('sha256:')[:12]}",
         }
 
+    @property
+    def id(self) -> str:
+        """Return the answer's id."""
+        return str(self._fields["id"])
+
     def object(self, choices: Sequence[dict[str, Any]], **more: Any) -> dict[str, Any]:
         """Return an object with these choices."""
         return {**self._fields, "choices": choices, **more}

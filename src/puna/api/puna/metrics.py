@@ -7,6 +7,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from puna import OLLAMA_VERSION, __version__
+from puna.accounts.grant import ANY
+from puna.api.access.scopes import needs
 from puna.api.services import Services, ServicesDep
 from puna.telemetry.metrics import Gauge
 
@@ -16,8 +18,10 @@ _started = time.time()
 
 
 @router.get("/metrics", tags=["server"])
+@needs(ANY)
 async def metrics_route(services: ServicesDep) -> Response:
     """Return all metrics in the text format of Prometheus."""
+    services.require()  # they name models
     from puna.telemetry.families import exposition  # half a megabyte that a server without a reader does without
 
     return Response(exposition(_gauges(services)), media_type=_TYPE)

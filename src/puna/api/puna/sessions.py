@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from puna.accounts.grant import ADMIN
+from puna.api.access.scopes import needs
 from puna.api.http.responses import json_response
 from puna.api.services import ServicesDep
 
@@ -13,6 +15,7 @@ router = APIRouter()
 
 
 @router.get("/api/puna/sessions", tags=["sessions"])
+@needs(ADMIN)
 async def sessions_route(services: ServicesDep) -> Response:
     """List the saved sessions, the most recently used first."""
     sessions = services.scheduler.sessions
@@ -33,6 +36,7 @@ async def sessions_route(services: ServicesDep) -> Response:
 
 
 @router.delete("/api/puna/sessions", tags=["sessions"])
+@needs(ADMIN)
 async def clear_route(services: ServicesDep) -> Response:
     """Remove all saved sessions. Those in memory are saved again when their model leaves it."""
     return json_response({"removed": await asyncio.to_thread(services.scheduler.sessions.clear)})

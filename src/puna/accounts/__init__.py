@@ -1,0 +1,1 @@
+"""Keys, what each may do, and what was used: kept in one SQLite file, read from memory."""

@@ -1,0 +1,311 @@
+"""Grammars of custom tools' texts, as patterns that the enforcement of schemas knows (``inference/format/pattern``).
+
+A Lark grammar is read rule by rule and becomes one regular expression: names are replaced by what they stand for, and a
+rule that repeats itself at its beginning or its end becomes a repetition. What nests in itself is no regular language,
+and is refused; so are the parts of Lark that few use. (Lark's grammar language:
+https://lark-parser.readthedocs.io/en/stable/grammar.html.)
+"""
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NoReturn
+
+from puna.errors import BadRequestError
+from puna.inference.format.errors import Budget, FormatError
+from puna.inference.format.pattern import pattern_language
+from puna.inference.format.regex import Regexes
+
+_LONGEST, _LONGEST_DEFINITION = 4000, 1 << 14
+_STEPS = 20_000
+_COMMON = {
+    "DIGIT": "[0-9]",
+    "HEXDIGIT": "[a-fA-F0-9]",
+    "INT": "[0-9]+",
+    "SIGNED_INT": "[+-]?[0-9]+",
+    "DECIMAL": r"(?:[0-9]+\.[0-9]*|\.[0-9]+)",
+    "FLOAT": r"(?:[0-9]+[eE][+-]?[0-9]+|(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)",
+    "NUMBER": r"(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?",
+    "SIGNED_NUMBER": r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?",
+    "LCASE_LETTER": "[a-z]",
+    "UCASE_LETTER": "[A-Z]",
+    "LETTER": "[A-Za-z]",
+    "WORD": "[A-Za-z]+",
+    "CNAME": "[_A-Za-z][_A-Za-z0-9]*",
+    "ESCAPED_STRING": r'"(?:[^"\\\n]|\\.)*"',
+    "WS_INLINE": "[ \\t]+",
+    "WS": "[ \\t\\f\\r\\n]+",
+    "CR": "\\r",
+    "LF": "\\n",
+    "NEWLINE": "(?:\\r?\\n)+",
+}
+"""The terminals of Lark's ``common``, as it defines them."""
+_TOKEN = re.compile(
+    r"""\s*(?:
+        (?P<string>"(?:[^"\\\n]|\\.)*"i?)
+      | (?P<regex>/(?!/)(?:[^/\\\n]|\\.)+/[imslux]*)
+      | (?P<name>[!?]?_?[A-Za-z][A-Za-z0-9_]*|_[A-Za-z0-9_]*)
+      | (?P<times>~\s*[0-9]+(?:\s*\.\.\s*[0-9]+)?)
+      | (?P<alias>->\s*[A-Za-z_][A-Za-z0-9_]*)
+      | (?P<range>\.\.)
+      | (?P<sign>[()\[\]|*+?:.])
+      | (?P<number>-?[0-9]+)
+    )""",
+    re.VERBOSE,
+)
+_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*"|/(?!/)(?:[^/\\\n]|\\.)+/)|(?://|\#)[^\n]*')
+_IMPORT = re.compile(r"%import\s+common(?:\.(\w+)(?:\s*->\s*(\w+))?|\s*\(([^)]*)\))\s*")
+_IGNORE = re.compile(r"%ignore\s+(\S.*)")
+_PLAIN = re.compile(r"[A-Za-z0-9 _\-]")
+
+
+@lru_cache(maxsize=64)  # agents send the same ones again with every turn
+def text_pattern(syntax: str, definition: str, where: str) -> str:
+    """Return a pattern with anchors for the texts that a grammar allows; raise ``BadRequestError`` for one that cannot
+    be enforced. ``syntax`` is "regex" or "lark"; errors call the grammar ``where``."""
+    if syntax not in ("regex", "lark"):
+        raise BadRequestError(f'{where}.syntax must be "lark" or "regex"')
+    if len(definition) > _LONGEST_DEFINITION:
+        raise BadRequestError(f"{where}.definition is too large to be enforced")
+    pattern = definition if syntax == "regex" else _Lark(definition, where).pattern()
+    pattern = f"^(?:{pattern})$"
+    if len(pattern) > _LONGEST:
+        raise BadRequestError(f"{where}.definition is too large to be enforced")
+    try:
+        pattern_language(Regexes(Budget(_STEPS)), pattern)
+    except FormatError as error:
+        reason = str(error).partition("pattern ")[2] or str(error)
+        raise BadRequestError(f"{where}.definition cannot be enforced: {reason}") from None
+    return pattern
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A rule or terminal that is named in another."""
+
+    name: str
+
+
+_Sequence = list["str | _Name | _Choice"]
+
+
+@dataclass(slots=True)
+class _Choice:
+    """Sequences to choose from, then a quantifier for the whole."""
+
+    ways: list[_Sequence]
+    times: str = ""
+
+
+class _Lark:
+    """One Lark grammar."""
+
+    def __init__(self, text: str, where: str) -> None:
+        self._where = where
+        self._rules: dict[str, _Choice] = {}
+        self._known: dict[str, str] = {}
+        self._open: list[str] = []
+        self._ignored: list[_Choice] = []
+        self._between = ""
+        """What may stand between terminals."""
+        self._tokens: list[tuple[str, str]] = []
+        self._at = 0
+        for statement in self._statements(_COMMENT.sub(lambda match: match[1] or "", text)):
+            self._read(statement)
+
+    def pattern(self) -> str:
+        """Return the regular expression of ``start``."""
+        if "start" not in self._rules:
+            self._refuse("there is no rule called start")
+        if self._ignored:
+            self._between = f"(?:{'|'.join(self._either(one.ways) for one in self._ignored)})*"
+        return self._between + self._of("start")
+
+    def _refuse(self, reason: str) -> NoReturn:
+        raise BadRequestError(f"{self._where}.definition cannot be enforced: {reason}")
+
+    @staticmethod
+    def _statements(text: str) -> list[str]:
+        """Return rules and directives; the alternatives of a rule may go on in lines that begin with a bar."""
+        found: list[str] = []
+        for line in text.splitlines():
+            if not line.strip():
+                continue
+            if found and (line[0].isspace() or line.lstrip().startswith("|")):
+                found[-1] += "\n" + line
+            else:
+                found.append(line)
+        return found
+
+    def _read(self, statement: str) -> None:
+        if statement.startswith("%"):
+            self._directive(statement)
+            return
+        self._tokens, self._at = self._lexed(statement), 0
+        kind, name = self._next()
+        if kind != "name":
+            self._refuse(f"{statement.strip()[:60]!r} is no rule")
+        if self._peek() == ("sign", "."):  # a priority, by which parsers choose, and texts do not differ
+            self._at += 2
+        if self._next() != ("sign", ":"):
+            self._refuse(f"{statement.strip()[:60]!r} is no rule")
+        name = name.lstrip("!?")
+        self._rules[name] = self._choice(())
+        if self._at < len(self._tokens):
+            self._refuse(f"rule {name}: {self._tokens[self._at][1]!r}")
+
+    def _directive(self, statement: str) -> None:
+        if ignored := _IGNORE.fullmatch(statement.rstrip()):
+            self._tokens, self._at = self._lexed(ignored[1]), 0
+            self._ignored.append(self._choice(()))
+            return
+        found = _IMPORT.fullmatch(statement)
+        if not found:
+            self._refuse(f"{statement.split()[0]} is not supported")
+        pairs = [(found[1], found[2] or found[1])] if found[1] else []
+        pairs += [(name.strip(), name.strip()) for name in (found[3] or "").split(",") if name.strip()]
+        for name, own in pairs:
+            if name not in _COMMON:
+                self._refuse(f"common.{name} is not known")
+            self._rules[own] = _Choice([[_COMMON[name]]])
+
+    def _lexed(self, statement: str) -> list[tuple[str, str]]:
+        tokens, at = [], 0
+        while statement[at:].strip():
+            match = _TOKEN.match(statement, at)
+            if match is None:
+                self._refuse(f"{statement[at:].strip()[:40]!r}")
+            tokens.append((str(match.lastgroup), match[0].strip()))
+            at = match.end()
+        return tokens
+
+    def _peek(self) -> tuple[str, str]:
+        return self._tokens[self._at] if self._at < len(self._tokens) else ("", "")
+
+    def _next(self) -> tuple[str, str]:
+        token = self._peek()
+        self._at += 1
+        return token
+
+    def _choice(self, ends: tuple[str, ...]) -> _Choice:
+        ways: list[_Sequence] = [[]]
+        while (token := self._peek()) != ("", "") and token[1] not in ends:
+            self._at += 1
+            match token:
+                case ("sign", "|"):
+                    ways.append([])
+                case ("alias", _):
+                    pass
+                case _:
+                    ways[-1].append(self._times(self._atom(token)))
+        return _Choice(ways)
+
+    def _atom(self, token: tuple[str, str]) -> "str | _Name | _Choice":
+        kind, text = token
+        match kind:
+            case "string":
+                letters = self._letters(text)
+                if self._peek()[0] == "range":
+                    self._at += 1
+                    return f"[{_escaped(letters)}-{_escaped(self._letters(self._next()[1]))}]"
+                return "".join(map(_either_case if text.endswith("i") else _escaped, letters))
+            case "regex":
+                return self._regex(text)
+            case "name":
+                return _Name(text.lstrip("!?"))
+            case "sign" if text in "([":
+                inner = self._choice((")" if text == "(" else "]",))
+                if self._next()[1] != (")" if text == "(" else "]"):
+                    self._refuse("a bracket is not closed")
+                inner.times = "?" if text == "[" else ""
+                return inner
+        return self._refuse(f"{text!r} where it stands")
+
+    def _times(self, atom: "str | _Name | _Choice") -> "str | _Name | _Choice":
+        kind, text = self._peek()
+        if kind == "times":
+            least, _, most = text[1:].replace(" ", "").partition("..")
+            times = f"{{{least},{most}}}" if most else f"{{{least}}}"
+        elif kind == "sign" and text in "*+?":
+            times = text
+        else:
+            return atom
+        self._at += 1
+        return _Choice([[atom]], times)
+
+    def _letters(self, text: str) -> str:
+        if not text.startswith('"'):
+            self._refuse(f"{text!r} where a text was expected")
+        body = text.rstrip("i")[1:-1]
+        try:
+            return re.sub(r"\\(u[0-9A-Fa-f]{4}|x[0-9A-Fa-f]{2}|.)", _unescaped, body)
+        except ValueError:
+            self._refuse(f"{text[:40]!r}")
+
+    def _regex(self, text: str) -> str:
+        body, _, flags = text.rpartition("/")
+        if set(flags) - {"s", "u"}:
+            self._refuse(f"the flags of {text[:40]!r}")
+        body = body[1:].replace("\\/", "/").replace("\\ ", " ")
+        return f"(?:{_dots(body) if 's' in flags else body})"
+
+    def _of(self, name: str) -> str:
+        """Return the expression of a rule."""
+        if name not in self._known:
+            if name in self._open:
+                self._refuse(f"rule {name} contains itself in its middle")
+            if name not in self._rules:
+                self._refuse(f"there is no rule called {name[:60]}")
+            self._open.append(name)
+            self._known[name] = self._unrolled(name, self._rules[name].ways)
+            self._open.pop()
+            if len(self._known[name]) > _LONGEST:
+                self._refuse("it is too large")
+        return self._known[name]
+
+    def _unrolled(self, name: str, ways: list[_Sequence]) -> str:
+        """Return the expression of a rule's ways; those that begin, or end, with the rule itself repeat the rest."""
+        own = _Name(name)
+        left = [way[1:] for way in ways if len(way) > 1 and way[0] == own]
+        right = [way[:-1] for way in ways if len(way) > 1 and way[-1] == own and way[0] != own]
+        if left and right:
+            self._refuse(f"rule {name} contains itself at both ends")
+        others = [way for way in ways if own not in (*way[:1], *way[-1:])]
+        body = self._either(others)
+        if left:
+            return f"(?:{body}(?:{self._either(left)})*)"
+        return f"(?:(?:{self._either(right)})*{body})" if right else body
+
+    def _either(self, ways: list[_Sequence]) -> str:
+        texts = ["".join(self._expression(part) for part in way) for way in ways]
+        return texts[0] if len(texts) == 1 else f"(?:{'|'.join(texts)})"
+
+    def _expression(self, part: "str | _Name | _Choice") -> str:
+        between = self._between if self._open and not self._open[-1].isupper() else ""
+        if isinstance(part, str):
+            return part + between
+        if isinstance(part, _Name):
+            return f"(?:{self._of(part.name)}){between if part.name.isupper() else ''}"
+        inner = self._either(part.ways)
+        return f"(?:{inner}){part.times}"
+
+
+def _escaped(letter: str) -> str:
+    return letter if _PLAIN.fullmatch(letter) and letter != "-" else f"\\u{{{ord(letter):x}}}"
+
+
+def _either_case(letter: str) -> str:
+    ways = sorted({letter.lower(), letter.upper(), letter})
+    return _escaped(letter) if len(ways) == 1 else f"[{''.join(map(_escaped, ways))}]"
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    found = match[1]
+    if found[0] in "ux" and len(found) > 1:
+        return chr(int(found[1:], 16))
+    return {"n": "\n", "t": "\t", "r": "\r", "f": "\f"}.get(found, found)
+
+
+def _dots(body: str) -> str:
+    """Return an expression in which a dot stands for any character, ends of lines among them."""
+    return re.sub(r"\\.|\[(?:[^\]\\]|\\.)*\]|\.", lambda match: r"[\s\S]" if match[0] == "." else match[0], body)

@@ -1,0 +1,130 @@
+"""The Responses API over a WebSocket, as Codex and the official client speak it.
+
+A client sends ``response.create`` with the fields of a body, and is sent the events of the response, one a message. The
+responses of one connection are made one after another. What was said up to the last of them is remembered as long as
+the connection lasts, so that ``previous_response_id`` works with ``store: false``.
+"""
+
+import asyncio
+import logging
+import secrets
+from typing import Any
+
+import orjson
+from fastapi import APIRouter
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
+from puna.api.dialect import OPENAI
+from puna.api.errors import fault_of
+from puna.api.http.body import validated
+from puna.api.http.request_id import REQUEST_ID
+from puna.api.http.responses import json_bytes
+from puna.api.openai.responses.begin import Begun, Items, begin, caller, spoken
+from puna.api.openai.responses.reply import Events
+from puna.api.openai.responses.schemas import SocketBody
+from puna.api.services import Services, keep_alive_seconds
+from puna.errors import BadRequestError, UnavailableError
+
+router = APIRouter()
+_MOST_WAITING = 16
+_INTERNAL_ERROR = 1011
+"""Why a socket is closed (RFC 6455)."""
+_log = logging.getLogger(__name__)
+
+
+@router.websocket("/responses")
+@needs(INFER)
+async def responses_socket(socket: WebSocket) -> None:
+    """Answer what comes over one connection."""
+    await socket.accept()
+    await _Session(socket).serve()
+
+
+class _Session:
+    """One connection."""
+
+    def __init__(self, socket: WebSocket) -> None:
+        self._socket = socket
+        self._services: Services = socket.app.state.services
+        self._waiting: asyncio.Queue[str | bytes] = asyncio.Queue()
+        self._said: dict[str, Items] = {}
+
+    async def serve(self) -> None:
+        """Answer until the client goes away, which ends what is being made for it."""
+        reader, worker = asyncio.ensure_future(self._read()), asyncio.ensure_future(self._work())
+        try:
+            await asyncio.wait({reader, worker}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            reader.cancel()
+            worker.cancel()
+            failures = await asyncio.gather(reader, worker, return_exceptions=True)
+        for failure in failures:
+            if isinstance(failure, Exception) and not isinstance(failure, WebSocketDisconnect):
+                _log.error("unexpected error", exc_info=failure)
+                await self._socket.close(_INTERNAL_ERROR)
+
+    async def _read(self) -> None:
+        while True:
+            message = await self._socket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            if self._waiting.qsize() < _MOST_WAITING:
+                self._waiting.put_nowait(message.get("text") or message.get("bytes") or b"")
+            else:
+                await self._refuse(UnavailableError("too many responses are asked for over this connection"))
+
+    async def _work(self) -> None:
+        while True:
+            text = await self._waiting.get()
+            try:
+                await self._answer(text.encode() if isinstance(text, str) else text)
+            except WebSocketDisconnect:
+                return
+            except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and may go on
+                self._said.clear()
+                await self._refuse(error)
+
+    async def _answer(self, text: bytes) -> None:
+        body = validated(SocketBody, text, self._socket.url.path)
+        match body.type:
+            case "response.create":
+                await self._create(body)
+            case "response.processed":  # Codex says what it has read to its end
+                pass
+            case "response.steer":
+                raise BadRequestError("response.steer: a response is not changed once it has begun", param="type")
+            case kind:
+                raise BadRequestError(f'nothing is known of events of the type "{kind[:80]}"', param="type")
+
+    async def _create(self, body: SocketBody) -> None:
+        if body.background:
+            raise BadRequestError("background: not over a socket, whose end is the response's", param="background")
+        self._socket.scope[REQUEST_ID] = secrets.token_hex(8)
+        begun = await begin(self._socket, self._services, body, self._said)
+        if body.generate:
+            async for events in begun.made.make():
+                await self._send(events, body.stream_id)
+        else:
+            await self._prepare(begun, body)
+        response, prompt = begun.made.response, begun.prompt
+        self._said = {str(response["id"]): [*prompt.earlier, *spoken(prompt.given, response)]}
+
+    async def _prepare(self, begun: Begun, body: SocketBody) -> None:
+        """Bring the model into memory and count the prompt, for a response that says nothing."""
+        request, keep_alive = begun.prompt.asked.request, keep_alive_seconds(body.keep_alive)
+        tokens = await self._services.service.count(request, caller(self._socket, body), keep_alive)
+        begun.made.reply.say_nothing(tokens)
+        await begun.made.keep()
+        await self._send(begun.made.reply.drain(), body.stream_id)
+
+    async def _send(self, events: Events, stream_id: str) -> None:
+        for event in events:
+            told = event | {"stream_id": stream_id} if stream_id else event
+            await self._socket.send_text(json_bytes(told).decode())
+
+    async def _refuse(self, error: Exception) -> None:
+        fault = fault_of(error)
+        body: dict[str, Any] = {"type": "error", "status": fault.status, **OPENAI.body(fault, "")}
+        await self._socket.send_text(orjson.dumps(body).decode())

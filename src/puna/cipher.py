@@ -1,0 +1,73 @@
+"""Texts that clients keep for us without being able to read or change them: thoughts and summaries of conversations.
+
+A sealed text is encrypted and authenticated (AES-256-GCM) with a key of this installation, kept in a file that only
+its user can read. What another installation has sealed cannot be opened, nor what was sealed for another purpose.
+"""
+
+import base64
+import binascii
+import contextlib
+import logging
+import os
+import secrets
+from pathlib import Path
+
+_VERSION = b"\x01"
+_KEY_BYTES, _NONCE_BYTES = 32, 12
+_log = logging.getLogger(__name__)
+
+
+class Cipher:
+    """Seals and opens texts with the key in a file, which is made when it is first needed."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._key = b""
+
+    def close(self, text: str, purpose: str) -> str:
+        """Return ``text`` sealed, in the letters of base64url."""
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # most servers never seal anything
+
+        nonce = secrets.token_bytes(_NONCE_BYTES)
+        sealed = AESGCM(self._secret()).encrypt(nonce, text.encode(), purpose.encode())
+        return base64.urlsafe_b64encode(_VERSION + nonce + sealed).decode()
+
+    def open(self, sealed: str, purpose: str) -> str | None:
+        """Return the text that was sealed here for ``purpose``; ``None`` for anything else."""
+        from cryptography.exceptions import InvalidTag
+        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+        try:
+            data = base64.b64decode(sealed.encode("ascii"), altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            return None
+        if data[:1] != _VERSION or len(data) <= 1 + _NONCE_BYTES:
+            return None
+        nonce, body = data[1 : 1 + _NONCE_BYTES], data[1 + _NONCE_BYTES :]
+        try:
+            return AESGCM(self._secret()).decrypt(nonce, body, purpose.encode()).decode()
+        except InvalidTag:
+            return None
+
+    def _secret(self) -> bytes:
+        if not self._key:
+            self._key = self._kept() or secrets.token_bytes(_KEY_BYTES)
+        return self._key
+
+    def _kept(self) -> bytes:
+        """Return the key of the file; b"" if there is none and none can be kept."""
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            fresh = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
+            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+                file.write(secrets.token_bytes(_KEY_BYTES))
+            try:
+                with contextlib.suppress(FileExistsError):  # another server may have been first
+                    os.link(fresh, self._path)
+            finally:
+                fresh.unlink()
+            key = self._path.read_bytes()
+        except OSError as error:
+            _log.warning("%s: %s; what is sealed can be opened until this server ends", self._path, error.strerror)
+            return b""
+        return key if len(key) == _KEY_BYTES else b""

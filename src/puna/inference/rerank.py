@@ -1,0 +1,101 @@
+"""Documents by how well they answer a query: by a model made for it, else by how sure a chat model is of a yes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from puna.engine.errors import ContextExceededError
+from puna.inference.capabilities import UnsupportedError
+from puna.inference.decide import DecideRequest, Question, decide
+from puna.inference.options import Options
+from puna.inference.requests import Message
+from puna.models.model import Model
+from puna.scheduler.launch import is_embedding_model, is_reranker
+from puna.scheduler.lease import Caller, Lease
+from puna.scheduler.lender import Lender
+
+_RELEVANT = Question(("Does the document help to answer the query?",), ("Yes", "No"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RerankRequest:
+    """Documents to score against a query. ``truncate`` cuts documents that are too long, else they are an error."""
+
+    model: Model
+    name: str
+    query: str
+    documents: tuple[str, ...]
+    options: Options
+
+
+@dataclass(frozen=True, slots=True)
+class Reranked:
+    """A score from 0 to 1 for each document, in their order."""
+
+    scores: tuple[float, ...]
+    prompt_tokens: int
+    load_duration: int
+
+
+async def rerank(
+    scheduler: Lender, request: RerankRequest, keep_alive: float | None = None, caller: Caller | None = None
+) -> Reranked:
+    """Return the scores; raise a ``PunaError`` for what the model or its context cannot do."""
+    if not request.documents:
+        return Reranked((), 0, 0)
+    if is_reranker(request.model.gguf):
+        return await _by_reranker(scheduler, request, keep_alive, caller)
+    if is_embedding_model(request.model.gguf):
+        raise UnsupportedError(request.name, "rerank")
+    scores: list[float] = []
+    read = load_duration = 0
+    for document in request.documents:
+        decided = await decide(scheduler, _question(request, document), keep_alive, caller)
+        scores.append(decided.probabilities[0][0])
+        read, load_duration = read + decided.prompt_tokens, max(load_duration, decided.load_duration)
+    return Reranked(tuple(scores), read, load_duration)
+
+
+def _question(request: RerankRequest, document: str) -> DecideRequest:
+    return DecideRequest(
+        model=request.model,
+        name=request.name,
+        messages=(Message(role="user", content=f"Query: {request.query}\n\nDocument: {document}\n"),),
+        questions=(_RELEVANT,),
+        options=request.options,
+    )
+
+
+async def _by_reranker(
+    scheduler: Lender, request: RerankRequest, keep_alive: float | None, caller: Caller | None
+) -> Reranked:
+    async def work(lease: Lease) -> Reranked:
+        documents = await _fitting(lease, request)
+        answer = await lease.client.rerank(request.query, documents)
+        scores = {int(entry["index"]): float(entry["relevance_score"]) for entry in answer["results"]}
+        tokens = int(answer.get("usage", {}).get("prompt_tokens", 0))
+        return Reranked(tuple(_share(scores[index]) for index in range(len(documents))), tokens, lease.load_duration)
+
+    options = replace(request.options.runner, embeds=True)
+    return await scheduler.run(request.model, options, work, keep_alive=keep_alive, caller=caller)
+
+
+async def _fitting(lease: Lease, request: RerankRequest) -> Sequence[str]:
+    """Return the documents, each so short that it goes with the query in one step of the engine."""
+    room = min(lease.context, lease.runner.config.batch) - len(await lease.client.tokenize(request.query)) - 4
+    if room <= 0:
+        raise ContextExceededError(lease.context - room, lease.context)
+    fitting = []
+    for document in request.documents:
+        if len(document.encode()) > room:  # no token is shorter than a byte
+            tokens = await lease.client.tokenize(document, special=False)
+            if len(tokens) > room and not request.options.truncate:
+                raise ContextExceededError(len(tokens) + lease.context - room, lease.context)
+            document = await lease.client.detokenize(tokens[:room]) if len(tokens) > room else document
+        fitting.append(document)
+    return fitting
+
+
+def _share(score: float) -> float:
+    """Return a score, which is a logit, as a number from 0 to 1, the order kept."""
+    return 1 / (1 + math.exp(-max(min(score, 500.0), -500.0)))

@@ -1,0 +1,42 @@
+"""Tokens and prompts without an answer, and what says that the server lives."""
+
+from tests.e2e.prompting import rendered, user
+from tests.server import Server
+
+
+def test_text_to_tokens_and_back(server: Server) -> None:
+    text = "Hello, 世界! <|im_end|>"
+    tokens = server.ask("/api/tokenize", {"model": "cria", "text": text})["tokens"]
+    assert server.ask("/api/detokenize", {"model": "cria", "tokens": tokens})["text"] == text
+    theirs = server.ask("/tokenize", {"model": "cria", "prompt": text, "return_token_strs": True})
+    assert theirs["tokens"] == tokens
+    assert theirs["count"] == len(tokens) == len(theirs["token_strs"])
+    assert theirs["max_model_len"] == 2048
+    assert server.ask("/detokenize", {"model": "cria", "tokens": tokens}) == {"prompt": text}
+
+
+def test_a_conversation_has_the_tokens_that_are_counted(server: Server) -> None:
+    messages = user("How many tokens is this?")
+    counted = server.ask("/tokenize", {"model": "cria", "messages": messages})["count"]
+    body = {"model": "cria", "messages": messages, "stream": False, "options": {"num_predict": 1}}
+    assert server.ask("/api/chat", body)["prompt_eval_count"] == counted
+
+
+def test_a_prompt_is_what_the_model_gets(server: Server) -> None:
+    messages = user("Hi")
+    prompt = server.ask("/api/apply_template", {"model": "cria", "messages": messages})["prompt"]
+    assert prompt == rendered(server, messages)
+    assert server.ask("/apply-template", {"model": "cria", "messages": messages})["prompt"] == prompt
+
+
+def test_what_is_no_token_is_refused(server: Server) -> None:
+    for tokens in ([99_999], [-1], [2**40]):
+        response = server.post("/api/detokenize", {"model": "cria", "tokens": tokens})
+        assert response.status_code == 400
+    assert server.post("/api/tokenize", {"model": "cria"}).status_code == 400
+    assert server.post("/tokenize", {"model": "none", "prompt": "a"}).json()["error"]["code"] == "model_not_found"
+
+
+def test_the_server_lives_and_takes_requests(server: Server) -> None:
+    assert server.get("/health").json() == {"status": "ok"}
+    assert server.get("/ready").json() == {"status": "ready"}
