@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 from puna.config.file import read_files
 from puna.config.near import unknown_variables
+from puna.config.sections import Sections, read_sections
 from puna.config.sources import ENVIRONMENT, Given, gather, key_of
 from puna.durations import parse_duration
 from puna.errors import BadRequestError, PunaError
@@ -445,6 +446,9 @@ class Settings:
         "set by puna.testing alone: the key to routes by which a test writes the answers of this server",
     )
 
+    sections: Sections = field(default_factory=Sections)
+    """What files say about single models, and what has been changed of that while the server runs."""
+
     @property
     def url(self) -> str:
         """Return the base URL for clients on this machine."""
@@ -457,8 +461,10 @@ class Settings:
 
         Raises ``SettingError``, or ``ConfigError`` for a file that cannot be used.
         """
-        given = given_settings() if env is None else gather(env, (), _DEFAULTS)
-        return cls(**{entry.name: _parsed(entry, given[entry.variable]) for entry in SETTINGS})
+        files = read_files(os.environ)[0] if env is None else []
+        given = gather(os.environ if env is None else env, files, _DEFAULTS)
+        values = {entry.name: _parsed(entry, given[entry.variable]) for entry in SETTINGS}
+        return cls(**values, sections=read_sections(files))
 
 
 def _parsed(entry: "SettingInfo", given: Given) -> Any:
@@ -501,6 +507,7 @@ SETTINGS = tuple(
         parse=entry.metadata["parse"],
     )
     for entry in fields(Settings)
+    if entry.metadata
 )
 """Every setting in the order in which the documentation lists them."""
 _DEFAULTS = {entry.variable: entry.default for entry in SETTINGS}

@@ -36,6 +36,7 @@ from puna.api.model_shapes import SHAPES
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.openai.routes import openai_router
+from puna.api.preload import preload
 from puna.api.puna import health, keys, metrics, queue, rerank, sessions, systemone, tokens, usage
 from puna.api.seal import Seal
 from puna.api.services import Services
@@ -105,6 +106,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings.models,
         hide_builtin=settings.hide_builtin,
         go_template=settings.go_template,
+        overrides=lambda name: settings.sections.of(name).options,
         on_gone=lambda digest: loop.call_soon_threadsafe(scheduler.forget, digest),
     )
     transfers = Transfers(settings, library, load_check=check_load)
@@ -133,10 +135,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         accounts,
     )
     sweeper = asyncio.create_task(archive.keep_bounded())
+    preloading = asyncio.create_task(preload(app.state.services))
     try:
         yield
     finally:
         sweeper.cancel()
+        preloading.cancel()
         await runs.close()
         await archive.close()
         await transfers.close()

@@ -52,6 +52,10 @@ def serve(
 ) -> None:
     """Start the server."""
     settings = Settings.from_env()
+    if settings.sections.models:
+        from puna.inference.sections import check_sections  # most servers have none
+
+        check_sections(settings.sections)
     address = settings.address
     if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))

@@ -36,6 +36,7 @@ class Lender:
 
     def __init__(self, settings: Settings, directory: Path) -> None:
         """Runners listen on sockets in ``directory``, which must be private to this user."""
+        self._sections = settings.sections
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._capacity = Capacity(lambda: self._policy.steady, lambda: self._policy.on_cards)
@@ -181,14 +182,14 @@ class Lender:
             if entry:  # another load: it takes what has been chosen and measured since
                 engine, tuned = self._loader.chosen(model)
                 demand = self._loader.demand(model, lane.options, engine, tuned)
-            demand = replace(demand, saved_context=self.sessions.context_of(model.digest))
+            demand = replace(demand, model=model.digest, saved_context=self.sessions.context_of(model.digest))
             self._policy.check(demand)
         again = caller.losses > 0
         ticket = Ticket(
             caller.id,
             caller.client,
             lane.key,
-            replace(demand, model=model.digest),
+            replace(demand, model=model.digest, pinned=self._sections.of(model.name).pinned),
             time.monotonic(),
             batch=caller.batch,
             weight=caller.weight,
