@@ -37,7 +37,7 @@ from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.openai.routes import openai_router
 from puna.api.preload import preload
-from puna.api.puna import health, keys, metrics, queue, rerank, sessions, systemone, tokens, usage
+from puna.api.puna import health, keys, metrics, model_settings, queue, rerank, sessions, systemone, tokens, usage
 from puna.api.seal import Seal
 from puna.api.services import Services
 from puna.cipher import Cipher
@@ -75,7 +75,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
     parts = (generation, embedding, models, create, transfer_routes, account, anthropic_messages)
-    for part in (*parts, queue, sessions, keys, usage, metrics, systemone, rerank, tokens, health):
+    for part in (*parts, queue, sessions, keys, usage, model_settings, metrics, systemone, rerank, tokens, health):
         app.include_router(part.router)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
     app.include_router(openai_router())

@@ -145,6 +145,11 @@ class Lender:
         """Take a model out of memory as soon as no request uses it."""
         await self._residency.unload(model.digest)
 
+    def settle(self, model: Model) -> None:
+        """Let what the settings say of a model by now hold for the runners that it has."""
+        self._residency.settle(model)
+        self._pump()
+
     def forget(self, digest: str) -> None:
         """Take a model that is no more out of memory, as ``unload`` does, and remove its sessions."""
         self._residency.forget(digest)

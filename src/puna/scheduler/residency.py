@@ -131,6 +131,13 @@ class Residency:
                 if entry.resident.demand.pinned != section.pinned:
                     entry.resident.demand = replace(entry.resident.demand, pinned=section.pinned)
 
+    def settle(self, model: Model) -> None:
+        """Let a model stay as the settings say by now, from now on."""
+        self.keep(model, None)
+        for entry in self.of(model.digest):
+            if self._policy.idle(entry.resident):
+                self._start_clock(entry)
+
     def in_use(self, entry: LoadedModel) -> None:
         """Stop the clock of a model."""
         if entry.timer:
