@@ -45,6 +45,7 @@ _CHINESE = {
     "PUNA_REGISTRY_AUTH": "各仓库的登录：主机=用户名:密码，……",
     "PUNA_STALL_TIMEOUT": "模型进程多久没有进展就换一个新的；负数表示不限",
     "PUNA_MEMORY_MARGIN": "模型进程可以比为它计划的内存多占多少，超过就换掉；0 表示不限",
+    "OLLAMA_EDITOR": "在 puna run 里写长消息用的编辑器（Ctrl + g）；不设则用 VISUAL，再用 EDITOR",
     "PUNA_SESSIONS": "模型离开内存后，用多少磁盘保存各个对话的缓存；0 表示不保存",
     "PUNA_RESPONSES": "每个密钥最多用多少磁盘保存 Responses API 的响应和对话；0 表示不保存",
     "PUNA_RESPONSES_AGE": "保存的响应和对话在最后一次使用之后保留多久；负数表示一直保留",

@@ -26,10 +26,10 @@ def require(program: str, package: str = "") -> str:
     return path
 
 
-def require_module(name: str) -> Any:
+def require_module(name: str, extra: str = "reference") -> Any:
     """Return the Python module ``name``; skip the test (or the whole file) where it is missing, but fail in CI."""
-    if importlib.util.find_spec(name) is None:
-        _missing(f"the Python module {name} is not installed (pip install puna[reference])")
+    if importlib.util.find_spec(name.partition(".")[0]) is None:
+        _missing(f"the Python module {name} is not installed (pip install puna[{extra}])")
     return importlib.import_module(name)
 
 

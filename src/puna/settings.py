@@ -430,6 +430,9 @@ class Settings:
     no_history: bool = _setting(
         "OLLAMA_NOHISTORY", "false", _parse_bool, "do not keep what was typed into puna run beyond its end"
     )
+    editor: str = _setting(
+        "OLLAMA_EDITOR", "", str, "editor for long messages in puna run (Ctrl + g); unset: VISUAL, then EDITOR"
+    )
     hide_builtin: bool = _setting(
         "PUNA_HIDE_BUILTIN", "false", _parse_bool, "leave the built-in model cria out of the list"
     )

@@ -137,7 +137,17 @@ def test_run_starts_no_server_elsewhere(world: World) -> None:
 
 
 def test_wrong_use_is_explained(world: World) -> None:
-    for words in (["nonsense"], ["show"], ["run"]):
+    for words, message in (
+        (["lsit"], 'unknown command "lsit" for "puna"; did you mean list? (puna help)'),
+        (["show"], "missing argument 'MODEL' (puna show -h)"),
+        (["run", "--vebose", "cria"], "unknown flag: --vebose; did you mean --verbose? (puna run -h)"),
+    ):
         done = world.run(*words)
-        assert done.returncode == 2
-        assert "Usage:" in done.stderr
+        assert (done.returncode, done.stdout, done.stderr) == (1, "", f"Error: {message}\n")
+
+
+def test_without_a_command_the_help_is_shown(world: World) -> None:
+    done = world.run()
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: puna [OPTIONS] COMMAND")
+    assert world.run("help", "run").stdout == world.run("run", "--help").stdout

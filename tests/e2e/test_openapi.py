@@ -80,7 +80,7 @@ def test_every_example_works(server: Server) -> None:
     conversation = server.ask("/v1/conversations", {})["id"]
     for (method, path), body in BODIES.items():
         if (method, path) not in NEED_A_REGISTRY | NEED_A_KEY:
-            path = path.replace("{conversation_id}", conversation)
+            path = path.replace("{conversation_id}", conversation).replace("{model}", "cria")
             response = server.request(method, path, dict(body))
             assert response.status_code == 200, (path, response.text)
             assert '"error"' not in response.text.replace('"error":null', ""), (path, response.text)

@@ -70,7 +70,9 @@ def test_logit_bias_in_both_forms() -> None:
 
 
 @pytest.mark.parametrize("name", OPTION_NAMES)
-@pytest.mark.parametrize("value", [object(), {"a": {"b": 1}}, [[[]]], float("nan"), b"bytes"], ids=repr)
+@pytest.mark.parametrize(
+    "value", [pytest.param(object(), id="object"), {"a": {"b": 1}}, [[[]]], float("nan"), b"bytes"], ids=repr
+)
 def test_nonsense_is_named_for_every_option(name: str, value: Any) -> None:
     with pytest.raises(InvalidOptionError, match=f'^option "{name}" must be '):
         Options.merge({name: value})

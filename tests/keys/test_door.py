@@ -259,3 +259,8 @@ def test_changes_by_others_are_seen_after_the_server_has_used_the_file(guarded: 
         assert guarded.get("/api/puna/keys", headers=root).status_code == 200
         assert guarded.world.run("key", "revoke", "fresh").returncode == 0
         assert guarded.get("/api/tags", headers=fresh).status_code == 401
+
+
+def test_sockets_need_what_their_routes_say() -> None:
+    scopes = create_app(Settings.from_env({})).state.scopes
+    assert scopes.of({"type": "websocket", "path": "/v1/responses", "headers": []}) == "infer"

@@ -14,7 +14,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Match, Mount
 
 from puna import OLLAMA_VERSION, __version__
@@ -37,9 +37,23 @@ from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.openai.routes import openai_router
 from puna.api.preload import preload
-from puna.api.puna import health, keys, metrics, model_settings, queue, rerank, sessions, systemone, tokens, usage
+from puna.api.puna import (
+    health,
+    keys,
+    machine,
+    metrics,
+    model_settings,
+    modelfile,
+    queue,
+    rerank,
+    sessions,
+    systemone,
+    tokens,
+    usage,
+)
 from puna.api.seal import Seal
 from puna.api.services import Services
+from puna.api.web.page import FILES_PATH, PageFiles, root_route
 from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -53,8 +67,8 @@ from puna.settings import Settings
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _DOCS, _DOCS_ASSETS = "/docs", "/docs/assets"
-_PAGES = dict.fromkeys(("/openapi.json", _DOCS, _DOCS_ASSETS, f"{_DOCS}/oauth2-redirect"), ANY)
-"""The scopes of the routes that FastAPI makes."""
+_PAGES = dict.fromkeys(("/openapi.json", _DOCS, _DOCS_ASSETS, f"{_DOCS}/oauth2-redirect", FILES_PATH), ANY)
+"""The scopes of the routes that FastAPI makes, and of files."""
 _log = logging.getLogger(__name__)
 
 
@@ -71,14 +85,29 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     app.state.settings = settings
     accounts = app.state.accounts = Accounts(settings.home)
     scopes = app.state.scopes = ScopeTable(app.routes, _PAGES)
-    for path, route in (("/", _root), ("/api/version", _version)):
+    for path, route in (("/", root_route), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    parts = (generation, embedding, models, create, transfer_routes, account, anthropic_messages)
-    for part in (*parts, queue, sessions, keys, usage, model_settings, metrics, systemone, rerank, tokens, health):
+    dialects = (generation, embedding, models, create, transfer_routes, account, anthropic_messages)
+    ours = (
+        queue,
+        sessions,
+        keys,
+        usage,
+        model_settings,
+        metrics,
+        systemone,
+        rerank,
+        tokens,
+        health,
+        machine,
+        modelfile,
+    )
+    for part in (*dialects, *ours):
         app.include_router(part.router)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
     app.include_router(openai_router())
+    app.mount(FILES_PATH, PageFiles())
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
@@ -169,12 +198,6 @@ def _methods(request: Request) -> list[str]:
     return [
         method for method, scope in scopes.items() if any(route.matches(scope)[0] is Match.FULL for route in routes)
     ] or ["GET", "HEAD"]  # of files
-
-
-@needs(ANY)
-async def _root() -> Response:
-    """Say that the server runs, in the words that Ollama's clients look for."""
-    return PlainTextResponse("Ollama is running")
 
 
 @needs(ANY)

@@ -34,6 +34,7 @@ from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
 from puna.service import SUBSCRIBERS, LocalService, Service
 from puna.settings import Settings
+from puna.telemetry.recent import Recent
 
 _CONVERSATION_HEADERS = ("session-id", "x-claude-code-session-id", "x-session-affinity", "x-session-id")
 _PRIORITIES = ("interactive", "batch")
@@ -56,12 +57,13 @@ class Services:
     accounts: Accounts
     prefixes: Prefixes = field(default_factory=Prefixes)
     tool_order: ToolOrder = field(default_factory=ToolOrder)
+    recent: Recent = field(default_factory=Recent)
     key: Key | None = None
 
     @property
     def service(self) -> Service:
         """Return what answers requests; routes of a dialect go through it alone."""
-        return LocalService(self.scheduler, self.accounts.subscribers(SUBSCRIBERS))
+        return LocalService(self.scheduler, self.accounts.subscribers((*SUBSCRIBERS, self.recent)))
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:

@@ -12,10 +12,10 @@ you do that on its page, and PUNA_REGISTRY_AUTH holds the logins for other regis
 
 
 def signin() -> None:
-    """Say what signing in to ollama.com would do; Puna needs no account."""
+    """Say what Ollama's command would do; Puna has no account."""
     typer.echo(_SIGN_IN)
 
 
 def signout() -> None:
-    """Say what signing out of ollama.com would do; Puna needs no account."""
+    """Say what Ollama's command would do; Puna has no account."""
     typer.echo(_SIGN_OUT)

@@ -1,15 +1,54 @@
-"""Arguments as scripts for Ollama's command line write them, which click would not take."""
+"""Arguments as scripts for Ollama's command line write them, and the words for those that are wrong."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from difflib import get_close_matches
+from typing import Any, cast
 
-from typer.core import TyperCommand
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from puna.cli.errors import CommandError
 
 _TRUE, _FALSE = ("true", "t", "1"), ("false", "f", "0")
 OPTIONAL: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "--think": ("true", ("true", "false", "low", "medium", "high", "max")),
 }
 """Options that may go without a value: the value that they have then, and all that they may have."""
+
+
+_UsageError = cast("type[Exception]", typer.BadParameter.__bases__[0])
+"""What click, or typer's own copy of it, raises for arguments that it cannot read."""
+
+
+class Group(TyperGroup):
+    """Commands whose wrong use is an error like any other: one line, and the status that Ollama's has."""
+
+    def main(self, *args: Any, **more: Any) -> Any:
+        """Run a command and return the status to end with."""
+        try:
+            return super().main(*args, **more | {"standalone_mode": False})
+        except _UsageError as error:
+            raise CommandError(_explained(error)) from error
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Find the command that the first argument names."""
+        name = args[0]
+        if self.get_command(ctx, name) is None and not name.startswith("-"):
+            near = get_close_matches(name, self.list_commands(ctx), 1)
+            more = f"; did you mean {near[0]}?" if near else ""
+            raise CommandError(f'unknown command "{name}" for "{ctx.command_path}"{more} ({ctx.command_path} help)')
+        return super().resolve_command(ctx, args)
+
+
+def _explained(error: Any) -> str:
+    """Return what is wrong with the arguments, and where their help is."""
+    context = error.ctx
+    text = str(error.format_message()).rstrip(".")
+    if name := getattr(error, "option_name", ""):
+        text = {"NoSuchOption": f"unknown flag: {name}"}.get(type(error).__name__, text)
+        near = getattr(error, "possibilities", None)
+        text += f"; did you mean {near[0]}?" if near else ""
+    return f"{text[:1].lower()}{text[1:]}" + (f" ({context.command_path} -h)" if context else "")
 
 
 class Command(TyperCommand):

@@ -11,7 +11,9 @@ from puna.cli.progress import show_progress
 from puna.cli.tables import AsJson, human_size, print_json
 from puna.cli.transfers import Insecure
 
-_AnyModel = Annotated[str, typer.Argument(help="the model's name; without it, all models", show_default=False)]
+_AnyModel = Annotated[
+    str, typer.Argument(metavar="[MODEL]", help="the model's name; without it, all models", show_default=False)
+]
 
 
 def verify(
@@ -19,12 +21,12 @@ def verify(
     prune: Annotated[bool, typer.Option("--prune", help="remove what no model uses")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Read the models' files again and say which are damaged."""
+    """Read the models' files and say what is damaged."""
     _look_after("/api/puna/verify", {"model": model, "prune": prune}, as_json=as_json)
 
 
 def repair(model: _AnyModel = "", insecure: Insecure = False, as_json: AsJson = False) -> None:
-    """Verify, put damaged files aside, and fetch what is bad of them again."""
+    """Verify, and fetch damaged parts again."""
     _look_after("/api/puna/repair", {"model": model, "insecure": insecure}, as_json=as_json)
 
 

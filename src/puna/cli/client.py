@@ -12,6 +12,7 @@ from puna.cli.errors import CommandError
 from puna.settings import Settings
 
 NOT_FOUND = 404
+_DATA, _DONE = "data: ", "data: [DONE]"
 _SHOWN = 20
 
 
@@ -27,7 +28,7 @@ class Client:
     """A client of the configured server. Every method raises ``ServerError`` and ``CommandError``."""
 
     def __init__(self, settings: Settings, timeout: float | None = None) -> None:
-        """``timeout`` is in seconds, for each step of a request; ``None``: an answer may take its time."""
+        """``timeout`` is how many seconds an answer may take to begin and to go on, none for as long as it likes."""
         self.url = settings.url
         login = settings.basic_auth
         key = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key and not login else {}
@@ -73,17 +74,22 @@ class Client:
         """Return the object that answers a PATCH request."""
         return self._one("PATCH", path, body)
 
-    def post(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the object that answers a POST request, none for an empty answer."""
-        return self._one("POST", path, body)
+    def post(self, path: str, body: Mapping[str, Any], request_id: str = "") -> dict[str, Any]:
+        """Return the object that answers a POST request, none for an empty answer; ``request_id`` as for ``lines``."""
+        return self._one("POST", path, body, request_id)
 
     def delete(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
         """Return the object that answers a DELETE request, none for an empty answer."""
         return self._one("DELETE", path, body)
 
-    def lines(self, path: str, body: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        """Yield the objects of a streamed answer as they come; an error among them ends it."""
-        with self._explained(), self._http.stream("POST", path, content=_encode(body), headers=_JSON) as response:
+    def lines(self, path: str, body: Mapping[str, Any], request_id: str = "") -> Iterator[dict[str, Any]]:
+        """Yield the objects of a streamed answer as they come; an error among them ends it.
+
+        ``request_id`` is the name under which the server's queue has the request.
+        """
+        content = _encode(body)
+        headers = _headers(content, request_id)
+        with self._explained(), self._http.stream("POST", path, content=content, headers=headers) as response:
             if response.is_error:
                 response.read()
                 raise _refusal(response)
@@ -92,6 +98,22 @@ class Client:
                 if "error" in answer:
                     raise ServerError(str(answer["error"]), response.status_code)
                 yield answer
+
+    def events(self, path: str, body: Mapping[str, Any], headers: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+        """Yield the objects of a stream of server-sent events as they come; an error among them ends it."""
+        with (
+            self._explained(),
+            self._http.stream("POST", path, content=_encode(body), headers=dict(headers)) as response,
+        ):
+            if response.is_error:
+                response.read()
+                raise _refusal(response)
+            for line in response.iter_lines():
+                if line.startswith(_DATA) and line != _DONE:
+                    event = _decode(line.removeprefix(_DATA), self.url)
+                    if event.get("error"):
+                        raise ServerError(_message(event["error"]), response.status_code)
+                    yield event
 
     def has_blob(self, digest: str) -> bool:
         """Return whether the server has a blob."""
@@ -110,10 +132,10 @@ class Client:
         if response.is_error:
             raise _refusal(response)
 
-    def _one(self, method: str, path: str, body: Mapping[str, Any] | None) -> dict[str, Any]:
+    def _one(self, method: str, path: str, body: Mapping[str, Any] | None, request_id: str = "") -> dict[str, Any]:
         with self._explained():
             content = None if body is None else _encode(body)
-            response = self._http.request(method, path, content=content, headers=_JSON if content else None)
+            response = self._http.request(method, path, content=content, headers=_headers(content, request_id))
         if response.is_error:
             raise _refusal(response)
         return _decode(response.text, self.url) if response.content else {}
@@ -150,7 +172,9 @@ class _Explained:
             raise CommandError(f"the connection to {self._url} failed: {reason}") from error
 
 
-_JSON = {"Content-Type": "application/json"}
+def _headers(content: bytes | None, request_id: str) -> dict[str, str]:
+    named = {"X-Request-Id": request_id} if request_id else {}
+    return named | ({"Content-Type": "application/json"} if content else {})
 
 
 def _encode(body: Mapping[str, Any]) -> bytes:
@@ -171,11 +195,16 @@ def _decode(text: str, url: str) -> dict[str, Any]:
     return answer
 
 
+def _message(error: Any) -> str:
+    """Return the words of an error, which some dialects have in an object."""
+    told = error.get("message") if isinstance(error, dict) else error
+    return told if isinstance(told, str) else json.dumps(error)
+
+
 def _refusal(response: httpx.Response) -> ServerError:
     """Return the error that an answer is."""
     try:
-        message = response.json()["error"]
+        text = _message(response.json()["error"])
     except (ValueError, KeyError, TypeError, RecursionError):
-        message = ""
-    text = message if isinstance(message, str) else json.dumps(message)
+        text = ""
     return ServerError(text or f"the server answered with status {response.status_code}", response.status_code)

@@ -14,6 +14,7 @@ import typer
 
 from puna.cli.client import NOT_FOUND, Client, ServerError
 from puna.cli.errors import CommandError
+from puna.cli.screen import console, is_terminal
 from puna.cli.store import prepare_models
 from puna.settings import Settings
 
@@ -23,6 +24,7 @@ _MISSING = re.compile(r"model '(.+)' not found")
 _LATEST = ":latest"
 _UNAUTHORIZED = 401
 _HOW_TO_ENTER = "the server asks for a key (OLLAMA_API_KEY) or a login (OLLAMA_BASIC_AUTH)"
+_NEAR = 3
 
 
 @contextmanager
@@ -51,12 +53,14 @@ def connected(*, start: bool = False) -> Iterator[Client]:
 
 
 def nearest(client: Client, name: str) -> str:
-    """Return the model here whose name is most like ``name``, "" if none is."""
+    """Return the models here whose names are like ``name`` ("a", "a or b", "a, b or c"), "" if none is."""
     try:
         names = [str(model["name"]).removesuffix(_LATEST) for model in client.get("/api/tags")["models"]]
     except (CommandError, KeyError, TypeError):
         return ""
-    return next(iter(get_close_matches(name.removesuffix(_LATEST), names, 1)), "")
+    asked = name.removesuffix(_LATEST)
+    *others, last = get_close_matches(asked, [here for here in names if here != asked], _NEAR) or [""]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 @contextmanager
@@ -72,13 +76,20 @@ def _started(client: Client, settings: Settings) -> Iterator[None]:
             start_new_session=True,  # a Ctrl-C at the prompt is for the answer, not for the server
         )
         try:
-            if not _comes_up(server, client):
+            with _said("starting a server"):
+                is_up = _comes_up(server, client)
+            if not is_up:
                 log.seek(0)
                 said = log.read().decode(errors="replace").strip().removeprefix("Error: ")
                 raise CommandError(f"could not start a server: {said or f'it ended with status {server.returncode}'}")
             yield
         finally:
             _stop(server)
+
+
+def _said(text: str) -> contextlib.AbstractContextManager[object]:
+    """Show on a terminal what takes a while."""
+    return console(stderr=True).status(text) if is_terminal(sys.stderr) else contextlib.nullcontext()
 
 
 def _comes_up(server: "subprocess.Popen[bytes]", client: Client) -> bool:

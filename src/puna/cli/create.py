@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from puna.cli.client import Client
@@ -15,6 +14,8 @@ from puna.cli.connection import connected
 from puna.cli.create_files import SourceFile, find_source, model_files
 from puna.cli.errors import CommandError
 from puna.cli.progress import show_progress
+from puna.cli.screen import console
+from puna.cli.tables import AsJson
 from puna.models.modelfile.parse import Modelfile, parse_modelfile
 
 _BLOCK = 4 << 20
@@ -24,25 +25,39 @@ _TEXT_FIELDS = ("TEMPLATE", "SYSTEM", "RENDERER", "PARSER", "REQUIRES")
 
 
 def create(
-    model: Annotated[str, typer.Argument(help="the name of the new model", show_default=False)],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="the name of the new model", show_default=False)],
     file: Annotated[str, typer.Option("--file", "-f", help='the Modelfile; "-" is standard input')] = str(_DEFAULT),
     quantize: Annotated[str, typer.Option("--quantize", "-q", help="quantize the weights, to q4_K_M for one")] = "",
+    draft_quantize: Annotated[str, typer.Option("--draft-quantize", hidden=True)] = "",
+    as_json: AsJson = False,
+    _experimental: Annotated[
+        bool, typer.Option("--experimental", hidden=True, help="safetensors need no word of their own here")
+    ] = False,
 ) -> None:
     """Make a model from a Modelfile."""
+    if draft_quantize:
+        raise CommandError("a draft is quantized on its own: make it with --quantize first, then name it in DRAFT")
     directory, modelfile = _read(file)
     with connected(start=True) as client:
         typer.echo("gathering model components", err=True)
-        with _bars() as bars:
-            body = request_body(modelfile, directory, _Uploader(client, bars))
-        if quantize:
-            body["quantize"] = quantize
-        show_progress(client.lines("/api/create", {"model": model, **body}))
+        create_model(client, model, modelfile, directory, quantize, as_json=as_json)
+
+
+def create_model(
+    client: Client, model: str, modelfile: Modelfile, directory: Path, quantize: str = "", *, as_json: bool = False
+) -> None:
+    """Make a model and show the progress; relative paths of the Modelfile begin in ``directory``."""
+    with _bars() as bars:
+        body = request_body(modelfile, directory, _Uploader(client, bars))
+    if quantize:
+        body["quantize"] = quantize
+    show_progress(client.lines("/api/create", {"model": model, **body}), as_json=as_json)
 
 
 def _bars() -> Progress:
-    console = Console(stderr=True, highlight=False, markup=False)
+    screen = console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal)
+    return Progress(*columns, console=screen, disable=not screen.is_terminal)
 
 
 def _read(file: str) -> tuple[Path, Modelfile]:

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from puna.cli.arguments import Command
+from puna.cli.arguments import Command, Group
+from puna.cli.screen import console
 from puna.cli.tables import AsJson, print_json, print_table
 from puna.engine import processor
 from puna.engine.build.build import Order, Outcome, build_engine
@@ -27,6 +27,7 @@ _QUIET_SECONDS = 15.0
 """How often a line is written where there is no terminal."""
 
 app = typer.Typer(
+    cls=Group,
     help="Show which engine runs, and build one for this machine.",
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -141,7 +142,7 @@ def _verdict(outcome: Outcome) -> str:
 
 @app.command(cls=Command)
 def use(
-    engine: Annotated[str, typer.Argument(help="a build, portable, or the path of a llama-server")],
+    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="a build, portable, or the path of a llama-server")],
     model: Annotated[str, typer.Option(help="for this model alone; the engine 'default' ends that")] = "",
 ) -> None:
     """Choose the engine of all models, or of one; a running server follows at its next load."""
@@ -156,7 +157,7 @@ def use(
 
 
 @app.command(cls=Command)
-def remove(name: Annotated[str, typer.Argument(help="the build")]) -> None:
+def remove(name: Annotated[str, typer.Argument(metavar="NAME", help="the build")]) -> None:
     """Remove a build; what ran on it runs on the portable engine again."""
     _engines().remove(name)
     _say(f"removed {name}")
@@ -173,8 +174,8 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
 
     That is a bar in a terminal, from the first step to the last, and now and then a line elsewhere.
     """
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
+    screen = console()
+    if not screen.is_terminal:
         yield _say, _lines()
         return
     columns = (
@@ -184,7 +185,7 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    bar = Progress(*columns, console=console, transient=True)
+    bar = Progress(*columns, console=screen, transient=True)
     task = bar.add_task("compiling", total=None)
 
     def step(done: int, total: int) -> None:
@@ -193,7 +194,7 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
 
     def say(text: str) -> None:
         bar.stop()
-        console.print(text, soft_wrap=True)
+        screen.print(text, soft_wrap=True)
 
     try:
         yield say, step

@@ -9,9 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
-import psutil
-
 from puna.cli.errors import CommandError
+from puna.cli.ports import program_on
 from puna.settings import Address
 
 _BACKLOG = 2048
@@ -30,8 +29,8 @@ def listening(address: Address) -> Iterator[socket.socket]:
         reason = error.strerror or str(error)
         if error.errno == errno.EADDRINUSE:
             place = address.path or f"port {address.port}"
-            by = "" if address.path else _by_whom(address.port)
-            raise CommandError(f"{place} is in use{by} (OLLAMA_HOST)") from error
+            by = "" if address.path else program_on(address.port)
+            raise CommandError(f"{place} is in use{by and f' by {by}'} (OLLAMA_HOST)") from error
         place = address.path or f"{address.host}:{address.port}"
         raise CommandError(f"cannot listen on {place}: {reason} (OLLAMA_HOST)") from error
     with listener, _removing(Path(address.path)) if address.path else contextlib.nullcontext():
@@ -102,17 +101,6 @@ def _is_abandoned(path: str) -> bool:
         except OSError:
             return False
         return False
-
-
-def _by_whom(port: int) -> str:
-    """Return the program that listens on a port, as far as this user may know, and its number."""
-    try:
-        for connection in psutil.net_connections("tcp"):
-            if connection.status == psutil.CONN_LISTEN and connection.laddr[1:2] == (port,) and connection.pid:
-                return f" by {psutil.Process(connection.pid).name()} (process {connection.pid})"
-    except (psutil.Error, OSError):
-        pass
-    return ""
 
 
 def printable(listener: socket.socket, scheme: str) -> str:

@@ -5,11 +5,15 @@ from typing import Annotated
 
 import typer
 
-from puna.cli.connection import connected
+from puna.cli.client import NOT_FOUND, ServerError
+from puna.cli.connection import connected, nearest
+from puna.cli.errors import CommandError
 from puna.cli.tables import AsJson, human_size, human_time, parse_time, print_json, print_table
 
-ModelArgument = Annotated[str, typer.Argument(help="the model's name", show_default=False)]
-_Prefix = Annotated[str, typer.Argument(help="only models whose name begins so", show_default=False)]
+ModelArgument = Annotated[str, typer.Argument(metavar="MODEL", help="the model's name", show_default=False)]
+_Prefix = Annotated[
+    str, typer.Argument(metavar="[PREFIX]", help="only models whose name begins so", show_default=False)
+]
 
 
 def list_models(prefix: _Prefix = "", as_json: AsJson = False) -> None:
@@ -76,17 +80,29 @@ def _until(moment: datetime) -> str:
 def stop(model: ModelArgument) -> None:
     """Take a model out of memory."""
     with connected() as client:
-        client.post("/api/generate", {"model": model, "keep_alive": 0, "stream": False})
+        try:
+            client.post("/api/generate", {"model": model, "keep_alive": 0, "stream": False})
+        except ServerError as error:
+            if error.status != NOT_FOUND:
+                raise
+            near = nearest(client, model)
+            more = f"; did you mean {near}?" if near else ""
+            raise CommandError(f'couldn\'t find model "{model}" to stop{more}') from error
 
 
-def cp(source: ModelArgument, destination: Annotated[str, typer.Argument(help="the new name")]) -> None:
+def cp(
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="the model's name", show_default=False)],
+    destination: Annotated[str, typer.Argument(metavar="DESTINATION", help="the new name")],
+) -> None:
     """Give a model a second name."""
     with connected() as client:
         client.post("/api/copy", {"source": source, "destination": destination})
     typer.echo(f"copied '{source}' to '{destination}'")
 
 
-def rm(models: Annotated[list[str], typer.Argument(help="the models' names", show_default=False)]) -> None:
+def rm(
+    models: Annotated[list[str], typer.Argument(metavar="MODEL...", help="the models' names", show_default=False)],
+) -> None:
     """Delete models."""
     with connected() as client:
         for model in models:

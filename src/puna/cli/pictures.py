@@ -12,6 +12,8 @@ _SOUNDS = ("wav", "mp3", "flac")
 _PATH = re.compile(
     rf"""(?:~?/|\./|\.\./)(?:\\.|[^\s'"\\]|(?<=\S) (?=\S))*?\.(?:{"|".join(_PICTURES + _SOUNDS)})\b""", re.IGNORECASE
 )
+_NAME = re.compile(rf"""(?<![^\s'"(])[^\s'"()]+\.(?:{"|".join(_PICTURES + _SOUNDS)})\b""", re.IGNORECASE)
+_PATH_START = ("/", "./", "../", "~/")
 _ESCAPED = re.compile(r"\\(.)")
 _MOST_BYTES = 100 << 20
 
@@ -30,6 +32,29 @@ def find_pictures(text: str) -> dict[str, Path]:
         except (OSError, ValueError):
             continue  # no name that a file can have
     return found
+
+
+def lost_pictures(text: str) -> list[str]:
+    """Return for each word that names a picture or a sound and sends none, why not."""
+    found = find_pictures(text)
+    for words in found:
+        text = text.replace(words, "")
+    lost = []
+    for words in _NAME.findall(text):
+        try:
+            here = Path(words).is_file()
+        except (OSError, ValueError):
+            continue  # no name that a file can have
+        if words.startswith(_PATH_START):
+            lost.append(f"there is no {words}")
+        elif here:
+            lost.append(f"./{words} would send the file {words}")
+    return lost
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a file is a picture or a sound, by its name."""
+    return path.suffix[1:].lower() in _PICTURES + _SOUNDS
 
 
 def needed_sense(path: Path) -> str:

@@ -1,28 +1,46 @@
 """The progress of work that a server reports line by line."""
 
+import json
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from rich.console import Console
+import typer
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
+from puna.cli.screen import console, printable
 
-def show_progress(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Show the lines of a stream on standard error, a bar for each blob on a terminal, and return the last line."""
-    console = Console(stderr=True, highlight=False, markup=False)
+
+def show_progress(events: Iterable[Mapping[str, Any]], *, as_json: bool = False) -> Mapping[str, Any]:
+    """Show the lines of a stream on standard error, a bar for each blob on a terminal, and return the last line.
+
+    With ``as_json`` they go to standard output as they come, for programs.
+    """
+    if as_json:
+        return _write_lines(events)
+    screen = console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     last: Mapping[str, Any] = {}
-    with Bars(*columns, TimeRemainingColumn(compact=True), console=console, disable=not console.is_terminal) as bars:
+    with Bars(*columns, TimeRemainingColumn(compact=True), console=screen, disable=not screen.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
         said: set[str] = set()
         for last in events:
             status, total = str(last.get("status") or ""), last.get("total") or 0
-            if total and console.is_terminal:
-                if status not in tasks:
-                    tasks[status] = bars.add_task(status, total=total)
-                bars.update(tasks[status], completed=last.get("completed") or 0)
+            if total and screen.is_terminal:
+                completed = last.get("completed") or 0
+                if status not in tasks:  # what was there before counts towards no speed
+                    tasks[status] = bars.add_task(status, total=total, completed=completed)
+                bars.update(tasks[status], completed=completed)
             elif status not in said:
-                console.print(status, soft_wrap=True)
+                screen.print(printable(status), soft_wrap=True)
             said.add(status)
+    return last
+
+
+def _write_lines(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
+    last: Mapping[str, Any] = {}
+    for last in events:
+        typer.echo(json.dumps(last, ensure_ascii=False))
+        sys.stdout.flush()
     return last

@@ -12,13 +12,16 @@ from puna.cli.client import Client
 from puna.cli.connection import connected
 from puna.cli.conversation import Conversation
 from puna.cli.errors import CommandError
+from puna.cli.run_file import find_file, model_of
 from puna.cli.run_values import parse_format, parse_think
 from puna.cli.transfers import show_or_fetch
 
 
 def run(
-    model: Annotated[str, typer.Argument(help="the model's name", show_default=False)],
-    prompt: Annotated[list[str] | None, typer.Argument(help="what to answer; without it, a conversation")] = None,
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="its name, or a GGUF file", show_default=False)],
+    prompt: Annotated[
+        list[str] | None, typer.Argument(metavar="[PROMPT]", help="what to answer; without it, a conversation")
+    ] = None,
     think: Annotated[str, typer.Option(help="true (also without a value), false, low, medium, high or max")] = "",
     hide_thinking: Annotated[bool, typer.Option("--hidethinking", help="do not show thoughts")] = False,
     output_format: Annotated[str, typer.Option("--format", help="json, or a JSON schema that the answer follows")] = "",
@@ -26,12 +29,18 @@ def run(
     insecure: Annotated[bool, typer.Option("--insecure", help="speak plain http to the registry")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", help="show timings")] = False,
     no_wrap: Annotated[bool, typer.Option("--nowordwrap", help="leave long lines to the terminal")] = False,
+    no_markdown: Annotated[
+        bool, typer.Option("--nomarkdown", help="show answers on a terminal as the model wrote them")
+    ] = False,
     truncate: Annotated[
         bool | None, typer.Option("--truncate/--no-truncate", help="cut a text to embed that is too long, or fail")
     ] = None,
     dimensions: Annotated[int, typer.Option(min=0, help="numbers of an embedding; 0: all")] = 0,
 ) -> None:
-    """Run a model: answer one prompt, embed it, or talk. A model that is not here is fetched first."""
+    """Run a model: answer a prompt, embed it, or talk.
+
+    A model that is not here is fetched first.
+    """
     request: dict[str, Any] = {}
     if think:
         request["think"] = parse_think(think)
@@ -40,8 +49,11 @@ def run(
     if keep_alive:
         request["keep_alive"] = keep_alive
     text, can_talk = _prompt(prompt)
-    display = Display(show_thinking=not hide_thinking, wrap=not no_wrap, verbose=verbose)
+    display = Display(show_thinking=not hide_thinking, wrap=not no_wrap, markdown=not no_markdown, verbose=verbose)
+    file = find_file(model)
     with connected(start=True) as client:
+        if file:
+            model = model_of(client, file)
         shown = show_or_fetch(client, model, insecure=insecure)
         if shown.get("capabilities") == ["embedding"]:
             more = {"truncate": truncate, "dimensions": dimensions or None, "keep_alive": keep_alive or None}

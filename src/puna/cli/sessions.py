@@ -12,7 +12,7 @@ def sessions(
     clear: Annotated[bool, typer.Option("--clear", help="remove all of them")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the conversations whose caches are saved on disk."""
+    """List conversations whose caches are on disk."""
     path = "/api/puna/sessions"
     with connected() as client:
         answer = client.delete(path, {}) if clear else client.get(path)

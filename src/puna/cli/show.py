@@ -8,6 +8,7 @@ import typer
 from puna.cli.connection import connected
 from puna.cli.errors import CommandError
 from puna.cli.models import ModelArgument
+from puna.cli.screen import print_text
 from puna.cli.tables import AsJson, print_json
 
 PARTS = ("license", "modelfile", "parameters", "system", "template")
@@ -37,7 +38,7 @@ def show(
     if as_json:
         print_json({wanted[0]: shown.get(wanted[0]) or ""} if wanted else shown)
     elif wanted:
-        typer.echo(shown.get(wanted[0]) or "")
+        print_text(shown.get(wanted[0]) or "")
     else:
         print_overview(shown, verbose=verbose)
 
@@ -90,7 +91,7 @@ def _print_pairs(title: str, pairs: Mapping[str, Any]) -> None:
 
 def _print_section(title: str, lines: Iterable[str]) -> None:
     if rows := [f"    {line}".rstrip() for line in lines]:
-        typer.echo("\n".join([f"  {title}", *rows, ""]))
+        print_text("\n".join([f"  {title}", *rows, ""]))
 
 
 def _head(text: str) -> list[str]:

@@ -10,7 +10,9 @@ import typer
 from puna.cli.errors import CommandError
 from puna.cli.models import list_models
 from puna.cli.run_values import parse_format, parse_think
+from puna.cli.screen import print_text
 from puna.cli.show import print_overview
+from puna.cli.slash_help import HELP, HELPS, SET_HELP, SHOW_HELP
 from puna.errors import BadRequestError
 from puna.inference.options import OPTION_NAMES, Options
 from puna.models.modelfile.values import parameter_value
@@ -18,41 +20,6 @@ from puna.models.modelfile.values import parameter_value
 if TYPE_CHECKING:
     from puna.cli.terminal import Terminal
 
-_HELP = """\
-Available Commands:
-  /set            Set session variables
-  /show           Show model information
-  /list           List the models on this machine
-  /load <model>   Load another model
-  /save <model>   Save this conversation as a model
-  /clear          Forget the conversation
-  /bye            Exit (also Ctrl + d)
-  /?, /help       Help for a command: /? set, /? show
-
-Use \"\"\" to begin a multi-line message, and paths such as ./picture.png or ./sound.wav to send
-pictures to a model that sees and sounds to one that hears."""
-_SET_HELP = """\
-Available Commands:
-  /set parameter ...     Set a parameter
-  /set system <string>   Set the system message
-  /set history           Keep what is typed here for the next time
-  /set nohistory         Do not keep it
-  /set wordwrap          Break long lines between words
-  /set nowordwrap        Leave long lines to the terminal
-  /set format json       Answer in JSON; also a JSON schema
-  /set noformat          Answer freely
-  /set verbose           Show timings
-  /set quiet             Show none
-  /set think [level]     Think before answering (low, medium, high, max)
-  /set nothink           Answer at once"""
-_SHOW_HELP = """\
-Available Commands:
-  /show info         Show details of this model
-  /show license      Show its licence
-  /show modelfile    Show its Modelfile
-  /show parameters   Show its parameters, and those set here
-  /show system       Show the system message
-  /show template     Show the template of its prompts"""
 _PARAMETER_HELP = "Usage: /set parameter <name> <value>, <value> <value> ... for stop. Names:\n  "
 _NONE = {
     "license": "No license was specified for this model.",
@@ -69,7 +36,7 @@ def run_command(terminal: "Terminal", text: str) -> bool:
         case ["/bye" | "/exit"]:
             return False
         case ["/?" | "/help", *rest]:
-            typer.echo({"set": _SET_HELP, "show": _SHOW_HELP}.get(" ".join(rest).removeprefix("/"), _HELP))
+            typer.echo(HELPS.get(" ".join(rest).removeprefix("/"), HELP))
         case ["/clear"]:
             terminal.conversation.messages.clear()
             typer.echo("Cleared session context")
@@ -78,17 +45,18 @@ def run_command(terminal: "Terminal", text: str) -> bool:
         case ["/load", model]:
             typer.echo(f"Loading model '{model}'")
             terminal.conversation.change_model(model)
+            terminal.show_earlier()
         case ["/save", model]:
             terminal.conversation.save(model)
             typer.echo(f"Created new model '{model}'")
         case ["/load" | "/save" as command, *_]:
             raise CommandError(f"usage: {command} <model>")
         case ["/show"]:
-            typer.echo(_SHOW_HELP)
+            typer.echo(SHOW_HELP)
         case ["/show", part]:
             _show(terminal, part)
         case ["/set"]:
-            typer.echo(_SET_HELP)
+            typer.echo(SET_HELP)
         case ["/set", what, *rest]:
             _set(terminal, what, rest, text)
         case _:
@@ -111,7 +79,7 @@ def _show(terminal: "Terminal", part: str) -> None:
     elif part == "parameters":
         typer.echo("Model defined parameters:")
         for line in (shown.get("parameters") or "No additional parameters were specified for this model.").splitlines():
-            typer.echo(f"  {line}")
+            print_text(f"  {line}")
         if talk.parameters:
             typer.echo("\nUser defined parameters:")
             for name, value in talk.parameters.items():
@@ -119,7 +87,7 @@ def _show(terminal: "Terminal", part: str) -> None:
     elif part == "system" and talk.system:
         typer.echo(talk.system)
     elif part in (*_NONE, "modelfile"):
-        typer.echo(shown.get(part) or _NONE[part])
+        print_text(shown.get(part) or _NONE[part])
     else:
         raise CommandError(f"unknown command: /show {part} (/? show lists them)")
 
@@ -129,7 +97,10 @@ def _set(terminal: "Terminal", what: str, rest: list[str], text: str) -> None:
         _set_parameter(terminal, rest)
     elif what == "system" and rest:
         after = text.split(None, 2)[2]
-        terminal.conversation.system = terminal.read_on(after) if after.startswith('"""') else " ".join(rest)
+        quoted = after.startswith('"""')
+        terminal.conversation.system = (
+            after.strip().removeprefix('"""').removesuffix('"""') if quoted else " ".join(rest)
+        )
         typer.echo("Set system message.")
     elif (what, len(rest)) in _SETTINGS:
         typer.echo(_SETTINGS[what, len(rest)](terminal, rest))
@@ -185,7 +156,10 @@ def _mode(name: str, field: str, value: bool) -> Callable[["Terminal", list[str]
 
 def _think(terminal: "Terminal", word: str) -> str:
     value = parse_think({"on": "true", "off": "false"}.get(word, word))
-    terminal.conversation.request["think"] = value
+    talk = terminal.conversation
+    talk.request["think"] = value
+    if "thinking" not in talk.capabilities:
+        typer.echo(f"warning: {talk.model} does not support thinking", err=True)
     if value is True:
         return "Set 'think' mode."
     return f"Set 'think' mode to '{value}'." if value else "Set 'nothink' mode."
@@ -206,6 +180,8 @@ _SETTINGS: dict[tuple[str, int], Callable[["Terminal", list[str]], str]] = {
     ("nohistory", 0): lambda terminal, _: _history(terminal, False),
     ("wordwrap", 0): _mode("wordwrap", "wrap", True),
     ("nowordwrap", 0): _mode("nowordwrap", "wrap", False),
+    ("markdown", 0): _mode("markdown", "markdown", True),
+    ("nomarkdown", 0): _mode("nomarkdown", "markdown", False),
     ("verbose", 0): _mode("verbose", "verbose", True),
     ("quiet", 0): _mode("quiet", "verbose", False),
     ("verbose", 1): lambda terminal, rest: _verbose(terminal, rest[0]),

@@ -1,15 +1,21 @@
 """How commands write what they list."""
 
 import json
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
+from rich.cells import cell_len
+from rich.segment import Segment, Segments
 from rich.table import Table
 
+from puna.cli.screen import console, is_terminal, printable
+
 _WIDEST = 1000
+_WHOLE = 20
+"""Characters up to which the text of a column stays on one line."""
 _UNITS = ("B", "KB", "MB", "GB", "TB")
 AsJson = Annotated[bool, typer.Option("--json", help="write it as JSON")]
 """The flag of every command that writes a table."""
@@ -47,10 +53,16 @@ def parse_time(text: object) -> datetime:
 
 
 def print_table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
-    """Write a table as wide as it is: a terminal breaks long lines, and a pipe has no width that could be filled."""
-    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="")
-    for title in head:
-        table.add_column(title, no_wrap=True, overflow="ignore")
+    """Write a table: as wide as a terminal at most, with long texts on several lines; in a pipe as wide as it is."""
+    narrow = is_terminal(sys.stdout)
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0), header_style="bold" if narrow else "")
+    for number, title in enumerate(head):
+        widest = max((cell_len(row[number]) for row in rows), default=0)
+        table.add_column(title, no_wrap=not narrow or widest <= _WHOLE, overflow="fold" if narrow else "ignore")
     for row in rows:
-        table.add_row(*row)
-    Console(width=_WIDEST, soft_wrap=True, highlight=False, markup=False).print(table)
+        table.add_row(*map(printable, row))
+    screen = console()
+    if not narrow:
+        screen.width = _WIDEST
+    for line in screen.render_lines(table, screen.options, pad=False):
+        screen.print(Segments([*line, Segment.line()]), soft_wrap=True)

@@ -10,12 +10,13 @@ from puna.cli.connection import connected, nearest
 from puna.cli.errors import CommandError
 from puna.cli.progress import show_progress
 from puna.cli.tables import AsJson, human_size, print_json
+from puna.names import parse_name
 
 Insecure = Annotated[bool, typer.Option("--insecure", help="speak plain http to the registry")]
 
 
 def pull(
-    model: Annotated[str, typer.Argument(help="the model's name", show_default=False)] = "",
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="the model's name", show_default=False)] = "",
     all_: Annotated[bool, typer.Option("--all", help="refresh every model that its registry has newer")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="only say what would be fetched")] = False,
     insecure: Insecure = False,
@@ -24,10 +25,10 @@ def pull(
     """Fetch a model from a registry."""
     if bool(model) == all_:
         raise CommandError("name a model, or give --all")
-    if as_json and not dry_run:
-        raise CommandError("--json is for what --dry-run says")
+    if as_json and all_ and not dry_run:
+        raise CommandError("--json is for one model, or for what --dry-run says")
     with connected(start=True) as client:
-        if as_json:
+        if as_json and dry_run:
             print_json({"plans": _plans(client, {"model": model, "all": all_, "insecure": insecure})})
         elif all_:
             _pull_all(client, dry_run=dry_run, insecure=insecure)
@@ -35,12 +36,12 @@ def pull(
             for plan in _plans(client, {"model": model, "insecure": insecure}):
                 typer.echo(_describe(plan))
         else:
-            pull_model(client, model, insecure=insecure)
+            pull_model(client, model, insecure=insecure, as_json=as_json)
 
 
-def pull_model(client: Client, model: str, *, insecure: bool = False) -> None:
-    """Fetch one model and show the progress on standard error."""
-    show_progress(client.lines("/api/pull", {"model": model, "insecure": insecure}))
+def pull_model(client: Client, model: str, *, insecure: bool = False, as_json: bool = False) -> None:
+    """Fetch one model and show the progress."""
+    show_progress(client.lines("/api/pull", {"model": model, "insecure": insecure}), as_json=as_json)
 
 
 def show_or_fetch(client: Client, model: str, *, insecure: bool = False) -> Mapping[str, Any]:
@@ -87,9 +88,14 @@ def _describe(plan: Mapping[str, Any]) -> str:
 
 
 def push(
-    model: Annotated[str, typer.Argument(help="the model's name, with its registry or user", show_default=False)],
+    model: Annotated[
+        str, typer.Argument(metavar="MODEL", help="the model's name, with its registry or user", show_default=False)
+    ],
     insecure: Insecure = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send a model to a registry."""
     with connected(start=True) as client:
-        show_progress(client.lines("/api/push", {"model": model, "insecure": insecure}))
+        show_progress(client.lines("/api/push", {"model": model, "insecure": insecure}), as_json=as_json)
+    if not as_json:
+        typer.echo(f"\nYou can find your model at:\n\n\t{parse_name(model)}")

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import psutil
 import typer
-from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from puna.cli.client import Client
 from puna.cli.errors import CommandError
+from puna.cli.screen import console
 from puna.cli.store import prepare_models
 from puna.cli.tables import AsJson, human_time, parse_time, print_json, print_table
 from puna.models.library import Library
@@ -29,14 +29,17 @@ _BUSY = 0.5
 
 
 def tune(
-    model: Annotated[str, typer.Argument(help="the model's name", show_default=False)] = "",
+    model: Annotated[str, typer.Argument(metavar="[MODEL]", help="the model's name", show_default=False)] = "",
     seconds: Annotated[float, typer.Option("--seconds", min=1, help="about how long to measure")] = 120,
     draft: Annotated[str, typer.Option("--draft", help="a smaller model of the same vocabulary, to guess ahead")] = "",
     show: Annotated[bool, typer.Option("--show", help="list what is stored")] = False,
     reset: Annotated[bool, typer.Option("--reset", help="remove what is stored for the model, or for all")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how a model runs fastest on this machine, and store it for the server."""
+    """Measure how a model runs fastest here.
+
+    The outcome is stored, and used by the server from the next load of the model on.
+    """
     settings = Settings.from_env()
     if as_json and not show:
         raise CommandError("--json is for what --show lists")
@@ -94,14 +97,14 @@ def _measure(asked: Tuning, settings: Settings) -> Measured:
 @contextlib.contextmanager
 def _progress(asked: Tuning) -> Iterator[Callable[[str], None]]:
     """Give a function that shows how far the measurement is: in one line, or in many where that is no terminal."""
-    console = Console(stderr=True)
+    screen = console(stderr=True)
     about = f"of about {asked.seconds:g} s"
-    if not console.is_terminal:
+    if not screen.is_terminal:
         typer.echo(f"measuring {asked.model.name} ({about[3:]})", err=True)
         yield lambda text: typer.echo(text, err=True)
         return
     columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn(), TextColumn(about))
-    with Progress(*columns, console=console, transient=True) as line:
+    with Progress(*columns, console=screen, transient=True) as line:
         task = line.add_task(f"measuring {asked.model.name}")
         yield lambda text: line.update(task, description=text)
 

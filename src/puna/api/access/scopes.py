@@ -31,6 +31,7 @@ def needs(scope: str) -> Callable[[F], F]:
 
 def declared(route: BaseRoute) -> str | None:
     """Return the scope that a route says that it needs, ``None`` for one that says nothing."""
+    route = getattr(route, "starlette_route", None) or route  # FastAPI tells nothing of a socket in a router but this
     scope: str | None = getattr(getattr(route, "endpoint", None), _SCOPE, None)
     return scope
 

@@ -21,6 +21,7 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("post", "/api/puna/repair"): {"stream": False},
     ("post", "/api/puna/keys"): {"name": "my-key", "scopes": ["infer"], "rate": "60/m", "expires": "90d"},
     ("patch", "/api/puna/keys/{name}"): {"tokens": "1M/day"},
+    ("post", "/api/puna/modelfile"): {"modelfile": "FROM cria\nSYSTEM You are a llama."},
 }
 """Bodies by method and path; pull and push need a registry."""
 

@@ -19,6 +19,6 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "model": "cria",
         "messages": [{"role": "user", "content": "Why is the sky blue?"}],
     },
-    ("patch", "/api/puna/models/{model}/settings"): {"options": {"temperature": 0.2}, "keep_alive": "1h"},
+    ("patch", "/api/puna/models/{model}/settings"): {"keep_alive": "5m"},
 }
 """Bodies by method and path."""

@@ -1,0 +1,65 @@
+"""``/api/puna/machine`` and ``/api/puna/requests``: the memory of this machine, and its last requests."""
+
+import asyncio
+from typing import Any
+
+import psutil
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from puna.accounts.grant import INFER
+from puna.api.access.scopes import needs
+from puna.api.http.responses import json_response
+from puna.api.services import ServicesDep
+from puna.engine.devices import devices, devices_now
+from puna.engine.engines import Engines
+from puna.telemetry.record import Record
+
+router = APIRouter()
+
+
+@router.get("/api/puna/machine", tags=["server"])
+@needs(INFER)
+async def machine_route(services: ServicesDep) -> Response:
+    """Tell how much memory the machine and its graphics cards have, and how much of it is free, in bytes."""
+    settings = services.settings
+    program = Engines(settings.home, settings.engine).program()
+    memory = psutil.virtual_memory()
+    return json_response(
+        {
+            "memory": {"total": memory.total, "available": memory.available},
+            "cards": await asyncio.to_thread(_cards, program),
+            "processors": psutil.cpu_count() or 1,
+        }
+    )
+
+
+@router.get("/api/puna/requests", tags=["queue"])
+@needs(INFER)
+async def requests_route(services: ServicesDep) -> Response:
+    """List the last requests that are over, the latest first, without a word of what was said."""
+    return json_response({"requests": [_entry(record) for record in services.recent.records()]})
+
+
+def _cards(program: str) -> list[dict[str, Any]]:
+    """Return the cards that the engine of all models computes on; the portable one is not asked."""
+    if not program or not devices(program):
+        return []
+    return [{"name": card.name, "total": card.total, "free": card.free} for card in devices_now(program) or ()]
+
+
+def _entry(record: Record) -> dict[str, Any]:
+    return {
+        "id": record.id,
+        "model": record.model,
+        "dialect": record.dialect,
+        "outcome": record.outcome,
+        "error": record.error,
+        "prompt": record.prompt,
+        "cached": record.cached,
+        "cut": record.cut,
+        "generated": record.generated,
+        "ready": record.ready,
+        "first": record.first,
+        "duration": record.duration,
+    }

@@ -1,0 +1,134 @@
+"""For everybody: both languages, both themes, every width, by keyboard alone, for screen readers, with credentials."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.conftest import Serve
+from tests.page.steps import answered, expect, prose, say
+
+AXE = Path(__file__).with_name("vendor") / "axe.js"
+FINDINGS = """async () => {
+    const found = await axe.run(document, { resultTypes: ['violations'] });
+    return found.violations.map((entry) => `${entry.impact}: ${entry.id}: ${entry.nodes[0].html}`);
+}"""
+OVERFLOW = "document.documentElement.scrollWidth - window.innerWidth"
+PHONE = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+SIZES = {
+    "phone": PHONE | {"locale": "zh-CN"},
+    "dark": {"color_scheme": "dark", "locale": "zh-CN"},
+    "4K": {"viewport": {"width": 3840, "height": 2160}},
+}
+
+
+def findings(page: Any) -> list[str]:
+    page.evaluate(AXE.read_text())
+    return list(page.evaluate(FINDINGS))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_nothing_hinders_anybody(open_page: Any, size: str) -> None:
+    page = open_page(**SIZES[size])
+    box = page.locator(".composer textarea")
+    box.wait_for()
+    found = findings(page)
+    box.fill("Why is the sky blue?")
+    page.locator(".send").click()
+    page.locator(".answer").wait_for()
+    answered(page)
+    found += findings(page)
+    page.locator(".view-head button[aria-expanded]").click()
+    page.locator(".panel").wait_for()
+    assert page.locator(".panel").bounding_box()["width"] > 300
+    found += findings(page)
+    assert page.evaluate(OVERFLOW) <= 0
+    for view in ("models", "now"):
+        page.goto(page.url.partition("#")[0] + f"#/{view}")
+        page.locator(".page-body .model").first.wait_for()
+        found += findings(page)
+        assert page.evaluate(OVERFLOW) <= 0
+    assert found == []
+
+
+def test_language_follows_the_browser_and_the_choice(open_page: Any) -> None:
+    page = open_page(locale="zh-CN")
+    page.get_by_role("textbox", name="输入消息").wait_for()
+    assert page.locator("html").get_attribute("lang") == "zh-CN"
+    page.get_by_role("button", name="偏好设置").click()
+    page.get_by_label("语言").select_option("en")
+    page.get_by_role("heading", name="Preferences").wait_for()
+    page.reload()
+    page.get_by_role("textbox", name="Write a message").wait_for()
+
+
+def test_theme_follows_the_system_and_the_choice(open_page: Any) -> None:
+    page = open_page(color_scheme="dark")
+    page.get_by_role("textbox", name="Write a message").wait_for()
+    ground = "getComputedStyle(document.body).backgroundColor"
+    dark = page.evaluate(ground)
+    page.get_by_role("button", name="Preferences").click()
+    page.get_by_label("Theme").select_option("light")
+    light = page.evaluate(ground)
+    assert light != dark
+    page.reload()
+    assert page.evaluate(ground) == light
+
+
+def test_keyboard_alone_will_do(page: Any) -> None:
+    box = page.get_by_role("textbox", name="Write a message")
+    expect(box).to_be_focused()
+    page.keyboard.type("Why is the sky blue?")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("Tell me.")
+    page.keyboard.press("Enter")
+    page.locator(".answer").wait_for()
+    answered(page)
+    assert page.locator(".bubble").inner_text() == "Why is the sky blue?\nTell me."
+    again = page.get_by_role("button", name="Answer again")
+    for _ in range(12):
+        page.keyboard.press("Shift+Tab")
+        if again.evaluate("element => element === document.activeElement"):
+            break
+    expect(again).to_be_focused()
+    page.keyboard.press("Enter")
+    page.get_by_text("2/2").wait_for()
+    answered(page)
+    toggle = page.get_by_role("button", name="Settings of this conversation")
+    toggle.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("complementary")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(toggle).to_be_focused()
+    menu = page.get_by_role("button", name="Import and export")
+    menu.focus()
+    page.keyboard.press("Enter")
+    page.keyboard.press("ArrowDown")
+    expect(page.get_by_role("menuitem", name="Export all as JSON")).to_be_focused()
+    page.keyboard.press("Escape")
+    expect(menu).to_be_focused()
+
+
+def test_password_is_asked_for_by_the_browser(serve: Serve, open_page: Any) -> None:
+    server = serve({"OLLAMA_BASIC_AUTH": "me:secret"})
+    page = open_page(of=server, http_credentials={"username": "me", "password": "secret"})
+    say(page, "Why is the sky blue?")
+    assert prose(page)
+
+
+def test_key_is_sent_with_every_request(page: Any) -> None:
+    page.get_by_role("button", name="Preferences").click()
+    page.get_by_label("API key").fill("sk-of-mine")
+    page.get_by_role("button", name="Keep").click()
+    page.reload()
+    with page.expect_request("**/api/chat") as asked:
+        say(page, "Hello!")
+    assert asked.value.headers["authorization"] == "Bearer sk-of-mine"
+
+
+def test_server_that_is_gone_is_told(serve: Serve, open_page: Any) -> None:
+    server = serve()
+    page = open_page(of=server, allowed="ERR_CONNECTION_REFUSED")
+    page.get_by_label("Model", exact=True).wait_for()
+    server.stop()
+    say(page, "Hello!")
+    assert "puna serve" in page.get_by_role("alert").inner_text()

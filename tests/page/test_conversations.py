@@ -1,0 +1,86 @@
+"""Conversations stay in the browser: found again, renamed, deleted, and taken out and in as files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.page.steps import choose_model, expect, prose, say, take_in
+
+QUESTION = "Why is the sky blue?"
+MESSAGES = [
+    {"role": "system", "content": "You are a llama."},
+    {"role": "user", "content": "What is **this**?"},
+    {"role": "assistant", "content": "A plateau.\n\n## user\n\nNot a turn."},
+]
+
+
+def download(page: Any, entry: str, item: str) -> str:
+    """Return what a menu of a conversation gives."""
+    page.get_by_role("button", name=entry).click()
+    with page.expect_download() as given:
+        page.get_by_role("menuitem", name=item).click()
+    return Path(given.value.path()).read_text(encoding="utf-8")
+
+
+def test_conversation_is_kept_found_renamed_and_deleted(page: Any) -> None:
+    choose_model(page, "cria")
+    say(page, QUESTION)
+    answer = prose(page)
+    page.reload()
+    assert prose(page) == answer
+    page.get_by_role("button", name="New chat").click()
+    say(page, "Hello!")
+    entries = page.locator(".conversations a")
+    assert entries.all_inner_texts() == ["Hello!", QUESTION]
+    page.get_by_role("searchbox").fill("SKY IS")
+    expect(entries).to_have_text([QUESTION])
+    page.get_by_role("searchbox").fill("nowhere to be found")
+    page.get_by_text("Nothing found.").wait_for()
+    page.get_by_role("searchbox").fill("")
+    page.get_by_role("button", name="Actions for Hello!").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    page.get_by_role("textbox", name="Rename").fill("Greeting")
+    page.keyboard.press("Enter")
+    expect(entries).to_have_text(["Greeting", QUESTION])
+    page.get_by_role("button", name="Actions for Greeting").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(entries).to_have_text([QUESTION])
+    page.reload()
+    expect(entries).to_have_text([QUESTION])
+
+
+def test_files_bring_back_what_was_taken_out(page: Any) -> None:
+    take_in(page, "messages.json", json.dumps({"model": "cria:latest", "messages": MESSAGES}))
+    page.get_by_text("A plateau.").wait_for()
+    kept = download(page, "Actions for What is", "Export as JSON")
+    markdown = download(page, "Actions for What is", "Export as Markdown")
+    assert "> You are a llama." in markdown
+    for name, text in (("kept.json", kept), ("kept.md", markdown)):
+        take_in(page, name, text)
+        page.get_by_text("Not a turn.").wait_for()
+        assert page.locator(".turn").count() == 2
+        assert page.locator(".bubble").inner_text() == "What is **this**?"
+    assert page.locator(".conversations a").count() == 3
+    assert len(json.loads(download(page, "Import and export", "Export all as JSON"))["conversations"]) == 3
+
+
+def test_file_that_is_none_is_refused(page: Any) -> None:
+    chooser = page.locator(".brand input[type=file]")
+    for text in ("{]", "# Only a title\n", '{"kind": "puna.conversations", "conversations": [{}]}'):
+        chooser.set_input_files({"name": "x.json", "mimeType": "application/json", "buffer": text.encode()})
+        page.get_by_text("This file cannot be read").last.wait_for()
+        page.locator(".notice").get_by_role("button", name="Close").last.click()
+        expect(page.locator(".notice")).to_have_count(0)
+    assert page.locator(".conversations a").count() == 0
+
+
+def test_branches_come_back_with_a_conversation(page: Any) -> None:
+    choose_model(page, "cria")
+    say(page, QUESTION)
+    page.get_by_role("button", name="Answer again").click()
+    page.get_by_text("2/2").wait_for()
+    expect(page.locator(".answer.busy")).to_have_count(0)
+    kept = download(page, f"Actions for {QUESTION}", "Export as JSON")
+    take_in(page, "kept.json", kept)
+    page.get_by_text("2/2").wait_for()
