@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from puna.engine.words import is_library
 from puna.models.unsupported import unknown_architecture
 
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
@@ -15,8 +16,6 @@ _PART = re.compile(r"^\w+_\w+: +")  # the function of the engine that speaks
 _MEMORY = re.compile(
     r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate|unable to allocate", re.IGNORECASE
 )
-# What a container of C++ says when something is not in it, or is asked to be too large.
-_CPLUSPLUS = re.compile(r"\w*map\w*::at|_M_\w+|basic_string|vector::|std::|\bsto\w+$|cannot create", re.IGNORECASE)
 _ABORT = re.compile(r"GGML_ASSERT\((?P<what>.*)\) failed|GGML_ABORT|fatal error")
 _LONGEST = 300
 _CONTRADICTION = "what its header says does not fit together"
@@ -73,6 +72,6 @@ def _plain(line: str) -> str:
     text = _PART.sub("", text).strip()
     if unknown := _ARCHITECTURE.match(text):
         return unknown_architecture(unknown[1])
-    if not text or _CPLUSPLUS.search(text):
+    if not text or is_library(text):
         return _CONTRADICTION
     return text

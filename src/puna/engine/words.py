@@ -7,9 +7,10 @@ _LONGEST = 300
 _LONGEST_LINE = 2000
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+")
 _LIBRARY = re.compile(
-    r"\b_Map_base::at|\b(?:unordered_)?map::at|\bvector::|\bbasic_string::|\barray::at|\bdeque::|\bstd::|\bstoi\b|\bstol\b"
-    r"|\bstof\b|\bstod\b|\bbad_(?:alloc|cast|variant_access|optional_access|function_call|array_new_length)\b"
-    r"|\[json\.exception|terminate called|invalid map<"
+    r"\w*map\w*::at|\b_M_\w+|\bvector::|\bbasic_string\b|\barray::at|\bdeque::|\bstd::|\bsto[ildf]+\b"
+    r"|\bbad_(?:alloc|cast|variant_access|optional_access|function_call|array_new_length)\b"
+    r"|cannot create std|\[json\.exception|terminate called|invalid map<",
+    re.IGNORECASE,
 )
 """Words of the C++ library: they name a place in it, and nothing that a user has done."""
 _ABORT = re.compile(r"^(?:\S*[/\\])?([\w.-]+\.\w+:\d+): (.+)$")
@@ -23,10 +24,15 @@ def clean(text: str) -> str:
     return text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"
 
 
+def is_library(text: str) -> bool:
+    """Return whether a text is the C++ library's and says nothing to a user."""
+    return bool(_LIBRARY.search(text))
+
+
 def told(text: str) -> str:
     """Return an error of the engine as a user may read it; ``UNEXPLAINED`` if only its library speaks."""
     text = " ".join(clean(text).split())
-    if not text or _LIBRARY.search(text):
+    if not text or is_library(text):
         return UNEXPLAINED
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
