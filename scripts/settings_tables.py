@@ -30,6 +30,9 @@ _CHINESE = {
     "PUNA_TLS_KEY": "证书的私钥；不设表示在同一个文件里",
     "PUNA_TLS_CA": "除系统的之外，客户端命令还信任的证书（PEM）",
     "OLLAMA_DEBUG": "输出更多日志，并显示命令在哪里出错",
+    "PUNA_LOG_FORMAT": "日志的格式：text（文本）或 json",
+    "PUNA_LOG_FILE": "服务把日志写进哪个文件；不设则写到标准错误",
+    "PUNA_LOG_FILE_SIZE": "日志文件到多大就换新的，旧的保留四个；0 表示等别的程序把它移走再换",
     "PUNA_ALLOW_OPEN": "明确同意：不设密码也监听别人能访问的地址",
     "PUNA_MAX_BODY": "请求体的大小上限（上传 blob 除外）；超过则返回 413",
     "PUNA_CLIENT_TIMEOUT": "客户端发完请求头最多可用多久，发送请求体时最多可停顿多久；负数表示不限",
@@ -52,6 +55,7 @@ _CHINESE = {
     "PUNA_BATCH_HOURS": "每天（本地时间）处理批处理请求的时段（22:00-06:30）；不设则全天",
     "OLLAMA_NOHISTORY": "puna run 结束后不保留输入过的内容",
     "PUNA_HIDE_BUILTIN": "列表里不显示内置模型 cria",
+    "PUNA_CONFIG": "设置文件，优先于 /etc/puna.toml 和 ~/.config/puna/config.toml；/dev/null 表示不读任何文件",
     "PUNA_TESTING": "只由 puna.testing 设置：测试通过一组专用路由规定本服务的回答，这是那些路由的钥匙",
 }
 

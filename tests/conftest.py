@@ -17,6 +17,7 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: 
     """Keep the developer's own settings and models out of every test."""
     for name in [name for name in os.environ if name.startswith(("OLLAMA_", "PUNA_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
 
 

@@ -97,7 +97,8 @@ class LocalService:
 
         def one(choice: int) -> AsyncGenerator[list[Event], None]:
             own = replace(caller, id=f"{caller.id}.{choice}") if choice else caller
-            return generate(self.scheduler, one_of(request, choice), keep_alive, own, Record(own.id, record.model, ""))
+            part = Record(own.id, record.model, "", [record.take_load])
+            return generate(self.scheduler, one_of(request, choice), keep_alive, own, part)
 
         return _recorded(several(request.choices, one), record)
 
@@ -118,7 +119,8 @@ class LocalService:
             record.end(FAILED, type(error).__name__)
             raise
         else:
-            record.ready, record.prompt, record.cut = result.load_duration, result.prompt_tokens, result.dropped_tokens
+            record.ready, record.load = result.load_duration, result.loading
+            record.prompt, record.cut = result.prompt_tokens, result.dropped_tokens
             record.end(DONE)
             return result
         finally:

@@ -1,4 +1,4 @@
-"""Every setting, read from the environment once.
+"""Every setting, read once: from the environment, before files (``puna.config``).
 
 ``Settings`` is the one place that knows a variable's name, type, default and meaning; the tables in the README files
 are checked against it. Names are ``OLLAMA_*`` where Ollama has the setting, ``PUNA_*`` otherwise.
@@ -13,6 +13,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from puna.config.file import read_files
+from puna.config.near import unknown_variables
+from puna.config.sections import Sections, read_sections
+from puna.config.sources import ENVIRONMENT, Given, gather, key_of
 from puna.durations import parse_duration
 from puna.errors import BadRequestError, PunaError
 from puna.jobs.batches_hours import Hours, parse_hours
@@ -27,12 +31,13 @@ _UNIX, _LONGEST_SOCKET = "unix:", 100
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes that are not UTF-8."""
+_SECRET = re.compile(r"_(AUTH|API_KEY|TOKEN|SECRET|PASSWORD|TESTING)$")
 _LEAST_TOKEN = 32
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 class SettingError(PunaError):
-    """An environment variable has a value that cannot be used."""
+    """A setting has a value that cannot be used; the text begins with its variable, or its file and line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -387,6 +392,18 @@ class Settings:
         "PUNA_TLS_CA", "", _optional(_parse_path), "certificates (PEM) that commands trust beside those of the system"
     )
     debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_level, "log more, and show where a command failed")
+    log_format: str = _setting(
+        "PUNA_LOG_FORMAT", "text", _parse_choice("text", "json"), "form of the log's lines: text, or json"
+    )
+    log_file: Path | None = _setting(
+        "PUNA_LOG_FILE", "", _optional(_parse_path), "file that the server logs to; unset: standard error"
+    )
+    log_file_size: int = _setting(
+        "PUNA_LOG_FILE_SIZE",
+        "32M",
+        _parse_bytes,
+        "size at which a new log file is begun, four older ones being kept; 0: when another program has moved it",
+    )
     allow_open: bool = _setting(
         "PUNA_ALLOW_OPEN",
         "false",
@@ -447,12 +464,21 @@ class Settings:
     hide_builtin: bool = _setting(
         "PUNA_HIDE_BUILTIN", "false", _parse_bool, "leave the built-in model cria out of the list"
     )
+    config: Path | None = _setting(
+        "PUNA_CONFIG",
+        "",
+        _optional(_parse_path),
+        "file of settings that wins over /etc/puna.toml and ~/.config/puna/config.toml; /dev/null: no files are read",
+    )
     testing: str = _setting(
         "PUNA_TESTING",
         "",
         _optional_token,
         "set by puna.testing alone: the key to routes by which a test writes the answers of this server",
     )
+
+    sections: Sections = field(default_factory=Sections)
+    """What files say about single models, and what has been changed of that while the server runs."""
 
     @property
     def url(self) -> str:
@@ -462,18 +488,24 @@ class Settings:
 
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> "Settings":
-        """Read the settings from ``env`` (the process's environment by default); raise ``SettingError``."""
-        source = os.environ if env is None else env
-        values: dict[str, Any] = {}
-        for entry in SETTINGS:
-            text = source.get(entry.variable, "").strip().strip("\"'") or entry.default
-            if entry.parse is not _parse_path and not text.isprintable() and _SURROGATE.search(text):
-                raise SettingError(f"{entry.variable}: it is not UTF-8")
-            try:
-                values[entry.name] = entry.parse(text)
-            except (BadRequestError, ValueError, RuntimeError) as error:  # of URLs, numbers and home directories
-                raise SettingError(f"{entry.variable}: {error}") from error
-        return cls(**values)
+        """Read the settings from ``env`` alone, by default from the process's environment and the files behind it.
+
+        Raises ``SettingError``, or ``ConfigError`` for a file that cannot be used.
+        """
+        files = read_files(os.environ)[0] if env is None else []
+        given = gather(os.environ if env is None else env, files, _DEFAULTS)
+        values = {entry.name: _parsed(entry, given[entry.variable]) for entry in SETTINGS}
+        return cls(**values, sections=read_sections(files))
+
+
+def _parsed(entry: "SettingInfo", given: Given) -> Any:
+    where = entry.variable if given.origin == ENVIRONMENT else f"{given.origin}: {entry.key}"
+    if entry.parse is not _parse_path and not given.text.isprintable() and _SURROGATE.search(given.text):
+        raise SettingError(f"{where}: it is not UTF-8")
+    try:
+        return entry.parse(given.text)
+    except (BadRequestError, ValueError, RuntimeError) as error:  # of URLs, numbers and home directories
+        raise SettingError(f"{where}: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -486,6 +518,16 @@ class SettingInfo:
     help: str
     parse: Callable[[str], Any]
 
+    @property
+    def key(self) -> str:
+        """Return its name in a file."""
+        return key_of(self.variable)
+
+    @property
+    def is_secret(self) -> bool:
+        """Return whether its value must not be shown. Its name says so: one that is new is hidden from the start."""
+        return bool(_SECRET.search(self.variable))
+
 
 SETTINGS = tuple(
     SettingInfo(
@@ -496,5 +538,23 @@ SETTINGS = tuple(
         parse=entry.metadata["parse"],
     )
     for entry in fields(Settings)
+    if entry.metadata
 )
 """Every setting in the order in which the documentation lists them."""
+_DEFAULTS = {entry.variable: entry.default for entry in SETTINGS}
+
+
+def given_settings() -> dict[str, Given]:
+    """Return what is given for each setting, by variable: in the process's environment, in files, or its default."""
+    return gather(os.environ, read_files(os.environ)[0], _DEFAULTS)
+
+
+def setting_warnings() -> list[str]:
+    """Return what to say at a start of settings that cannot mean what was meant, and of files that were passed over."""
+    files, warnings = read_files(os.environ)
+    secrets = {entry.key for entry in SETTINGS if entry.is_secret}
+    for file in files:
+        open_to_others = file.path.stat().st_mode & 0o077
+        for key in sorted(secrets & set(file.values)) if open_to_others else ():
+            warnings.append(f"{file.origin(key)}: {key} is a secret, and others may read the file (chmod 600)")
+    return [*warnings, *unknown_variables(os.environ, _DEFAULTS)]

@@ -87,7 +87,7 @@ def test_every_example_works(server: Server) -> None:
     file = server.post("/v1/files", FORM, headers=MULTIPART).json()["id"]
     for (method, path), body in BODIES.items():
         if (method, path) not in NEED_A_REGISTRY | NEED_A_KEY:
-            path = path.replace("{conversation_id}", conversation)
+            path = path.replace("{conversation_id}", conversation).replace("{model}", "cria")
             sent = {**body, "input_file_id": file} if "input_file_id" in body else dict(body)
             response = server.request(method, path, sent)
             assert response.status_code == 200, (path, response.text)

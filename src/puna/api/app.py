@@ -38,11 +38,13 @@ from puna.api.model_shapes import SHAPES
 from puna.api.ollama import account, create, embedding, generation, models
 from puna.api.ollama import transfers as transfer_routes
 from puna.api.openai.routes import openai_router
+from puna.api.preload import preload
 from puna.api.puna import (
     health,
     keys,
     machine,
     metrics,
+    model_settings,
     modelfile,
     queue,
     rerank,
@@ -92,7 +94,20 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
     dialects = (generation, embedding, models, create, transfer_routes, account, anthropic_messages, anthropic_batches)
-    ours = (queue, sessions, keys, usage, metrics, systemone, rerank, tokens, health, machine, modelfile)
+    ours = (
+        queue,
+        sessions,
+        keys,
+        usage,
+        model_settings,
+        metrics,
+        systemone,
+        rerank,
+        tokens,
+        health,
+        machine,
+        modelfile,
+    )
     for part in (*dialects, *ours):
         app.include_router(part.router)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
@@ -125,6 +140,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         settings.models,
         hide_builtin=settings.hide_builtin,
         go_template=settings.go_template,
+        overrides=lambda name: settings.sections.of(name).options,
         on_gone=lambda digest: loop.call_soon_threadsafe(scheduler.forget, digest),
     )
     transfers = Transfers(settings, library, load_check=check_load)
@@ -158,10 +174,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     batches.start()
     sweeper = asyncio.create_task(archive.keep_bounded())
+    preloading = asyncio.create_task(preload(app.state.services))
     try:
         yield
     finally:
         sweeper.cancel()
+        preloading.cancel()
         await batches.close()
         await journal.close()
         await runs.close()

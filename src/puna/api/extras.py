@@ -55,7 +55,7 @@ class Extras(Body):
         """
         given = {name: getattr(self, name, None) for name in OPTION_NAMES}
         budget = {"thinking_budget": self.budget}
-        return Options.merge(_DEFAULTS, model.parameters, given, budget, own or {}, self.options)
+        return Options.merge(_DEFAULTS, model.defaults, given, budget, own or {}, self.options)
 
 
 def ignored_headers(path: str, body: Extras, options: Options, names: Iterable[str]) -> dict[str, str]:

@@ -75,7 +75,9 @@ class Services:
         return {"truncate": self.settings.truncate}
 
     def model(self, reference: str) -> Model:
-        """Return the model that a request names; raise ``BadRequestError`` or ``ModelNotFoundError``.
+        """Return the model that a request names, or an alias stands for.
+
+        Raises ``BadRequestError`` or ``ModelNotFoundError``.
 
         One that its key may not know of is not there, in the same words.
         """
@@ -84,7 +86,13 @@ class Services:
         if self.key is not None and not self.sees(parse_name(reference)):
             self.accounts.refuse(self.key)
             raise ModelNotFoundError(reference)
-        return self.library.get(reference)
+        try:
+            return self.library.get(reference)
+        except ModelNotFoundError:
+            target = self.settings.sections.target(parse_name(reference))
+            if target is None:
+                raise
+            return self.library.get(target)
 
     def sees(self, name: ModelName) -> bool:
         """Return whether the request may know of the model of this name."""
@@ -92,7 +100,9 @@ class Services:
 
     def require(self, reference: str = "", scope: str = ANY) -> None:
         """Raise ``KeyForbidsError`` unless the request may make, fetch or send a model of this name ("": any name), and
-        do what takes ``scope``."""
+        do what takes ``scope``. An alias is no name that a model could have: ``BadRequestError``."""
+        if reference and (target := self.settings.sections.target(parse_name(reference))):
+            raise BadRequestError(f"'{reference}' is an alias of {target}, which the server's settings give it")
         if self.key is None:
             return
         grant = self.key.grant
@@ -107,6 +117,14 @@ class Services:
         """Return every model that the request may know of; the same object until something changes. For a thread."""
         listing = self.library.list()
         return listing if self.key is None else listing.of(self.key.grant.models, self.sees)
+
+    def aliases(self) -> list[tuple[ModelName, Model]]:
+        """Return the aliases that the request may know of, with what they stand for, if that is here. For a thread."""
+        found = []
+        for alias, target in self.settings.sections.aliases():
+            if self.sees(alias) and not self.library.has(alias) and self.library.has(target):
+                found.append((alias, self.library.get(target)))
+        return found
 
 
 async def _services(request: Request) -> Services:  # without "async" it would run in a thread of its own

@@ -30,6 +30,7 @@ _COMMANDS = {
     "serve": "serve.serve",
     "start": "serve.serve",
     "engine": "engine.app",
+    "config": "config.config",
     "launch": "launch.launch",
     "service": "service.app",
     "doctor": "doctor.doctor",

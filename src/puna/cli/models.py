@@ -28,7 +28,7 @@ def list_models(prefix: _Prefix = "", as_json: AsJson = False) -> None:
         ("NAME", "ID", "SIZE", "MODIFIED"),
         [
             (
-                model["name"],
+                f"{model['name']} -> {model['alias_of']}" if "alias_of" in model else model["name"],
                 model["digest"][:12],
                 human_size(model["size"]),
                 human_time(parse_time(model["modified_at"])),

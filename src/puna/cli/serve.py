@@ -21,7 +21,7 @@ from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
-from puna.settings import SETTINGS, Settings
+from puna.settings import SETTINGS, Settings, setting_warnings
 
 if TYPE_CHECKING:
     from puna.api.server import Server
@@ -52,12 +52,18 @@ def serve(
 ) -> None:
     """Start the server."""
     settings = Settings.from_env()
+    if settings.sections.models:
+        from puna.inference.sections import check_sections  # most servers have none
+
+        check_sections(settings.sections)
     address = settings.address
     if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
         raise CommandError(_OPEN_ADDRESS.format(host=address.host))
     if settings.testing and not address.is_loopback:
         raise CommandError("refusing to listen where others can reach it with PUNA_TESTING, which is for tests alone")
-    logs.start(debug=settings.debug)
+    logs.start(debug=settings.debug, form=settings.log_format, file=settings.log_file, size=settings.log_file_size)
+    for warning in setting_warnings():
+        _log.warning("%s", warning)
     if settings.tls_key and not settings.tls_cert:
         raise CommandError("PUNA_TLS_KEY is set, and PUNA_TLS_CERT is not")
     tls = _tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and not address.path else None
@@ -109,8 +115,8 @@ def _connections(files: int) -> int:
 
 
 def _stay(_number: int, _frame: FrameType | None) -> None:
-    """Go on when a terminal closes, or a service manager asks for settings to be read again: they are variables."""
-    _log.info("SIGHUP: settings are read from the environment when the server starts; it goes on")
+    """Go on when a terminal closes, or a service manager asks for settings to be read again: not all can change."""
+    _log.info("SIGHUP: settings are read when the server starts; it goes on")
 
 
 def _exit_with_stdin(server: "Server") -> None:

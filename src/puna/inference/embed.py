@@ -30,13 +30,17 @@ class BadDimensionsError(BadRequestError):
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """One row per text, float32. ``load_duration`` is in nanoseconds; ``dropped_tokens`` were cut of all texts."""
+    """One row per text, float32. ``load_duration`` is in nanoseconds; ``dropped_tokens`` were cut of all texts.
+
+    ``loading`` is the part of ``load_duration`` that a load took.
+    """
 
     vectors: "npt.NDArray[np.float32]"
     prompt_tokens: int
     load_duration: int
     dropped_tokens: int = 0
     context: int = 0
+    loading: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +109,7 @@ async def embed(
         if normalize:
             vectors = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), np.float32(1e-12))
     tokens = answer.get("usage", {}).get("prompt_tokens", 0)
-    return Embedded(vectors, tokens, lease.load_duration, inputs.dropped, lease.context)
+    return Embedded(vectors, tokens, lease.load_duration, inputs.dropped, lease.context, lease.loading)
 
 
 def gives_unit_length(model: Model) -> bool:

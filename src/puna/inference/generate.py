@@ -57,7 +57,7 @@ async def generate(
         while True:
             try:
                 async with scheduler.acquire(request.model, options, keep_alive, caller) as lease:
-                    record.ready = record.elapsed()
+                    record.ready, record.load = record.elapsed(), lease.loading
                     prepared = _for_engine(request, await prepare(request, lease.client, lease.context), lease)
                     prepared = await _warmed(prepared, lease)
                     if not started:

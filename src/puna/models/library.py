@@ -2,9 +2,11 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from puna import builtin
 from puna.errors import BadRequestError, ModelNotFoundError, PunaError
@@ -24,7 +26,7 @@ class Library:
     """All models of one store, with the built-in one among them unless it is hidden. Safe to use from threads.
 
     ``on_gone`` is called, in whatever thread, with the digest of a model that has lost its last name. ``go_template``
-    is that of its models.
+    is that of its models, ``overrides`` returns the options that settings have for the model of a name.
     """
 
     def __init__(
@@ -34,8 +36,10 @@ class Library:
         hide_builtin: bool = False,
         on_gone: Callable[[str], object] = lambda _: None,
         go_template: bool | None = None,
+        overrides: Callable[[ModelName], Mapping[str, Any]] = lambda _: {},
     ) -> None:
         self.root = root
+        self._overrides = overrides
         self._go_template = go_template
         self._on_gone = on_gone
         self.manifests = ManifestStore(root)
@@ -63,6 +67,14 @@ class Library:
                 continue
         raise ModelNotFoundError(str(name))  # in the caller's spelling, as Ollama does
 
+    def has(self, name: ModelName) -> bool:
+        """Return whether there is a model of this name that can be read."""
+        try:
+            self.get(name)
+        except (ModelNotFoundError, BadManifestError):
+            return False
+        return True
+
     def is_builtin(self, name: ModelName) -> bool:
         """Return whether the name means a model that is part of the package."""
         try:
@@ -76,13 +88,15 @@ class Library:
         cached = self._cache.get(path)
         if cached and cached[0] == version and cached[1].files_are_there():
             return cached[1]
+        found = ModelName(*path.parts[-4:])
         model = Model(
-            name=ModelName(*path.parts[-4:]),
+            name=found,
             manifest=source.read(name),
             modified_at=datetime.fromtimestamp(stat.st_mtime, UTC),
             blobs=self.blobs,
             is_builtin=source is self._builtin,
             go_template=self._go_template,
+            overrides=partial(self._overrides, found),
         )
         self._cache[path] = (version, model)
         return model

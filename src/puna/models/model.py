@@ -1,8 +1,8 @@
 """One model: what its manifest, its layers and the headers of its files say."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -29,6 +29,8 @@ class Model:
     is_builtin: bool = False
     go_template: bool | None = None
     """Whether its Go template is used where its file has a template too; ``None`` means the better of the two."""
+    overrides: Callable[[], Mapping[str, Any]] = field(default=dict, compare=False)
+    """Returns the options that the server's settings have for it."""
 
     @property
     def digest(self) -> str:
@@ -44,6 +46,12 @@ class Model:
     def config(self) -> ModelConfig:
         """Return the details that its configuration blob holds."""
         return ModelConfig.parse(self.blobs.read(self.manifest.config.digest))
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """Return the options of requests that do not say: those of the server's settings, then its own."""
+        overrides = self.overrides()
+        return {**self.parameters, **overrides} if overrides else self.parameters
 
     @property
     def path(self) -> Path:

@@ -18,6 +18,7 @@ class Demand:
     ``cards`` are the bytes that the graphics cards of its engine have for models, 0 if it computes on none;
     ``cards_share`` is the part of the model that is wanted there.
     ``model`` names the model where two runners may stand side by side for it, which count as one; "" elsewhere.
+    ``pinned`` tells that it makes no room for others.
     """
 
     footprint: Footprint
@@ -31,6 +32,7 @@ class Demand:
     cards: int = 0
     cards_share: float = 1.0
     model: str = ""
+    pinned: bool = False
 
     @property
     def least_context(self) -> int:

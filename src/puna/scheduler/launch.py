@@ -227,7 +227,8 @@ def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
 
 def engine_of(model: Model, settings: Settings) -> str:
     """Return the ``engine`` of a ``RunnerConfig`` for the model."""
-    return Engines(settings.home, settings.engine).program(str(model.name))
+    own = settings.sections.of(model.name).engine
+    return Engines(settings.home, own or settings.engine).program(str(model.name))
 
 
 def engine_identity(engine: str) -> str:

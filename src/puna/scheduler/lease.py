@@ -142,7 +142,8 @@ class LoadedModel:
 class Lease:
     """A slot of a runner, held for one request, and the calls that the request makes.
 
-    ``context`` is the tokens that the request may fill; ``load_duration`` is in nanoseconds, waiting included.
+    ``context`` is the tokens that the request may fill; ``load_duration`` is in nanoseconds, waiting included,
+    of which ``loading`` went into a load.
     """
 
     runner: Runner
@@ -152,6 +153,7 @@ class Lease:
     ticket: Ticket
     warm: WarmSlots | None = None
     """The saved sessions that a prompt may go on from, where the runner can restore them."""
+    loading: int = 0
     ended_by: PunaError | None = None
     began: float = field(default_factory=time.monotonic)
     """Seconds of the monotonic clock."""

@@ -36,6 +36,7 @@ class Lender:
 
     def __init__(self, settings: Settings, directory: Path) -> None:
         """Runners listen on sockets in ``directory``, which must be private to this user."""
+        self._sections = settings.sections
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
         self._capacity = Capacity(lambda: self._policy.steady, lambda: self._policy.on_cards)
@@ -78,7 +79,9 @@ class Lender:
             context = min(lane.context or entry.config.context, entry.config.context)
             client = entry.runner.client.borrowed()
             waited = time.perf_counter_ns() - started
-            lease = request.lease = Lease(entry.runner, client, context, waited, request.ticket, entry.warm)
+            arrived_since = entry.resident.loaded_at >= request.ticket.arrived
+            loading = min(waited, int(entry.resident.load_seconds * 1e9)) if arrived_since else 0
+            lease = request.lease = Lease(entry.runner, client, context, waited, request.ticket, entry.warm, loading)
             self._watchdog.watch(entry, lease)
             broken_off = True
             try:
@@ -142,6 +145,11 @@ class Lender:
         """Take a model out of memory as soon as no request uses it."""
         await self._residency.unload(model.digest)
 
+    def settle(self, model: Model) -> None:
+        """Let what the settings say of a model by now hold for the runners that it has."""
+        self._residency.settle(model)
+        self._pump()
+
     def forget(self, digest: str) -> None:
         """Take a model that is no more out of memory, as ``unload`` does, and remove its sessions."""
         self._residency.forget(digest)
@@ -179,14 +187,14 @@ class Lender:
             if entry:  # another load: it takes what has been chosen and measured since
                 engine, tuned = self._loader.chosen(model)
                 demand = self._loader.demand(model, lane.options, engine, tuned)
-            demand = replace(demand, saved_context=self.sessions.context_of(model.digest))
+            demand = replace(demand, model=model.digest, saved_context=self.sessions.context_of(model.digest))
             self._policy.check(demand)
         again = caller.losses > 0
         ticket = Ticket(
             caller.id,
             caller.client,
             lane.key,
-            replace(demand, model=model.digest),
+            replace(demand, model=model.digest, pinned=self._sections.of(model.name).pinned),
             time.monotonic(),
             batch=caller.batch,
             weight=caller.weight,

@@ -120,7 +120,7 @@ class Loader:
             runner.config,
             runner,
             resident,
-            self._settings.keep_alive,
+            self._settings.sections.of(model.name).stay(None, self._settings.keep_alive),
             warm,
             request.tuned,
             most_memory=most if self._settings.memory_margin else math.inf,

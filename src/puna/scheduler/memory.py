@@ -32,6 +32,17 @@ class OutOfMemoryError(PunaError):
         super().__init__(f"model requires more system memory ({_gib(needed)}) than is available ({_gib(available)})")
 
 
+class PinnedError(OutOfMemoryError):
+    """As many models as there may be in memory are pinned there."""
+
+    status = 503
+
+    def __init__(self, models: int) -> None:
+        PunaError.__init__(
+            self, f"all {models} models that may be in memory at a time (OLLAMA_MAX_LOADED_MODELS) are pinned there"
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """What a model file says about its size: bytes of weights, bytes of cache per token, and its longest context.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import reduce
 
 from puna.scheduler.demand import Demand
-from puna.scheduler.memory import OutOfMemoryError, Plan, Room, plan
+from puna.scheduler.memory import OutOfMemoryError, PinnedError, Plan, Room, plan
 from puna.scheduler.queue import FairQueue, Ticket
 
 _LOADS_PER_TURN = 4
@@ -171,7 +171,8 @@ class Policy:
         more on the graphics cards than the ``cards`` bytes that are free there. In any case the engine is to find out
         what they hold.
         """
-        victims = [other for other in self.residents.values() if other is not resident and self.idle(other)]
+        others = [other for other in self.residents.values() if other is not resident and not other.demand.pinned]
+        victims = [other for other in others if self.idle(other)]
         for victim in victims:
             victim.stopping = True
         made = resident.plan
@@ -321,7 +322,9 @@ class Policy:
         longest in memory first.
         """
         same = self.residents.get(ticket.lane)
-        others = [resident for resident in self.residents.values() if resident is not same and resident.ready]
+        others = [
+            other for other in self.residents.values() if other is not same and other.ready and not other.demand.pinned
+        ]
         idle = sorted(filter(self.idle, others), key=lambda resident: resident.last_used)
         busy = sorted(set(others) - set(idle), key=lambda resident: (resident.loaded_at, resident.key))
         room = Room(self._capacity(), ticket.demand.cards).usable
@@ -354,12 +357,24 @@ class Policy:
         return victims if enough() or not staying else None
 
     def _plan(self, demand: Demand) -> Plan:
+        """Return how a model would be loaded with nobody beside it but those that stay.
+
+        Raises ``OutOfMemoryError``, and ``PinnedError`` where there may be no more models than these.
+        """
+        staying = [
+            other
+            for other in self.residents.values()
+            if other.demand.pinned and not other.stopping and other.model != demand.model
+        ]
+        if 0 < self._max_models <= len({other.model for other in staying}):
+            raise PinnedError(self._max_models)
+        pinned = reduce(Room.plus, (other.room for other in staying), Room(0))
         return plan(
             demand.footprint,
             context=demand.context,
             parallel=demand.parallel,
-            available=self._capacity(),
-            cards=demand.cards,
+            available=self._capacity() - pinned.memory,
+            cards=max(demand.cards - pinned.cards, 0),
             cards_share=demand.cards_share,
             saved_context=demand.saved_context,
         )

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,10 +123,20 @@ class Residency:
                 task.cancel()
 
     def keep(self, model: Model, seconds: float | None) -> None:
-        """Note for how long a model is to stay after what it does now; ``None`` is the setting's time."""
+        """Note for how long a model is to stay after what it does now; ``None`` is the settings' time."""
         if model.digest not in self._gone:
             for entry in self.of(model.digest):
-                entry.keep_alive = self._settings.keep_alive if seconds is None else seconds
+                section = self._settings.sections.of(entry.model.name)
+                entry.keep_alive = section.stay(seconds, self._settings.keep_alive)
+                if entry.resident.demand.pinned != section.pinned:
+                    entry.resident.demand = replace(entry.resident.demand, pinned=section.pinned)
+
+    def settle(self, model: Model) -> None:
+        """Let a model stay as the settings say by now, from now on."""
+        self.keep(model, None)
+        for entry in self.of(model.digest):
+            if self._policy.idle(entry.resident):
+                self._start_clock(entry)
 
     def in_use(self, entry: LoadedModel) -> None:
         """Stop the clock of a model."""

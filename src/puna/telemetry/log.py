@@ -1,29 +1,37 @@
-"""The log's line for each request that is over, in the form ``name=value``; never a prompt, nor a word of an answer."""
+"""The log's line for each request that is over: its fields and nothing else, never a prompt nor a word of an answer."""
 
 import logging
+from typing import Any
 
 from puna.telemetry.record import Record
 
 _log = logging.getLogger(__name__)
+_SECOND = 1e9
 
 
 def log_record(record: Record) -> None:
     """Write one line about a request that is over."""
-    if not _log.isEnabledFor(logging.INFO):
-        return
-    _log.info(
-        "request id=%s model=%s dialect=%s outcome=%s error=%s prompt=%d cached=%d cut=%d generated=%d ready=%.3f "
-        "first=%.3f duration=%.3f",
-        record.id,
-        record.model,
-        record.dialect,
-        record.outcome,
-        record.error or "-",
-        record.prompt,
-        record.cached,
-        record.cut,
-        record.generated,
-        record.ready / 1e9,
-        record.first / 1e9,
-        record.duration / 1e9,
-    )
+    if _log.isEnabledFor(logging.INFO):
+        _log.info("request", extra={"fields": _fields(record)})
+
+
+def _fields(record: Record) -> dict[str, Any]:
+    """Return what is logged of a request: tokens, and seconds; ``speed`` is in tokens a second."""
+    writing = (record.duration - record.first) / _SECOND if record.first else 0.0
+    return {
+        "id": record.id,
+        "key": record.key,
+        "model": record.model,
+        "dialect": record.dialect,
+        "outcome": record.outcome,
+        "error": record.error,
+        "prompt": record.prompt,
+        "cached": record.cached,
+        "cut": record.cut,
+        "generated": record.generated,
+        "wait": round((record.ready - record.load) / _SECOND, 3),
+        "load": round(record.load / _SECOND, 3),
+        "first": round(record.first / _SECOND, 3),
+        "duration": round(record.duration / _SECOND, 3),
+        "speed": round((record.generated - 1) / writing, 2) if writing and record.generated > 1 else 0.0,
+    }

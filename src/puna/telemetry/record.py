@@ -15,10 +15,10 @@ DONE, FAILED, GONE = "done", "failed", "gone"
 class Record:
     """One request, without a word of what was said. Times are in nanoseconds, counts in tokens.
 
-    ``ready`` is the time until it had a slot of a loaded model (waiting and loading), ``first`` that until the first
-    piece of its answer, ``duration`` that until its end. ``cached`` of the ``prompt`` were known to the engine, ``cut``
-    were left out of it because the context could not hold them. ``accepted`` of ``drafted`` tokens that were guessed
-    ahead were right. ``key`` is the name of the key that was presented.
+    ``ready`` is the time until it had a slot of a loaded model, of which ``load`` went into loading it, ``first`` that
+    until the first piece of its answer, ``duration`` that until its end. ``cached`` of the ``prompt`` were known to the
+    engine, ``cut`` were left out of it because the context could not hold them. ``accepted`` of ``drafted`` tokens that
+    were guessed ahead were right. ``key`` is the name of the key that was presented.
 
     Of a request that was left, or failed on the way, ``generated`` is about what was sent, ``prompt`` what was known.
     """
@@ -29,6 +29,7 @@ class Record:
     subscribers: Sequence[Subscriber] = ()
     started: int = field(default_factory=time.perf_counter_ns)
     ready: int = 0
+    load: int = 0
     first: int = 0
     duration: int = 0
     prompt: int = 0
@@ -51,6 +52,10 @@ class Record:
         self.generated += generated
         self.drafted += drafted
         self.accepted += accepted
+
+    def take_load(self, part: "Record") -> None:
+        """Take the time of loading from one of several choices: a subscriber of its record."""
+        self.load = max(self.load, part.load)
 
     def end(self, outcome: str, error: str = "") -> None:
         """Publish the request as over, unless it is already."""

@@ -26,7 +26,12 @@ _CONTROL_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
 _NOT_INHERITED = re.compile("(OLLAMA|PUNA)_|PYTHONWARNINGS$|PYTHONUSERBASE$")
-_SETTINGS = {"OLLAMA_HOST": "127.0.0.1:0", "OLLAMA_KEEP_ALIVE": "-1", "PUNA_SESSIONS": "0"}
+_SETTINGS = {
+    "OLLAMA_HOST": "127.0.0.1:0",
+    "OLLAMA_KEEP_ALIVE": "-1",
+    "PUNA_SESSIONS": "0",
+    "PUNA_CONFIG": os.devnull,
+}
 """A port that is free, a model that stays, and no caches of conversations from one run for another."""
 _LOG_SHOWN = 2000
 

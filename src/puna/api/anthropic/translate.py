@@ -37,7 +37,7 @@ def options_of(model: Model, body: CountBody) -> Options:
     if isinstance(body, MessagesBody):
         own["num_predict"] = max(body.max_tokens, 1)
         if body.stop_sequences:
-            theirs = model.parameters.get("stop") or ()
+            theirs = model.defaults.get("stop") or ()
             known = [theirs] if isinstance(theirs, str) else list(theirs)
             own["stop"] = list(dict.fromkeys([*known, *body.stop_sequences]))
     return body.merged(model, own)

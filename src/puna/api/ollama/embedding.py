@@ -66,7 +66,7 @@ async def _embed(
     request: Request, services: Services, body: EmbedBody | EmbeddingsBody, texts: list[str], **how: Any
 ) -> Embedded:
     model = services.model(body.model)
-    options = Options.merge(services.option_defaults, model.parameters, body.options)
+    options = Options.merge(services.option_defaults, model.defaults, body.options)
     warn_of_unknown(options, request.url.path)
     keep_alive = keep_alive_seconds(body.keep_alive)
     caller = caller_of(request, body.priority)

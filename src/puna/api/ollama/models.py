@@ -33,7 +33,7 @@ async def tags_route(services: ServicesDep) -> Response:
     listing = await asyncio.to_thread(services.models)
     for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
-    return raw_json_response(await asyncio.to_thread(list_body, listing))
+    return raw_json_response(await asyncio.to_thread(lambda: list_body(listing, services.aliases())))
 
 
 @router.get("/api/ps", tags=["models"])
@@ -83,6 +83,8 @@ async def delete_route(body: Annotated[NamedBody, Depends(json_body(NamedBody))]
         raise BadRequestError("model is required")
     _named("name", body.reference)
     model = services.model(body.reference)
+    if model.name.key != parse_name(body.reference).key:
+        services.require(body.reference)  # which says what the alias stands for: that is not to be deleted
     await asyncio.to_thread(services.library.delete, model)
     await services.scheduler.unload(model)
     return Response()

@@ -14,6 +14,7 @@ from puna.models.gguf import GGUFArray, GGUFFile, read_gguf
 from puna.models.listing import Listing
 from puna.models.model import Model
 from puna.models.modelfile.write import modelfile_of, parameter_lines
+from puna.names import ModelName
 from puna.scheduler.residency import ModelState
 
 _FLOAT = struct.Struct("<f")
@@ -58,16 +59,24 @@ def listed(model: Model, facts: Facts | None) -> dict[str, Any]:
     return body | ({"warning": reason} if reason else {})
 
 
-_list_bodies: WeakKeyDictionary[Listing, bytes] = WeakKeyDictionary()
+Aliases = Sequence[tuple[ModelName, Model]]
+_list_bodies: WeakKeyDictionary[Listing, tuple[Aliases, bytes]] = WeakKeyDictionary()
 
 
-def list_body(listing: Listing) -> bytes:
-    """Return the body of ``/api/tags``, which is the same for as long as the listing is. For a thread."""
-    body = _list_bodies.get(listing)
-    if body is None:
+def list_body(listing: Listing, aliases: Aliases = ()) -> bytes:
+    """Return the body of ``/api/tags``, which is the same for as long as the listing and the aliases are. For a thread.
+
+    An alias has the entry of its model, with ``alias_of``.
+    """
+    known, body = _list_bodies.get(listing, ((), b""))
+    if not body or known != aliases:
         facts = FACTS.of(listing.models)
         entries = [listed(model, facts.get(model.digest)) for model in listing.models]
-        body = _list_bodies[listing] = json_bytes({"models": entries})
+        for alias, model in aliases:
+            own = {"name": str(alias), "model": str(alias), "alias_of": str(model.name)}
+            entries.append(listed(model, facts.get(model.digest)) | own)
+        body = json_bytes({"models": entries})
+        _list_bodies[listing] = aliases, body
     return body
 
 

@@ -39,7 +39,7 @@ def options_of(defaults: Mapping[str, Any], model: Model, body: GenerationBody) 
         "seed": body.seed,
         "stop": body.stop,
     }
-    return Options.merge(defaults, model.parameters, top_level, in_their_case(body.options, OPTION_NAMES))
+    return Options.merge(defaults, model.defaults, top_level, in_their_case(body.options, OPTION_NAMES))
 
 
 def generate_request(model: Model, body: GenerateBody, options: Options) -> GenerationRequest:

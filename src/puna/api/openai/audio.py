@@ -64,7 +64,7 @@ def transcription_request(model: Model, form: Form) -> GenerationRequest:
         raise BadRequestError("file is neither WAV, MP3 nor FLAC", param="file")
     _check(form)
     options = Options.merge(
-        {"temperature": 0.0, "truncate": False, "shift": False}, model.parameters, {"temperature": _temperature(form)}
+        {"temperature": 0.0, "truncate": False, "shift": False}, model.defaults, {"temperature": _temperature(form)}
     )
     message = Message(role="user", content=_words(form), images=(sound,))
     return GenerationRequest(

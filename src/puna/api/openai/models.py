@@ -18,6 +18,7 @@ from puna.api.services import ServicesDep
 from puna.errors import PunaError
 from puna.models.listing import Listing
 from puna.models.model import Model
+from puna.names import ModelName
 
 router = APIRouter()
 _log = logging.getLogger(__name__)
@@ -53,7 +54,7 @@ async def models_route(request: Request, services: ServicesDep) -> Response:
     listing = await asyncio.to_thread(services.models)
     for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
-    entries = await asyncio.to_thread(_entries, listing)
+    entries = await asyncio.to_thread(lambda: _entries(listing, services.aliases()))
     return json_response(_shape(request).all(entries, request))
 
 
@@ -65,10 +66,11 @@ async def model_route(request: Request, model: str, services: ServicesDep) -> Re
     return json_response(_shape(request).one(Entry(model, found, await asyncio.to_thread(_facts, found))))
 
 
-def _entries(listing: Listing) -> list[Entry]:
-    """Return the models of a list; what their files do not say is left out."""
+def _entries(listing: Listing, aliases: Sequence[tuple[ModelName, Model]]) -> list[Entry]:
+    """Return the models of a list, then the aliases; what their files do not say is left out."""
     facts = FACTS.of(listing.models)
-    return [Entry(str(model.name), model, facts.get(model.digest, Facts())) for model in listing.models]
+    named = [*((model.name, model) for model in listing.models), *aliases]
+    return [Entry(str(name), model, facts.get(model.digest, Facts())) for name, model in named]
 
 
 def _facts(model: Model) -> Facts:

@@ -19,5 +19,6 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "model": "cria",
         "messages": [{"role": "user", "content": "Why is the sky blue?"}],
     },
+    ("patch", "/api/puna/models/{model}/settings"): {"keep_alive": "5m"},
 }
 """Bodies by method and path."""
