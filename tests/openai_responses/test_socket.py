@@ -1,6 +1,7 @@
 """The WebSocket: what Codex and the official client do over it."""
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -125,3 +126,15 @@ def test_the_gate_guards_it(serve: Serve) -> None:
 def test_other_paths_stay_http(server: Server) -> None:
     with pytest.raises(InvalidStatus, match="200"), connect(url(server, "/api/version"), proxy=None):
         pass
+
+
+def test_a_socket_is_left_alone_by_the_patience_for_requests(serve: Serve) -> None:
+    server = serve({"PUNA_CLIENT_TIMEOUT": "1"})
+    with connect(url(server), proxy=None) as link:
+        time.sleep(3)
+        assert ask(link, model="cria", input="Hi", max_output_tokens=2).events[-1]["type"] == "response.incomplete"
+    with connect(url(server), proxy=None):
+        pass
+    time.sleep(3)
+    assert server.get("/api/version").ok
+    assert "Traceback" not in server.log()

@@ -1,9 +1,11 @@
 """All connections, and which of them go first when there are too many."""
 
+import logging
 from typing import Protocol
 
 from uvicorn.server import ServerState
 
+_log = logging.getLogger(__name__)
 _GRACE_SECONDS = 1.0
 """A connection that has been silent for less is not sent away: its request may be on the way."""
 _SPARE = 64
@@ -69,4 +71,8 @@ class Connections(ServerState):
     def check(self, now: float, patience: float) -> None:
         """End the connections of clients that take longer than ``patience`` seconds; called about once a second."""
         for connection in tuple(self._silent):
-            connection.check(now, patience)
+            try:
+                connection.check(now, patience)
+            except Exception:  # noqa: BLE001 - one connection must not end the server
+                _log.exception("a connection could not be looked after")
+                self.forget(connection)

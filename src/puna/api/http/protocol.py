@@ -55,6 +55,8 @@ class Protocol(HttpToolsProtocol):
         self._head_size = 0
         self._unaccounted = 0
         self._lingering = False
+        self._handed_over = False
+        """Whether another protocol has the connection: nothing more is heard of it here, not even its end."""
 
     @property
     def quiet_since(self) -> float:
@@ -91,7 +93,7 @@ class Protocol(HttpToolsProtocol):
             self._refuse(known or BadRequestError("malformed HTTP request"))
         except HeadTooLargeError as error:
             self._refuse(error)
-        if self.awaits_client:
+        if self.awaits_client and not self._handed_over:
             self.server_state.await_client(self)
 
     def _feed(self, data: bytes) -> None:
@@ -105,6 +107,7 @@ class Protocol(HttpToolsProtocol):
                 self.parser.feed_data(rest)
             except httptools.HttpParserUpgrade as stop:
                 if self._should_upgrade():
+                    self._handed_over = True
                     self.server_state.forget(self)
                     self.handle_websocket_upgrade()
                     return
@@ -211,6 +214,9 @@ class Protocol(HttpToolsProtocol):
 
     def check(self, now: float, patience: float) -> None:
         """End the connection of a client that has the turn and takes too long. ``patience`` is in seconds."""
+        if self.transport.is_closing():
+            self.server_state.forget(self)
+            return
         if self.flow.read_paused:  # the server does not listen just now
             self._heard_at = now
         silent, begun = now - self._heard_at, now - self._began_at
