@@ -12,7 +12,7 @@ PATIENCE = 45_000
 OpenPage = Callable[..., Any]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # as long as it is open, no event loop of other tests can run
 def chromium() -> Iterator[Any]:
     """The browser, for all tests."""
     sync_api = require_module("playwright.sync_api", extra="test")
