@@ -62,7 +62,9 @@ ELSEWHERE = {
     "logit_bias",
     "grammar",
     "stop",
+    "lora",  # tests/e2e/test_adapters.py
     "think",
+    "thinking_budget",
     "truncate",
     "shift",
 }

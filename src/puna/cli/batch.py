@@ -1,6 +1,7 @@
 """``puna batch``: many requests in a file, answered when there is room."""
 
 import json
+import re
 import sys
 import tempfile
 import time
@@ -18,6 +19,7 @@ from puna.cli.connection import connected
 from puna.cli.errors import CommandError
 from puna.cli.tables import AsJson, human_time, print_json, print_table
 
+_NAME = re.compile(r"[\w-]{1,100}", re.ASCII)
 _OVER = ("completed", "failed", "expired", "cancelled")
 _LOOK = 0.5
 _PATIENCE = 120.0
@@ -76,7 +78,7 @@ def results(
 ) -> None:
     """Write the answers of a batch; of one under way, those that there are."""
     with connected() as client:
-        batch = _wait(client, name) if wait else client.get(f"/v1/batches/{name}")
+        batch = _wait(client, name) if wait else client.get(_path(name))
         _write(client, batch, output, errors)
     _tell(batch)
 
@@ -85,7 +87,7 @@ def results(
 def cancel(name: Annotated[str, typer.Argument(help="the batch", show_default=False)]) -> None:
     """End a batch; what has been answered stays."""
     with connected() as client:
-        client.post(f"/v1/batches/{name}/cancel", {})
+        client.post(f"{_path(name)}/cancel", {})
         typer.echo(f"{name} is {_wait(client, name)['status']}")
 
 
@@ -121,13 +123,19 @@ def _request(line: bytes, number: int) -> dict[str, Any]:
     return asked
 
 
+def _path(name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise CommandError(f"{name!r} is the name of no batch; puna batch list shows them")
+    return f"/v1/batches/{name}"
+
+
 def _wait(client: Client, name: str) -> dict[str, Any]:
     """Return a batch when it is over, showing how far it is; a server that is started again meanwhile is waited for."""
     away_since: float | None = None
     shown = ""
     while True:
         try:
-            batch = client.get(f"/v1/batches/{name}")
+            batch = client.get(_path(name))
             away_since = None
         except ServerError:
             raise

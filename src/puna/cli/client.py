@@ -31,7 +31,7 @@ class Client:
         """``timeout`` is how many seconds an answer may take to begin and to go on, none for as long as it likes."""
         self.url = settings.url
         login = settings.basic_auth
-        key = {"Authorization": f"Bearer {settings.api_key}"} if settings.api_key and not login else {}
+        key = {b"Authorization": f"Bearer {settings.api_key}".encode()} if settings.api_key and not login else {}
         # A proxy is for other machines, and httpx would send it what is for this one.
         self._http = httpx.Client(
             base_url="http://localhost" if settings.address.path else self.url,
@@ -40,7 +40,7 @@ class Client:
             timeout=timeout,
             verify=_trusted(settings),
             trust_env=not settings.address.is_loopback,
-            headers={"User-Agent": f"puna/{__version__}", **key},
+            headers={b"User-Agent": f"puna/{__version__}".encode(), **key},
         )
 
     def __enter__(self) -> Self:
