@@ -2,7 +2,9 @@
 
 import os
 import signal
+import tempfile
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from tests.server import Server, World
@@ -19,6 +21,13 @@ def _no_settings_of_the_user(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: 
         monkeypatch.delenv(name)
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path_factory.getbasetemp()))
+
+
+@pytest.fixture
+def socket_path() -> Iterator[Path]:
+    """A folder whose name is short enough for the sockets of runners (107 bytes), wherever pytest has its own."""
+    with tempfile.TemporaryDirectory(prefix="pt-") as place:
+        yield Path(place)
 
 
 def _end(*servers: Server) -> None:

@@ -80,9 +80,9 @@ def test_a_full_disk_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("shape", [SMALL, BIASED])
-async def test_the_engine_loads_it_counts_as_we_do_and_answers(shape: Shape, tmp_path: Path) -> None:
+async def test_the_engine_loads_it_counts_as_we_do_and_answers(shape: Shape, tmp_path: Path, socket_path: Path) -> None:
     path = make(shape, tmp_path / "m.gguf")
-    runner = await Runner.start("m", RunnerConfig(model_path=str(path), context=512), tmp_path, load_timeout=60)
+    runner = await Runner.start("m", RunnerConfig(model_path=str(path), context=512), socket_path, load_timeout=60)
     try:
         assert len(await runner.client.tokenize(text(100, 1))) == 100
         answer = await runner.client.complete({"prompt": text(10, 2), "n_predict": 4, "ignore_eos": True})

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.conftest import Serve
 from tests.server import Server, World, free_port
 from tests.system import require
 
@@ -98,7 +99,8 @@ def test_launch_points_agents_at_the_server(server: Server, beside: World, name:
     assert f"{server.url}/v1" in done.stdout
 
 
-def test_launch_takes_a_model_that_can_drive_the_agent_alone(beside: World) -> None:
+def test_launch_takes_a_model_that_can_drive_the_agent_alone(beside: World, serve: Serve) -> None:
+    beside.environment["OLLAMA_HOST"] = f"127.0.0.1:{serve({}).port}"  # where there is no other model
     agent(beside, "claude", "exit 0")
     small = beside.run("launch", "claude", "--model", "cria")
     assert small.returncode == 1

@@ -48,9 +48,11 @@ VALUES: dict[str, Any] = {
     "ignore_eos": True,
     "samplers": ["top_k", "top_p", "temperature"],
     "grammar": 'root ::= "yes" | "no"',
+    "lora": [],
     "think": False,
     "truncate": True,
     "shift": False,
+    "thinking_budget": 5,
 }
 
 

@@ -338,8 +338,8 @@ def test_clearing_a_cache_gives_its_memory_back(work: Work) -> None:
         assert after < 32
 
 
-def test_portable_engine_passes_the_check_of_engines(tmp_path: Path) -> None:
-    assert trial.check("", tmp_path) == trial.Comparison(3, 3)
+def test_portable_engine_passes_the_check_of_engines(socket_path: Path) -> None:
+    assert trial.check("", socket_path) == trial.Comparison(3, 3)
 
 
 def test_engine_is_measured_as_it_is_the_faster(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,10 +360,10 @@ def test_engine_is_measured_as_it_is_the_faster(tmp_path: Path, monkeypatch: pyt
     assert not trial.Measured(slow, repack=True, portable=other).is_faster
 
 
-def test_engine_that_crashes_fails_the_check(tmp_path: Path) -> None:
+def test_engine_that_crashes_fails_the_check(tmp_path: Path, socket_path: Path) -> None:
     server = tmp_path / "llama-server"
     options = "--host --slots --slot-save-path --cache-ram --context-shift --jinja --reasoning-format"
     server.write_text(f'#!/bin/sh\n[ "$1" = --help ] && echo "{options}" && exit\nkill -11 $$\n')
     server.chmod(0o755)
     with pytest.raises(trial.FailedCheckError, match="ended by signal 11"):
-        trial.check(str(server), tmp_path)
+        trial.check(str(server), socket_path)

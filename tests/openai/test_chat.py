@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from typing import Any
 
 import pytest
@@ -409,7 +410,8 @@ def queued(client: OpenAI, server: Server, **fields: Any) -> dict[str, Any]:
     with client.chat.completions.create(**asked, stream=True) as chunks:
         request_id = next(iter(chunks)).id.removeprefix("chatcmpl-")
         entries = {entry["id"]: entry for entry in server.get("/api/queue").json()["requests"]}
-    wait_for(lambda: f"id={request_id} model=cria:latest dialect=openai outcome=gone" in server.log(), 20)
+    left = re.compile(rf"id={request_id} .*model=cria:latest dialect=openai outcome=gone")
+    wait_for(lambda: left.search(server.log()), 20)
     entry: dict[str, Any] = entries[request_id]
     return entry
 

@@ -1,5 +1,6 @@
 """Models on the page: listed, pulled, copied, made from a Modelfile, verified, mended and deleted."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def act(page: Any, model: str, action: str) -> None:
 
 
 def test_model_is_listed_with_what_it_can_and_needs(models: Any) -> None:
-    row = models.locator(".model", has_text="cria").first
+    row = models.locator(".model").filter(has=models.get_by_role("link", name="cria", exact=True)).first
     row.wait_for()
     row.get_by_text("Fits: 8.8 MB of").wait_for()
     for text in ("8.13M", "Q8_0", "2,048 tokens", "functions", "thinks"):
@@ -99,10 +100,10 @@ def test_pull_that_fails_can_be_resumed_after_a_reload(models: Any) -> None:
 
 
 def test_damage_is_found_and_mended(models: Any, server: Server) -> None:
-    body = {"model": "page-damaged", "from": "cria", "system": "x" * 99, "stream": False}
-    server.ask("/api/create", body)
-    blobs = Path(server.world.models) / "blobs"
-    (damaged,) = [path for path in blobs.iterdir() if path.stat().st_size == 99]
+    text = "page-damaged ".ljust(99, "x")
+    server.ask("/api/create", {"model": "page-damaged", "from": "cria", "system": text, "stream": False})
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    damaged = Path(server.world.models) / "blobs" / f"sha256-{digest}"
     models.reload()
     act(models, "page-damaged", "Verify")
     models.locator("dialog").get_by_text("are right").wait_for()
