@@ -9,7 +9,6 @@ from pathlib import Path
 
 import ollama
 import pytest
-import requests
 
 import puna
 from puna.testing import Server
@@ -41,13 +40,6 @@ def shared_client(shared_directed: Server) -> Iterator[ollama.Client]:
 def client(directed: Server, shared_client: ollama.Client) -> ollama.Client:
     """A client that asks ``directed``."""
     return shared_client
-
-
-def require_route(server: Server, path: str) -> None:
-    """Skip the test where the server does not speak the dialect of ``path`` yet."""
-    if requests.post(server.url + path, json={}, timeout=60).status_code == 404:
-        pytest.skip(f"the server does not have {path} yet")
-    server.reset()
 
 
 def plugin() -> list[str]:
