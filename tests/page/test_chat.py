@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.page.steps import answered, choose_model, expect, option, prose, say, settings
-from tests.server import Server
+from tests.server import Server, wait_for
 
 QUESTION = "Why is the sky blue?"
 
@@ -67,10 +67,10 @@ def test_regenerating_and_editing_make_branches(page: Any) -> None:
     answered(page)
     assert "sky" not in page.locator(".bubble").inner_text()
     page.get_by_role("button", name="Branch before").click()
-    assert page.locator(".bubble").inner_text() == QUESTION
-    assert page.get_by_text("2/2").count() == 1
+    wait_for(lambda: page.locator(".bubble").inner_text() == QUESTION)
+    wait_for(lambda: page.get_by_text("2/2").count() == 1)
     page.locator(".answers").get_by_role("button", name="Branch before").click()
-    assert page.locator(".answers .branches").inner_text() == "1/2"
+    wait_for(lambda: page.locator(".answers .branches").inner_text() == "1/2")
 
 
 def test_thoughts_are_folded_away(page: Any) -> None:
@@ -110,7 +110,7 @@ def test_models_answer_side_by_side(page: Any) -> None:
     assert answers.count() == 2
     assert [answers.nth(index).locator(".who").inner_text().split("\n")[0] for index in (0, 1)] == ["cria", "thinker"]
     answers.nth(1).get_by_role("button", name="Go on with this one").click()
-    assert "aside" in (answers.nth(0).get_attribute("class") or "")
+    wait_for(lambda: "aside" in (answers.nth(0).get_attribute("class") or ""))
     page.get_by_role("button", name="Without cria").click()
     say(page, "And at night?")
     assert page.locator(".answer").count() == 3
@@ -143,9 +143,9 @@ def test_tokens_have_probabilities_and_alternatives(page: Any) -> None:
     before = page.locator(".alternatives caption").inner_text()
     page.locator(".token-text").focus()
     page.keyboard.press("ArrowRight")
-    assert page.locator(".alternatives caption").inner_text() != before
+    wait_for(lambda: page.locator(".alternatives caption").inner_text() != before)
     page.locator(".token").nth(3).hover()
-    assert page.locator(".token.at").get_attribute("data-index") == "3"
+    wait_for(lambda: page.locator(".token.at").get_attribute("data-index") == "3")
 
 
 def test_format_and_options_reach_the_model(page: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from tests.models.registry.servers import docker_registry
 from tests.page.steps import expect
-from tests.server import Server
+from tests.server import Server, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -85,7 +85,7 @@ def test_model_is_pulled_with_progress(models: Any, server: Server, registry: st
     models.locator(".pull", has_text="here").wait_for()
     models.locator(".model", has_text="me/pulled").wait_for()
     models.get_by_role("button", name=f"Take {name} off the list").click()
-    assert models.locator(".pull").count() == 0
+    wait_for(lambda: models.locator(".pull").count() == 0)
     server.request("DELETE", "/api/delete", {"model": plain})
 
 
