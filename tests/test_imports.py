@@ -14,7 +14,7 @@ LAYERS = ("cli", "api", "service", "tuning", "inference", "scheduler", "engine")
 """From the top to the bottom; none may import one above it."""
 FOUNDATION = (
     *("accounts", "models", "net", "gotemplate", "telemetry", "jobs"),
-    *("cipher", "settings", "config", "names", "errors", "durations"),
+    *("cipher", "secret_file", "settings", "config", "names", "errors", "durations"),
 )
 """What every layer may use, and what uses none of them."""
 

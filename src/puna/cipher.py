@@ -6,11 +6,11 @@ its user can read. What another installation has sealed cannot be opened, nor wh
 
 import base64
 import binascii
-import contextlib
 import logging
-import os
 import secrets
 from pathlib import Path
+
+from puna.secret_file import kept_secret
 
 _VERSION = b"\x01"
 _KEY_BYTES, _NONCE_BYTES = 32, 12
@@ -57,16 +57,7 @@ class Cipher:
     def _kept(self) -> bytes:
         """Return the key of the file; b"" if there is none and none can be kept."""
         try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            fresh = self._path.with_name(f"{self._path.name}.{secrets.token_hex(4)}")
-            with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-                file.write(secrets.token_bytes(_KEY_BYTES))
-            try:
-                with contextlib.suppress(FileExistsError):  # another server may have been first
-                    os.link(fresh, self._path)
-            finally:
-                fresh.unlink()
-            key = self._path.read_bytes()
+            key = kept_secret(self._path, _KEY_BYTES)
         except OSError as error:
             _log.warning("%s: %s; what is sealed can be opened until this server ends", self._path, error.strerror)
             return b""

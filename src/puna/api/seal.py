@@ -7,15 +7,14 @@ import base64
 import binascii
 import contextlib
 import hmac
-import os
 import secrets
-import tempfile
 import zlib
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
 from puna.errors import BadRequestError
+from puna.secret_file import kept_secret
 
 _FILE = "signing.key"
 _MARK = b"puna\x01"
@@ -77,20 +76,11 @@ class Seal:
 
 
 def _kept(path: Path) -> bytes:
-    with contextlib.suppress(FileNotFoundError):
-        if len(key := path.read_bytes()) == _KEY_BYTES:
-            return key
-        path.unlink()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=_FILE, dir=path.parent)  # that only this user may read
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(secrets.token_bytes(_KEY_BYTES))
-        with contextlib.suppress(FileExistsError):  # of a server that began at the same time
-            os.link(name, path)
-    finally:
-        Path(name).unlink()
-    return path.read_bytes()
+    key = kept_secret(path, _KEY_BYTES)
+    if len(key) == _KEY_BYTES:
+        return key
+    path.unlink()
+    return kept_secret(path, _KEY_BYTES)
 
 
 def _decoded(seal: str) -> bytes:
