@@ -14,6 +14,7 @@ from puna.engine.words import UNEXPLAINED, clean, last_words, told
         "basic_string::substr: __pos (which is 9) > this->size() (which is 1)",
         "std::bad_alloc",
         "stoi",
+        "stoull",
         "[json.exception.type_error.302] type must be string, but is null",
         "",
         "\x07",

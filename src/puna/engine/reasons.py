@@ -16,6 +16,7 @@ _PART = re.compile(r"^\w+_\w+: +")  # the function of the engine that speaks
 _MEMORY = re.compile(
     r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate|unable to allocate", re.IGNORECASE
 )
+_TOO_LARGE = re.compile("cannot create", re.IGNORECASE)  # what C++ says of a container
 _ABORT = re.compile(r"GGML_ASSERT\((?P<what>.*)\) failed|GGML_ABORT|fatal error")
 _LONGEST = 300
 _CONTRADICTION = "what its header says does not fit together"
@@ -72,6 +73,6 @@ def _plain(line: str) -> str:
     text = _PART.sub("", text).strip()
     if unknown := _ARCHITECTURE.match(text):
         return unknown_architecture(unknown[1])
-    if not text or is_library(text):
+    if not text or is_library(text) or _TOO_LARGE.search(text):
         return _CONTRADICTION
     return text

@@ -7,9 +7,9 @@ _LONGEST = 300
 _LONGEST_LINE = 2000
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u2028\u2029]+")
 _LIBRARY = re.compile(
-    r"\w*map\w*::at|\b_M_\w+|\bvector::|\bbasic_string\b|\barray::at|\bdeque::|\bstd::|\bsto[ildf]+\b"
+    r"map\w*::at|_M_\w+|vector::|basic_string|\barray::at|\bdeque::|std::|\bsto(?:i|l|ll|ul|ull|f|d|ld)\b"
     r"|\bbad_(?:alloc|cast|variant_access|optional_access|function_call|array_new_length)\b"
-    r"|cannot create std|\[json\.exception|terminate called|invalid map<",
+    r"|\[json\.exception|terminate called|invalid map<",
     re.IGNORECASE,
 )
 """Words of the C++ library: they name a place in it, and nothing that a user has done."""
