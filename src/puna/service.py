@@ -17,7 +17,7 @@ from puna.inference.generate import Rendered, count, generate, load, render
 from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
 from puna.inference.rerank import Reranked, RerankRequest, rerank
-from puna.inference.vocabulary import detokenize, tokenize
+from puna.inference.vocabulary import detokenize, pieces, tokenize
 from puna.models.model import Model
 from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
@@ -55,6 +55,12 @@ class Service(Protocol):
         self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
     ) -> str:
         """Return the text of tokens."""
+        ...
+
+    async def pieces(
+        self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
+    ) -> list[str]:
+        """Return the text of each of some tokens."""
         ...
 
     async def decide(self, request: DecideRequest, caller: Caller, keep_alive: float | None) -> Decided:
@@ -131,6 +137,12 @@ class LocalService:
     ) -> str:
         """See ``Service``."""
         return await detokenize(self.scheduler, model, options, tokens, keep_alive, caller)
+
+    async def pieces(
+        self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
+    ) -> list[str]:
+        """See ``Service``."""
+        return await pieces(self.scheduler, model, options, tokens, keep_alive, caller)
 
     async def decide(self, request: DecideRequest, caller: Caller, keep_alive: float | None) -> Decided:
         """See ``Service``."""

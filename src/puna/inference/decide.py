@@ -70,10 +70,13 @@ async def decide(
     """Return how likely each answer is; raise a ``PunaError`` for what the model or its context cannot do."""
 
     async def work(lease: Lease) -> Decided:
-        client, found = lease.client, []
+        found = []
         read = cached = 0
+        known: dict[tuple[str, ...], Labels] = {}  # most questions have the same answers: yes and no
         for question in request.questions:
-            labels = await labels_for(client, question.answers)
+            if question.answers not in known:
+                known[question.answers] = await labels_for(lease.client, question.answers)
+            labels = known[question.answers]
             shares, counts = await _weighed(request, question, labels, request.messages, lease)
             read, cached = read + counts[0], cached + counts[1]
             if request.calibrate:

@@ -28,6 +28,22 @@ async def tokenize(
     return await scheduler.run(model, options.runner, work, keep_alive=keep_alive, caller=caller)
 
 
+async def pieces(
+    scheduler: Lender,
+    model: Model,
+    options: Options,
+    tokens: Sequence[int],
+    keep_alive: float | None = None,
+    caller: Caller | None = None,
+) -> list[str]:
+    """Return the text of each of some tokens of the model."""
+
+    async def work(lease: Lease) -> list[str]:
+        return [await lease.client.detokenize([token]) for token in tokens]
+
+    return await scheduler.run(model, options.runner, work, keep_alive=keep_alive, caller=caller)
+
+
 async def detokenize(
     scheduler: Lender,
     model: Model,

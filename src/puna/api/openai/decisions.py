@@ -14,8 +14,17 @@ from starlette.responses import Response
 
 from puna.accounts.grant import INFER
 from puna.api.access.scopes import needs
-from puna.api.decisions import MOST_ANSWERS, asked_text, confidence, expected
-from puna.api.extras import Extras, ignored_headers
+from puna.api.decisions import (
+    MOST_ANSWERS,
+    YES_NO,
+    DecideBody,
+    asked_text,
+    check_count,
+    confidence,
+    expected,
+    likeliest,
+)
+from puna.api.extras import ignored_headers
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
 from puna.api.messages import written_call
@@ -27,24 +36,20 @@ from puna.inference.media.placing import joined
 from puna.inference.requests import Message
 
 router = APIRouter()
-_MOST_QUESTIONS = 400
 _MOST_LEVELS = 10
 _ROLES = {"user": "user", "assistant": "assistant", "system": "system", "developer": "system"}
 _CALLS = {"function_call": "arguments", "custom_tool_call": "input"}
 _OUTPUTS = ("function_call_output", "custom_tool_call_output")
-YES_NO = ("Yes", "No")
 
 
-class DecisionsBody(Extras):
-    """The body of ``/v1/decisions``. ``calibrate`` is Puna's own (see ``DecideRequest``)."""
+class DecisionsBody(DecideBody):
+    """The body of ``/v1/decisions``."""
 
-    model: str = ""
     input: str | list[dict[str, Any]] = ""
     questions: list[dict[str, Any]] = Field(default_factory=list)
     prompt_cache_key: str = ""
     prompt_cache_options: dict[str, Any] = Field(default_factory=dict)
     safety_identifier: str = ""
-    calibrate: bool = False
 
 
 @router.post("/decisions", tags=["openai"], openapi_extra=request_body(DecisionsBody))
@@ -55,8 +60,7 @@ async def decisions_route(
     """Answer questions about an input."""
     model = services.model(body.model)
     media = MediaReader(services.settings)
-    if not 1 <= len(body.questions) <= _MOST_QUESTIONS:
-        raise BadRequestError(f"questions must be 1 to {_MOST_QUESTIONS}", param="questions")
+    check_count(body.questions)
     asked = DecideRequest(
         model=model,
         name=body.model,
@@ -171,7 +175,7 @@ def _answer(question: Mapping[str, Any], shares: Sequence[float]) -> dict[str, A
         return head | {"probability": shares[0]}
     if question["type"] == "choice":
         values = [option["value"] for option in question["choices"]]
-        best = max(range(len(values)), key=lambda at: shares[at])
+        best = likeliest(shares)
         listed = [{"value": value, "probability": share} for value, share in zip(values, shares, strict=True)]
         return head | {"choice": values[best], "confidence": confidence(shares), "probabilities": listed}
     levels = [

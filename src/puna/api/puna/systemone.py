@@ -14,8 +14,17 @@ from starlette.responses import Response
 
 from puna.accounts.grant import INFER
 from puna.api.access.scopes import needs
-from puna.api.decisions import MOST_ANSWERS, asked_text, confidence, expected
-from puna.api.extras import Extras, ignored_headers
+from puna.api.decisions import (
+    MOST_ANSWERS,
+    YES_NO,
+    DecideBody,
+    asked_text,
+    check_count,
+    confidence,
+    expected,
+    likeliest,
+)
+from puna.api.extras import ignored_headers
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
 from puna.api.services import ServicesDep, caller_of, keep_alive_seconds
@@ -24,17 +33,13 @@ from puna.inference.decide import DecideRequest, Question
 from puna.inference.requests import Message
 
 router = APIRouter()
-_MOST_QUESTIONS = 400
-_YES_NO = ("Yes", "No")
 
 
-class SystemOneBody(Extras):
-    """The body of ``/v1/systemone``. ``calibrate`` is Puna's own (see ``DecideRequest``)."""
+class SystemOneBody(DecideBody):
+    """The body of ``/v1/systemone``."""
 
-    model: str = ""
     state: Any = None
     questions: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    calibrate: bool = False
 
 
 @router.post("/v1/systemone", tags=["puna"], openapi_extra=request_body(SystemOneBody))
@@ -46,8 +51,7 @@ async def systemone_route(
     model = services.model(body.model)
     if body.state in (None, ""):
         raise BadRequestError("state is required", param="state")
-    if not 1 <= len(body.questions) <= _MOST_QUESTIONS:
-        raise BadRequestError(f"questions must be 1 to {_MOST_QUESTIONS}", param="questions")
+    check_count(body.questions)
     asked = DecideRequest(
         model=model,
         name=body.model,
@@ -75,7 +79,7 @@ def _question(given: Mapping[str, Any], field: str) -> Question:
         raise BadRequestError(f"{field}.instructions is required", param=f"{field}.instructions")
     parts = (asked_text(instructions),)
     if kind == "noul":
-        return Question((*parts, asked_text(criteria)) if criteria else parts, _YES_NO)
+        return Question((*parts, asked_text(criteria)) if criteria else parts, YES_NO)
     if kind == "choice":
         names, meanings = _choices(criteria, field)
     elif kind == "score":
@@ -103,7 +107,7 @@ def _answer(question: Mapping[str, Any], names: Sequence[str], shares: Sequence[
     if question["type"] == "noul":
         return {"type": "noul", "noul": shares[0]}
     if question["type"] == "choice":
-        best = max(range(len(names)), key=lambda at: shares[at])
+        best = likeliest(shares)
         likely = dict(zip(names, shares, strict=True))
         return {"type": "choice", "choice": names[best], "confidence": confidence(shares), "probabilities": likely}
     return {

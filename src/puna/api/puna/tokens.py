@@ -82,7 +82,7 @@ async def vllm_tokenize_route(
     said = None
     if body.return_token_strs:
         caller = caller_of(request, body.priority)
-        said = [await services.service.detokenize(model, options, [token], caller, None) for token in tokens]
+        said = await until_gone(request, services.service.pieces(model, options, tokens, caller, None))
     context = options.runner.num_ctx or model.gguf.context_length
     return json_response({"count": len(tokens), "max_model_len": context, "tokens": tokens, "token_strs": said})
 
