@@ -42,6 +42,20 @@ class Record:
     outcome: str = ""
     error: str = ""
 
+    @property
+    def told(self) -> dict[str, str | int]:
+        """Return what the log and the page tell of it alike: whose it was, how it ended, and its tokens."""
+        return {
+            "model": self.model,
+            "dialect": self.dialect,
+            "outcome": self.outcome,
+            "error": self.error,
+            "prompt": self.prompt,
+            "cached": self.cached,
+            "cut": self.cut,
+            "generated": self.generated,
+        }
+
     def elapsed(self) -> int:
         """Return the nanoseconds since the request came in."""
         return time.perf_counter_ns() - self.started

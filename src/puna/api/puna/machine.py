@@ -51,14 +51,7 @@ def _cards(program: str) -> list[dict[str, Any]]:
 def _entry(record: Record) -> dict[str, Any]:
     return {
         "id": record.id,
-        "model": record.model,
-        "dialect": record.dialect,
-        "outcome": record.outcome,
-        "error": record.error,
-        "prompt": record.prompt,
-        "cached": record.cached,
-        "cut": record.cut,
-        "generated": record.generated,
+        **record.told,
         "ready": record.ready,
         "first": record.first,
         "duration": record.duration,
