@@ -6,35 +6,17 @@ from typing import Any, Protocol
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Scope
 
-from puna.api.http.responses import json_response, stream_response, until_gone
+from puna.api.http.responses import SILENCE, Stream, json_response, stream_response, until_gone
 from puna.inference.answer import Answer, whole
 from puna.inference.events import Event
 
-SILENCE = 10.0
-"""Seconds after which a client that waits for a stream is told that its request is worked on."""
 
-
-class Encoder(Protocol):
+class Encoder(Stream, Protocol):
     """Makes one dialect's bytes of the events of one answer."""
-
-    media_type: str
-
-    def pieces(self, batch: Sequence[Event]) -> bytes:
-        """Return the pieces of a stream that say what happened; none for what the dialect does not tell."""
-        ...
 
     def whole(self, answers: Sequence[Answer]) -> Mapping[str, Any]:
         """Return the one object of an answer that is not streamed, of all its choices."""
-        ...
-
-    def still(self) -> bytes:
-        """Return what tells a client that waits that its request is worked on; b"" where a dialect has no word."""
-        ...
-
-    def failed(self, scope: Scope, error: Exception) -> bytes:
-        """Return what ends a stream that an error breaks off."""
         ...
 
 

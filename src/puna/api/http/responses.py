@@ -14,7 +14,8 @@ from puna.api.http.direct import DIRECT
 from puna.errors import PunaError
 
 _CLIENT_CLOSED_REQUEST = 499
-_SILENCE = 10.0
+SILENCE = 10.0
+"""Seconds after which a client that waits for a stream is told that its request is worked on."""
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 """A ``datetime`` becomes what Ollama writes, RFC 3339 with "Z" for UTC. ``isoformat`` takes several times as long."""
 _LINE = _OPTIONS | orjson.OPT_APPEND_NEWLINE
@@ -51,11 +52,11 @@ class Stream(Protocol):
     media_type: str
 
     def pieces(self, batch: Any) -> bytes:
-        """Return the pieces for one batch of what happened."""
+        """Return the pieces for one batch of what happened; none for what a dialect does not tell."""
         ...
 
     def still(self) -> bytes:
-        """Return what is sent after a long silence; b"" for nothing."""
+        """Return what tells a client that waits that its request is worked on; b"" where a dialect has no word."""
         ...
 
     def failed(self, scope: Scope, error: Exception) -> bytes:
@@ -66,7 +67,7 @@ class Stream(Protocol):
 class _DirectResponse(StreamingResponse):
     """A stream of which only the start goes through the middleware.
 
-    After each ``_SILENCE`` seconds in which nothing was sent, ``still`` is asked for what to send.
+    After each ``SILENCE`` seconds in which nothing was sent, ``still`` is asked for what to send.
     """
 
     def __init__(
@@ -99,7 +100,7 @@ class _DirectResponse(StreamingResponse):
     async def _break_silence(self) -> None:
         while True:
             self._spoke = False
-            await asyncio.sleep(_SILENCE)
+            await asyncio.sleep(SILENCE)
             if not self._spoke:
                 await self._direct({"type": "http.response.body", "body": self._still(), "more_body": True})
 

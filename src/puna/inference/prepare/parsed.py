@@ -29,7 +29,7 @@ def think_of(request: GenerationRequest, voice: Voice) -> Think:
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class AnswerReader:
     """What reads an answer: parsers, and the marks that they look for; ``shape`` and ``thoughts`` are what it may have.
 
     ``closing``, ``resume``, ``opening`` and ``budgeted`` are for ``Prepared``.
@@ -68,7 +68,7 @@ async def parsed(prepared: Prepared, request: GenerationRequest, conversation: C
     return await bound(prepared, request, conversation, voice, reading.shape, reading.thoughts)
 
 
-def _chosen(reading: Reading, conversation: Conversation) -> Reading:
+def _chosen(reading: AnswerReader, conversation: Conversation) -> AnswerReader:
     """Return what reads an answer whose calls are as chosen, in a way of their own if the family's is not known."""
     choice, functions = conversation.tool_choice, allowed(conversation)
     if choice.mode == "required" and not can_write(reading.shape, conversation):
@@ -83,13 +83,13 @@ def _chosen(reading: Reading, conversation: Conversation) -> Reading:
     return replace(reading, parsers=[ChosenCalls(reading.parsers, functions, None if choice.parallel else 1)])
 
 
-def _by_family(prompt: str, request: GenerationRequest, conversation: Conversation, voice: Voice) -> Reading:
+def _by_family(prompt: str, request: GenerationRequest, conversation: Conversation, voice: Voice) -> AnswerReader:
     parsing = PARSERS[voice.parser]
     if request.has_format and not _thinks_first(request, voice):
-        return Reading()
+        return AnswerReader()
     asked = _asked(request, conversation, voice)
     tools = bool(conversation.tools) and not request.has_format
-    reading = Reading(
+    reading = AnswerReader(
         marks=parsing.preserved,
         shape=parsing.calls,
         closing=parsing.closing if request.has_format else "",
@@ -139,11 +139,11 @@ def _asked(request: GenerationRequest, conversation: Conversation, voice: Voice)
     )
 
 
-def _by_template(prompt: str, request: GenerationRequest, conversation: Conversation, voice: Voice) -> Reading:
+def _by_template(prompt: str, request: GenerationRequest, conversation: Conversation, voice: Voice) -> AnswerReader:
     template = parse_template(voice.template) if voice.template else None
     tags = (template and thinking_tags(template)) or _USUAL_TAGS
     parsers, thoughts = _usual_thoughts(prompt, request, tags)
-    reading = Reading(
+    reading = AnswerReader(
         marks=tags if parsers else (),
         thoughts=thoughts,
         closing=tags[1] if parsers and request.has_format else "",
