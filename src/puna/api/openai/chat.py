@@ -40,8 +40,10 @@ async def chat_route(
     asked = await until_gone(request, chat_request(model, body, options, MediaReader(services.settings)))
     conversation = await body.in_turns(lambda: _steady(asked, services.tool_order))
     asked = replace(asked, input=conversation)
-    prompt = await body.in_turns(lambda: Fingerprint.of(model, conversation))
-    comparison = services.prefixes.compare(conversation_of(request, body.prompt_cache_key), prompt)
+    comparison = None
+    if key := conversation_of(request, body.prompt_cache_key):
+        prompt = await body.in_turns(lambda: Fingerprint.of(model, conversation))
+        comparison = services.prefixes.compare(key, prompt)
     warn_of_unknown(options, path)
     headers = ignored_headers(path, body, options, await without_effect(model, body))
     caller = caller_of(request, priority_of(body), body.prompt_cache_key)

@@ -24,7 +24,8 @@ class ChatEncoder:
 
     media_type = sse.MEDIA_TYPE
 
-    def __init__(self, body: ChatBody, head: Head, comparison: Comparison) -> None:
+    def __init__(self, body: ChatBody, head: Head, comparison: Comparison | None = None) -> None:
+        """``comparison`` is with what was asked before in the conversation, if the request says of which it is."""
         self._head = head
         self._comparison = comparison
         self._top_logprobs = body.top_logprobs or 0
@@ -54,6 +55,8 @@ class ChatEncoder:
     def _usage(self, ends: Sequence[Finished]) -> dict[str, Any]:
         """Return what the answer took; where an earlier prompt's tokens were read again, how many and why."""
         usage = usage_of(ends, len(ends))
+        if self._comparison is None:
+            return usage
         details = usage["prompt_tokens_details"]
         reread = self._comparison.begin(self._head.id, usage["prompt_tokens"], details["cached_tokens"])
         return usage | {"cache_miss": {"type": reread.reason, "tokens": reread.tokens}} if reread else usage
