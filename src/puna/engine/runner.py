@@ -28,6 +28,7 @@ from puna.engine.process import Process
 from puna.engine.progress import LoadProgress
 from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
 from puna.engine.words import clean, last_words
+from puna.lazy import loaded
 from puna.models.loadable import UnloadableError
 from puna.models.registry.threads import in_thread
 
@@ -84,11 +85,15 @@ class Runner:
         files = await EngineFiles.open(config)
         place = Place(directory)
         key = secrets.token_urlsafe(24)
+        process: Process | None = None
         try:
             if config.engine:
                 await files.fill()
             process = await _start_process(files, place, key, debug)
+            await loaded("aiohttp")  # while it starts
         except BaseException:
+            if process:
+                process.kill()
             files.close()
             place.remove()
             raise
