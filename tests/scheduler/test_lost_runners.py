@@ -4,6 +4,8 @@ import asyncio
 import os
 import resource
 import signal
+from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from tests.scheduler.conftest import Make, World, pids, request, until
 
 from puna.engine.errors import RunnerCrashedError
 from puna.engine.memory_limit import allocated
+from puna.inference.events import Event, Text
 from puna.inference.generate import generate
 from puna.scheduler.lease import (
     Caller,
@@ -19,6 +22,7 @@ from puna.scheduler.lease import (
     RunnerTooLargeError,
 )
 from puna.scheduler.watchdog import Watched
+from puna.telemetry.record import DONE, FAILED, Record
 
 
 async def test_a_call_to_a_runner_that_has_ended_fails_as_if_it_had_crashed(make: Make) -> None:
@@ -229,3 +233,35 @@ async def test_a_runner_cannot_ask_for_more_memory_than_planned_and_a_margin(mak
     await unbound.say()
     bound, _ = resource.prlimit(unbound.scheduler.loaded()[0].runner.pid, resource.RLIMIT_DATA)
     assert bound == resource.RLIM_INFINITY
+
+
+async def test_an_answer_that_nobody_has_seen_any_of_begins_anew(make: Make) -> None:
+    world = make()
+    expected = await world.say(tokens=400)
+    asked = replace(request(world.cria, 400), whole=True)
+    record = Record("one", "cria", "")
+    answering = asyncio.create_task(collect(generate(world.scheduler, asked, record=record)))
+    await until(lambda: record.generated > 5)
+    (pid,) = pids(world)
+    os.kill(pid, signal.SIGKILL)
+    assert await answering == expected
+    assert pid not in pids(world)
+    assert (record.outcome, record.generated) == (DONE, 400)
+
+
+async def test_an_answer_alone_on_a_runner_that_broke_does_not_begin_anew(make: Make) -> None:
+    world = make()
+    await world.say()
+    record = Record("one", "cria", "")
+    asked = replace(request(world.cria, 400), whole=True)
+    answering = asyncio.create_task(collect(generate(world.scheduler, asked, record=record)))
+    await until(lambda: record.generated > 5)
+    os.kill(pids(world)[0], signal.SIGABRT)
+    with pytest.raises(RunnerCrashedError, match="by signal 6"):
+        await answering
+    assert record.outcome == FAILED
+
+
+async def collect(events: AsyncGenerator[list[Event], None]) -> str:
+    """Return the text of an answer."""
+    return "".join([event.text async for batch in events for event in batch if isinstance(event, Text)])

@@ -128,6 +128,8 @@ class GenerationRequest:
     """How many tokens the thoughts may have, after which the answer begins; ``None`` for what the options say."""
     choices: int = 1
     """How many answers are asked for."""
+    whole: bool = False
+    """Whether nobody is told of an answer before its end: one whose runner is lost may then begin anew."""
     template_values: Mapping[str, Any] = field(default_factory=dict)
     """What the template inside a GGUF is given besides, by name (``chat_template_kwargs``)."""
 
