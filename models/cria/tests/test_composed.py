@@ -3,14 +3,15 @@
 import json
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any
 
+import jsonschema
 import pytest
 from cria.chat import spans
 from cria.data import mixture
-from cria.data.composed import acts, grammar, lexicon
+from cria.data.composed import acts, dress, grammar, lexicon
 from cria.data.composed.values import KINDS
 from cria.data.packing import document
 from cria.data.skills.words import draw
@@ -69,6 +70,22 @@ def test_every_value_of_a_call_stands_in_the_conversation() -> None:
                 for value in call["arguments"].values():
                     assert all(str(entry) in users(example) for entry in flat(value)), (call, users(example))
     assert calls > COUNT / 2
+
+
+@pytest.mark.parametrize("make", dress.DRESSES)
+def test_a_function_in_a_framework_s_dress_takes_the_same_calls(
+    make: Callable[[dict[str, Any]], dict[str, Any]],
+) -> None:
+    for example in examples("composed.calls", 150):
+        call = next((c for m in example.messages for c in m.get("tool_calls", [])), None)
+        for tool in example.tools:
+            if "anyOf" in str(tool) or "\n" in tool["function"]["description"]:
+                continue
+            function = make(tool)["function"]
+            assert function["name"] == tool["function"]["name"]
+            assert function["parameters"]["properties"].keys() == tool["function"]["parameters"]["properties"].keys()
+            if call and call["name"] == function["name"]:
+                jsonschema.validate(call["arguments"], function["parameters"])
 
 
 def test_one_question_gets_one_call_or_none() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from cria.data.composed import values
 from cria.data.composed.acts import ACTS, Act
+from cria.data.composed.dress import dressed
 from cria.data.composed.grammar import expand, fill, say, with_articles
 from cria.data.composed.values import KINDS, Kind, schema, word
 from cria.data.skills.common import assistant, finish, system, user
@@ -163,7 +164,7 @@ def _opening(d: Draw) -> list[Message]:
 def _definitions(d: Draw, offered: list[Function]) -> list[dict[str, Any]]:
     made = [entry.definition(d) for entry in offered]
     d.rng.shuffle(made)
-    return made
+    return dressed(d, made)
 
 
 def one(d: Draw, *, earlier: bool = False) -> Example | Case:
