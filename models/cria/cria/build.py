@@ -55,6 +55,10 @@ WIDE = Plan(
 )
 """A longer run on composed sentences, with a context of 8,192 tokens at its end."""
 WIDE_SHAPE: dict[str, Any] = {"context": 8192, "rope_base": 100_000.0}
+FOUR_BITS: dict[str, Any] = {**WIDE_SHAPE, "width": 320, "heads": 5, "layers": 10, "hidden": 960}
+"""Twice the parameters, for a file of Q4_0 of the same size."""
+UNROUNDED = ("copying", "wide")
+"""The phases of the wide plan that a network for four bits does not yet spend under the rounding."""
 LAST = 3
 """The phases at the end of the plan that can follow an earlier build."""
 
@@ -100,6 +104,12 @@ def shortened(plan: Plan, divisor: int) -> Plan:
     return replace(plan, phases=phases, cooldown=plan.cooldown // divisor, warmup=min(plan.warmup, 50))
 
 
+def for_four_bits(plan: Plan) -> Plan:
+    """The same plan with the later phases under the rounding of Q4_0."""
+    phases = tuple(replace(phase, rounded=phase.name not in UNROUNDED) for phase in plan.phases)
+    return replace(plan, phases=phases)
+
+
 def prepare(folder: Path, earlier: Path | None, wide: bool) -> tuple[Plan, Cria | None]:
     """Make the tokenizer where there is none yet; return the plan, and the network to go on from."""
     tokenizer = folder / "tokenizer.json"
@@ -118,23 +128,27 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--start", type=Path, help="a GGUF of an earlier build to go on from, with the last phases")
     parser.add_argument("--wide", action="store_true", help="the longer plan on composed sentences, from nothing")
+    parser.add_argument("--four-bits", action="store_true", help="with --wide: twice the parameters, and Q4_0")
     parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
     arguments = parser.parse_args()
     if arguments.wide and arguments.start:
         parser.error("--wide begins from nothing, and --start from a file")
+    if arguments.four_bits and not arguments.wide:
+        parser.error("--four-bits goes with --wide")
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = folder / "tokenizer.json"
     plan, earlier = prepare(folder, arguments.start, arguments.wide)
     torch.manual_seed(SEED)
-    model = earlier or Cria(
-        Shape(tokenizers.load(tokenizer).get_vocab_size(), **(WIDE_SHAPE if arguments.wide else {}))
-    )
+    sizes = FOUR_BITS if arguments.four_bits else WIDE_SHAPE if arguments.wide else {}
+    plan = for_four_bits(plan) if arguments.four_bits else plan
+    model = earlier or Cria(Shape(vocabulary=tokenizers.load(tokenizer).get_vocab_size(), **sizes))
     run = Run(folder, tokenizer, model, shortened(plan, arguments.divisor), torch.device(arguments.device))
     run.train()
     plot(folder / "log.jsonl", folder / "loss.png")
     model = export.load_model(folder / "checkpoint.pt")
-    export.write(model, tokenizers.load(tokenizer), folder / "cria.gguf", "Q8_0")
+    kind = "Q4_0" if arguments.four_bits else "Q8_0"
+    export.write(model, tokenizers.load(tokenizer), folder / "cria.gguf", kind)
     export.write(model, tokenizers.load(tokenizer), folder / "cria-f16.gguf", "F16")
 
 
