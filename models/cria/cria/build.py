@@ -55,8 +55,12 @@ WIDE = Plan(
 )
 """A longer run on composed sentences, with a context of 8,192 tokens at its end."""
 WIDE_SHAPE: dict[str, Any] = {"context": 8192, "rope_base": 100_000.0}
-FOUR_BITS: dict[str, Any] = {**WIDE_SHAPE, "width": 320, "heads": 5, "layers": 10, "hidden": 960}
-"""Twice the parameters, for a file of Q4_0 of the same size."""
+FOUR_BITS: dict[str, Any] = {**WIDE_SHAPE, "width": 384, "heads": 6, "layers": 5, "hidden": 1152}
+"""11.6 million parameters, for a file of Q4_0 of 7.7 MB.
+
+More would fit the bytes, not the time: a processor counts multiplications, and 15 million in ten layers answer with two
+thirds of the speed of 8 million in Q8_0; these, in fewer and wider layers, with 94 to 97 %.
+"""
 UNROUNDED = ("copying", "wide")
 """The phases of the wide plan that a network for four bits does not yet spend under the rounding."""
 LAST = 3
@@ -128,7 +132,7 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--start", type=Path, help="a GGUF of an earlier build to go on from, with the last phases")
     parser.add_argument("--wide", action="store_true", help="the longer plan on composed sentences, from nothing")
-    parser.add_argument("--four-bits", action="store_true", help="with --wide: twice the parameters, and Q4_0")
+    parser.add_argument("--four-bits", action="store_true", help="with --wide: wider layers, and a file of Q4_0")
     parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
     arguments = parser.parse_args()
     if arguments.wide and arguments.start:

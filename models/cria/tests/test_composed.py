@@ -20,7 +20,7 @@ from cria.tokenizer import build
 from cria.unseen.cases import read
 from cria.unseen.judging import normal
 
-NAMES = ("composed.calls", "composed.forms", "composed.copying", "composed.far")
+NAMES = ("composed.calls", "composed.several", "composed.forms", "composed.copying", "composed.far")
 COUNT = 400
 
 
@@ -59,7 +59,7 @@ def test_the_test_has_cases_that_training_does_not(name: str) -> None:
 
 def test_every_value_of_a_call_stands_in_the_conversation() -> None:
     calls = 0
-    for example in examples("composed.calls"):
+    for example in (*examples("composed.calls"), *examples("composed.several")):
         for message in example.messages:
             for call in message.get("tool_calls", []):
                 calls += 1
@@ -94,6 +94,15 @@ def test_one_question_gets_one_call_or_none() -> None:
         if example.kind in kinds:
             assert len(example.messages[-1].get("tool_calls", [])) == kinds[example.kind]
     assert {example.kind for example in examples("composed.calls")} == {*kinds, "composed/result"}
+
+
+def test_two_requests_get_two_calls_in_their_order() -> None:
+    for example in examples("composed.several"):
+        first, second = example.messages[-1]["tool_calls"]
+        assert first != second
+        if first["name"] == second["name"]:
+            (one,), (other,) = first["arguments"].values(), second["arguments"].values()
+            assert users(example).index(str(one)) <= users(example).rindex(str(other))
 
 
 def test_an_answer_after_a_result_says_what_it_found() -> None:

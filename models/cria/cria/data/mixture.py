@@ -103,10 +103,11 @@ LONG: Mapping[str, float] = {**LATER, "skills.recall": 0.15, JOINED: 0.3}
 """Long conversations."""
 
 WIDE: Mapping[str, float] = {
-    "composed.calls": 0.30,
+    "composed.calls": 0.27,
+    "composed.several": 0.04,
     "composed.forms": 0.17,
     "composed.copying": 0.10,
-    "skills.tools": 0.10,
+    "skills.tools": 0.09,
     "skills.json_fill": 0.03,
     "skills.drills": 0.03,
     "skills.recall": 0.03,

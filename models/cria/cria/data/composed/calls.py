@@ -30,6 +30,9 @@ GOT_EN = ("[I see.|All right, go on.|Good. What shall I do?|Understood.|Nice!]",
 GOT_ZH = ("[明白了。|好的，请说。|好，要我做什么？|知道了。]",)
 
 
+THINKING_SHARE = 0.1
+
+
 @dataclass(frozen=True)
 class Argument:
     """An argument beside the first: its key, its kind, and whether it may be left out."""
@@ -75,11 +78,12 @@ class Function:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request, and the call that answers it; ``before`` says the value that the request leaves out."""
+    """A request and its call, or calls; ``before`` says the value that the request leaves out."""
 
     text: str
     call: ToolCall
     before: str = ""
+    also: ToolCall | None = None
 
 
 def function(d: Draw, taken: set[str]) -> Function:
@@ -152,16 +156,16 @@ def _tail(d: Draw, said: list[str]) -> str:
     return joined if joined.startswith(",") else f" {joined}"
 
 
-def _offered(d: Draw, number: int) -> list[Function]:
+def offer(d: Draw, number: int) -> list[Function]:
     taken: set[str] = set()
     return [function(d, taken) for _ in range(number)]
 
 
-def _opening(d: Draw) -> list[Message]:
+def opening(d: Draw) -> list[Message]:
     return [system(d.say(SYSTEMS_EN, SYSTEMS_ZH))] if d.chance(0.15) else []
 
 
-def _definitions(d: Draw, offered: list[Function]) -> list[dict[str, Any]]:
+def definitions(d: Draw, offered: list[Function]) -> list[dict[str, Any]]:
     made = [entry.definition(d) for entry in offered]
     d.rng.shuffle(made)
     return dressed(d, made)
@@ -169,36 +173,47 @@ def _definitions(d: Draw, offered: list[Function]) -> list[dict[str, Any]]:
 
 def one(d: Draw, *, earlier: bool = False) -> Example | Case:
     """Exactly one call."""
-    offered = _offered(d, d.pick((1, 1, 1, 1, 2, 2, 3, 4)))
+    offered = offer(d, d.pick((1, 1, 1, 1, 2, 2, 3, 4)))
     asked = ask(d, offered[0], earlier=earlier)
-    messages = _opening(d)
+    messages = opening(d)
     if asked.before:
         messages += [user(asked.before), assistant(expand(d, d.say(GOT_EN, GOT_ZH)))]
-    messages += [user(asked.text), calling([asked.call])]
+    thinking = d.chance(THINKING_SHARE)
+    messages += [user(asked.text), calling([asked.call], thought(d, asked.call) if thinking else "")]
     return finish(
         d.split,
         messages,
         "composed/context" if earlier else "composed/one",
         check="tool_calls",
         expected=[asked.call],
-        tools=_definitions(d, offered),
+        tools=definitions(d, offered),
+        thinking=thinking,
     )
+
+
+def thought(d: Draw, call: ToolCall) -> str:
+    """What is thought before a call."""
+    core = d.say(
+        ("[{f} does this|I need {f}|This is for {f}|{f} fits], with {a}.",),
+        ("[{f}可以做这件事|要用{f}|该调用{f}]，参数是{a}。",),
+    )
+    return fill(expand(d, core), {"f": call["name"], "a": compact(call["arguments"])})
 
 
 def none(d: Draw) -> Example | Case:
     """A request for something that no function on offer is about, or small talk: no call."""
-    wanted, *offered = _offered(d, d.pick((2, 2, 2, 3, 4)))
+    wanted, *offered = offer(d, d.pick((2, 2, 2, 3, 4)))
     if d.chance(0.35):
         text, answer = chat(d)
     else:
         text, answer = ask(d, wanted).text, expand(d, d.say(REFUSALS_EN, REFUSALS_ZH))
-    messages = [*_opening(d), user(text), assistant(answer)]
-    return finish(d.split, messages, "composed/none", check="none-called", tools=_definitions(d, offered))
+    messages = [*opening(d), user(text), assistant(answer)]
+    return finish(d.split, messages, "composed/none", check="none-called", tools=definitions(d, offered))
 
 
 def result(d: Draw) -> Example | Case:
     """The answer after a function's result, which says what it found; what is not asked for stands beside it."""
-    offered = _offered(d, d.pick((1, 1, 2)))
+    offered = offer(d, d.pick((1, 1, 2)))
     asked = ask(d, offered[0])
     fields: dict[str, tuple[str, Any]] = {}
     for _ in range(d.pick((1, 1, 2, 3))):
@@ -216,14 +231,14 @@ def result(d: Draw) -> Example | Case:
             {"x": text},
         )
     reply: Message = {"role": "tool", "content": content, "name": asked.call["name"]}
-    messages = [*_opening(d), user(asked.text), calling([asked.call]), reply, assistant(answer)]
+    messages = [*opening(d), user(asked.text), calling([asked.call]), reply, assistant(answer)]
     return finish(
         d.split,
         messages,
         "composed/result",
         check="contains",
         expected=[text for text, _ in fields.values()],
-        tools=_definitions(d, offered),
+        tools=definitions(d, offered),
     )
 
 
