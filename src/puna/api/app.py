@@ -47,6 +47,7 @@ from puna.api.puna import (
     model_settings,
     modelfile,
     queue,
+    recordings,
     rerank,
     sessions,
     systemone,
@@ -55,6 +56,7 @@ from puna.api.puna import (
 )
 from puna.api.seal import Seal
 from puna.api.services import Services
+from puna.api.watching.recorder import Recorder
 from puna.api.web.page import FILES_PATH, PageFiles, root_route
 from puna.cipher import Cipher
 from puna.engine.load_check import check_load
@@ -64,6 +66,7 @@ from puna.jobs.archive import Archive, Bounds
 from puna.jobs.batches import Batches
 from puna.jobs.batches_files import BatchBounds
 from puna.jobs.batches_journal import Journal
+from puna.jobs.recordings import Recordings
 from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
@@ -107,6 +110,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         health,
         machine,
         modelfile,
+        recordings,
     )
     for part in (*dialects, *ours):
         app.include_router(part.router)
@@ -117,6 +121,8 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     app.add_exception_handler(RequestValidationError, _misread)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
+    if settings.record:
+        app.add_middleware(Recorder, scopes=scopes)
     app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)
@@ -159,6 +165,9 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     runs = Runs(archive)
     journal = Journal(settings.home, BatchBounds(settings.batches, settings.batches_age))
     batches = Batches(journal, ItemRoutes(app), settings.batch_parallel, settings.batch_hours)
+    kept = Recordings(settings)
+    if settings.record:
+        await kept.begin()
     app.state.services = Services(
         settings,
         library,
@@ -171,6 +180,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         accounts,
         journal,
         batches,
+        kept,
     )
     batches.start()
     sweeper = asyncio.create_task(archive.keep_bounded())
@@ -186,6 +196,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await archive.close()
         await transfers.close()
         await scheduler.close()
+        await kept.close()
         await accounts.close()
 
 

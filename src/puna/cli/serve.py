@@ -66,6 +66,10 @@ def serve(
         _log.warning("%s", warning)
     if settings.tls_key and not settings.tls_cert:
         raise CommandError("PUNA_TLS_KEY is set, and PUNA_TLS_CERT is not")
+    if settings.record:
+        from puna.jobs.recordings import KeyFile  # few servers record
+
+        KeyFile.of(settings).key()  # so that a file that is none is an error before anything is recorded
     tls = _tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and not address.path else None
     connections = _connections(raise_limit())
     with listening(address) as listener:

@@ -40,7 +40,9 @@ HISTOGRAMS: Mapping[str, Metric] = {
     "puna_e2e_request_latency_seconds": Metric("Seconds from a request to its end.", _MODEL),
     "puna_time_to_first_token_seconds": Metric("Seconds from a request to the first piece of its answer.", _MODEL),
     "puna_time_per_output_token_seconds": Metric("Seconds for each token after the first.", _MODEL),
-    "puna_request_queue_time_seconds": Metric("Seconds until a slot of a loaded model, loads included.", _MODEL),
+    "puna_request_queue_time_seconds": Metric(
+        "Seconds until a slot of a loaded model, loads included.", ("model_name", "class")
+    ),
     "puna_request_prefill_time_seconds": Metric("Seconds from a slot to the first piece of an answer.", _MODEL),
     "puna_request_decode_time_seconds": Metric("Seconds from the first piece of an answer to its end.", _MODEL),
     "puna_request_prompt_tokens": Metric("Tokens of prompts.", _MODEL),
@@ -83,7 +85,8 @@ def count_record(record: Record) -> None:
     COUNTS.add("puna_requests", (record.model, record.dialect, record.outcome))
     _observe("puna_e2e_request_latency_seconds", model, record.duration / _SECOND, _LATENCY)
     if record.ready:
-        _observe("puna_request_queue_time_seconds", model, record.ready / _SECOND, _LATENCY)
+        waited = (record.model, "batch" if record.batch else "interactive")
+        _observe("puna_request_queue_time_seconds", waited, record.ready / _SECOND, _LATENCY)
     if record.first:
         _observe("puna_time_to_first_token_seconds", model, record.first / _SECOND, _FIRST_TOKEN)
         _observe("puna_request_prefill_time_seconds", model, (record.first - record.ready) / _SECOND, _LATENCY)
