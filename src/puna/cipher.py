@@ -48,7 +48,15 @@ class Cipher:
 
     def close(self, text: str, purpose: str) -> str:
         """Return ``text`` sealed, in the letters of base64url."""
-        return base64.urlsafe_b64encode(sealed(self._secret(), text.encode(), purpose)).decode()
+        return base64.urlsafe_b64encode(self.seal(text.encode(), purpose)).decode()
+
+    def seal(self, data: bytes, purpose: str) -> bytes:
+        """Return ``data`` sealed."""
+        return sealed(self._secret(), data, purpose)
+
+    def unseal(self, data: bytes, purpose: str) -> bytes | None:
+        """Return what was sealed here for ``purpose``; ``None`` for anything else."""
+        return opened(self._secret(), data, purpose)
 
     def open(self, letters: str, purpose: str) -> str | None:
         """Return the text that was sealed here for ``purpose``; ``None`` for anything else."""
@@ -56,7 +64,7 @@ class Cipher:
             data = base64.b64decode(letters.encode("ascii"), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             return None
-        text = opened(self._secret(), data, purpose)
+        text = self.unseal(data, purpose)
         return None if text is None else text.decode()
 
     def _secret(self) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -73,6 +74,9 @@ from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
 from puna.settings import Settings
 
+if TYPE_CHECKING:
+    from puna.api.watching.traces import Tracing
+
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _DOCS, _DOCS_ASSETS = "/docs", "/docs/assets"
 _PAGES = dict.fromkeys(("/openapi.json", _DOCS, _DOCS_ASSETS, f"{_DOCS}/oauth2-redirect", FILES_PATH), ANY)
@@ -126,6 +130,8 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)
+    if settings.traces:
+        app.state.tracing = _traced(app)
     app.add_middleware(Cors, settings=settings)
     app.add_middleware(RequestIds)
     app.add_middleware(Direct)
@@ -134,6 +140,15 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
 
         open_stage(app, settings.testing)
     return app
+
+
+def _traced(app: FastAPI) -> "Tracing":
+    """Let spans be made of requests, and return what must be closed at the end."""
+    from puna.api.watching.traces import Traced, Tracing  # the library is an extra, and no other server loads it
+
+    tracing = Tracing()
+    app.add_middleware(Traced, tracing=tracing)
+    return tracing
 
 
 @asynccontextmanager
@@ -161,7 +176,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     accounts.ledger.start()
     if accounts.is_guarded:  # read now, for it takes room on the disk, which may be full later
         _log.info("clients are let in by keys: %s", accounts.path)
-    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age))
+    cipher = Cipher(settings.home / "cipher.key")
+    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age), cipher)
     runs = Runs(archive)
     journal = Journal(settings.home, BatchBounds(settings.batches, settings.batches_age))
     batches = Batches(journal, ItemRoutes(app), settings.batch_parallel, settings.batch_hours)
@@ -176,7 +192,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         Seal(settings.home),
         archive,
         runs,
-        Cipher(settings.home / "cipher.key"),
+        cipher,
         accounts,
         journal,
         batches,
@@ -198,6 +214,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await scheduler.close()
         await kept.close()
         await accounts.close()
+        if settings.traces:
+            await asyncio.to_thread(app.state.tracing.close)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -62,6 +62,10 @@ class Inside:
             for router, prefix in self._routers():
                 self._routes.include_router(router, prefix=prefix)
             self._routes.add_middleware(Faults)
+            if tracing := getattr(self._of.state, "tracing", None):
+                from puna.api.watching.traces import Traced  # it is loaded already
+
+                self._routes.add_middleware(Traced, tracing=tracing)
         return self._routes
 
 
