@@ -115,11 +115,8 @@ def test_spans_of_a_chat(traced: Server, receiver: Receiver) -> None:
     assert (root.name, root.kind) == ("POST /api/chat", Span.SPAN_KIND_SERVER)
     assert (root.trace_id.hex(), root.parent_span_id.hex()) == (TRACE, PARENT)
     said = attributes(root)
-    assert (said["http.request.method"], said["http.route"], said["http.response.status_code"]) == (
-        "POST",
-        "/api/chat",
-        200,
-    )
+    assert (said["http.request.method"], said["http.route"]) == ("POST", "/api/chat")
+    assert said["http.response.status_code"] == 200
     assert inference.name == "chat cria:latest" and inference.parent_span_id == root.span_id
     told = attributes(inference)
     wanted = {
@@ -187,12 +184,8 @@ def test_what_fails(traced: Server, receiver: Receiver) -> None:
     _, (inference, *_) = receiver.of("long")
     assert inference.status.code == Status.STATUS_CODE_ERROR
     assert attributes(inference)["error.type"] == "ContextExceededError"
-    gone = traced.post(
-        "/api/chat",
-        BODY | {"options": {"num_predict": 3000, "ignore_eos": True}},
-        stream=True,
-        headers={"X-Request-Id": "gone"},
-    )
+    endless = BODY | {"options": {"num_predict": 3000, "ignore_eos": True}}
+    gone = traced.post("/api/chat", endless, stream=True, headers={"X-Request-Id": "gone"})
     next(gone.iter_lines())
     gone.close()
     root, (inference, *_) = receiver.of("gone")
@@ -208,9 +201,11 @@ def test_turns_over_a_socket(traced: Server, receiver: Receiver) -> None:
             link.send(json.dumps(fields))
             while json.loads(link.recv(60))["type"] not in ("response.completed", "response.incomplete"):
                 pass
-    wait_for(
-        lambda: [span.name for span in receiver.spans if span.trace_id.hex() == trace].count("chat cria:latest") == 2
-    )
+
+    def turns() -> bool:
+        return [span.name for span in receiver.spans if span.trace_id.hex() == trace].count("chat cria:latest") == 2
+
+    wait_for(turns)
 
 
 def test_nothing_that_was_said_is_sent(traced: Server, receiver: Receiver) -> None:
@@ -244,9 +239,8 @@ def test_what_was_said_where_it_is_asked_for(serve: Serve) -> None:
 
 
 def test_a_receiver_that_is_away_holds_nobody_up(serve: Serve) -> None:
-    server = serve(
-        {"PUNA_TRACES": "1", "OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
-    )
+    nowhere = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://127.0.0.1:9", "OTEL_EXPORTER_OTLP_TIMEOUT": "1"}
+    server = serve({"PUNA_TRACES": "1", **nowhere})
     ask(server, "alone", "/api/chat", {**BODY, "options": {"num_predict": 2}, "stream": False})
     server.faults_expected = True
 
@@ -265,4 +259,4 @@ def test_nothing_is_loaded_without() -> None:
     from tests.test_start import modules_after
 
     loaded = modules_after("import puna.settings, puna.api.app as a; a.create_app(puna.settings.Settings.from_env({}))")
-    assert not [name for name in loaded if name.startswith("opentelemetry")]
+    assert not [name for name in loaded if name.startswith("opentelemetry.sdk") or "watching.traces" in name]
