@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 from tests.conftest import Serve
+from tests.keys.books import compare, keep_books
 from tests.keys.conftest import bearer, key_of
 from tests.server import Server
 
@@ -65,3 +66,12 @@ def test_a_line_that_was_cut_off_takes_no_other_with_it(tmp_path: Path) -> None:
     with Store(tmp_path / "accounts.db") as store:
         recover(store, tmp_path)
         assert store.usage()[0].counts.requests == 2
+
+
+def test_books_of_clients_log_metrics_and_usage_agree(serve: Serve) -> None:
+    server = serve({"PUNA_LOG_FORMAT": "json", "OLLAMA_MAX_QUEUE": "1000"})
+    server.post("/api/copy", {"source": "cria", "destination": "other"})
+    admin = key_of(server.world, "root", scopes=["admin"])
+    books = keep_books(server, 20, 5)
+    assert {200, 403, 404, 429} <= {200, *(status for book in books.values() for status in book.refusals)}
+    assert compare(server, admin, books) == []
