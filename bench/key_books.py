@@ -22,9 +22,8 @@ def main() -> None:
     began = time.monotonic()
     books = keep_books(server, keys, requests)
     wrong = compare(server, admin, books)
-    answers, refusals = (
-        sum(own) for own in zip(*((b.answers, b.refusals.total()) for b in books.values()), strict=True)
-    )
+    answers = sum(book.answers for book in books.values())
+    refusals = sum(book.refusals.total() for book in books.values())
     tokens = sum(book.prompt + book.generated for book in books.values())
     print(
         f"{keys} keys, {answers} answers of {tokens} tokens, {refusals} refusals in {time.monotonic() - began:.0f} s; "

@@ -64,6 +64,7 @@ COUNTERS: Mapping[str, Metric] = {
     "puna_model_load_failures": Metric("Loads of models that failed.", _MODEL),
     "puna_model_unloads": Metric("Models that left memory.", _MODEL),
     "puna_runner_losses": Metric("Runners that crashed or were ended, by why.", ("model_name", "reason")),
+    "puna_session_tokens_queried": Metric("Tokens of prompts that were looked up in saved conversations."),
     "puna_session_tokens_restored": Metric("Tokens of saved conversations that were restored."),
     "puna_transfer_bytes": Metric("Bytes of models that were pulled or pushed.", ("direction",)),
 }
