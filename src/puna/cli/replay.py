@@ -70,7 +70,7 @@ def _tell_removed(count: int) -> None:
 
 
 def _heads(client: Client, since: str) -> list[dict[str, Any]]:
-    found = client.get(f"{_PATH}?limit={_MOST}" + (f"&since={quote(since)}" if since else ""))
+    found = client.get(f"{_PATH}?limit={_MOST}" + (f"&within={quote(since)}" if since else ""))
     if not found["recordings"] and not found["recording"]:
         raise CommandError(_OFF)
     heads: list[dict[str, Any]] = found["recordings"]

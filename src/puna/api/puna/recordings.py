@@ -48,14 +48,14 @@ class ReplayBody(Body):
 
 @router.get(_PATH, tags=["recordings"])
 @needs(ADMIN)
-async def recordings_route(services: ServicesDep, since: str = "", limit: int = 100) -> Response:
+async def recordings_route(services: ServicesDep, within: str = "", limit: int = 100) -> Response:
     """List what was recorded, the newest first, without a word of what was said.
 
-    ``since`` is how long ago, as ``1h``; at most ``limit`` are listed.
+    ``within`` bounds how long ago, as ``1h``; at most ``limit`` are listed.
     """
     if not 1 <= limit <= _MOST:
         raise BadRequestError(f"limit must be between 1 and {_MOST}", param="limit")
-    seconds = parse_duration(since) if since else math.inf
+    seconds = parse_duration(within) if within else math.inf
     first = time.time() - seconds if 0 <= seconds < math.inf else 0.0
     heads = await services.recordings.heads(first, limit)
     return json_response({"recording": services.settings.record, "recordings": heads})
