@@ -34,17 +34,21 @@ _OPTIONS = {"temperature": 0.5}
 
 @dataclass
 class Book:
-    """What one client has seen: answers with their tokens, and statuses of refusals."""
+    """What one client has seen: answers with their tokens, statuses of refusals, and errors of the server."""
 
     answers: int = 0
     prompt: int = 0
     generated: int = 0
     refusals: Counter[int] = field(default_factory=Counter)
+    faults: list[str] = field(default_factory=list)
 
     def add(self, status: int, body: Any, path: str) -> None:
         """Write down an answer."""
-        if status != 200:
+        if status >= 500:
+            self.faults.append(f"{path}: {status}: {body['error']}")
+        elif status != 200:
             self.refusals[status] += 1
+        if status != 200:
             return
         prompt, generated = _tokens(body, path)
         self.answers, self.prompt, self.generated = self.answers + 1, self.prompt + prompt, self.generated + generated
@@ -126,7 +130,7 @@ def keep_books(server: Server, keys: int, count: int, most: int = 24, seed: int 
 def compare(server: Server, admin: str, books: Mapping[str, Book]) -> list[str]:
     """Return where usage, the log or the metrics differ from what clients have written down."""
     wrong = []
-    mine = {name: (book.answers, book.prompt, book.generated) for name, book in books.items()}
+    mine = {name: (book.answers + len(book.faults), book.prompt, book.generated) for name, book in books.items()}
     refused = {name: book.refusals.total() for name, book in books.items()}
     usage: dict[str, Counter[str]] = {name: Counter() for name in books}
     for row in server.get("/api/puna/usage", headers=bearer(admin)).json()["usage"]:
@@ -160,10 +164,12 @@ def _metrics(server: Server, admin: str, books: Mapping[str, Book]) -> list[str]
                 statuses[int(sample.labels["status"])] += int(sample.value)
     refusals: Counter[int] = sum((book.refusals for book in books.values()), Counter())
     pairs = {
-        "puna_requests_total": sum(book.answers for book in books.values()),
+        "puna_requests_total": sum(book.answers + len(book.faults) for book in books.values()),
         "puna_request_success_total": sum(book.answers for book in books.values()),
         "puna_prompt_tokens_total": sum(book.prompt for book in books.values()),
         "puna_generation_tokens_total": sum(book.generated for book in books.values()),
     }
+    for book in books.values():
+        refusals.update(int(fault.split(": ")[1]) for fault in book.faults)
     wrong = [f"metrics: {name} is {sums[name]}; books: {own}" for name, own in pairs.items() if sums[name] != own]
     return wrong + ([f"metrics: refusals {statuses}; books: {refusals}"] if statuses != refusals else [])
