@@ -157,7 +157,7 @@ def _row(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]
     return (
         before["id"],
         before["path"],
-        f"{before.get('model', '')} → {after.get('model', '')}",
+        " → ".join(dict.fromkeys(side.get("model", "") for side in (before, after))),
         _likeness(before, after),
         f"{before.get('generated', 0)} → {after.get('generated', 0)}",
         *(f"{before.get(time, 0.0):.2f} → {after.get(time, 0.0):.2f} s" for time in _TIMES),
