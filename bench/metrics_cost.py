@@ -12,7 +12,7 @@ import urllib.request
 import psutil
 from tests.server import Server, World
 
-_ANSWERS, _TOKENS = 6, 600
+_ANSWERS, _TOKENS = 3, 800
 
 
 def _read_on(url: str, stop: threading.Event) -> None:

@@ -29,26 +29,28 @@ GRANTS: tuple[Mapping[str, Any], ...] = (
     {"scopes": ["admin"], "rate": "4/h", "expires": "1d"},
 )
 """What keys may do, turn about."""
+_REFUSED = (403, 404, 429)
 _OPTIONS = {"temperature": 0.5}
 
 
 @dataclass
 class Book:
-    """What one client has seen: answers with their tokens, statuses of refusals, and errors of the server."""
+    """What one client has seen: answers with their tokens, statuses of refusals, and by their ids the requests that
+    failed on the way, of which nobody tells a client how many tokens they have used."""
 
     answers: int = 0
     prompt: int = 0
     generated: int = 0
     refusals: Counter[int] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
+    faults: dict[str, tuple[int, str]] = field(default_factory=dict)
 
-    def add(self, status: int, body: Any, path: str) -> None:
+    def add(self, name: str, status: int, body: Any, path: str) -> None:
         """Write down an answer."""
-        if status >= 500:
-            self.faults.append(f"{path}: {status}: {body['error']}")
-        elif status != 200:
+        if status in _REFUSED:
             self.refusals[status] += 1
+            return
         if status != 200:
+            self.faults[name] = status, f"{path}: {body['error']}"
             return
         prompt, generated = _tokens(body, path)
         self.answers, self.prompt, self.generated = self.answers + 1, self.prompt + prompt, self.generated + generated
@@ -92,7 +94,7 @@ async def _client(
     async def ask() -> None:
         path, body = _asked(chance)
         async with http.post(url + path, json=body, headers=dict(bearer(key))) as response:
-            book.add(response.status, await response.json(), path)
+            book.add(response.headers["X-Request-Id"], response.status, await response.json(), path)
 
     while count > 0:
         together = min(chance.randrange(1, 4), count)
@@ -127,49 +129,60 @@ def keep_books(server: Server, keys: int, count: int, most: int = 24, seed: int 
     return books
 
 
+@dataclass(frozen=True)
+class Told:
+    """What the server says of one client: requests, tokens of prompts, tokens of answers."""
+
+    requests: int = 0
+    prompt: int = 0
+    generated: int = 0
+
+    def __add__(self, other: "Told") -> "Told":
+        return Told(self.requests + other.requests, self.prompt + other.prompt, self.generated + other.generated)
+
+
 def compare(server: Server, admin: str, books: Mapping[str, Book]) -> list[str]:
     """Return where usage, the log or the metrics differ from what clients have written down."""
     wrong = []
-    mine = {name: (book.answers + len(book.faults), book.prompt, book.generated) for name, book in books.items()}
-    refused = {name: book.refusals.total() for name, book in books.items()}
-    usage: dict[str, Counter[str]] = {name: Counter() for name in books}
-    for row in server.get("/api/puna/usage", headers=bearer(admin)).json()["usage"]:
-        if row["key"] in usage:
-            usage[row["key"]].update({name: value for name, value in row.items() if isinstance(value, int | float)})
-    logged: dict[str, Counter[str]] = {name: Counter() for name in books}
-    for line in server.log().splitlines():
-        told = json.loads(line) if line.startswith("{") else {}
-        if told.get("message") == "request" and told["key"] in logged:
-            logged[told["key"]].update(requests=1, prompt=told["prompt"], generated=told["generated"])
-    for name in books:
-        rows = usage[name]
-        if (rows["requests"], rows["prompt_tokens"], rows["generated_tokens"]) != mine[name]:
-            wrong.append(f"usage of {name}: {dict(rows)}; its own book: {books[name]}")
-        if rows["refusals"] != refused[name]:
-            wrong.append(f"usage of {name}: {rows['refusals']} refusals; its own book: {books[name].refusals}")
-        line = logged[name]
-        if (line["requests"], line["prompt"], line["generated"]) != mine[name]:
-            wrong.append(f"log of {name}: {dict(line)}; its own book: {books[name]}")
-    return wrong + _metrics(server, admin, books)
+    lines = [json.loads(line) for line in server.log().splitlines() if line.startswith("{")]
+    logged = {
+        line["id"]: (line["key"], Told(1, line["prompt"], line["generated"]))
+        for line in lines
+        if line["message"] == "request"
+    }
+    rows = server.get("/api/puna/usage", headers=bearer(admin)).json()["usage"]
+    everything = Told()
+    for name, book in books.items():
+        failed = sum((logged[one][1] for one in book.faults if one in logged), Told())
+        mine = Told(book.answers, book.prompt, book.generated) + failed
+        everything += mine
+        own = [row for row in rows if row["key"] == name]
+        used = Told(*(sum(row[one] for row in own) for one in ("requests", "prompt_tokens", "generated_tokens")))
+        if used != mine:
+            wrong.append(f"usage of {name}: {used}; its own book: {mine}")
+        if (refused := sum(row["refusals"] for row in own)) != book.refusals.total():
+            wrong.append(f"usage of {name}: {refused} refusals; its own book: {book.refusals}")
+        if (line := sum((told for key, told in logged.values() if key == name), Told())) != mine:
+            wrong.append(f"log of {name}: {line}; its own book: {mine}")
+    return wrong + _metrics(server, admin, books, everything)
 
 
-def _metrics(server: Server, admin: str, books: Mapping[str, Book]) -> list[str]:
-    text = server.get("/metrics", headers=bearer(admin)).text
+def _metrics(server: Server, admin: str, books: Mapping[str, Book], everything: Told) -> list[str]:
     sums: Counter[str] = Counter()
     statuses: Counter[int] = Counter()
-    for family in text_string_to_metric_families(text):
+    for family in text_string_to_metric_families(server.get("/metrics", headers=bearer(admin)).text):
         for sample in family.samples:
             sums[sample.name] += sample.value
             if sample.name == "puna_refusals_total":
                 statuses[int(sample.labels["status"])] += int(sample.value)
-    refusals: Counter[int] = sum((book.refusals for book in books.values()), Counter())
-    pairs = {
-        "puna_requests_total": sum(book.answers + len(book.faults) for book in books.values()),
-        "puna_request_success_total": sum(book.answers for book in books.values()),
-        "puna_prompt_tokens_total": sum(book.prompt for book in books.values()),
-        "puna_generation_tokens_total": sum(book.generated for book in books.values()),
-    }
+    refusals: Counter[int] = Counter()
     for book in books.values():
-        refusals.update(int(fault.split(": ")[1]) for fault in book.faults)
+        refusals += book.refusals + Counter(status for status, _ in book.faults.values())
+    pairs = {
+        "puna_requests_total": everything.requests,
+        "puna_request_success_total": sum(book.answers for book in books.values()),
+        "puna_prompt_tokens_total": everything.prompt,
+        "puna_generation_tokens_total": everything.generated,
+    }
     wrong = [f"metrics: {name} is {sums[name]}; books: {own}" for name, own in pairs.items() if sums[name] != own]
     return wrong + ([f"metrics: refusals {statuses}; books: {refusals}"] if statuses != refusals else [])
