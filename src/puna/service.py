@@ -210,6 +210,8 @@ class LocalService:
             return result
         finally:
             record.end(GONE)
+            for watcher in self.watchers:
+                watcher.over()
 
     def _asked(self, request: EmbedRequest | DecideRequest | RerankRequest) -> Asked:
         model = request.model

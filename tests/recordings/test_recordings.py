@@ -98,6 +98,13 @@ def test_another_engine(recording: Server) -> None:
     assert again["engine"] == found["recorded"]["engine"]
 
 
+def test_a_response_in_the_background(recording: Server) -> None:
+    head = asked(recording, "/v1/responses", background=True, stream=False)
+    assert (head["outcome"], head["generated"]) == ("done", 6)
+    found = recording.ask(f"{PATH}/{head['id']}/replay", {})
+    assert found["replayed"]["answer"] == found["recorded"]["answer"] != ""
+
+
 def test_a_turn_over_a_socket_is_asked_again_by_itself(recording: Server) -> None:
     fields = {"type": "response.create", "model": "cria", "max_output_tokens": 6, "store": False}
     with connect(recording.url.replace("http", "ws", 1) + "/v1/responses", proxy=None) as link:

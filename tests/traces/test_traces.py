@@ -192,6 +192,12 @@ def test_what_fails(traced: Server, receiver: Receiver) -> None:
     assert attributes(inference)["puna.outcome"] == "gone" and not root.parent_span_id
 
 
+def test_a_response_in_the_background(traced: Server, receiver: Receiver) -> None:
+    ask(traced, "later", "/v1/responses", {"model": "cria", "input": MARK, "max_output_tokens": 3, "background": True})
+    wait_for(lambda: receiver.of("later")[1])
+    assert receiver.of("later")[1][0].name == "chat cria:latest"
+
+
 def test_turns_over_a_socket(traced: Server, receiver: Receiver) -> None:
     trace = TRACE.replace("4", "5")
     headers = {"traceparent": f"00-{trace}-{PARENT}-01"}

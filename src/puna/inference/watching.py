@@ -58,7 +58,11 @@ class Watcher(Protocol):
         ...
 
     def ends(self, record: Record) -> None:
-        """Take note of the end: a subscriber of the request's record."""
+        """Take note of the end: a subscriber of the request's record. The last events may still come."""
+        ...
+
+    def over(self) -> None:
+        """Take note that nothing more comes."""
         ...
 
 
@@ -98,8 +102,12 @@ async def watched(
     watchers: Sequence[Watcher], events: AsyncGenerator[list[Event], None]
 ) -> AsyncGenerator[list[Event], None]:
     """Yield the events of an answer, and tell of them."""
-    async with aclosing(events):
-        async for batch in events:
-            for watcher in watchers:
-                watcher.says(batch)
-            yield batch
+    try:
+        async with aclosing(events):
+            async for batch in events:
+                for watcher in watchers:
+                    watcher.says(batch)
+                yield batch
+    finally:
+        for watcher in watchers:
+            watcher.over()

@@ -56,6 +56,8 @@ class Recorder:
             taking.status, taking.error = taking.status or fault.status, fault.message
             raise
         finally:
-            if taking.record is not None:
-                services: Services = scope["app"].state.services
+            services: Services = scope["app"].state.services
+            if taking.record is None:
+                taking.later = services.recordings.keep
+            else:
                 services.recordings.keep(taking.recording())

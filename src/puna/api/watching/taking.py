@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -56,6 +56,8 @@ class Taking:
     record: Record | None = None
     asked: Asked | None = None
     wants_prompt: bool = True
+    later: Callable[[Recording], None] | None = None
+    """Keeps the recording of what runs in the background, once it is over."""
     _said: Collector = field(default_factory=Collector)
     _began: float = field(default_factory=time.time)
 
@@ -105,6 +107,11 @@ class Taking:
     def ends(self, record: Record) -> None:
         """See ``Watcher``."""
         self.record = record
+
+    def over(self) -> None:
+        """See ``Watcher``."""
+        if self.later:
+            self.later(self.recording())
 
     def recording(self) -> Recording:
         """Return all of it."""

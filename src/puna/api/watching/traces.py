@@ -108,7 +108,6 @@ class Traced:
         try:
             await self._app(scope, receive, noted)
         finally:
-            watcher.over()
             if route := _route(scope):
                 span.set_attribute("http.route", route)
                 span.update_name(f"{method} {route}")
@@ -150,7 +149,7 @@ class SpanWatcher:
         self._record, self._ended = record, time.time_ns()
 
     def over(self) -> None:
-        """Make the spans, if it got as far as a model: the last events of an answer have gone by now."""
+        """See ``Watcher``: the spans are made now that the last events of an answer have gone by."""
         if self._record is not None:
             self._make(self._record, self._ended)
 

@@ -1,7 +1,6 @@
 """Where a request's watchers are on its way from the middleware that sets them to the service that tells them."""
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
@@ -13,18 +12,9 @@ TURNS = "puna.turns"
 """The entry of a socket's scope that makes a watcher for each request that comes over it."""
 
 
-class TurnWatcher(Watcher, Protocol):
-    """Watches one of several requests over a socket."""
-
-    def over(self) -> None:
-        """Take note that nothing more comes of it."""
-        ...
-
-
-def turn_watchers(scope: Scope) -> Sequence[TurnWatcher]:
+def turn_watchers(scope: Scope) -> Sequence[Watcher]:
     """Return who is told of one request that came over a socket."""
-    made: TurnWatcher | None = scope[TURNS]() if TURNS in scope else None
-    return () if made is None else (made,)
+    return (scope[TURNS](),) if TURNS in scope else ()
 
 
 def watch(scope: Scope, watcher: Watcher) -> None:

@@ -122,15 +122,8 @@ class _Session:
             raise BadRequestError("background: not over a socket, whose end is the response's", param="background")
         self._socket.scope[REQUEST_ID] = secrets.token_hex(8)
         taking = Taking.of({**self._socket.scope, "method": "POST"}) if services.settings.record else None
-        turns = turn_watchers(self._socket.scope)
-        services = replace(services, watchers=(*turns, *((taking,) if taking else ())))
-        try:
-            await self._make(body, services, taking)
-        finally:
-            for turn in turns:
-                turn.over()
-
-    async def _make(self, body: SocketBody, services: Services, taking: Taking | None) -> None:
+        watchers = turn_watchers(self._socket.scope)
+        services = replace(services, watchers=(*watchers, *((taking,) if taking else ())))
         begun = await begin(self._socket, services, body, self._said)
         if taking:  # a request of its own, with all that was said before it over this connection
             items = [*begun.prompt.earlier, *begun.prompt.given]
