@@ -6,17 +6,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 
 from puna.accounts.accounts import Accounts
 from puna.accounts.keys import Key
 from puna.api.access.identity import IDENTITY, Identity
-from puna.api.anthropic import messages
-from puna.api.batching import PREFIX
 from puna.api.dialect import error_body
 from puna.api.inside import Inside, inner_scope
-from puna.api.openai import chat, completions, embeddings
-from puna.api.openai.responses import responses
 from puna.errors import BadRequestError, PunaError
 from puna.jobs.batches import Answered
 from puna.jobs.batches_items import BatchItem, Usage
@@ -25,17 +21,12 @@ _LATER = ("stream", "background")
 """What an answer that lies in a file cannot be."""
 
 
-def _routers() -> Iterator[tuple[APIRouter, str]]:
-    yield from ((part.router, PREFIX) for part in (chat, completions, embeddings, responses))
-    yield messages.router, ""
-
-
 class ItemRoutes:
     """Answers items by routes of ``app``, as requests of the batch class from whoever made the batch."""
 
     def __init__(self, app: FastAPI) -> None:
         self._of = app
-        self._inside = Inside(app, _routers)
+        self._inside = Inside(app)
 
     async def __call__(self, item: BatchItem, line: bytes) -> Answered:
         """Return the answer to an item, errors included."""

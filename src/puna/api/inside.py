@@ -1,10 +1,10 @@
 """Requests that the application's own routes answer without a connection: of batches, and repeated ones."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any, NamedTuple
 
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ExceptionHandler, Message, Scope
@@ -13,6 +13,7 @@ from puna.api.access.identity import IDENTITY, Identity
 from puna.api.http.direct import DIRECT
 from puna.api.http.faults import Faults
 from puna.api.http.request_id import REQUEST_ID
+from puna.api.routes import Loading, Routes
 
 _JSON = (b"content-type", b"application/json")
 
@@ -25,12 +26,10 @@ class Reply(NamedTuple):
 
 
 class Inside:
-    """Some of the routes of ``app``, without the gate, which their caller has passed; made when first asked."""
+    """The routes of ``app``, without the gate, which their caller has passed; made when first asked."""
 
-    def __init__(self, app: FastAPI, routers: Callable[[], Iterable[tuple[APIRouter, str]]]) -> None:
-        """``routers`` gives routers with the prefix of each."""
+    def __init__(self, app: FastAPI) -> None:
         self._of = app
-        self._routers = routers
         self._routes: FastAPI | None = None
 
     async def __call__(self, scope: Scope, body: bytes) -> Reply:
@@ -59,8 +58,7 @@ class Inside:
             kept = {kind: handlers[kind] for kind in (HTTPException, RequestValidationError)}
             self._routes = FastAPI(openapi_url=None, exception_handlers=kept)  # type: ignore[arg-type]
             self._routes.state = self._of.state
-            for router, prefix in self._routers():
-                self._routes.include_router(router, prefix=prefix)
+            self._routes.add_middleware(Loading, routes=Routes(self._routes))
             self._routes.add_middleware(Faults)
             if tracing := getattr(self._of.state, "tracing", None):
                 from puna.api.watching.traces import Traced  # it is loaded already

@@ -47,6 +47,10 @@ class KeyFileError(PunaError):
     status = 409
 
 
+class DamagedError(PunaError):
+    """What lies in a recording is not what was sealed."""
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """One request: ``head`` has what is listed of it, ``asked`` its body as it came, ``said`` its answer."""
@@ -229,7 +233,7 @@ class Recordings:
     def _open(self, key: bytes, name: str, kind: str, blob: bytes) -> bytes:
         data = opened(key, blob, f"{name} {kind}")
         if data is None:
-            raise StorageError(f"recording {name} is damaged")
+            raise DamagedError(f"recording {name} is damaged")
         return zlib.decompress(data)
 
 

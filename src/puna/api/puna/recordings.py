@@ -3,7 +3,7 @@
 import math
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -15,13 +15,9 @@ from starlette.responses import Response
 from puna.accounts.grant import ADMIN
 from puna.api.access.identity import IDENTITY
 from puna.api.access.scopes import needs
-from puna.api.anthropic import messages
 from puna.api.http.body import Body, json_body, request_body
 from puna.api.http.responses import json_response, until_gone
 from puna.api.inside import Inside, inner_scope
-from puna.api.ollama import embedding, generation
-from puna.api.openai.routes import openai_router
-from puna.api.puna import rerank, systemone
 from puna.api.services import Services, ServicesDep
 from puna.api.watching.taking import Taking, words_of
 from puna.api.watching.watchers import watch
@@ -124,14 +120,9 @@ async def _replayed(request: Request, services: Services, recording: Recording, 
 def _inside(app: FastAPI) -> Inside:
     """Return the routes that may be asked again, made once for each application."""
     if not hasattr(app.state, _INSIDE):
-        setattr(app.state, _INSIDE, Inside(app, _routers))
+        setattr(app.state, _INSIDE, Inside(app))
     inside: Inside = getattr(app.state, _INSIDE)
     return inside
-
-
-def _routers() -> Iterator[tuple[APIRouter, str]]:
-    yield from ((part.router, "") for part in (generation, embedding, messages, rerank, systemone))
-    yield openai_router(), ""
 
 
 def _changed(recording: Recording, asked: ReplayBody) -> bytes:
