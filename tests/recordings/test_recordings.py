@@ -139,7 +139,7 @@ def test_the_command(recording: Server) -> None:
     assert "The answers are the same." in same and "tokens/s" in same
     other = puna(head["id"], "--option", "num_predict=2")
     assert "num_predict" in other and "│" in other
-    many = puna("--since", "3s", "--option", "num_predict=2", "--model", "cria")
+    many = puna("--since", "1h", "--option", "num_predict=2", "--model", "cria")
     assert "in all" in many
     assert json.loads(puna("--show", head["id"]))["body"]["model"] == "cria"
     assert "removed 1 recording" in puna("--remove", head["id"])
