@@ -25,6 +25,7 @@ _OWN: Mapping[str, tuple[str, ...]] = {
     "puna.sessions": ("/api/puna/sessions",),
     "puna.keys": ("/api/puna/keys",),
     "puna.usage": ("/api/puna/usage",),
+    "puna.recordings": ("/api/puna/recordings",),
     "puna.model_settings": ("/api/puna/models",),
     "puna.metrics": ("/metrics",),
     "puna.systemone": ("/v1/systemone",),

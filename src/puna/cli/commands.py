@@ -17,6 +17,7 @@ _COMMANDS = {
     "usage": "usage.usage",
     "pull": "transfers.pull",
     "batch": "batch.app",
+    "replay": "replay.replay",
     "list": "models.list_models",
     "ls": "models.list_models",
     "show": "show.show",

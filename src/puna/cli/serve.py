@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -71,10 +72,23 @@ def serve(
         _log.warning("%s", warning)
     if settings.tls_key and not settings.tls_cert:
         raise CommandError("PUNA_TLS_KEY is set, and PUNA_TLS_CERT is not")
+    if settings.record:
+        from puna.jobs.recordings import KeyFile  # few servers record
+
+        KeyFile.of(settings).key()  # so that a file that is none is an error before anything is recorded
+    if settings.traces and not _is_installed("opentelemetry.sdk.trace"):
+        raise CommandError("PUNA_TRACES needs the extra traces: pip install 'puna[traces]'")
     tls = _tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and not address.path else None
     connections = _connections(raise_limit())
     with listening(address) as listener:
         _serve(settings, listener, connections, tls, exit_with_stdin=exit_with_stdin)
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is its parent
+        return False
 
 
 def _tls(certificate: Path, key: Path | None) -> TLS:

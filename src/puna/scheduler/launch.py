@@ -225,9 +225,9 @@ def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
     }
 
 
-def engine_of(model: Model, settings: Settings) -> str:
-    """Return the ``engine`` of a ``RunnerConfig`` for the model."""
-    own = settings.sections.of(model.name).engine
+def engine_of(model: Model, settings: Settings, name: str = "") -> str:
+    """Return the ``engine`` of a ``RunnerConfig`` for the model, on the engine of this name if there is one."""
+    own = name or settings.sections.of(model.name).engine
     return Engines(settings.home, own or settings.engine).program(str(model.name))
 
 
