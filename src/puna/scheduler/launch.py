@@ -191,13 +191,13 @@ def _shared_out(tokens: int, slots: int, *, up: bool = False) -> int:
 
 def _image_min_tokens(model: Model) -> int:
     """Return the fewest tokens that a picture becomes, 0 where the projector decides."""
-    gguf = model.engine_gguf
-    if not model.projectors or gguf.architecture not in _MORE_FOR_IMAGES:
+    gguf, eyes = model.engine_gguf, model.projector_gguf
+    if eyes is None or gguf.architecture not in _MORE_FOR_IMAGES:
         return 0
     if (gguf.context_length or 0) < _ROOM_FOR_IMAGES * _IMAGE_MIN_TOKENS:
         return 0
-    side = (gguf.whole(f"{model.gguf.architecture}.vision.patch_size") or _PATCH) * _MERGED_PATCHES
-    largest = gguf.whole(f"{model.gguf.architecture}.vision.longest_edge")  # an area, in spite of its name
+    side = (eyes.whole("clip.vision.patch_size") or _PATCH) * _MERGED_PATCHES
+    largest = eyes.whole("clip.vision.image_max_pixels")
     return 0 if largest and largest < _IMAGE_MIN_TOKENS * side * side else _IMAGE_MIN_TOKENS
 
 

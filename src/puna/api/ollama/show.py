@@ -10,8 +10,7 @@ from weakref import WeakKeyDictionary
 from puna.api.facts import FACTS, Facts, facts_of
 from puna.api.http.responses import json_bytes
 from puna.inference.support import cannot_run
-from puna.models.gguf import GGUFArray, GGUFFile, read_gguf
-from puna.models.layouts.translation import projector_as_engine_sees
+from puna.models.gguf import GGUFArray, GGUFFile
 from puna.models.listing import Listing
 from puna.models.model import Model
 from puna.models.modelfile.write import modelfile_of, parameter_lines
@@ -118,7 +117,7 @@ def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
         "details": details(model, facts),
         "messages": [dict(message) for message in model.messages],
         "model_info": _metadata(model.ggufs, leave_out=_LEFT_OUT, verbose=verbose),
-        "projector_info": _metadata(_projectors(model), verbose=verbose),
+        "projector_info": _metadata([model.projector_gguf] if model.projector_gguf else [], verbose=verbose),
         "tensors": [
             {"name": tensor.name, "type": tensor.type.name, "shape": list(tensor.shape)}
             for part in model.ggufs
@@ -130,12 +129,6 @@ def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
         "warning": cannot_run(model, read_header=True),
     }
     return {name: value for name, value in body.items() if value not in ("", [], {}) or name == "model_info"}
-
-
-def _projectors(model: Model) -> list[GGUFFile]:
-    """Return the header of its projector; of one that lies in the model's own file, as the engine gets it."""
-    paths = model.projectors[:1]
-    return [projector_as_engine_sees(model.gguf) if path in model.paths else read_gguf(path) for path in paths]
 
 
 def _template(model: Model, facts: Facts) -> str:
