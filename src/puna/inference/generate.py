@@ -19,6 +19,7 @@ from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.inference.thinking_budget import within_budget
+from puna.inference.unread import readable
 from puna.inference.watching import Watcher, tell
 from puna.models.model import Model
 from puna.scheduler.exchanges import Exchange
@@ -207,6 +208,8 @@ def _call(
         return think_then_format(client, prepared, ignore_eos=ignore_eos), lambda event: (event,)
     if prepared.budget >= 0:
         return within_budget(client, prepared), lambda event: (event,)
+    if prepared.as_text:
+        return readable(client, prepared, request.name), lambda event: (event,)
     return client.stream(prepared.route, prepared.body), prepared.decode
 
 

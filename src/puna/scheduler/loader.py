@@ -92,7 +92,8 @@ class Loader:
             guesses = drafted(request.tuned, request.model, request.options.draft_num_predict).speculation
             if not (error.out_of_memory or error.killed or request.tuned != UNTUNED or guesses):
                 raise
-            _log.warning("%s; trying once more", error)
+            without = f" without {guesses}" if guesses.startswith("draft-") else ""
+            _log.warning("%s; trying once more%s", error, without)
             request.tuned = UNTUNED  # what was measured once may not be possible any more
             request.options = replace(request.options, draft_num_predict=0)
             # The system kills without a word whoever takes more memory than there is.
