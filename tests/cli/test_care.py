@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.terminal import Terminal
 from tests.conftest import Serve
 from tests.server import Server, World, free_port
 from tests.system import require
 
 from puna.cli.copies import Copies
 from puna.cli.errors import CommandError
+from puna.engine.gain import gain
+from puna.engine.info import EngineInfoProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -219,3 +222,17 @@ def test_what_waits_is_told_in_words() -> None:
     own["state"], queue["loads"] = "running", []
     assert describe(queue, "cria", "a") == "reading the prompt"
     assert describe(queue, "cria", "b") == ""
+
+
+def test_an_engine_that_would_be_faster_is_told_once_and_to_people_alone(
+    server: Server, beside: World, serve: Serve
+) -> None:
+    told = "An engine built for this processor"
+    factor = gain(EngineInfoProcess("portable", "").result().instructions)
+    assert told not in beside.run("run", "cria", "x", "--keepalive", "1m").stderr
+    with Terminal(beside, "run", "cria", "Say a word", columns=140) as terminal:
+        assert (told in terminal.rest()) == bool(factor)
+    with Terminal(beside, "run", "cria", "Say a word") as terminal:
+        assert told not in terminal.rest()
+    if factor and (output := serve().process.stdout):
+        assert output.readline().startswith(told)

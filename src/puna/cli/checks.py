@@ -16,6 +16,7 @@ from puna.cli.ports import program_on
 from puna.cli.tables import human_size
 from puna.engine import processor
 from puna.engine.engines import PORTABLE, Engines, UnknownEngineError
+from puna.engine.gain import gain
 from puna.engine.info import EngineInfoProcess
 from puna.models.library import Library
 from puna.names import DEFAULT_HOST
@@ -183,7 +184,9 @@ def engine(settings: Settings) -> list[Finding]:
     found.append(Finding("engine", OK, str(info)))
     unused = [entry for entry in processor.instructions() if entry not in info.instructions]
     if unused:
-        text = f"it leaves {', '.join(unused)} of this processor unused; an engine built here is faster"
+        factor = gain(info.instructions)
+        faster = f"reads prompts about {factor:.1f} times as fast" if factor else "is faster"
+        text = f"it leaves {', '.join(unused)} of this processor unused; an engine built here {faster}"
         found.append(Finding("engine", NOTE, text, "puna engine build"))
     if any(path.exists() for path in _CARDS) and not info.cards:
         text = "there is an NVIDIA card that it does not use"

@@ -20,6 +20,7 @@ from puna.cli.listener import listening, printable
 from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
+from puna.engine.gain import advice, gain, may_gain
 from puna.engine.info import EngineInfoProcess
 from puna.settings import SETTINGS, Settings, setting_warnings
 
@@ -89,7 +90,10 @@ def _serve(
     look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
 
     def tell() -> None:
-        typer.echo(f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {look.result()}")
+        info = look.result()
+        typer.echo(f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {info}")
+        if may_gain(engines) and (factor := gain(info.instructions)):
+            typer.echo(advice(factor))
         sys.stdout.flush()
 
     sys.setswitchinterval(_TURN_SECONDS)
