@@ -40,6 +40,7 @@ from puna.api.ollama import transfers as transfer_routes
 from puna.api.openai.routes import openai_router
 from puna.api.preload import preload
 from puna.api.puna import (
+    engine,
     health,
     keys,
     machine,
@@ -55,7 +56,7 @@ from puna.api.puna import (
 )
 from puna.api.seal import Seal
 from puna.api.services import Services
-from puna.api.web.page import FILES_PATH, PageFiles, root_route
+from puna.api.web.page import FILES_PATH, PageFiles, is_page, root_route
 from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -106,6 +107,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         tokens,
         health,
         machine,
+        engine,
         modelfile,
     )
     for part in (*dialects, *ours):
@@ -117,7 +119,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     app.add_exception_handler(RequestValidationError, _misread)
     app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
-    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
+    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes, is_open=is_page)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)
     app.add_middleware(Cors, settings=settings)

@@ -1,13 +1,12 @@
 """``puna engine``: which engine runs, and builds for this machine."""
 
-import json
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -16,12 +15,12 @@ from puna.cli.arguments import Command, Group
 from puna.cli.screen import console, is_terminal
 from puna.cli.tables import AsJson, print_json, print_table
 from puna.cli.timings import duration
-from puna.engine import processor
+from puna.engine.account import account
 from puna.engine.build import zig
 from puna.engine.build.build import Order, Outcome, build_engine
 from puna.engine.build.toolchain import find_compilers
 from puna.engine.engines import DEFAULT, PORTABLE, Build, Engines, Speed
-from puna.engine.info import EngineInfo, EngineInfoProcess
+from puna.engine.gain import advice
 from puna.engine.native import known_options
 from puna.names import parse_name
 from puna.settings import Settings
@@ -55,22 +54,21 @@ def show(
         return
     logging.basicConfig(format="Warning: %(message)s")
     engines = _engines()
-    program = engines.program()
-    name = engines.chosen() if program else PORTABLE
-    info = EngineInfoProcess(name, program).result()
-    unused = [entry for entry in processor.instructions() if entry not in info.instructions]
-    builds = engines.builds()
+    told = account(engines)
     if as_json:
-        print_json(_as_json(info, unused, builds, engines))
+        print_json(told)
         return
-    typer.echo(f"engine  {info.name}: llama.cpp {'' if program else 'of xllamacpp '}{info.version}")
-    typer.echo(f"uses    {', '.join(info.instructions) or 'no special instructions'}")
-    if info.cards:
-        typer.echo(f"cards   {', '.join(info.cards)}")
-    if unused:
-        typer.echo(f"unused  {', '.join(unused)} (this processor has them)")
+    name, builds = told["engine"], engines.builds()
+    typer.echo(f"engine  {name}: llama.cpp {'of xllamacpp ' if name == PORTABLE else ''}{told['version']}")
+    typer.echo(f"uses    {', '.join(told['instructions']) or 'no special instructions'}")
+    if told["cards"]:
+        typer.echo(f"cards   {', '.join(told['cards'])}")
+    if told["unused_instructions"]:
+        typer.echo(f"unused  {', '.join(told['unused_instructions'])} (this processor has them)")
     if not builds:
         typer.echo("\nThere is no build for this machine; puna engine build makes one.")
+        if told["factor"]:
+            typer.echo(advice(told["factor"]))
     else:
         typer.echo("")
         _print_builds(name, builds)
@@ -96,18 +94,6 @@ def _speed(speed: Speed | None) -> tuple[str, str]:
 
 def _ratio(speed: Speed, other: Speed) -> str:
     return f"{speed.prompt / other.prompt:.2f}x, {speed.generation / other.generation:.2f}x"
-
-
-def _as_json(info: EngineInfo, unused: list[str], builds: list[Build], engines: Engines) -> dict[str, Any]:
-    return {
-        "engine": info.name,
-        "version": info.version,
-        "instructions": info.instructions,
-        "cards": info.cards,
-        "unused_instructions": unused,
-        "builds": {build.name: json.loads(build.about.to_json()) for build in builds},
-        "models": dict(engines.choice().models),
-    }
 
 
 @app.command(cls=Command)

@@ -47,10 +47,22 @@ _HEADERS = {
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
+def is_page(scope: Scope) -> bool:
+    """Return whether a request is for the page or a file of it, which are the same for everybody and hold no secret."""
+    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        return False
+    path: str = scope["path"]
+    return path.startswith(f"{FILES_PATH}/") or (path == "/" and _is_browser(Request(scope)))
+
+
+def _is_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
 @needs(ANY)
 async def root_route(request: Request) -> Response:
     """Say that the server runs, in the words that Ollama's clients look for; a browser gets the page."""
-    if "text/html" not in request.headers.get("accept", ""):
+    if not _is_browser(request):
         return PlainTextResponse("Ollama is running", headers={"Vary": "Accept"})
     found = await asyncio.to_thread(files)
     tag = f'"{found.digest}"'

@@ -35,9 +35,6 @@ _FLAGS = {
 _CUDA_FLAGS = {"GGML_CUDA": "ON", "CMAKE_CUDA_ARCHITECTURES": "native"}
 _WITHOUT_CUDA = "(with --no-cuda it is built for the processor alone)"
 _PRELUDE, _TARGETS = (Path(__file__).with_name(name) for name in ("prelude.h", "targets.cmake"))
-_JOINED = 26
-"""How many of the pinned source's small files are compiled as one; those of another source may not bear it."""
-
 Progress = Callable[[float, float], None]
 """Told how much work is done, and how much there is, in a unit of which a second has always about as many."""
 
@@ -63,7 +60,8 @@ def compile_programs(
     flags["CMAKE_CXX_FLAGS"] = f'{os.environ.get("CXXFLAGS", "")} -include "{header}"'.strip()
     flags["CMAKE_PROJECT_llama.cpp_INCLUDE"] = str(targets)
     if commit:
-        flags |= {"LLAMA_BUILD_COMMIT": commit, "LLAMA_BUILD_NUMBER": "0", "PUNA_JOIN": str(_JOINED)}
+        flags |= {"LLAMA_BUILD_COMMIT": commit, "LLAMA_BUILD_NUMBER": "0"}
+        flags["PUNA_JOIN"] = "ON"  # another source may not bear it
     defined = [f"-D{name}={value}" for name, value in flags.items()]
     try:
         work.run("configuring", [tools.cmake, "-G", "Ninja", "-S", source, "-B", tree, *defined])

@@ -1,17 +1,27 @@
 # Read when llama.cpp's project begins: how its parts are compiled, settled when all of them are known.
 
+# Compile some files of a target together, BATCH at a time: they all read the same headers. NOT are those whose names
+# are also another's.
+function(puna_join target batch files not)
+    if(NOT TARGET ${target})
+        return()
+    endif()
+    get_target_property(sources ${target} SOURCES)
+    foreach(source ${sources})
+        if(NOT source MATCHES "${files}" OR source MATCHES "${not}")
+            set_source_files_properties(
+                ${source} TARGET_DIRECTORY ${target} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
+        endif()
+    endforeach()
+    set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch})
+endfunction()
+
 function(puna_targets)
-    if(TARGET llama AND PUNA_JOIN)
-        # 150 small files, one for each architecture, that all read the same headers, are a few large ones: all but one,
-        # whose functions have the names of another's.
-        get_target_property(sources llama SOURCES)
-        foreach(source ${sources})
-            if(NOT source MATCHES "models/" OR source MATCHES "models/glm5-next")
-                set_source_files_properties(
-                    ${source} TARGET_DIRECTORY llama PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
-            endif()
-        endforeach()
-        set_target_properties(llama PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${PUNA_JOIN})
+    if(PUNA_JOIN)
+        puna_join(llama 26 "models/" "models/glm5-next")
+        puna_join(mtmd 16 "models/" "^$")
+        puna_join(llama-common 8 "\\.cpp$" "json\\.cpp$|jinja/|arg\\.cpp$")
+        puna_join(server-context 4 "\\.cpp$" "server-context\\.cpp$")
     endif()
     foreach(target ggml-base ggml-cpu)
         if(TARGET ${target})
