@@ -66,9 +66,8 @@ def show(
     if told["unused_instructions"]:
         typer.echo(f"unused  {', '.join(told['unused_instructions'])} (this processor has them)")
     if not builds:
-        typer.echo("\nThere is no build for this machine; puna engine build makes one.")
-        if told["factor"]:
-            typer.echo(advice(told["factor"]))
+        plain = "There is no build for this machine; puna engine build makes one."
+        typer.echo(f"\n{advice(told['factor']) if told['factor'] else plain}")
     else:
         typer.echo("")
         _print_builds(name, builds)

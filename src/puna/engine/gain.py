@@ -29,8 +29,5 @@ def may_gain(engines: Engines) -> bool:
 
 
 def advice(factor: float) -> str:
-    """Return what to say to the owner of the machine."""
-    return (
-        f"An engine built for this processor reads prompts about {factor:.1f} times as fast (measured on one like it): "
-        "puna engine build"
-    )
+    """Return what to say to the owner of the machine, in a line of a terminal."""
+    return f"An engine built here reads prompts about {factor:.1f} times as fast: puna engine build"
