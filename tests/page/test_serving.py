@@ -4,7 +4,6 @@ import gzip
 import re
 
 import pytest
-from tests.conftest import Serve
 from tests.server import Server
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
