@@ -143,7 +143,7 @@ def test_cuda_wants_a_card(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("version", "alone", "with_card"), [("3.17", True, True), ("3.22", False, True), ("3.24", False, False)]
+    ("version", "alone", "with_card"), [("3.19", True, True), ("3.22", False, True), ("3.24", False, False)]
 )
 def test_cmake_must_know_what_the_build_asks_of_it(
     version: str, alone: bool, with_card: bool, work: Work, monkeypatch: pytest.MonkeyPatch, tmp_path: Path

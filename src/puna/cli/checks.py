@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from puna.accounts.accounts import has_keys
 from puna.cli.client import Client, ServerError
 from puna.cli.errors import CommandError
 from puna.cli.open_files import raise_limit
@@ -121,9 +122,11 @@ def server(settings: Settings) -> list[Finding]:
     """Look at who answers where clients ask."""
     address = settings.address
     found = []
-    if not (address.is_loopback or settings.basic_auth or settings.allow_open):
+    if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
         text = f"{address.host} can be reached by others, and there are no credentials: puna serve refuses that"
-        found.append(Finding("server", BAD, text, "OLLAMA_BASIC_AUTH=user:password puna serve"))
+        found.append(
+            Finding("server", BAD, text, "puna key create NAME, or OLLAMA_BASIC_AUTH=user:password puna serve")
+        )
     with Client(settings, timeout=_SECONDS) as client:
         try:
             client.get("/api/version")

@@ -24,8 +24,8 @@ _INSTALL = {
     "alpine": "apk add g++ linux-headers",
 }
 _WHEELS = ("cmake>=3.28,<5", "ninja>=1.11,<2")
-_LEAST_CMAKE = (3, 19)
-"""The first one that carries out what ``targets.cmake`` puts off."""
+_LEAST_CMAKE = (3, 20)
+"""The first one that knows the commands of ``targets.cmake``."""
 _LEAST_CMAKE_FOR_CUDA = (3, 24)
 """The first one that finds out for which card to compile."""
 _CUDA_PLACES = ("/usr/local/cuda/bin/nvcc", "/opt/cuda/bin/nvcc")
