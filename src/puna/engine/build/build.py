@@ -104,7 +104,8 @@ def _build(engines: Engines, order: Order, work: Work, say: Say, progress: Progr
     if order.fetch_compiler:
         say(f"fetching a compiler ({zig.SIZE})")
     tools = assemble(work, cuda=order.cuda, fetch_compiler=order.fetch_compiler)
-    say("compiling for this machine" + (" and its graphics card" if tools.nvcc else ""))
+    first = "; its compiler's own library comes first, which takes a minute" if order.fetch_compiler else ""
+    say("compiling for this machine" + (" and its graphics card" if tools.nvcc else "") + first)
     jobs = order.jobs or default_jobs()
     programs = compile_programs(work, tree, tools, jobs=jobs, commit=commit, progress=progress, more=order.tools)
     program = str(programs / "llama-server")
