@@ -1,5 +1,7 @@
 """``puna serve``."""
 
+from __future__ import annotations
+
 import gc
 import logging
 import os
@@ -11,8 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from puna import __version__, logs
 from puna.accounts.accounts import has_keys
 from puna.cli.errors import CommandError
@@ -22,11 +22,16 @@ from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.gain import advice, gain, may_gain
 from puna.engine.info import EngineInfoProcess
+from puna.lazy import lazy
 from puna.settings import SETTINGS, Settings, setting_warnings
 
 if TYPE_CHECKING:
+    import typer
+
     from puna.api.server import Server
     from puna.api.tls import TLS
+else:
+    typer = lazy("typer")
 
 _log = logging.getLogger(__name__)
 _FEW_FILES = 1024
@@ -73,14 +78,14 @@ def serve(
         _serve(settings, listener, connections, tls, exit_with_stdin=exit_with_stdin)
 
 
-def _tls(certificate: Path, key: Path | None) -> "TLS":
+def _tls(certificate: Path, key: Path | None) -> TLS:
     from puna.api.tls import TLS  # OpenSSL takes its time, and most servers do without
 
     return TLS(certificate, key)
 
 
 def _serve(
-    settings: Settings, listener: socket.socket, connections: int, tls: "TLS | None", *, exit_with_stdin: bool
+    settings: Settings, listener: socket.socket, connections: int, tls: TLS | None, *, exit_with_stdin: bool
 ) -> None:
     if said := prepare_models(settings):
         _log.warning("%s", said)
@@ -91,9 +96,10 @@ def _serve(
 
     def tell() -> None:
         info = look.result()
-        typer.echo(f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {info}")
+        lines = [f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {info}"]
         if may_gain(engines) and (factor := gain(info.instructions)):
-            typer.echo(advice(factor))
+            lines.append(advice(factor))
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
 
     sys.setswitchinterval(_TURN_SECONDS)
@@ -123,7 +129,7 @@ def _stay(_number: int, _frame: FrameType | None) -> None:
     _log.info("SIGHUP: settings are read when the server starts; it goes on")
 
 
-def _exit_with_stdin(server: "Server") -> None:
+def _exit_with_stdin(server: Server) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     server.should_exit = True
