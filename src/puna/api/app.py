@@ -37,7 +37,7 @@ from puna.api.preload import preload
 from puna.api.routes import Loading, Routes
 from puna.api.seal import Seal
 from puna.api.services import Services
-from puna.api.web.page import FILES_PATH, PageFiles, root_route
+from puna.api.web.page import FILES_PATH, PageFiles, is_page, root_route
 from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -90,7 +90,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         from puna.api.watching.recorder import Recorder  # few record
 
         app.add_middleware(Recorder, scopes=scopes)
-    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
+    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes, is_open=is_page)
     app.add_middleware(Loading, routes=routes)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)

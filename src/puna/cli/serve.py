@@ -21,6 +21,7 @@ from puna.cli.listener import listening, printable
 from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
+from puna.engine.gain import advice, gain, may_gain
 from puna.engine.info import EngineInfoProcess
 from puna.lazy import lazy
 from puna.settings import SETTINGS, Settings, setting_warnings
@@ -108,7 +109,11 @@ def _serve(
     look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
 
     def tell() -> None:
-        sys.stdout.write(f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {look.result()}\n")
+        info = look.result()
+        lines = [f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {info}"]
+        if may_gain(engines) and (factor := gain(info.instructions)):
+            lines.append(advice(factor))
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
 
     sys.setswitchinterval(_TURN_SECONDS)
