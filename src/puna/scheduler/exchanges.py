@@ -67,6 +67,9 @@ class Exchanges:
     def __init__(self) -> None:
         self._latest: list[Exchange] = []
 
+    def __len__(self) -> int:
+        return len(self._latest)
+
     def note(self, exchange: Exchange) -> None:
         """Remember an exchange in the place of those that it continues; the oldest goes when there are too many."""
         earlier = [other for other in self._latest if exchange.continues(other)]

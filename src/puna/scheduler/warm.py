@@ -53,8 +53,9 @@ class WarmSlots:
         """
         own, rival = self._exchanges.around(prompt)
         if own and not own.cut:
-            if rival:  # its own cache is complete in memory, where the engine looks only when no slot begins like it
-                await _clear_slots(client)
+            if rival:
+                with _tolerance():
+                    await _clear_slots(client, len(self._exchanges))
             return None
         async with self._change:
             slot = await self._restore(client, prompt)
@@ -188,10 +189,18 @@ def _tolerance() -> Iterator[None]:
         _log.warning("a conversation may have to be read again: %s", error)
 
 
-async def _clear_slots(client: EngineClient) -> None:
-    """Have the engine move to its memory what idle slots hold, as it does at any request, here one for nothing."""
-    with _tolerance():
-        await client.complete({"prompt": [0], "n_predict": 0})
+async def _clear_slots(client: EngineClient, conversations: int) -> None:
+    """Have the engine move to its memory what idle slots hold, if there are more conversations than slots.
+
+    One whose cache is complete there gets it back only if no slot begins like it. The engine copies what idle slots
+    hold at any request, here one for nothing.
+    """
+    if conversations <= len(await client.slots()):
+        return
+    await client.complete({"prompt": [0], "n_predict": 0})
+    for slot in await client.slots():
+        if not slot["is_processing"]:
+            await client.empty_slot(slot["id"])
 
 
 async def _put_back(client: EngineClient, tokens: list[int]) -> int | None:
