@@ -14,6 +14,10 @@ from puna.engine.client import EngineClient
 _CONVERSATIONS = 32
 _BEGINNING = 64
 """Tokens that tell whether two prompts begin alike."""
+_LITTLE = 256
+"""Tokens that fit into a step beside others."""
+_CHARACTERS = 3
+"""Of a token, about."""
 _TAIL = 16
 """Tokens with which a template has a prompt end, and which the next prompt may not have at this place."""
 
@@ -43,6 +47,16 @@ class Exchange:
         if isinstance(now, Mapping) and isinstance(before, Mapping):
             said = before.get("messages", [])
             return bool(now.get("messages", [])[: len(said)] == said)
+        return False
+
+    def adds_little_to(self, earlier: "Exchange") -> bool:
+        """Return whether few tokens follow what was asked before, and was read then."""
+        now, before = self.prompt, earlier.prompt
+        if isinstance(now, list) and isinstance(before, list):
+            return len(now) - len(before) <= _LITTLE
+        if isinstance(now, Mapping) and isinstance(before, Mapping):
+            added = now.get("messages", [])[len(before.get("messages", [])) :]
+            return len(str(added)) <= _LITTLE * _CHARACTERS
         return False
 
     def begins_like(self, other: "Exchange") -> bool:
