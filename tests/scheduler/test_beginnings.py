@@ -144,3 +144,34 @@ async def test_progress_counts_the_whole_prompt(make: Make) -> None:
     assert {event.cached_tokens for event in reading} == {0}
     assert [event.read_tokens for event in reading] == sorted(event.read_tokens for event in reading)
     assert reading[-1].read_tokens == end.prompt_tokens
+
+
+async def test_a_conversation_that_goes_on_does_not_wait_for_what_others_have_read(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="3", OLLAMA_CONTEXT_LENGTH="2048")
+    first = asked(world, "Ana", raw=False)
+    text, _ = await ask(world, first)
+    (entry,) = world.scheduler.loaded()
+    other = entry.runner.client.borrowed()
+    await other.take_turn()
+    assert isinstance(first.input, Conversation)
+    more = (Message(role="assistant", content=text), Message(role="user", content="And then?"))
+    longer = replace(first, input=Conversation(messages=(*first.input.messages, *more)))
+    async with asyncio.timeout(60):
+        _, end = await ask(world, longer)
+    assert end.cached_tokens > LEAST_SHARED
+    new = asyncio.create_task(ask(world, asked(world, "Ben", raw=False)))
+    done, _ = await asyncio.wait([new], timeout=0.5)
+    assert not done, "a new one does wait"
+    other.leave_turn()
+    await asyncio.wait_for(new, 60)
+
+
+async def test_who_goes_away_while_the_beginning_is_read_takes_nobody_s_turn(make: Make) -> None:
+    world = make(OLLAMA_NUM_PARALLEL="2", OLLAMA_CONTEXT_LENGTH="2048")
+    stream = generate(world.scheduler, replace(asked(world, "Ana", raw=True), with_reading=True))
+    async for batch in stream:
+        if isinstance(batch[0], Reading):
+            break
+    await stream.aclose()
+    async with asyncio.timeout(60):
+        await ask(world, asked(world, "Ben", raw=True))

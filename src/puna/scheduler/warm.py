@@ -97,7 +97,7 @@ class WarmSlots:
 
         A session is used if most of it fits.
         """
-        saved = [*self._beginnings.saved, *self._saved]
+        saved = [*(self._beginnings.saved if head.long else ()), *self._saved]
         if not saved:
             return
         tokens = tokens or tuple(await head.prompt.tokens(client))
