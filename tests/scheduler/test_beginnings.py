@@ -126,6 +126,8 @@ async def test_a_beginning_is_learnt_from_use_and_there_after_a_restart(make: Ma
     (entry,) = world.scheduler.loaded()
     assert entry.warm
     (saved,) = world.scheduler.sessions.beginnings(entry.warm.place)
+    assert [info.beginning for info in world.scheduler.sessions.list(beginnings=True)] == [True]
+    assert world.scheduler.sessions.list() == []
     await world.scheduler.close()
 
     later = make(OLLAMA_NUM_PARALLEL="4", OLLAMA_CONTEXT_LENGTH="2048")

@@ -51,12 +51,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """What a list says about a session. ``size`` is in bytes, ``used_at`` in seconds since the epoch."""
+    """What a list says about a session. ``size`` is in bytes, ``used_at`` in seconds since the epoch.
+
+    ``beginning`` tells that it is what several prompts begin with, and not a conversation.
+    """
 
     model: str
     tokens: int
     size: int
     used_at: float
+    beginning: bool = False
 
 
 class SessionStore:
@@ -156,13 +160,13 @@ class SessionStore:
         with contextlib.suppress(OSError):
             path.unlink()
 
-    def list(self) -> list[SessionInfo]:
-        """Return what is saved, the most recently used first."""
+    def list(self, *, beginnings: bool = False) -> list[SessionInfo]:
+        """Return the conversations that are saved, the most recently used first, and ``beginnings`` if wanted."""
         infos = []
-        for path, size, used_at in self._files(_ENDING):
+        for path, size, used_at in self._files(_KEPT if beginnings else _ENDING):
             with contextlib.suppress(OSError, ValueError, BadSessionError):
                 name = str(_about(path.parent).get(_NAME, ""))
-                infos.append(SessionInfo(name, len(read_tokens(path)), size, used_at))
+                infos.append(SessionInfo(name, len(read_tokens(path)), size, used_at, path.suffix == _BEGINNING))
         return sorted(infos, key=lambda info: info.used_at, reverse=True)
 
     def context_of(self, digest: str) -> int:
