@@ -101,6 +101,7 @@ class WarmSlots:
         if not saved:
             return
         tokens = tokens or tuple(await head.prompt.tokens(client))
+        COUNTS.add("puna_session_tokens_queried", amount=len(tokens))
         best = max(saved, key=lambda session: self._usable(session, tokens))
         same = self._usable(best, tokens)
         slot = await self._free_slot(client) if same else None
