@@ -52,6 +52,8 @@ class Agent:
     configure: Callable[[Target, str], str]
     use: str = ""
     """How the agent is started with what the file says, where that is not its bare name."""
+    once: tuple[str, ...] = ()
+    """What comes first of its arguments where it is to answer one question and end."""
 
 
 def _claude_environment(target: Target) -> dict[str, str]:
@@ -165,6 +167,7 @@ AGENTS = {
             _claude,
             ".claude/settings.json",
             _claude_file,
+            once=("-p",),
         ),
         Agent(
             "codex",
@@ -176,6 +179,7 @@ AGENTS = {
             ".codex/puna.config.toml",
             _codex_file,
             "codex --profile puna",
+            once=("exec",),
         ),
         Agent(
             "opencode",
@@ -186,6 +190,7 @@ AGENTS = {
             _opencode,
             ".config/opencode/opencode.json",
             _opencode_file,
+            once=("run",),
         ),
         Agent(
             "qwen",

@@ -31,6 +31,7 @@ _COMMANDS = {
     "service": "service.app",
     "doctor": "doctor.doctor",
     "tune": "tune.tune",
+    "warm": "warm.warm",
     "verify": "care.verify",
     "repair": "care.repair",
     "sessions": "sessions.sessions",

@@ -63,6 +63,8 @@ class EngineClient:
     ) -> None:
         self._session = session
         self._gate = gate or PromptGate()
+        self._turn = self._passed = False
+        """Whether it is this client's turn to have a long prompt read, and whether it waits for none any more."""
         self._entering: set[asyncio.Future[None]] = set()
         self.template_fault = template_fault
         """Why the model's own chat template must not be used; "" where it can be."""
@@ -87,6 +89,35 @@ class EngineClient:
     def borrowed(self) -> EngineClient:
         """Return a client of the same runner whose calls can be aborted apart from all others."""
         return EngineClient(self._session, self.template_fault, self._gate)
+
+    async def take_turn(self) -> None:
+        """Wait until the runner reads no other long prompt.
+
+        The turn ends with the first token of the next stream that waits for turns, or by ``leave_turn``.
+        """
+        if self._passed:
+            return
+        entering = asyncio.ensure_future(self._gate.enter())
+        self._entering.add(entering)
+        try:
+            await entering
+        except asyncio.CancelledError:
+            if self._aborted and not _being_cancelled():
+                raise RunnerCrashedError(_ABORTED) from None
+            raise
+        finally:
+            self._entering.discard(entering)
+        self._turn = self._passed = True
+
+    def pass_gate(self) -> None:
+        """Wait for no turn, as the engine has nearly all of the prompt."""
+        self._passed = True
+
+    def leave_turn(self) -> None:
+        """Let the next long prompt be read, if this client has the turn."""
+        if self._turn:
+            self._turn = False
+            self._gate.leave()
 
     def abort(self) -> None:
         """Make the calls under way, and all later ones, fail with ``RunnerCrashedError``."""
@@ -134,16 +165,18 @@ class EngineClient:
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
 
-    async def stream(self, route: Route, body: Mapping[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
-        """Yield the events of one answer, those that arrived together as one list."""
+    async def stream(
+        self, route: Route, body: Mapping[str, Any], *, in_turn: bool = True
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield the events of one answer, those that arrived together as one list.
+
+        A long prompt waits for its turn, which then ends with the first token; not so without ``in_turn``.
+        """
         if self.template_fault and route == Route.CHAT:
             raise TemplateError(self.template_fault)
-        gated = is_long(body)
         try:
-            if gated:
-                gated = False
-                await self._enter()
-                gated = True
+            if in_turn and is_long(body):
+                await self.take_turn()
             async with self._call("POST", route, body) as response:
                 if response.status != 200:
                     _decode(response.status, await response.read())
@@ -157,30 +190,16 @@ class EngineClient:
                         if event.startswith(_OBJECT):
                             decoded.append(_decode_event(event))
                     if decoded:
-                        if gated and not decoded[-1].get("prompt_progress"):
-                            gated = False
-                            self._gate.leave()
+                        if self._turn and in_turn and not decoded[-1].get("prompt_progress"):
+                            self.leave_turn()
                         yield decoded
                 if pending.startswith(b"error: "):
                     raise _error(500, _loads(pending.removeprefix(b"error: ")))
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
         finally:
-            if gated:
-                self._gate.leave()
-
-    async def _enter(self) -> None:
-        """Wait until the runner reads no other long prompt."""
-        entering = asyncio.ensure_future(self._gate.enter())
-        self._entering.add(entering)
-        try:
-            await entering
-        except asyncio.CancelledError:
-            if self._aborted and not _being_cancelled():
-                raise aiohttp.ClientConnectionError(_ABORTED) from None
-            raise
-        finally:
-            self._entering.discard(entering)
+            if in_turn:
+                self.leave_turn()
 
     @asynccontextmanager
     async def _call(

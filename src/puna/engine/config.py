@@ -77,6 +77,15 @@ class RunnerConfig:
         """Return how many tokens are evaluated in one step. A text to embed must fit into one."""
         return min(self.micro_batch, self.batch) if self.micro_batch and not self.embedding else self.batch
 
+    @property
+    def unified(self) -> bool:
+        """Return whether all slots share one cache, of which each has its part.
+
+        A step then works over what all of them hold, so that is for texts to embed alone: with a cache per slot the
+        engine evaluates sequences of different lengths in pieces, and the vector of a text is that of its last piece.
+        """
+        return self.embedding
+
     def passed(self, key: str) -> Iterator[tuple[str, Any]]:
         """Yield what goes to an engine as it is and is not its default, under its "flag" or its "attribute"."""
         for one in fields(self):

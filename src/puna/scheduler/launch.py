@@ -107,6 +107,7 @@ def footprint(
         micro_batch=tuned.micro_batch,
         guesses=tuned.draft_tokens,
         scores_per_pair=_FLOAT_BYTES * heads if tuned.flash_attention is False else 0,
+        unified=embeds(model, options),
     )
 
 

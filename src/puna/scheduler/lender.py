@@ -95,6 +95,7 @@ class Lender:
                     self._lost(entry)
                 raise await lease.failure(entry.company) from error
             finally:
+                client.leave_turn()
                 self._watchdog.release(entry, lease, broken_off=broken_off)
         finally:
             self._admission.leave(request)

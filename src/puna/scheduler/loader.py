@@ -15,6 +15,7 @@ from puna.engine.template_trial import HARMLESS, TemplateTrials
 from puna.models.gguf import kv_cache_bytes_per_token
 from puna.models.model import Model
 from puna.scheduler.admission import Request
+from puna.scheduler.beginnings import needs_whole
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.demand import Demand
 from puna.scheduler.drafting import drafted
@@ -150,7 +151,13 @@ class Loader:
             return None
         try:
             place = self.sessions.directory(session_key(model, config))
-            return WarmSlots(self.sessions, place, kv_cache_bytes_per_token(model.gguf, config.kv_type))
+            return WarmSlots(
+                self.sessions,
+                place,
+                kv_cache_bytes_per_token(model.gguf, config.kv_type),
+                slots=config.parallel,
+                whole=needs_whole(model.engine_gguf),
+            )
         except OSError as error:
             _log.warning("no sessions are saved for %s: %s", model.name, error)
             return None

@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -93,6 +94,7 @@ def running(state: ModelState) -> dict[str, Any]:
         "expires_at": expires,
         "size_vram": state.size_on_cards,
         "context_length": state.context,
+        "memory": asdict(state.memory),
     } | _guessing(state)
 
 

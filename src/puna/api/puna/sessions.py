@@ -28,8 +28,9 @@ async def sessions_route(services: ServicesDep) -> Response:
                     "tokens": info.tokens,
                     "size": info.size,
                     "used_at": datetime.fromtimestamp(info.used_at, UTC),
+                    "beginning": info.beginning,
                 }
-                for info in await asyncio.to_thread(sessions.list)
+                for info in await asyncio.to_thread(lambda: sessions.list(beginnings=True))
             ],
         }
     )
