@@ -20,12 +20,15 @@ WEATHER = Tool("get_weather", "Tell the weather of a city", PARAMETERS, lambda c
 
 def generator(kind, **more):
     if kind == "ollama":
-        return OllamaChatGenerator(model="cria", url=URL, generation_kwargs={"temperature": 0, "num_predict": 60}, **more)
+        return OllamaChatGenerator(
+            model="cria", url=URL, generation_kwargs={"temperature": 0, "num_predict": 60}, **more
+        )
     if kind == "openai":
         kwargs = {"temperature": 0, "max_tokens": 60}
-        return OpenAIChatGenerator(model="cria", api_base_url=f"{URL}/v1", api_key=KEY, generation_kwargs=kwargs, **more)
-    made = AnthropicChatGenerator(model="cria", api_key=KEY, generation_kwargs={"max_tokens": 60}, **more)
-    return made
+        return OpenAIChatGenerator(
+            model="cria", api_base_url=f"{URL}/v1", api_key=KEY, generation_kwargs=kwargs, **more
+        )
+    return AnthropicChatGenerator(model="cria", api_key=KEY, generation_kwargs={"max_tokens": 60}, **more)
 
 
 @pytest.fixture(autouse=True)

@@ -4,9 +4,10 @@ import os
 
 import anthropic
 import instructor
-import openai
 import pytest
 from pydantic import BaseModel
+
+import openai
 
 URL = os.environ["PUNA_URL"]
 QUESTION = [{"role": "user", "content": "What is 3 + 4?"}]
@@ -22,7 +23,9 @@ class Sum(BaseModel):
 def test_openai(mode):
     if not hasattr(instructor.Mode, mode):
         pytest.skip(f"there is no mode {mode}")
-    client = instructor.from_openai(openai.OpenAI(base_url=f"{URL}/v1", api_key="x"), mode=getattr(instructor.Mode, mode))
+    client = instructor.from_openai(
+        openai.OpenAI(base_url=f"{URL}/v1", api_key="x"), mode=getattr(instructor.Mode, mode)
+    )
     made = client.chat.completions.create(model="cria", messages=QUESTION, response_model=Sum, max_retries=0)
     assert isinstance(made, Sum)
 
@@ -34,7 +37,9 @@ def test_partial():
 
 
 def test_anthropic():
-    client = instructor.from_anthropic(anthropic.Anthropic(base_url=URL, api_key="x"), mode=instructor.Mode.ANTHROPIC_TOOLS)
+    client = instructor.from_anthropic(
+        anthropic.Anthropic(base_url=URL, api_key="x"), mode=instructor.Mode.ANTHROPIC_TOOLS
+    )
     made = client.chat.completions.create(
         model="cria", max_tokens=200, messages=QUESTION, response_model=Sum, max_retries=0
     )

@@ -2,7 +2,6 @@
 
 import os
 
-import pytest
 from langchain_anthropic import ChatAnthropic
 from langchain_ollama import ChatOllama, OllamaEmbeddings
 from langchain_openai import ChatOpenAI, OpenAIEmbeddings
@@ -33,7 +32,14 @@ class TestOpenAI(ChatModelIntegrationTests):
 
     @property
     def chat_model_params(self):
-        return {"model": MODEL, "base_url": f"{URL}/v1", "api_key": "x", "temperature": 0, "max_tokens": 200, "stream_usage": True}
+        return {
+            "model": MODEL,
+            "base_url": f"{URL}/v1",
+            "api_key": "x",
+            "temperature": 0,
+            "max_tokens": 200,
+            "stream_usage": True,
+        }
 
 
 class TestResponses(TestOpenAI):

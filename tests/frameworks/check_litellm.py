@@ -40,7 +40,10 @@ def test_text(provider):
 def test_calls(provider, stream):
     asked = {**PROVIDERS[provider], "messages": WEATHER, "max_tokens": 100, "temperature": 0, "tools": [TOOL]}
     if provider != "ollama":
-        asked |= {"tool_choice": {"type": "function", "function": {"name": "get_weather"}}, "parallel_tool_calls": False}
+        asked |= {
+            "tool_choice": {"type": "function", "function": {"name": "get_weather"}},
+            "parallel_tool_calls": False,
+        }
     answer = litellm.completion(**asked, stream=stream)
     if stream:
         answer = litellm.stream_chunk_builder(list(answer), messages=WEATHER)
@@ -48,14 +51,21 @@ def test_calls(provider, stream):
     assert calls[0].function.name == "get_weather"
     assert "city" in calls[0].function.arguments
     messages = [*WEATHER, answer.choices[0].message.model_dump(exclude_none=True)]
-    messages += [{"role": "tool", "tool_call_id": call.id, "name": "get_weather", "content": "Sunny."} for call in calls]
+    messages += [
+        {"role": "tool", "tool_call_id": call.id, "name": "get_weather", "content": "Sunny."} for call in calls
+    ]
     asked.pop("tool_choice", None)
     assert litellm.completion(**asked | {"messages": messages}).choices[0].message
 
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_format(provider):
-    schema = {"type": "object", "properties": {"total": {"type": "integer"}}, "required": ["total"], "additionalProperties": False}
+    schema = {
+        "type": "object",
+        "properties": {"total": {"type": "integer"}},
+        "required": ["total"],
+        "additionalProperties": False,
+    }
     form = {"type": "json_schema", "json_schema": {"name": "sum", "strict": True, "schema": schema}}
     answer = litellm.completion(**PROVIDERS[provider], messages=SKY, max_tokens=60, temperature=0, response_format=form)
     assert isinstance(json.loads(answer.choices[0].message.content)["total"], int)
@@ -74,7 +84,13 @@ def test_responses():
 
 
 def test_other_routes():
-    assert litellm.text_completion(model="text-completion-openai/cria", api_base=f"{URL}/v1", api_key="x", prompt="The sky is", max_tokens=5).choices[0].text
+    assert (
+        litellm.text_completion(
+            model="text-completion-openai/cria", api_base=f"{URL}/v1", api_key="x", prompt="The sky is", max_tokens=5
+        )
+        .choices[0]
+        .text
+    )
     with pytest.raises(litellm.ContextWindowExceededError):
         litellm.completion(**PROVIDERS["openai"], messages=[{"role": "user", "content": "word " * 9000}])
     with pytest.raises(litellm.NotFoundError):

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from puna.api.messages import role_of, with_tool_names, written_call
+from puna.api.openai.custom import INPUT
 from puna.api.openai.schemas import ChatMessage
 from puna.api.parts import MediaReader
 from puna.errors import BadRequestError
@@ -72,8 +73,11 @@ def _text(value: dict[str, Any], name: str, field: str) -> str:
 def _calls(body: ChatMessage, field: str) -> Iterable[ToolCall]:
     for index, call in enumerate(body.tool_calls):
         where = f"{field}.tool_calls.{index}"
+        if call.get("type") == "custom":
+            yield _custom_call(call.get("custom"), str(call.get("id") or ""), f"{where}.custom")
+            continue
         if call.get("type", "function") != "function":
-            raise BadRequestError(f'{where}.type must be "function"', param=f"{where}.type")
+            raise BadRequestError(f'{where}.type must be "function" or "custom"', param=f"{where}.type")
         yield _call(call.get("function"), str(call.get("id") or ""), f"{where}.function")
     if body.function_call:
         yield _call(body.function_call, "", f"{field}.function_call")
@@ -89,3 +93,11 @@ def _call(function: Any, id: str, field: str) -> ToolCall:  # noqa: A002 - its n
     if not isinstance(arguments, str | None):
         raise BadRequestError(f"{field}.arguments must be a string", param=f"{field}.arguments")
     return written_call(name, arguments or "", id, f"{field}.arguments")
+
+
+def _custom_call(custom: Any, id: str, field: str) -> ToolCall:  # noqa: A002 - its name in the dialect
+    given = custom if isinstance(custom, dict) else {}
+    name, text = given.get("name"), given.get("input", "")
+    if not isinstance(name, str) or not isinstance(text, str):
+        raise BadRequestError(f"{field} needs a name and an input, both strings", param=field)
+    return ToolCall(name=name, arguments={INPUT: text}, id=id)

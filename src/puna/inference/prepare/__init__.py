@@ -4,6 +4,7 @@ import logging
 from functools import lru_cache
 
 from puna.engine.protocol import Engine
+from puna.errors import BadRequestError
 from puna.inference.families.voice import Voice, is_bare, parse_template, voice_of
 from puna.inference.prepare.call import Prepared, Prompt, from_text
 from puna.inference.prepare.chat import chat
@@ -43,10 +44,18 @@ async def _conversation(
     elif voice.renders_here:
         made = await rendered(request, client, context, conversation, voice)
     else:
-        if conversation.tools and conversation.tool_choice != ToolChoice() and not request.has_format:
+        chosen = conversation.tool_choice != ToolChoice() or request.logprobs
+        if conversation.tools and chosen and not request.has_format:
             voice = Voice(parser=await recognised(request, client))
         forced = bool(conversation.tools) and conversation.tool_choice.mode == "required"
-        made = await chat(request, client, context, conversation, as_text=forced or bool(voice.parser))
+        as_text = forced or bool(voice.parser)
+        if conversation.tools and request.logprobs and not (as_text or request.has_format):
+            raise BadRequestError(
+                "logprobs cannot be used with tools on this model: its template writes calls in a way that only the "
+                "engine reads, which tells none then",
+                param="logprobs",
+            )
+        made = await chat(request, client, context, conversation, as_text=as_text)
     if isinstance(made, Prepared):
         return made
     prepared = await from_text(request, client, context, made)
