@@ -150,7 +150,9 @@ ANSWERS: Answers = {
             }
         )
     },
-    ("get", "/v1/models"): {JSON: thing({"object": just("list"), "data": many(_MODEL)})},
+    ("get", "/v1/models"): {
+        JSON: thing({"object": just("list"), "data": many(_MODEL)}, models=many(thing(texts("slug"))))
+    },
     ("get", "/v1/models/{model}"): {JSON: _MODEL},
     ("post", "/v1/audio/transcriptions"): {
         JSON: thing({"text": TEXT}, usage=OBJECT, logprobs=many(OBJECT)),

@@ -14,6 +14,7 @@ from puna.api.access.scopes import needs
 from puna.api.facts import FACTS, Facts, facts_of
 from puna.api.http.responses import json_response
 from puna.api.model_shapes import SHAPES, Entry, Shape
+from puna.api.openai.codex import QUERY, codex_model
 from puna.api.services import ServicesDep
 from puna.errors import PunaError
 from puna.models.listing import Listing
@@ -55,7 +56,11 @@ async def models_route(request: Request, services: ServicesDep) -> Response:
     for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
     entries = await asyncio.to_thread(lambda: _entries(listing, services.aliases()))
-    return json_response(_shape(request).all(entries, request))
+    told = _shape(request).all(entries, request)
+    if QUERY in request.query_params:
+        context = services.settings.context_length
+        told |= {"models": [codex_model(entry, place, context) for place, entry in enumerate(entries)]}
+    return json_response(told)
 
 
 @router.get("/models/{model:path}", tags=["openai"])
