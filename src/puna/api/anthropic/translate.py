@@ -20,15 +20,19 @@ from puna.models.model import Model
 _CHOICES = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 _THINKING = ("enabled", "adaptive", "disabled", "between_tools")
 _WITHOUT_EFFECT = (
+    "betas",
     "billing_policy",
     "compaction",
     "container",
     "context_management",
+    "fallback_credit_token",
     "fallbacks",
     "inference_geo",
     "mcp_servers",
     "service_tier",
     "speed",
+    "user_profile_id",
+    "workspace_id",
 )
 """Fields that are about Anthropic's servers, or ask for work on a conversation that its client can do itself."""
 

@@ -11,6 +11,8 @@ from puna.errors import BadRequestError
 from puna.inference.media.placing import joined
 from puna.inference.requests import Message, ToolCall
 
+_KNOWN = {"text": ("text",), "refusal": ("refusal",), "image_url": ("image_url",), "input_audio": ("input_audio",)}
+"""What is read of a part of each kind, beside its type."""
 _TEXTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 """Kinds of parts that are text, and the field that it is in."""
 
@@ -18,6 +20,16 @@ _TEXTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal"
 async def messages_of(bodies: Sequence[ChatMessage], media: MediaReader) -> tuple[Message, ...]:
     """Return the messages of a conversation, pictures fetched; errors name the field."""
     return with_tool_names([await _message(body, f"messages.{index}", media) for index, body in enumerate(bodies)])
+
+
+def unread(bodies: Iterable[ChatMessage]) -> Iterable[str]:
+    """Yield the names of what parts of messages have that has no effect, and official clients may send."""
+    for part in (part for body in bodies if not isinstance(body.content, str) for part in body.content):
+        known = _KNOWN.get(str(part.get("type")), tuple(part))
+        yield from (f"messages.content.{name}" for name in part if name != "type" and name not in known)
+        image = part.get("image_url")
+        if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
+            yield "messages.content.image_url.detail"
 
 
 async def _message(body: ChatMessage, field: str, media: MediaReader) -> Message:

@@ -5,7 +5,7 @@ from typing import Any
 
 from puna.api.extras import whole_number
 from puna.api.messages import functions
-from puna.api.openai.content import messages_of
+from puna.api.openai.content import messages_of, unread
 from puna.api.openai.custom import custom_function
 from puna.api.openai.schemas import ChatBody, GenerationBody
 from puna.api.parts import MediaReader
@@ -206,6 +206,10 @@ def _of_chat(body: ChatBody) -> Iterator[str]:
     if any(message.name and message.role not in ("tool", "function") for message in body.messages):
         yield "messages.name"
     yield from sorted({f"messages.{name}" for message in body.messages for name in message.unknown})
+    yield from sorted(set(unread(body.messages)))
+    schema = (body.response_format or {}).get("json_schema")
+    if isinstance(schema, dict) and schema.get("description"):
+        yield "response_format.json_schema.description"
 
 
 def priority_of(body: GenerationBody) -> str:
