@@ -17,6 +17,7 @@ from puna.api.model_shapes import SHAPES, Entry, Shape
 from puna.api.openai.codex import QUERY, codex_model
 from puna.api.services import ServicesDep
 from puna.errors import PunaError
+from puna.models.adapters import adapted_names
 from puna.models.listing import Listing
 from puna.models.model import Model
 from puna.names import ModelName
@@ -72,9 +73,13 @@ async def model_route(request: Request, model: str, services: ServicesDep) -> Re
 
 
 def _entries(listing: Listing, aliases: Sequence[tuple[ModelName, Model]]) -> list[Entry]:
-    """Return the models of a list, then the aliases; what their files do not say is left out."""
+    """Return the models of a list, each followed by itself with one adapter, then the aliases.
+
+    What their files do not say is left out.
+    """
     facts = FACTS.of(listing.models)
-    named = [*((model.name, model) for model in listing.models), *aliases]
+    names = [(name, model) for model in listing.models for name in (model.name, *adapted_names(model))]
+    named = [*names, *aliases]
     return [Entry(str(name), model, facts.get(model.digest, Facts())) for name, model in named]
 
 
