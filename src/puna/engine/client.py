@@ -1,5 +1,7 @@
 """The llama-server protocol over a runner's unix socket."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import logging
@@ -7,9 +9,8 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import orjson
 
 from puna.engine.errors import (
@@ -23,6 +24,12 @@ from puna.engine.errors import (
 from puna.engine.prompt_gate import PromptGate, is_long
 from puna.engine.protocol import Route
 from puna.engine.words import UNEXPLAINED, clean, told
+from puna.lazy import lazy
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy("aiohttp")
 
 _log = logging.getLogger(__name__)
 _BASE = "http://runner"
@@ -61,7 +68,7 @@ class EngineClient:
         self._last_byte = 0.0
 
     @classmethod
-    def connect(cls, socket: Path, key: str) -> "EngineClient":
+    def connect(cls, socket: Path, key: str) -> EngineClient:
         """Return a client for the runner that listens on ``socket``."""
         return cls(
             aiohttp.ClientSession(
@@ -73,7 +80,7 @@ class EngineClient:
             )
         )
 
-    def borrowed(self) -> "EngineClient":
+    def borrowed(self) -> EngineClient:
         """Return a client of the same runner whose calls can be aborted apart from all others."""
         return EngineClient(self._session, self.template_fault, self._gate)
 
