@@ -133,7 +133,9 @@ def test_conversation_is_made_shorter(client: OpenAI, server: Server) -> None:
         {"role": "assistant", "content": "Paris."},
         {"role": "user", "content": "And of Italy?"},
     ]
-    assert client.responses.compact(model="cria", input=items).object == "response.compaction"  # type: ignore[arg-type]
+    # The official type has no word for the messages of users, which the documentation has in what is compacted.
+    lenient = client.copy(_extra_kwargs={"_strict_response_validation": False})
+    assert lenient.responses.compact(model="cria", input=items).object == "response.compaction"  # type: ignore[arg-type]
     compacted = server.ask("/v1/responses/compact", {"model": "cria", "input": items})
     *kept, summary = compacted["output"]
     assert [item["content"][0]["text"] for item in kept] == [items[0]["content"], items[2]["content"]]

@@ -29,6 +29,7 @@ from puna.jobs.batches import Batches
 from puna.jobs.batches_journal import Journal
 from puna.jobs.recordings import Recordings
 from puna.jobs.runs import Runs
+from puna.models.adapters import adapted
 from puna.models.library import Library
 from puna.models.listing import Listing
 from puna.models.model import Model
@@ -87,7 +88,7 @@ class Services:
         return {"truncate": self.settings.truncate}
 
     def model(self, reference: str) -> Model:
-        """Return the model that a request names, or an alias stands for.
+        """Return the model that a request names, perhaps with one of its adapters, or that an alias stands for.
 
         Raises ``BadRequestError`` or ``ModelNotFoundError``.
 
@@ -101,10 +102,12 @@ class Services:
         try:
             return self.library.get(reference)
         except ModelNotFoundError:
-            target = self.settings.sections.target(parse_name(reference))
-            if target is None:
-                raise
-            return self.library.get(target)
+            name = parse_name(reference)
+            if (target := self.settings.sections.target(name)) is not None:
+                return self.library.get(target)
+            if (model := adapted(self.library, name)) is not None:
+                return model
+            raise
 
     def sees(self, name: ModelName) -> bool:
         """Return whether the request may know of the model of this name."""

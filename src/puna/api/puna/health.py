@@ -9,7 +9,9 @@ from starlette.responses import Response
 from puna.accounts.grant import ANY
 from puna.api.access.scopes import needs
 from puna.api.http.responses import json_response
+from puna.api.puna.answers import NOT_READY
 from puna.api.services import Services, ServicesDep
+from puna.api.shapes import JSON
 
 router = APIRouter()
 _UNAVAILABLE = 503
@@ -23,7 +25,7 @@ async def health_route() -> Response:
     return json_response({"status": "ok"})
 
 
-@router.get("/ready", tags=["server"])
+@router.get("/ready", tags=["server"], responses={_UNAVAILABLE: {"content": {JSON: {"schema": NOT_READY}}}})
 @needs(ANY)
 async def ready_route(services: ServicesDep) -> Response:
     """Say whether requests are taken, and if not, why."""

@@ -4,6 +4,7 @@ import logging
 from functools import lru_cache
 
 from puna.engine.protocol import Engine
+from puna.errors import BadRequestError
 from puna.inference.families.voice import Voice, is_bare, parse_template, voice_of
 from puna.inference.prepare.call import Prepared, Prompt, from_text
 from puna.inference.prepare.chat import chat, with_same_seed
@@ -57,10 +58,18 @@ async def _by_engine(
         made = await chat(request, client, context, conversation, as_text=True)
         return await _read_here(made, request, client, context, conversation, spoken)
 
-    chosen = bool(conversation.tools) and conversation.tool_choice != ToolChoice() and not request.has_format
-    parser = await recognised(request, client) if chosen else voice.parser
+    chosen = conversation.tool_choice != ToolChoice() or request.logprobs
+    read_here = bool(conversation.tools) and chosen and not request.has_format
+    parser = await recognised(request, client) if read_here else voice.parser
     forced = bool(conversation.tools) and conversation.tool_choice.mode == "required"
-    made = await chat(request, client, context, conversation, as_text=forced or bool(parser))
+    is_text = forced or bool(parser)
+    if conversation.tools and request.logprobs and not (is_text or request.has_format):
+        raise BadRequestError(
+            "logprobs cannot be used with tools on this model: its template writes calls in a way that only the engine "
+            "reads, which tells none then",
+            param="logprobs",
+        )
+    made = await chat(request, client, context, conversation, as_text=is_text)
     if isinstance(made, Prepared):
         return with_same_seed(made, as_text)
     return await _read_here(made, request, client, context, conversation, Voice(parser=parser))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from puna.errors import BadRequestError
 from puna.models import manifests
+from puna.models.adapters import adapter_title
 from puna.models.config import ModelConfig, config_of, human_count
 from puna.models.create.job import Job
 from puna.models.gguf import GGUFFile, read_gguf
@@ -173,7 +174,8 @@ def adapter_layers(job: Job, files: Mapping[str, str], weights: Weights) -> list
         if gguf.architecture != (wanted := read_gguf(base).architecture):
             raise BadRequestError(f"{name} is an adapter for {gguf.architecture}, and the model is {wanted}")
     if ggufs:
-        return [job.existing(manifests.ADAPTER, digest) for _, digest in sorted(files.items())]
+        layers = [(name, job.existing(manifests.ADAPTER, digest)) for name, digest in sorted(files.items())]
+        return [replace(layer, title=adapter_title(name)) for name, layer in layers]
     from puna.models.create.convert import convert_adapter
 
     size = sum(job.library.blobs.path(digest).stat().st_size for digest in files.values())
