@@ -2,6 +2,7 @@
 
 from puna.api.shapes import (
     ANY,
+    FLAG,
     JSON,
     NUMBER,
     OBJECT,
@@ -60,6 +61,10 @@ _RANKS = thing(
     }
 )
 _RANKED = {JSON: {"anyOf": [_RANKS, many(thing({"index": WHOLE, "score": NUMBER}, text=TEXT))]}}
+_TUNED = thing({**texts("model", "measured_at", "engine", "runs_with"), "speeds": by_name(NUMBER)})
+_RECORDED = thing(
+    {**texts("id", "method", "path", "dialect"), "headers": by_name(TEXT), "answer": TEXT, "status": WHOLE}
+)
 NOT_READY = thing({"status": TEXT, "reason": TEXT})
 
 ANSWERS: Answers = {
@@ -109,6 +114,26 @@ ANSWERS: Answers = {
     ("post", "/api/apply_template"): {JSON: thing(texts("model", "prompt"))},
     ("get", "/health"): {JSON: thing(texts("status"))},
     ("get", "/ready"): {JSON: thing(texts("status"))},
+    ("get", "/api/puna/engine"): {
+        JSON: thing(
+            {
+                **texts("engine", "version"),
+                **dict.fromkeys(("instructions", "cards", "unused_instructions"), many(ANY)),
+                "factor": NUMBER,
+                "builds": by_name(OBJECT),
+                "models": by_name(TEXT),
+                "tuned": many(
+                    thing({**texts("model", "measured_at", "engine", "runs_with"), "speeds": by_name(NUMBER)})
+                ),
+            }
+        )
+    },
+    ("get", "/api/puna/recordings"): {JSON: thing({"recording": FLAG, "recordings": many(OBJECT)})},
+    ("get", "/api/puna/recordings/{recording_id}"): {JSON: _RECORDED},
+    ("post", "/api/puna/recordings/{recording_id}/replay"): {
+        JSON: thing({"recorded": _RECORDED, "replayed": _RECORDED})
+    },
+    ("delete", "/api/puna/recordings/{recording_id}"): {JSON: thing({"removed": WHOLE})},
     ("get", "/api/puna/machine"): {
         JSON: thing(
             {
