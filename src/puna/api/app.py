@@ -112,6 +112,11 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         app.include_router(part.router)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
     app.include_router(openai_router())
+    if settings.share:
+        from puna.api.registry import pieces, routes  # no other server has any of it
+
+        app.include_router(pieces.router)
+        app.include_router(routes.router)
     app.mount(FILES_PATH, PageFiles())
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)

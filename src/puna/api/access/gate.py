@@ -16,6 +16,7 @@ from puna.api.access.identity import IDENTITY, Identity, identify
 from puna.api.access.keys import BASIC, KEYS, BasicAuth, presented
 from puna.api.access.origins import origin_pattern
 from puna.api.access.scopes import ScopeTable
+from puna.api.dialect import REGISTRY, dialect_of
 from puna.errors import PunaError
 from puna.settings import Settings
 
@@ -97,7 +98,9 @@ class Gate:
             return replace(identity, login=True)
         key = self._key(headers) if is_guarded else None
         if key is None:
-            raise UnauthorizedError(KEYS if is_guarded else BASIC)
+            # A client of a registry would take the other challenge for one that names a server of tokens.
+            registry = dialect_of(scope.get("path", "")) is REGISTRY
+            raise UnauthorizedError(KEYS if is_guarded and not registry else BASIC)
         return replace(identity, key=key)
 
     def _key(self, headers: Headers) -> Key | None:
