@@ -27,6 +27,9 @@ from puna.engine.memory_limit import limit_memory, limit_processor
 from puna.engine.place import Place
 from puna.engine.progress import LoadProgress
 from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
+from puna.engine.vllm import program as vllm
+from puna.engine.vllm.client import VllmClient
+from puna.engine.vllm.program import is_vllm
 from puna.engine.words import clean, last_words
 from puna.models.loadable import UnloadableError
 
@@ -93,7 +96,8 @@ class Runner:
             raise
         limit_memory(process.pid, memory)
         limit_processor(process.pid, processor_seconds)
-        runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
+        client = VllmClient if is_vllm(config.engine) else EngineClient
+        runner = cls(name, config, process, client.connect(place.socket, key), place)
         runner._files = files
         try:
             try:
@@ -141,6 +145,8 @@ class Runner:
         """Return why the process has ended before the model was loaded."""
         lines, code = list(self._lines), self._process.returncode or 0
         at_fault, reason = is_fault_of_files(lines), reason_of(lines, code)
+        if is_vllm(self.config.engine):
+            return ModelLoadError(f"model {self.name} failed to load: {reason}", out_of_memory=is_memory(lines))
         if not (at_fault or is_memory(lines) or code == -signal.SIGKILL):  # a fault of the files, if it is one always
             try:
                 await asyncio.to_thread(check_load, self.config.files)
@@ -265,15 +271,22 @@ async def _start_process(files: EngineFiles, place: Place, key: str, debug: bool
     if config.engine:
         place.watch()
         place.make()
-        command = await asyncio.to_thread(native.command, config, str(place.socket), debug=debug)
+        provider = vllm if is_vllm(config.engine) else native
+        command = await asyncio.to_thread(provider.command, config, str(place.socket), debug=debug)
     else:
         command = [sys.executable, "-m", "puna.engine.embedded"]  # which makes the directory once it is told of it
     return await asyncio.create_subprocess_exec(
         *command,
-        env=environment(key if config.engine else ""),
+        env=await asyncio.to_thread(_environment, config, key, place),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         pass_fds=files.descriptors,
         start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
     )
+
+
+def _environment(config: RunnerConfig, key: str, place: Place) -> dict[str, str]:
+    if is_vllm(config.engine):
+        return environment() | vllm.environment(config, key, place.path)
+    return environment(key if config.engine else "")

@@ -29,6 +29,8 @@ SYSTEM = _LAYER_PREFIX + "system"
 PARAMS = _LAYER_PREFIX + "params"
 MESSAGES = _LAYER_PREFIX + "messages"
 LICENSE = _LAYER_PREFIX + "license"
+CHECKPOINT = _LAYER_PREFIX + "checkpoint"
+"""A file of a checkpoint that is kept as it is; the layer says how it is called."""
 
 
 OnError = Callable[[Path, OSError], None]
@@ -41,17 +43,22 @@ class BadManifestError(PunaError):
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One blob of a model: its media type, digest and size in bytes, and the model it was taken from."""
+    """One blob of a model: its media type, digest and size in bytes, and the model it was taken from.
+
+    ``name`` is what a file is called where that matters, relative, with "/" between directories.
+    """
 
     media_type: str
     digest: str
     size: int
     source: str = ""
+    name: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the layer as it stands in a manifest."""
         entry: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
-        return entry | {"from": self.source} if self.source else entry
+        own = {"from": self.source, "name": self.name}
+        return entry | {key: value for key, value in own.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +109,8 @@ def _parse_layer(entry: Any) -> Layer:
     media_type, size = entry.get("mediaType", ""), entry.get("size", 0)
     if not isinstance(media_type, str) or type(size) is not int or size < 0:
         raise ValueError("a layer's mediaType must be text and its size a number of 0 or more")
-    return Layer(media_type, parse_digest(entry["digest"]), size, str(entry.get("from") or ""))
+    source, name = str(entry.get("from") or ""), str(entry.get("name") or "")
+    return Layer(media_type, parse_digest(entry["digest"]), size, source, name)
 
 
 class ManifestStore:

@@ -43,10 +43,12 @@ async def _conversation(
     elif voice.renders_here:
         made = await rendered(request, client, context, conversation, voice)
     else:
-        if conversation.tools and conversation.tool_choice != ToolChoice() and not request.has_format:
+        chosen = conversation.tool_choice != ToolChoice() or not client.reads_chats
+        if conversation.tools and chosen and not request.has_format:
             voice = Voice(parser=await recognised(request, client))
         forced = bool(conversation.tools) and conversation.tool_choice.mode == "required"
-        made = await chat(request, client, context, conversation, as_text=forced or bool(voice.parser))
+        as_text = forced or bool(voice.parser) or not client.reads_chats
+        made = await chat(request, client, context, conversation, as_text=as_text)
     if isinstance(made, Prepared):
         return made
     prepared = await from_text(request, client, context, made)

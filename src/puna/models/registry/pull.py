@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from puna.errors import ModelNotFoundError, PunaError
+from puna.models.checkpoint import header_of, laid_out
 from puna.models.gguf import GGUFError, read_gguf
 from puna.models.loadable import LoadCheck, UnloadableError, anything, try_to_load
 from puna.models.made_here import MadeHere
-from puna.models.manifests import MODEL, PROJECTOR, BadManifestError, Layer, Manifest, ManifestStore
+from puna.models.manifests import CHECKPOINT, MODEL, PROJECTOR, BadManifestError, Layer, Manifest, ManifestStore
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.blobs import BlobKeeper
 from puna.models.registry.download import BlobSource
@@ -227,12 +228,23 @@ class Puller:
 
     def _check_files(self, manifest: Manifest) -> None:
         """Raise ``BadManifestError`` unless the model's files are GGUF; what only such a model has is removed."""
+        self._check_checkpoint(manifest)
         for layer in (*manifest.of_type(MODEL), *manifest.of_type(PROJECTOR)):
             try:
                 read_gguf(self._library.blobs.path(layer.digest))
             except GGUFError as error:
                 self._library.discard(other.digest for other in blobs_of(manifest))
                 raise BadManifestError(f"this is not a model that can be run here: {error}") from None
+
+    def _check_checkpoint(self, manifest: Manifest) -> None:
+        """Raise ``BadManifestError`` unless what is kept of a checkpoint is one; else its blobs are removed."""
+        if not (layers := manifest.of_type(CHECKPOINT)):
+            return
+        try:
+            header_of(laid_out(layers, self._library.blobs, manifest.digest))
+        except BadManifestError as error:
+            self._library.discard(other.digest for other in blobs_of(manifest))
+            raise BadManifestError(f"this is not a model that can be run here: {error}") from None
 
     def _is_current(self, name: ModelName, manifest: Manifest) -> bool:
         """Return whether the name has this manifest already."""
