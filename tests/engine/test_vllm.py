@@ -86,7 +86,7 @@ def test_its_stream_is_told_as_llama_servers() -> None:
                     "logprobs": {
                         "tokens": ["Hi"],
                         "token_logprobs": [-0.5],
-                        "top_logprobs": [{"Hi": -0.5, "Ho": -1.0}],
+                        "top_logprobs": [best],
                     },
                 }
             ]

@@ -37,9 +37,20 @@ def command(config: RunnerConfig, socket: str, *, debug: bool = False) -> list[s
             *("--max-model-len", str(config.context), "--max-num-seqs", str(config.parallel)),
             # What a checkpoint recommends is for its own chats; here a request says what it wants.
             *("--generation-config", "vllm", "--enable-prompt-tokens-details"),
+            *_parallel(),
             *("--max-logprobs", "20", "--uvicorn-log-level", "info" if debug else "warning"),
         ]
     )
+
+
+def _parallel() -> tuple[str, ...]:
+    """Return how many cards share the model: a power of two, since they share its heads."""
+    named = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if named is None:
+        cards = len([path for path in Path("/dev").glob("nvidia*") if path.name.removeprefix("nvidia").isdigit()])
+    else:
+        cards = len([card for card in named.split(",") if card.strip()])
+    return ("--tensor-parallel-size", str(1 << (cards.bit_length() - 1))) if cards > 1 else ()
 
 
 def environment(config: RunnerConfig, key: str, place: Path) -> dict[str, str]:
