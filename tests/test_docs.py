@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from puna.api.app import create_app
+from puna.cli import commands
 from puna.cli import main as cli
 from puna.inference.options import OPTION_NAMES
 from puna.settings import SETTINGS, Settings
@@ -117,7 +118,7 @@ def test_every_command_is_described(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["puna", "--help"])
     with pytest.raises(SystemExit):
         cli.main()
-    registered = [command for command in cli.app.registered_commands if not command.hidden]
+    registered = [command for command in commands.app.registered_commands if not command.hidden]
     names = {command.name or getattr(command.callback, "__name__", "") for command in registered}
     assert {"serve", "run", "list"} <= names
     for readme in READMES:

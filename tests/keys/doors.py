@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from fastapi import FastAPI
+
 from puna.api.access.scopes import flat
 from puna.api.app import create_app
 from puna.api.ollama.examples import PARAMETERS
@@ -47,6 +49,13 @@ class Knock:
     headers: Mapping[str, str]
 
 
+def whole_app() -> FastAPI:
+    """Return an application whose routes are all loaded."""
+    app = create_app(Settings.from_env({}))
+    app.state.routes.load()
+    return app
+
+
 def _filled(path: str) -> str:
     """Return a path with something in the places of its parameters."""
     return re.sub(r"\{(\w+)[^}]*\}", lambda found: PARAMETERS.get(found[1], "x"), path)
@@ -54,7 +63,7 @@ def _filled(path: str) -> str:
 
 def targets() -> list[str]:
     """Return the path of every route of the application, and the odd ones."""
-    paths = {getattr(route, "path", "") for route in flat(create_app(Settings.from_env({})).routes)}
+    paths = {getattr(route, "path", "") for route in flat(whole_app().routes)}
     return sorted({_filled(path) for path in paths if path}) + list(ODD)
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -23,11 +24,8 @@ from puna.accounts.grant import ANY
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
 from puna.api.access.scopes import ScopeTable, needs
-from puna.api.anthropic import batches as anthropic_batches
-from puna.api.anthropic import messages as anthropic_messages
 from puna.api.anthropic.models import AnthropicModels
 from puna.api.batch_items import ItemRoutes
-from puna.api.description import describe
 from puna.api.dialect import ANTHROPIC_VERSION, error_response
 from puna.api.http.crowd import Crowd
 from puna.api.http.direct import Direct
@@ -35,24 +33,8 @@ from puna.api.http.faults import Faults
 from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
 from puna.api.model_shapes import SHAPES
-from puna.api.ollama import account, create, embedding, generation, models
-from puna.api.ollama import transfers as transfer_routes
-from puna.api.openai.routes import openai_router
 from puna.api.preload import preload
-from puna.api.puna import (
-    health,
-    keys,
-    machine,
-    metrics,
-    model_settings,
-    modelfile,
-    queue,
-    rerank,
-    sessions,
-    systemone,
-    tokens,
-    usage,
-)
+from puna.api.routes import Loading, Routes
 from puna.api.seal import Seal
 from puna.api.services import Services
 from puna.api.web.page import FILES_PATH, PageFiles, root_route
@@ -93,36 +75,21 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     for path, route in (("/", root_route), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    dialects = (generation, embedding, models, create, transfer_routes, account, anthropic_messages, anthropic_batches)
-    ours = (
-        queue,
-        sessions,
-        keys,
-        usage,
-        model_settings,
-        metrics,
-        systemone,
-        rerank,
-        tokens,
-        health,
-        machine,
-        modelfile,
-    )
-    for part in (*dialects, *ours):
-        app.include_router(part.router)
+    routes = app.state.routes = Routes(app)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
-    app.include_router(openai_router())
     if settings.share:
-        from puna.api.registry import pieces, routes  # no other server has any of it
+        from puna.api.registry import pieces  # no other server has any of it
+        from puna.api.registry import routes as registry_routes
 
         app.include_router(pieces.router)
-        app.include_router(routes.router)
+        app.include_router(registry_routes.router)
     app.mount(FILES_PATH, PageFiles())
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
-    app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
+    app.openapi = functools.cache(functools.partial(_describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
     app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
+    app.add_middleware(Loading, routes=routes)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)
     app.add_middleware(Cors, settings=settings)
@@ -133,6 +100,13 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
 
         open_stage(app, settings.testing)
     return app
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    from puna.api.description import describe  # an example for everything, which few want
+
+    app.state.routes.load()
+    return describe(app)
 
 
 @asynccontextmanager

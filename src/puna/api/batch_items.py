@@ -17,14 +17,11 @@ from puna.accounts.errors import KeyForbidsError
 from puna.accounts.grant import INFER
 from puna.accounts.keys import Key
 from puna.api.access.identity import IDENTITY, Identity
-from puna.api.anthropic import messages
 from puna.api.batching import PREFIX
 from puna.api.dialect import error_body
 from puna.api.http.direct import DIRECT
 from puna.api.http.faults import Faults
 from puna.api.http.request_id import REQUEST_ID
-from puna.api.openai import chat, completions, embeddings
-from puna.api.openai.responses import responses
 from puna.errors import BadRequestError, PunaError
 from puna.jobs.batches import Answered
 from puna.jobs.batches_items import BatchItem, Usage
@@ -94,6 +91,10 @@ class ItemRoutes:
     def _ready(self) -> FastAPI:
         """Return an application of these routes alone, without the gate, which their caller has passed."""
         if self._routes is None:
+            from puna.api.anthropic import messages
+            from puna.api.openai import chat, completions, embeddings
+            from puna.api.openai.responses import responses
+
             handlers: Mapping[Any, ExceptionHandler] = self._of.exception_handlers
             kept = {kind: handlers[kind] for kind in (HTTPException, RequestValidationError)}
             self._routes = FastAPI(openapi_url=None, exception_handlers=kept)  # type: ignore[arg-type]

@@ -1,5 +1,7 @@
 """``puna serve``."""
 
+from __future__ import annotations
+
 import gc
 import logging
 import os
@@ -11,8 +13,6 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from puna import __version__, logs
 from puna.accounts.accounts import has_keys
 from puna.cli.errors import CommandError
@@ -21,11 +21,16 @@ from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.info import EngineInfoProcess
+from puna.lazy import lazy
 from puna.settings import SETTINGS, Settings, setting_warnings
 
 if TYPE_CHECKING:
+    import typer
+
     from puna.api.server import Server
     from puna.api.tls import TLS
+else:
+    typer = lazy("typer")
 
 _log = logging.getLogger(__name__)
 _FEW_FILES = 1024
@@ -72,14 +77,14 @@ def serve(
         _serve(settings, listener, connections, tls, exit_with_stdin=exit_with_stdin)
 
 
-def _tls(certificate: Path, key: Path | None) -> "TLS":
+def _tls(certificate: Path, key: Path | None) -> TLS:
     from puna.api.tls import TLS  # OpenSSL takes its time, and most servers do without
 
     return TLS(certificate, key)
 
 
 def _serve(
-    settings: Settings, listener: socket.socket, connections: int, tls: "TLS | None", *, exit_with_stdin: bool
+    settings: Settings, listener: socket.socket, connections: int, tls: TLS | None, *, exit_with_stdin: bool
 ) -> None:
     if said := prepare_models(settings):
         _log.warning("%s", said)
@@ -89,7 +94,7 @@ def _serve(
     look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
 
     def tell() -> None:
-        typer.echo(f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {look.result()}")
+        sys.stdout.write(f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {look.result()}\n")
         sys.stdout.flush()
 
     sys.setswitchinterval(_TURN_SECONDS)
@@ -119,7 +124,7 @@ def _stay(_number: int, _frame: FrameType | None) -> None:
     _log.info("SIGHUP: settings are read when the server starts; it goes on")
 
 
-def _exit_with_stdin(server: "Server") -> None:
+def _exit_with_stdin(server: Server) -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
     server.should_exit = True

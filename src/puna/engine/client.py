@@ -1,5 +1,7 @@
 """The llama-server protocol over a runner's unix socket."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import logging
@@ -7,9 +9,8 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import aiohttp
 import orjson
 
 from puna.engine.errors import (
@@ -23,6 +24,12 @@ from puna.engine.errors import (
 from puna.engine.prompt_gate import PromptGate, is_long
 from puna.engine.protocol import Route
 from puna.engine.words import UNEXPLAINED, clean, told
+from puna.lazy import lazy
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy("aiohttp")
 
 _log = logging.getLogger(__name__)
 _BASE = "http://runner"

@@ -17,6 +17,7 @@ from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.layouts.stored import Stored, place_for
 from puna.models.layouts.translation import Translation, language_model, projector
 from puna.models.loadable import UnsupportedModelError
+from puna.models.registry.threads import in_thread
 from puna.models.unsupported import unsupported
 
 _log = logging.getLogger(__name__)
@@ -65,12 +66,7 @@ class EngineFiles:
 
         Raises ``NoRoomError`` for what has room nowhere, and ``GGUFError`` for a file that has changed meanwhile.
         """
-        writing = asyncio.ensure_future(asyncio.to_thread(self._write))
-        try:
-            await asyncio.shield(writing)
-        except asyncio.CancelledError:
-            await asyncio.wait({writing})  # what it writes to must not be closed under it
-            raise
+        await in_thread(self._write)  # what it writes to must not be closed under it
 
     def _write(self) -> None:
         for item in self.stored:

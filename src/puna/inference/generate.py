@@ -46,11 +46,13 @@ async def generate(
 
     Closing the iterator ends the generation in the engine. Raises a ``PunaError`` before the first event for what
     cannot be done, and ``RunnerCrashedError`` at any time. A runner that is lost before anything of the answer has
-    arrived is replaced once, and nobody notices. ``record`` is filled on the way, and published however it ends.
+    arrived is replaced once, and nobody notices; if the answer is to be ``whole``, at any time before its end.
+    ``record`` is filled on the way, and published however it ends.
     """
     caller = caller or Caller()
     record = record or Record(caller.id, str(request.model.name), "")
     started = answering = False
+    held: list[Event] = []
     try:
         request = await ready(await _checked(request))
         options = replace(request.options.runner, logprobs=request.logprobs)
@@ -74,13 +76,18 @@ async def generate(
                                 record.generated = 0
                                 record.count(*events[-1].counts)
                                 record.end(DONE)
-                                yield events
+                                yield [*held, *events]
                                 return
-                            yield events
+                            if request.whole and answering:
+                                held += events
+                            else:
+                                yield events
             except RunnerCrashedError as error:
-                if answering:
+                if answering and not request.whole:
                     raise
                 caller = caller.after(error)
+                answering, record.generated = False, 0
+                held.clear()
     except Exception as error:
         record.end(GONE if isinstance(error, RequestCanceledError) else FAILED, type(error).__name__)
         raise

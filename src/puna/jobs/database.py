@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from puna.disk import fault_of
 from puna.errors import PunaError
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ _PRAGMAS = (
 
 
 class StorageError(PunaError):
-    """What should be kept, or was, cannot be reached."""
+    """The file at ``path``, where something should be kept, or was, cannot be used."""
+
+    def __init__(self, path: Path, error: Exception) -> None:
+        self.status, words = fault_of(error)
+        super().__init__(f"{path} cannot be used: {words}")
 
 
 class Database:
@@ -63,7 +68,7 @@ class Database:
                 connection.execute("BEGIN IMMEDIATE")
                 return work(connection)
         except (sqlite3.Error, OSError) as error:
-            raise StorageError(f"{self._path} cannot be used: {error}") from error
+            raise StorageError(self._path, error) from error
 
     def _opened(self) -> "Connection":
         import sqlite3

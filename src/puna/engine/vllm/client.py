@@ -1,10 +1,11 @@
 """vLLM's OpenAI server over a runner's unix socket, with the methods of ``engine.protocol.Engine``."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import orjson
 
 from puna.engine.client import EngineClient
@@ -13,6 +14,12 @@ from puna.engine.protocol import Route
 from puna.engine.vllm import bodies
 from puna.engine.vllm.events import Answer
 from puna.engine.vllm.program import SERVED
+from puna.lazy import lazy
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy("aiohttp")
 
 _EVENT_END, _DATA, _DONE = b"\n\n", b"data: ", b"[DONE]"
 _RUNNING = re.compile(r"^vllm:num_requests_running\{.*\} (\S+)$", re.MULTILINE)

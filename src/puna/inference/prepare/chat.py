@@ -32,8 +32,8 @@ async def chat(
 
     messages, truncation, tokens = conversation.messages, None, 0
     if not request.shift or _bound(request, conversation) >= context:
-        messages, truncation = await fit(messages, count, context, truncate=request.truncate)
-        tokens = 0 if request.shift else await count(messages)
+        messages, truncation, counted = await fit(messages, count, context, truncate=request.truncate)
+        tokens = 0 if request.shift else counted
     body = chat_body(request, replace(conversation, messages=messages), think)
     as_text = as_text or request.has_format
     text = await client.apply_template(body) if as_text or marker else ""

@@ -12,11 +12,11 @@ from puna.models.registry.blob_check import BlobCheck, OnBytes, check_blob
 from puna.models.registry.download import BlobDownload, BlobSource
 from puna.models.registry.errors import RangesUnsupportedError, RegistryError, UnverifiableBlobError
 from puna.models.registry.jobs import Jobs
+from puna.models.registry.neighbourhood import Neighbourhood, Tell
 from puna.models.registry.options import TransferOptions
 from puna.models.registry.partial import PartialBlob, try_open_locked
 from puna.models.registry.progress import Progress, Report, short
 from puna.models.registry.record import BlobRecord, RecordStore
-from puna.models.registry.swarm import Neighbourhood, SwarmDownload, Tell
 from puna.models.registry.threads import in_thread
 from puna.models.storage import storage_errors
 from puna.models.store import BlobStore, is_digest, parse_digest
@@ -163,6 +163,8 @@ class BlobKeeper:
             await BlobDownload(source, partial, self._options, self._slots, tell).run()
             await partial.publish(place)
             return
+        from puna.models.registry.swarm import SwarmDownload  # most servers have no peers
+
         with near.sharing.begin(source.digest, source.size, source.name) as share:
             try:
                 await SwarmDownload(source, partial, self._options, self._slots, tell, near, share).run()

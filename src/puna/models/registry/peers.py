@@ -1,5 +1,7 @@
 """The other Punas that blobs may be taken from: who they are, and how they are asked."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import json
@@ -7,8 +9,8 @@ import logging
 import time
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-import aiohttp
 from yarl import URL
 
 from puna.models.manifests import BadManifestError
@@ -20,6 +22,9 @@ from puna.models.registry.policy import host_of
 from puna.models.registry.remote_manifest import RemoteManifest
 from puna.models.registry.target import Target
 from puna.names import ModelName
+
+if TYPE_CHECKING:
+    import aiohttp
 
 EXTENSION = "_puna"
 """Under ``/v2/``: what is beyond the registry protocol, named as that says (``_<extension>/…``)."""

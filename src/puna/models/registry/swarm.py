@@ -5,30 +5,33 @@ from the registry, and the others take it from the owner, or from whoever has it
 bytes hash to what the peer says that it has; the whole, if it hashes to its digest. Who said otherwise is left out.
 """
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import logging
 import statistics
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Protocol
-
-import aiohttp
+from typing import TYPE_CHECKING
 
 from puna.models.registry.choice import Choice
 from puna.models.registry.download import BlobSource
 from puna.models.registry.errors import RegistryError, TransientError, UnverifiableBlobError
+from puna.models.registry.neighbourhood import Neighbourhood, Tell
 from puna.models.registry.options import TransferOptions
 from puna.models.registry.partial import PartialBlob
-from puna.models.registry.peers import Peers, Source
+from puna.models.registry.peers import Source
 from puna.models.registry.pieces import piece_size
 from puna.models.registry.policy import host_of
 from puna.models.registry.record import Part
-from puna.models.registry.sharing import Share, Sharing
+from puna.models.registry.sharing import Share
 from puna.models.registry.threads import together
 from puna.telemetry.counts import COUNTS
+
+if TYPE_CHECKING:
+    import aiohttp
 
 _log = logging.getLogger(__name__)
 _JOIN_SECONDS = 4.0
@@ -36,26 +39,6 @@ _NEWS_SECONDS = 3.0
 """How long a peer may wait for news before it answers."""
 _IDLE_SECONDS, _RETRY_SECONDS, _TICK = 2.0, 3.0, 0.25
 _SLOW_FACTOR, _SLOW_LEAST, _SLOW_PAUSE = 6.0, 5.0, 60.0
-
-
-class Tell(Protocol):
-    """Is called with the bytes that have arrived, and how many of them came from which host, where that is known."""
-
-    def __call__(self, done: int, sources: Mapping[str, int] | None = None) -> None:
-        """Take note of it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbourhood:
-    """With whom blobs are exchanged: what this node shares, and its peers."""
-
-    sharing: Sharing
-    peers: Peers
-
-    @property
-    def is_empty(self) -> bool:
-        """Return whether there is nobody to exchange anything with."""
-        return not self.sharing.is_on and not self.peers.all()
 
 
 class SwarmDownload:

@@ -13,13 +13,13 @@ from puna.models.registry.blobs import BlobKeeper
 from puna.models.registry.credentials import CredentialStore
 from puna.models.registry.http import RegistryHttp
 from puna.models.registry.identity import Identity
+from puna.models.registry.neighbourhood import Neighbourhood
 from puna.models.registry.options import TransferOptions
 from puna.models.registry.peers import Peers
 from puna.models.registry.policy import AccessPolicy
 from puna.models.registry.pull import ModelStore, Puller
 from puna.models.registry.push import Pusher
 from puna.models.registry.sharing import Sharing
-from puna.models.registry.swarm import Neighbourhood
 from puna.models.registry.upload import UploadStore
 from puna.models.storage import StorageError
 from puna.models.verify import Verifier
