@@ -63,7 +63,8 @@ def _vocabulary() -> dict[str, int]:
     letters = {byte: chr(byte) for byte in plain}
     for place, byte in enumerate(byte for byte in range(256) if byte not in letters):
         letters[byte] = chr(256 + place)
-    return {token: index for index, token in enumerate([*SPECIAL, *(letters[byte] for byte in range(256))])}
+    # ASCII alone: random weights would seldom write the bytes of one letter in order.
+    return {token: index for index, token in enumerate([*SPECIAL, *(letters[byte] for byte in range(128))])}
 
 
 def _tokenizer(vocabulary: dict[str, int]) -> dict[str, Any]:

@@ -108,7 +108,7 @@ def test_its_stream_is_told_as_llama_servers() -> None:
 def test_a_checkpoint_says_what_a_gguf_header_would(tmp_path: Path) -> None:
     header = header_of(write_checkpoint(tmp_path))
     assert (header.architecture, header.context_length, header.file_type) == ("llama", CONTEXT, "BF16")
-    assert (header.vocabulary_size, header.block_count) == (264, 2)
+    assert (header.vocabulary_size, header.block_count) == (136, 2)
     assert "<|im_start|>" in (header.chat_template or "")
     (tmp_path / "config.json").write_text("{")
     with pytest.raises(BadManifestError, match=r"config\.json is not JSON"):
@@ -191,7 +191,7 @@ def test_log_probabilities(served: Server) -> None:
     chosen = served.ask("/v1/chat/completions", body)
     tokens = chosen["choices"][0]["logprobs"]["content"]
     assert len(tokens) == chosen["usage"]["completion_tokens"]
-    assert all(len(token["top_logprobs"]) >= 3 for token in tokens)
+    assert all(len(token["top_logprobs"]) >= 3 for token in tokens), tokens
 
 
 @pytest.mark.vllm
@@ -208,9 +208,8 @@ def test_calls_that_must_be_made(served: Server) -> None:
 
 @pytest.mark.vllm
 def test_a_format_binds(served: Server) -> None:
-    schema = {"type": "object", "properties": {"n": {"type": "boolean"}}, "required": ["n"]}
-    body = {"model": "kept", "messages": MESSAGES, "format": schema, "stream": False}
-    assert isinstance(json.loads(served.ask("/api/chat", body)["message"]["content"])["n"], bool)
+    body = {"model": "kept", "messages": MESSAGES, "format": {"enum": ["yes", "no"]}, "stream": False}
+    assert json.loads(served.ask("/api/chat", body)["message"]["content"]) in ("yes", "no")
 
 
 @pytest.mark.vllm

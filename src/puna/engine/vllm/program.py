@@ -37,6 +37,8 @@ def command(config: RunnerConfig, socket: str, *, debug: bool = False) -> list[s
             *("--max-model-len", str(config.context), "--max-num-seqs", str(config.parallel)),
             # What a checkpoint recommends is for its own chats; here a request says what it wants.
             *("--generation-config", "vllm", "--enable-prompt-tokens-details"),
+            # The others do not read grammars in llama.cpp's notation.
+            *("--structured-outputs-config", '{"backend": "xgrammar"}'),
             *_parallel(),
             *("--max-logprobs", "20", "--uvicorn-log-level", "info" if debug else "warning"),
         ]
@@ -65,6 +67,8 @@ def environment(config: RunnerConfig, key: str, place: Path) -> dict[str, str]:
         "DO_NOT_TRACK": "1",
         "HF_HUB_OFFLINE": "1",
         "VLLM_CPU_KVCACHE_SPACE": str(cache),
+        "VLLM_RPC_BASE_PATH": str(place),
+        "TMPDIR": str(place),
     }
     own = {name: value for name, value in os.environ.items() if name.startswith("VLLM_")}
     return {**told, **own, "VLLM_API_KEY": key, **_named(config.engine, place)}
