@@ -37,7 +37,7 @@ def create(server: Server, modelfile: Path) -> None:
 
 
 def asked(**fields: Any) -> dict[str, Any]:
-    return bodies.completion({"prompt": [1, 2], "n_predict": 5, "stream": True, **fields})
+    return bodies.completion({"prompt": [1, 2], "n_predict": 5, "stream": True, **fields}, 100)
 
 
 def test_options_that_both_have_are_told_in_its_words() -> None:
@@ -58,6 +58,7 @@ def test_options_that_both_have_are_told_in_its_words() -> None:
         == body
     )
     assert asked(seed=-1)["seed"] is None
+    assert asked(n_predict=1000)["max_tokens"] == 98  # what the context leaves
     assert asked(n_probs=3)["logprobs"] == 3
     assert asked(grammar='root ::= "a"')["structured_outputs"] == {"grammar": 'root ::= "a"'}
     assert asked(logit_bias=[[5, -1.0], [6, False]])["logit_bias"] == {"5": -1.0, "6": -100.0}

@@ -104,6 +104,8 @@ class Runner:
         limit_processor(process.pid, processor_seconds)
         client = VllmClient if is_vllm(config.engine) else EngineClient
         runner = cls(name, config, process, client.connect(place.socket, key), place)
+        if isinstance(runner.client, VllmClient):
+            runner.client.context = config.context
         runner._files = files
         try:
             try:

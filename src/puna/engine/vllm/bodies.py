@@ -54,8 +54,8 @@ class LackingError(EngineRequestError):
         self.param = name
 
 
-def completion(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the body of ``/v1/completions`` for one of llama-server's ``/completion``.
+def completion(body: Mapping[str, Any], context: int) -> dict[str, Any]:
+    """Return the body of ``/v1/completions`` for one of llama-server's ``/completion``, with ``context`` tokens in all.
 
     Raises ``LackingError`` for what vLLM cannot do.
     """
@@ -65,7 +65,7 @@ def completion(body: Mapping[str, Any]) -> dict[str, Any]:
     asked: dict[str, Any] = {
         "model": SERVED,
         "prompt": prompt,
-        "max_tokens": max(int(body.get("n_predict", -1)), 1),
+        "max_tokens": max(min(int(body.get("n_predict", context)), context - len(prompt)), 1),
         # Marks of thoughts and calls are control tokens, which are looked for in the text.
         "skip_special_tokens": not body.get("preserved_tokens"),
         "spaces_between_special_tokens": False,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
@@ -29,12 +29,21 @@ _WORK = re.compile(r"^vllm:(?:prompt|generation)_tokens_total\{.*\} (\S+)$", re.
 class VllmClient(EngineClient):
     """Calls one runner of vLLM; bodies and events are llama-server's, as everywhere in Puna."""
 
+    context = 0
+    """Tokens that a prompt and its answer may have together."""
+
     reads_chats = False
     """Whether the engine itself finds thoughts and calls in the answers to chats. They are found here."""
 
+    def borrowed(self) -> Self:
+        """See ``EngineClient``."""
+        other = super().borrowed()
+        other.context = self.context
+        return other
+
     async def stream(self, route: Route, body: Mapping[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
         """See ``Engine``. Only prompts are answered: messages are rendered first."""
-        asked, answer = bodies.completion(_text_only(route, body)), Answer()
+        asked, answer = bodies.completion(_text_only(route, body), self.context), Answer()
         try:
             async with self._call("POST", "/v1/completions", asked) as response:
                 if response.status != 200:
