@@ -61,6 +61,8 @@ def test_options_that_both_have_are_told_in_its_words() -> None:
     assert asked(n_predict=1000)["max_tokens"] == 98  # what the context leaves
     assert asked(n_probs=3)["logprobs"] == 3
     assert asked(grammar='root ::= "a"')["structured_outputs"] == {"grammar": 'root ::= "a"'}
+    escaped = asked(grammar=r'root ::= "\x22a\\x41" [\uE000-\U0010FFFF]')["structured_outputs"]["grammar"]
+    assert escaped == 'root ::= "\\u0022a\\\\x41" [\\uE000-' + chr(0x10FFFF) + "]"
     assert asked(logit_bias=[[5, -1.0], [6, False]])["logit_bias"] == {"5": -1.0, "6": -100.0}
 
 

@@ -4,12 +4,14 @@ A field that vLLM has no word for is refused by name if it asks for something, a
 anyway.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from puna.engine.errors import EngineRequestError
 from puna.engine.vllm.program import SERVED
 
+_ESCAPE = re.compile(r"\\(?:\\|x(?P<short>[0-9A-Fa-f]{2})|U(?P<long>[0-9A-Fa-f]{8}))")
 _SAME = {
     "temperature": "temperature",
     "top_p": "top_p",
@@ -83,8 +85,19 @@ def completion(body: Mapping[str, Any], context: int) -> dict[str, Any]:
     if bias := body.get("logit_bias"):
         asked["logit_bias"] = _bias(bias)
     if grammar := body.get("grammar"):
-        asked["structured_outputs"] = {"grammar": grammar}
+        asked["structured_outputs"] = {"grammar": _as_written(grammar)}
     return asked
+
+
+def _as_written(grammar: str) -> str:
+    """Return a grammar with escapes as xgrammar reads them: it takes all hexadecimal digits behind ``\\x``."""
+    return _ESCAPE.sub(_escaped, grammar)
+
+
+def _escaped(match: re.Match[str]) -> str:
+    if match["short"]:
+        return f"\\u00{match['short']}"
+    return chr(int(match["long"], 16)) if match["long"] else match[0]
 
 
 def _number(name: str, value: Any) -> Any:
