@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -37,7 +37,7 @@ from puna.api.preload import preload
 from puna.api.routes import Loading, Routes
 from puna.api.seal import Seal
 from puna.api.services import Services
-from puna.api.web.page import FILES_PATH, PageFiles, root_route
+from puna.api.web.page import FILES_PATH, PageFiles, is_page, root_route
 from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -46,11 +46,15 @@ from puna.jobs.archive import Archive, Bounds
 from puna.jobs.batches import Batches
 from puna.jobs.batches_files import BatchBounds
 from puna.jobs.batches_journal import Journal
+from puna.jobs.recordings import Recordings
 from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
 from puna.settings import Settings
+
+if TYPE_CHECKING:
+    from puna.api.watching.traces import Tracing
 
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _DOCS, _DOCS_ASSETS = "/docs", "/docs/assets"
@@ -88,10 +92,16 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     app.add_exception_handler(RequestValidationError, _misread)
     app.openapi = functools.cache(functools.partial(_describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
-    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
+    if settings.record:
+        from puna.api.watching.recorder import Recorder  # few record
+
+        app.add_middleware(Recorder, scopes=scopes)
+    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes, is_open=is_page)
     app.add_middleware(Loading, routes=routes)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)
+    if settings.traces:
+        app.state.tracing = _traced(app)
     app.add_middleware(Cors, settings=settings)
     app.add_middleware(RequestIds)
     app.add_middleware(Direct)
@@ -100,6 +110,15 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
 
         open_stage(app, settings.testing)
     return app
+
+
+def _traced(app: FastAPI) -> "Tracing":
+    """Let spans be made of requests, and return what must be closed at the end."""
+    from puna.api.watching.traces import Traced, Tracing  # the library is an extra, and no other server loads it
+
+    tracing = Tracing()
+    app.add_middleware(Traced, tracing=tracing)
+    return tracing
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:
@@ -134,10 +153,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     accounts.ledger.start()
     if accounts.is_guarded:  # read now, for it takes room on the disk, which may be full later
         _log.info("clients are let in by keys: %s", accounts.path)
-    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age))
+    cipher = Cipher(settings.home / "cipher.key")
+    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age), cipher)
     runs = Runs(archive)
     journal = Journal(settings.home, BatchBounds(settings.batches, settings.batches_age))
     batches = Batches(journal, ItemRoutes(app), settings.batch_parallel, settings.batch_hours)
+    kept = Recordings(settings)
+    if settings.record:
+        await kept.begin()
     app.state.services = Services(
         settings,
         library,
@@ -146,10 +169,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         Seal(settings.home),
         archive,
         runs,
-        Cipher(settings.home / "cipher.key"),
+        cipher,
         accounts,
         journal,
         batches,
+        kept,
     )
     batches.start()
     sweeper = asyncio.create_task(archive.keep_bounded())
@@ -165,7 +189,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await archive.close()
         await transfers.close()
         await scheduler.close()
+        await kept.close()
         await accounts.close()
+        if settings.traces:
+            await asyncio.to_thread(app.state.tracing.close)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

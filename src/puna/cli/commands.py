@@ -13,10 +13,7 @@ from puna.cli.screen import has_colours
 
 _COMMANDS = {
     "run": "run.run",
-    "key": "keys.app",
-    "usage": "usage.usage",
     "pull": "transfers.pull",
-    "batch": "batch.app",
     "list": "models.list_models",
     "ls": "models.list_models",
     "show": "show.show",
@@ -37,6 +34,10 @@ _COMMANDS = {
     "verify": "care.verify",
     "repair": "care.repair",
     "sessions": "sessions.sessions",
+    "key": "keys.app",
+    "usage": "usage.usage",
+    "batch": "batch.app",
+    "replay": "replay.replay",
     "completion": "completion.completion",
     "complete-line": "completion.complete_line",
     "signin": "account.signin",

@@ -20,6 +20,7 @@ from puna.engine.errors import (
     RunnerCrashedError,
     TemplateError,
     TemplateTimeoutError,
+    UnreadableAnswerError,
 )
 from puna.engine.prompt_gate import PromptGate, is_long
 from puna.engine.protocol import Route
@@ -40,6 +41,9 @@ _DATA = b"data: "
 _OBJECT = _DATA + b"{"
 _NOT_FOUND = ("map_base::at", "map::at")
 """What C++ says, in lower case, when a tokenizer looks for the token of a byte, and there is none."""
+_UNREADABLE = "does not match the expected"
+_IN_TEMPLATE = ("While executing ", "Unable to generate parser for this template")
+"""What the engine's interpreter of templates says; what went wrong stands at the end."""
 _OLD_MEDIA_MARKER = "<__media__>"
 """The marker of engines that have only one."""
 _ABORTED = "the call was aborted"
@@ -319,10 +323,14 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
     said = str(error.get("message") or f"the engine answered with status {status}")
     if said.lower().endswith(_NOT_FOUND):
         return EngineRequestError("the model's vocabulary has no token for some of the text")
+    if any(words in said for words in _IN_TEMPLATE):
+        return TemplateError(told(said.rpartition("Error: ")[2]))
     message = told(said)
     if message == UNEXPLAINED:
         _log.warning("%s: %s", message, clean(said))
-    return EngineRequestError(message) if 400 <= status < 500 else EngineError(message)
+    if 400 <= status < 500:
+        return EngineRequestError(message)
+    return UnreadableAnswerError(message) if _UNREADABLE in said else EngineError(message)
 
 
 async def wait_until_healthy(client: EngineClient) -> None:
