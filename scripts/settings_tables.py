@@ -46,6 +46,8 @@ _CHINESE = {
     "PUNA_MIRRORS": "从镜像拉取：仓库=地址，……（默认 https，除非写明 http://）",
     "PUNA_ALLOWED_REGISTRIES": "只允许与这些仓库往来；不设则不限",
     "PUNA_ALLOW_PRIVATE_REGISTRIES": "允许其他机器上的客户端让本服务从内网的仓库拉取",
+    "PUNA_SHARE": "允许其他机器从本服务器拉取的模型（名称模式，逗号分隔；* 为全部）；不设：不提供",
+    "PUNA_PEERS": "除仓库外还可以同时从哪些 Puna 拉取模型：地址，……（默认 https，除非写明 http://）",
     "PUNA_MEDIA_HOSTS": "请求可以用 URL 引用其中图片和声音的内网主机（主机或主机:端口）；none 表示不取任何 URL",
     "PUNA_REGISTRY_AUTH": "各仓库的登录：主机=用户名:密码，……",
     "PUNA_STALL_TIMEOUT": "模型进程多久没有进展就换一个新的；负数表示不限",

@@ -203,13 +203,30 @@ def _parse_pairs(text: str) -> dict[str, str]:
 def _parse_mirrors(text: str) -> dict[str, str]:
     mirrors: dict[str, str] = {}
     for host, address in _parse_pairs(text).items():
-        if "@" in address:
-            raise BadRequestError("a login does not belong into an address; PUNA_REGISTRY_AUTH holds them")
-        url = urlsplit(address if "://" in address else f"https://{address}")
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-            raise BadRequestError(f"what stands for {host!r} is not the address of a registry")
-        mirrors[host] = url.geturl().rstrip("/")
+        mirrors[host] = _checked_registry(address)
     return mirrors
+
+
+def _checked_registry(address: str) -> str:
+    """Return the base address of a registry, which is one of https unless it says something else."""
+    if "@" in address:
+        raise BadRequestError("a login does not belong into an address; PUNA_REGISTRY_AUTH holds them")
+    url = urlsplit(address if "://" in address else f"https://{address}")
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise BadRequestError(f"{address!r} is not the address of a registry")
+    return url.geturl().rstrip("/")
+
+
+def _parse_patterns(text: str) -> tuple[str, ...]:
+    """Return patterns of names; a word for true means all, one for false none."""
+    try:
+        return ("*",) if _parse_bool(text or "false") else ()
+    except BadRequestError:
+        return _parse_list(text)
+
+
+def _parse_peers(text: str) -> tuple[str, ...]:
+    return tuple(_checked_registry(address) for address in _parse_list(text))
 
 
 def _parse_logins(text: str) -> dict[str, Credentials]:
@@ -469,6 +486,18 @@ class Settings:
         "false",
         _parse_bool,
         "let clients on other machines pull from registries on private networks",
+    )
+    share: tuple[str, ...] = _setting(
+        "PUNA_SHARE",
+        "",
+        _parse_patterns,
+        "models (patterns of names, comma-separated; * for all) that others may pull from this server; unset: none",
+    )
+    peers: tuple[str, ...] = _setting(
+        "PUNA_PEERS",
+        "",
+        _parse_peers,
+        "other Punas to take models from, side by side with their registry: address,... (https unless it says http://)",
     )
     media_hosts: tuple[str, ...] = _setting(
         "PUNA_MEDIA_HOSTS",

@@ -81,6 +81,12 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
     routes = app.state.routes = Routes(app)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
+    if settings.share:
+        from puna.api.registry import pieces  # no other server has any of it
+        from puna.api.registry import routes as registry_routes
+
+        app.include_router(pieces.router)
+        app.include_router(registry_routes.router)
     app.mount(FILES_PATH, PageFiles())
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)

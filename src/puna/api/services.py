@@ -33,6 +33,7 @@ from puna.models.adapters import adapted
 from puna.models.library import Library
 from puna.models.listing import Listing
 from puna.models.model import Model
+from puna.models.registry.target import parse_reference
 from puna.models.registry.transfers import Transfers
 from puna.names import ModelName, parse_name
 from puna.outside import listed
@@ -116,12 +117,13 @@ class Services:
     def require(self, reference: str = "", scope: str = ANY) -> None:
         """Raise ``KeyForbidsError`` unless the request may make, fetch or send a model of this name ("": any name), and
         do what takes ``scope``. An alias is no name that a model could have: ``BadRequestError``."""
-        if reference and (target := self.settings.sections.target(parse_name(reference))):
+        name = parse_reference(reference).name if reference else None  # it may have a login in it
+        if name and (target := self.settings.sections.target(name)):
             raise BadRequestError(f"'{reference}' is an alias of {target}, which the server's settings give it")
         if self.key is None:
             return
         grant = self.key.grant
-        if grant.models and not (reference and self.sees(parse_name(reference))):
+        if grant.models and not (name and self.sees(name)):
             self.accounts.refuse(self.key)
             raise KeyForbidsError(f"this key may not use the name {reference!r}" if reference else _ALL)
         if not grant.may(scope):

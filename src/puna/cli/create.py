@@ -30,6 +30,9 @@ def create(
     file: Annotated[str, typer.Option("--file", "-f", help='the Modelfile; "-" is standard input')] = str(_DEFAULT),
     quantize: Annotated[str, typer.Option("--quantize", "-q", help="quantize the weights, to q4_K_M for one")] = "",
     draft_quantize: Annotated[str, typer.Option("--draft-quantize", hidden=True)] = "",
+    keep: Annotated[
+        bool, typer.Option("--keep", help="keep a checkpoint in safetensors as it is, for vLLM (puna engine use vllm)")
+    ] = False,
     as_json: AsJson = False,
     _experimental: Annotated[
         bool, typer.Option("--experimental", hidden=True, help="safetensors need no word of their own here")
@@ -42,17 +45,26 @@ def create(
     check_parameters(modelfile)
     with connected(start=True) as client:
         typer.echo("gathering model components", err=True)
-        create_model(client, model, modelfile, directory, quantize, as_json=as_json)
+        create_model(client, model, modelfile, directory, quantize, keep=keep, as_json=as_json)
 
 
 def create_model(
-    client: Client, model: str, modelfile: Modelfile, directory: Path, quantize: str = "", *, as_json: bool = False
+    client: Client,
+    model: str,
+    modelfile: Modelfile,
+    directory: Path,
+    quantize: str = "",
+    *,
+    keep: bool = False,
+    as_json: bool = False,
 ) -> None:
     """Make a model and show the progress; relative paths of the Modelfile begin in ``directory``."""
     with _bars() as bars:
         body = request_body(modelfile, directory, _Uploader(client, bars))
     if quantize:
         body["quantize"] = quantize
+    if keep:
+        body["keep"] = True
     show_progress(client.lines("/api/create", {"model": model, **body}), as_json=as_json)
 
 

@@ -12,6 +12,7 @@ import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from puna.cli.arguments import Command, Group
+from puna.cli.errors import CommandError
 from puna.cli.screen import console, is_terminal
 from puna.cli.tables import AsJson, print_json, print_table
 from puna.cli.timings import duration
@@ -22,6 +23,7 @@ from puna.engine.build.toolchain import find_compilers
 from puna.engine.engines import DEFAULT, PORTABLE, Build, Engines, Speed
 from puna.engine.gain import advice
 from puna.engine.native import known_options
+from puna.engine.vllm import program as vllm
 from puna.names import parse_name
 from puna.settings import Settings
 
@@ -150,13 +152,15 @@ def _verdict(outcome: Outcome) -> str:
 
 @app.command(cls=Command)
 def use(
-    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="a build, portable, or the path of a llama-server")],
+    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="a build, portable, vllm, or a llama-server's path")],
     model: Annotated[str, typer.Option(help="for this model alone; the engine 'default' ends that")] = "",
 ) -> None:
     """Choose the engine of all models, or of one; a running server follows at its next load."""
     engines = _engines()
     key = str(parse_name(model)) if model else ""
-    if not (key and engine == DEFAULT) and (program := engines.resolve(engine)):
+    if engine == vllm.NAME and not key:
+        raise CommandError("vllm runs checkpoints in safetensors alone: choose it for one, with --model")
+    if not (key and engine == DEFAULT) and (program := engines.resolve(engine)) and not vllm.is_vllm(program):
         known_options(program)  # it is a llama-server that Puna can use
     engines.use(engine, key)
     _say(f"{key or 'every model'} runs on {engines.chosen(key)}")

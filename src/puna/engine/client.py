@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
@@ -34,6 +34,7 @@ else:
 
 _log = logging.getLogger(__name__)
 _BASE = "http://runner"
+_JSON = {"Content-Type": "application/json"}
 _TEMPLATE_SECONDS = 10.0
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
@@ -73,8 +74,11 @@ class EngineClient:
         self._aborted = False
         self._last_byte = 0.0
 
+    reads_chats = True
+    """Whether the engine itself finds thoughts and calls in the answers to chats."""
+
     @classmethod
-    def connect(cls, socket: Path, key: str) -> EngineClient:
+    def connect(cls, socket: Path, key: str) -> Self:
         """Return a client for the runner that listens on ``socket``."""
         return cls(
             aiohttp.ClientSession(
@@ -86,9 +90,9 @@ class EngineClient:
             )
         )
 
-    def borrowed(self) -> EngineClient:
+    def borrowed(self) -> Self:
         """Return a client of the same runner whose calls can be aborted apart from all others."""
-        return EngineClient(self._session, self.template_fault, self._gate)
+        return type(self)(self._session, self.template_fault, self._gate)
 
     async def take_turn(self) -> None:
         """Wait until the runner reads no other long prompt.
@@ -131,6 +135,10 @@ class EngineClient:
             # keeps the frames of everybody who ever met with it.
             response.content.set_exception(aiohttp.ClientConnectionError(_ABORTED))
             response.close()
+
+    def note_byte(self) -> None:
+        """Note that the engine has just said something."""
+        self._last_byte = time.monotonic()
 
     @property
     def waiting_since(self) -> float:
@@ -209,7 +217,8 @@ class EngineClient:
             raise aiohttp.ClientConnectionError(_ABORTED)
         self._last_byte = time.monotonic()
         data = None if body is None else io.BytesIO(orjson.dumps(body))  # as bytes, aiohttp sends it in one piece
-        opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data))
+        headers = _JSON if data else None
+        opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data, headers=headers))
         self._opening.add(opening)
         try:
             response = await opening

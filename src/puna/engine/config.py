@@ -69,6 +69,8 @@ class RunnerConfig:
     """The smaller model that guesses, where ``speculation`` needs one."""
     draft_tokens: int = 0
     """How many tokens are guessed at a time, at most; 0: the engine's choice."""
+    cache_bytes: int = 0
+    """What the caches of all slots take, for engines that reserve it at once."""
     draft_match: int = 0
     """How many tokens must be as they were before for "ngram" speculation to guess; 0: the engine's choice."""
 

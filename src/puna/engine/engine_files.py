@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from puna.engine.config import RunnerConfig
+from puna.engine.vllm.program import is_vllm
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.layouts.stored import Stored, place_for
 from puna.models.layouts.translation import Translation, language_model, projector
@@ -88,6 +89,8 @@ class EngineFiles:
 
 
 def _places(config: RunnerConfig) -> EngineFiles:
+    if is_vllm(config.engine):
+        return EngineFiles(config)  # it reads a checkpoint's directory as it is
     model = Path(config.model_path)
     gguf = _header(model)
     if gguf is None:

@@ -19,6 +19,9 @@ class Engine(Protocol):
     for what the engine refuses or fails at.
     """
 
+    reads_chats: bool
+    """Whether it finds thoughts and calls itself in the answers of ``Route.CHAT``; if not, that route is not asked."""
+
     template_fault: str
     """Why the model's own chat template must not be used; "" where it can be."""
 

@@ -29,6 +29,8 @@ SYSTEM = _LAYER_PREFIX + "system"
 PARAMS = _LAYER_PREFIX + "params"
 MESSAGES = _LAYER_PREFIX + "messages"
 LICENSE = _LAYER_PREFIX + "license"
+CHECKPOINT = _LAYER_PREFIX + "checkpoint"
+"""A file of a checkpoint that is kept as it is; the layer says how it is called."""
 
 
 OnError = Callable[[Path, OSError], None]
@@ -46,7 +48,8 @@ _TITLE = "org.opencontainers.image.title"
 class Layer:
     """One blob of a model: its media type, digest and size in bytes, and the model it was taken from.
 
-    ``title`` is what an adapter is called: an annotation, as OCI has them, which Ollama passes over.
+    ``title`` is what an adapter is called: an annotation, as OCI has them, which Ollama passes over. ``name`` is what a
+    file is called where that matters, relative, with "/" between directories.
     """
 
     media_type: str
@@ -54,11 +57,13 @@ class Layer:
     size: int
     source: str = ""
     title: str = ""
+    name: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the layer as it stands in a manifest."""
         entry: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
-        entry |= {"from": self.source} if self.source else {}
+        own = {"from": self.source, "name": self.name}
+        entry |= {key: value for key, value in own.items() if value}
         return entry | {"annotations": {_TITLE: self.title}} if self.title else entry
 
 
@@ -112,7 +117,8 @@ def _parse_layer(entry: Any) -> Layer:
         raise ValueError("a layer's mediaType must be text and its size a number of 0 or more")
     notes = entry.get("annotations")
     title = str(notes.get(_TITLE) or "") if isinstance(notes, dict) else ""
-    return Layer(media_type, parse_digest(entry["digest"]), size, str(entry.get("from") or ""), title)
+    source, name = str(entry.get("from") or ""), str(entry.get("name") or "")
+    return Layer(media_type, parse_digest(entry["digest"]), size, source, title, name)
 
 
 class ManifestStore:

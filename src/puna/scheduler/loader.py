@@ -78,7 +78,7 @@ class Loader:
 
     async def template_fault(self, model: Model, engine: str) -> str:
         """Return why the engine cannot use the model's own chat template, "" if it can."""
-        if model.is_builtin:
+        if model.is_builtin or model.is_checkpoint:  # an engine that reads one has templates in a sandbox
             return ""
         return await self._templates.fault(model.gguf, engine, engine_identity(engine))
 
@@ -141,7 +141,7 @@ class Loader:
 
         Drivers of graphics cards ask for far more than they use.
         """
-        if not self._settings.memory_margin or resident.demand.cards:
+        if not self._settings.memory_margin or resident.demand.cards or model.is_checkpoint:
             return 0
         return resident.plan.prompt_cache + self._settings.memory_margin + _images(model)
 

@@ -16,6 +16,7 @@ from puna.api.access.identity import IDENTITY, Identity, identify
 from puna.api.access.keys import BASIC, BEARER, KEYS, BasicAuth, presented
 from puna.api.access.origins import origin_pattern
 from puna.api.access.scopes import ScopeTable
+from puna.api.dialect import REGISTRY, dialect_of
 from puna.errors import PunaError
 from puna.settings import Settings
 
@@ -115,7 +116,9 @@ class Gate:
         if key is None and self._is_open(scope):
             return replace(identity, stranger=True)
         if key is None:
-            raise UnauthorizedError(_challenge(headers, is_guarded=is_guarded))
+            # A client of a registry would take a challenge of ours for one that names a server of tokens.
+            registry = dialect_of(scope.get("path", "")) is REGISTRY
+            raise UnauthorizedError(BASIC if registry else _challenge(headers, is_guarded=is_guarded))
         return replace(identity, key=key)
 
     def _key(self, headers: Headers) -> Key | None:

@@ -65,6 +65,7 @@ def recipe_of(body: CreateBody) -> Recipe:
         adapters=_digests(body.adapters),
         drafts=_digests(body.draft_files),
         quantize=body.quantize or body.quantization,
+        keep=body.keep,
         template=body.template,
         system=body.system,
         licenses=(body.license,) if isinstance(body.license, str) else tuple(body.license),

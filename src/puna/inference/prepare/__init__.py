@@ -58,11 +58,11 @@ async def _by_engine(
         made = await chat(request, client, context, conversation, as_text=True)
         return await _read_here(made, request, client, context, conversation, spoken)
 
-    chosen = conversation.tool_choice != ToolChoice() or request.logprobs
+    chosen = conversation.tool_choice != ToolChoice() or request.logprobs or not client.reads_chats
     read_here = bool(conversation.tools) and chosen and not request.has_format
     parser = await recognised(request, client) if read_here else voice.parser
     forced = bool(conversation.tools) and conversation.tool_choice.mode == "required"
-    is_text = forced or bool(parser)
+    is_text = forced or bool(parser) or not client.reads_chats
     if conversation.tools and request.logprobs and not (is_text or request.has_format):
         raise BadRequestError(
             "logprobs cannot be used with tools on this model: its template writes calls in a way that only the engine "

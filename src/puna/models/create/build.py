@@ -29,6 +29,7 @@ from puna.names import ModelName
 
 _ORDER = (
     manifests.MODEL,
+    manifests.CHECKPOINT,
     manifests.PROJECTOR,
     manifests.ADAPTER,
     manifests.DRAFT,
@@ -75,7 +76,7 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     if recipe.base:
         weights = weights_of_base(job, recipe.base, recipe.files, mix)
     else:
-        weights = weights_of_files(job, recipe.files, mix)
+        weights = weights_of_files(job, recipe.files, mix, keep=recipe.keep)
     base = job.library.get(recipe.base).parameters if recipe.base else {}
     recipe = with_speech(recipe, weights.config, has_stop="stop" in base)
     adapters = adapter_layers(job, recipe.adapters, weights)
@@ -132,9 +133,9 @@ def _with_own(job: Job, layers: list[Layer], recipe: Recipe) -> list[Layer]:
 
 def _in_order(layers: list[Layer]) -> list[Layer]:
     """Return the layers by kind, without those that are there already (a license that the base has as well)."""
-    unique: dict[tuple[str, str], Layer] = {}
+    unique: dict[tuple[str, str, str], Layer] = {}
     for layer in layers:
-        unique.setdefault((layer.media_type, layer.digest), layer)
+        unique.setdefault((layer.media_type, layer.digest, layer.name), layer)
     places = {media_type: place for place, media_type in enumerate(_ORDER)}
     return sorted(unique.values(), key=lambda layer: places.get(layer.media_type, len(places)))
 

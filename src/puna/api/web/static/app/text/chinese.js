@@ -182,6 +182,7 @@ export const chinese = {
   pull: "拉取",
   pullName: "要拉取的模型",
   pullExample: "拉取模型：llama3.2、hf.co/用户/仓库…",
+  fromHost: "{size} 来自 {host}",
   pullBegins: "正在询问仓库",
   pull_stopped: "已停止；已到的部分保留着",
   pull_failed: "失败；已到的部分保留着",

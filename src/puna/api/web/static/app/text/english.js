@@ -187,6 +187,7 @@ export const english = {
   pull: "Pull",
   pullName: "Model to pull",
   pullExample: "Pull a model: llama3.2, hf.co/user/repository…",
+  fromHost: "{size} from {host}",
   pullBegins: "asking the registry",
   pull_stopped: "stopped; what has arrived is kept",
   pull_failed: "failed; what has arrived is kept",
