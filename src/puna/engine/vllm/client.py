@@ -42,7 +42,11 @@ class VllmClient(EngineClient):
         return other
 
     async def stream(
-        self, route: Route, body: Mapping[str, Any], *, in_turn: bool = True
+        self,
+        route: Route,
+        body: Mapping[str, Any],
+        *,
+        in_turn: bool = True,  # noqa: ARG002 - it has turns of its own
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
         """See ``Engine``. Only prompts are answered: messages are rendered first; vLLM gives prompts their turns."""
         asked, answer = bodies.completion(_text_only(route, body), self.context), Answer()
