@@ -58,7 +58,7 @@ async def change_settings_route(
     section = changed(section, body.model_dump(exclude={"reset"}, exclude_none=True))
     await asyncio.to_thread(_check, services, found, section)
     services.settings.sections.models[found.name.key] = found.name, section
-    services.scheduler.settle(found)
+    await services.service.settle(found)
     return _answer(found, section)
 
 
