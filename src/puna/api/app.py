@@ -160,6 +160,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         hide_builtin=settings.hide_builtin,
         go_template=settings.go_template,
         overrides=lambda name: settings.sections.of(name).options,
+        elsewhere=service.elsewhere,
         on_gone=lambda digest: loop.call_soon_threadsafe(service.forget, digest),
     )
     transfers = Transfers(settings, library, load_check=check_load)

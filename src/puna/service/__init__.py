@@ -106,6 +106,10 @@ class Service(Protocol):
         """Return the models in memory, the one that stays longest first."""
         ...
 
+    def elsewhere(self) -> Sequence[Model]:
+        """Return the models of other machines, the same sequence until something changes."""
+        ...
+
     async def activity(self) -> Activity:
         """Return the requests and the loads of this moment."""
         ...

@@ -122,6 +122,10 @@ class LocalService:
         """See ``Service``."""
         return self.scheduler.models()
 
+    def elsewhere(self) -> Sequence[Model]:
+        """See ``Service``."""
+        return ()
+
     async def activity(self) -> Activity:
         """See ``Service``."""
         return Activity(tuple(self.scheduler.requests()), tuple(self.scheduler.loading()))

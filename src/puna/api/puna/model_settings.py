@@ -34,6 +34,7 @@ class SectionBody(Body):
     aliases: list[str] | None = None
     pinned: bool | None = None
     preload: bool | None = None
+    nodes: list[str] | None = None
     reset: list[str] | None = None
 
 
