@@ -172,6 +172,11 @@ class Dispatch:
         answers = await asyncio.gather(*calls, return_exceptions=True)
         return [answer for answer in answers if not isinstance(answer, BaseException)]
 
+    async def tell(self, names: Sequence[str], method: str, *arguments: Any) -> None:
+        """Have some nodes do something; raise ``NodeLostError`` if one is lost."""
+        for name in names:
+            await self._fleet.ask(name, method, *arguments)
+
     async def cards(self, name: str, digests: frozenset[str]) -> list[Card] | None:
         """Return the cards of some models of a node, or ``None`` if it does not answer."""
         try:

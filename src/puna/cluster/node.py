@@ -204,7 +204,7 @@ class Node:
 
     # --- its end
 
-    async def drain(self, seconds: float) -> None:
+    async def drain(self, seconds: float = 0.0) -> None:
         """Take no more requests, and wait until those that are here are over, or so many seconds."""
         self._draining = True
         for _ in range(int(seconds / _DRAIN_PAUSE)):

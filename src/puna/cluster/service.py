@@ -191,6 +191,10 @@ class ClusterService:
         """Return the nodes and what they last said of themselves."""
         return self._dispatch.router.nodes()
 
+    async def set_draining(self, names: Sequence[str], *, draining: bool) -> None:
+        """Let nodes take no more requests, or take them again."""
+        await self._dispatch.tell(names, "drain" if draining else "undrain")
+
     # --- its beginning and end
 
     async def begin(self, library: Library) -> None:
