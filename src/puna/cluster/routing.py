@@ -10,7 +10,7 @@ for it.
 
 import math
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -321,7 +321,18 @@ class Router:
         holders = self._holders.get(ask.digest, set())
         names = holders | known.keys() | {home}
         nodes = [self._nodes[name] for name in names if name in self._nodes]
-        nodes += self._others(ask, holders)
+        best, least = self._soonest(ask, nodes, known, home, behind)
+        # Elsewhere it would be loaded and read from the start at the least: most requests need no look at all nodes.
+        if least[0] > self._load(ask) + ask.chars * self._pace(ask.digest).per_char:
+            other, rank = self._soonest(ask, self._others(ask, holders), known, home, behind)
+            if rank < least:
+                return other
+        return best
+
+    def _soonest(
+        self, ask: Ask, nodes: list[_Node], known: Mapping[str, int], home: str, behind: Counter[str]
+    ) -> tuple[_Node | None, tuple[float, int, str]]:
+        """Return the node of some that answers a request soonest, and its rank."""
         best: _Node | None = None
         least: tuple[float, int, str] = (math.inf, 0, "")
         for node in nodes:
@@ -333,7 +344,7 @@ class Router:
             rank = (round(seconds, 3), node.state.free, name)
             if rank < least:
                 best, least = node, rank
-        return best
+        return best, least
 
     def _others(self, ask: Ask, holders: set[str]) -> list[_Node]:
         """Return the node without the model that has it soonest."""
