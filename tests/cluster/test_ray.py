@@ -137,8 +137,8 @@ def test_a_node_whose_process_dies_is_replaced(lab: Lab) -> None:
     for process in victim.processes("NodeHere"):
         process.send_signal(signal.SIGKILL)
     assert ask(lab, "/api/generate", {"model": "cria", "prompt": "Hello", "stream": False})["response"]
-    wait_for(lambda: len({node["node"] for node in lab.nodes()} - before) == 1, 60, "a new node")
-    wait_for(lambda: len(lab.nodes()) == len(lab.machines), 60, "the cluster to be whole")
+    wait_for(lambda: len({node["node"] for node in lab.nodes()} - before) == 1, 150, "a new node")
+    wait_for(lambda: len(lab.nodes()) == len(lab.machines), 150, "the cluster to be whole")
 
 
 def test_an_ingress_that_dies_comes_back(lab: Lab) -> None:
@@ -151,6 +151,6 @@ def test_an_ingress_that_dies_comes_back(lab: Lab) -> None:
         except requests.RequestException:
             return False
 
-    wait_for(answers, 60, "the ingress")
-    wait_for(lambda: len(lab.nodes()) == len(lab.machines), 60, "the cluster to be whole")
+    wait_for(answers, 150, "the ingress")
+    wait_for(lambda: len(lab.nodes()) == len(lab.machines), 150, "the cluster to be whole")
     assert ask(lab, "/api/generate", {"model": "cria", "prompt": "Hello", "stream": False})["response"]

@@ -70,6 +70,9 @@ class NodeKeeper:
     """Keeps the node of its machine: Serve starts one on each, looks whether it lives, and replaces it in its turn."""
 
     async def __init__(self) -> None:  # type: ignore[misc]  # Serve awaits it
+        await self._start()
+
+    async def _start(self) -> None:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         name = f"{PREFIX}{socket.gethostname()}-{secrets.token_hex(3)}"
         options = NODE_ACTOR.options(name=name, namespace=NAMESPACE, scheduling_strategy=here)
@@ -77,8 +80,11 @@ class NodeKeeper:
         await self._actor.begin.remote()
 
     async def check_health(self) -> None:
-        """Raise an error if the node does not answer: Serve then replaces it."""
-        await self._actor.beat.remote(NAMESPACE)
+        """Start the node anew if its process has died; raise an error if it does not answer: Serve then replaces us."""
+        try:
+            await self._actor.beat.remote(NAMESPACE)
+        except ray.exceptions.ActorDiedError:
+            await self._start()
 
     async def __del__(self) -> None:
         """Let the node end what it has begun, as Serve waits for before it replaces it."""
