@@ -8,6 +8,7 @@ model that many wait for comes into the memory of further nodes, which lose it a
 for it.
 """
 
+import bisect
 import math
 from collections import Counter, OrderedDict
 from collections.abc import Iterator, Mapping
@@ -25,6 +26,8 @@ _LOOKED_AT = 32
 """Requests of one lane that are placed at one time."""
 _SLOTS_UNKNOWN = 4
 """Slots that a node is taken to have for a model that it is only loading."""
+_LANES = 64
+"""Lanes that are looked at in one sweep."""
 _SWEEP = 0.5
 """Seconds between looks at all that wait."""
 _PATIENCE = 10.0
@@ -147,6 +150,7 @@ class Router:
         self._changed: set[str] = set()
         """The lanes for which something may be done."""
         self._swept = -math.inf
+        self._last_lane = ""
 
     # --- what happens
 
@@ -274,7 +278,7 @@ class Router:
         lanes, self._changed = self._changed, set()
         if now >= self._swept + _SWEEP:  # what frees memory or a node may help any of them
             self._swept = now
-            lanes = {ticket.lane for ticket, _ in self.queue.heads()}
+            lanes |= self._some_lanes()
             actions += self._retire(now)
         for lane in sorted(lanes):
             actions += self._place(lane, now)
@@ -284,17 +288,27 @@ class Router:
         """Return the time at which ``step`` will have something to do without any change."""
         return self._swept + _SWEEP
 
+    def _some_lanes(self) -> set[str]:
+        """Return the lanes that are looked at this time: others will be the next time, where there are many."""
+        waiting = sorted({ticket.lane for ticket, _ in self.queue.heads()})
+        at = bisect.bisect_right(waiting, self._last_lane)
+        some = (waiting[at:] + waiting[:at])[:_LANES]
+        self._last_lane = some[-1] if some else ""
+        return set(some)
+
     def _place(self, lane: str, now: float) -> list[Action]:
         actions: list[Action] = []
+        others: dict[frozenset[str], list[_Node]] = {}
         behind: Counter[str] = Counter()  # how many requests before this one wait for each node
         for ticket in list(islice(self.queue.waiting(lane), _LOOKED_AT)):
             ask = self._asks[ticket.id]
-            chosen = self._best(ask, behind)
+            chosen = self._best(ask, behind, others)
             if chosen is None:
                 if now - ticket.arrived >= _PATIENCE:
                     self.leave(ask, now)
                     actions.append(Refuse(ask, self._nobody(ask)))
             elif self._open(chosen, lane) > 0:
+                others.clear()
                 actions.append(self._send(ask, chosen, now))
             else:
                 behind[chosen.state.id] += 1
@@ -314,8 +328,11 @@ class Router:
                 self._homes.popitem(last=False)
         return Place(ask, ask.node)
 
-    def _best(self, ask: Ask, behind: Counter[str]) -> _Node | None:
-        """Return the node that answers a request soonest, whether it can begin now or not; ``None`` if none may."""
+    def _best(self, ask: Ask, behind: Counter[str], others: dict[frozenset[str], list[_Node]]) -> _Node | None:
+        """Return the node that answers a request soonest, whether it can begin now or not; ``None`` if none may.
+
+        ``others`` keeps what was found for requests of the same model and labels.
+        """
         known = self.prefixes.known(ask.beginning)
         home = self._homes.get(ask.conversation, "") if ask.conversation else ""
         holders = self._holders.get(ask.digest, set())
@@ -324,7 +341,9 @@ class Router:
         best, least = self._soonest(ask, nodes, known, home, behind)
         # Elsewhere it would be loaded and read from the start at the least: most requests need no look at all nodes.
         if least[0] > self._load(ask) + ask.chars * self._pace(ask.digest).per_char:
-            other, rank = self._soonest(ask, self._others(ask, holders), known, home, behind)
+            if ask.labels not in others:
+                others[ask.labels] = self._others(ask, holders)
+            other, rank = self._soonest(ask, others[ask.labels], known, home, behind)
             if rank < least:
                 return other
         return best
