@@ -90,7 +90,7 @@ def main() -> None:
         if asked.only and asked.only != name:
             continue
         began = time.perf_counter()
-        simulation = Simulation(sizes, [_MEMORY] * asked.nodes, stored, timer=time.perf_counter)
+        simulation = Simulation(sizes, [_MEMORY] * asked.nodes, stored, timer=time.process_time)
         losses = faults(asked, random.Random(5), each) if each else ()
         result = simulation.run(trace(asked, random.Random(4), blind=blind), losses)
         print(row(name, result, time.perf_counter() - began), flush=True)

@@ -251,3 +251,40 @@ async def test_a_model_that_is_deleted_goes_everywhere(cluster: Cluster) -> None
         while node._library.has(model.name):
             await asyncio.sleep(0.05)
     assert not cluster.library.has(model.name)
+
+
+async def test_a_node_that_drains_ends_what_it_has_begun_and_others_answer_meanwhile(cluster: Cluster) -> None:
+    old = await cluster.fleet.add("old")
+    options = {"num_predict": 400, "ignore_eos": True, "num_ctx": 1024}
+    begun = asyncio.create_task(cluster.answer(cluster.request(**options), Caller("a")))
+    while not old._calls:
+        await asyncio.sleep(0.02)
+    await cluster.fleet.add("new")
+    await cluster.nodes(2)
+    draining = asyncio.create_task(old.drain(60))
+    while not any(state.draining for state in cluster.service.nodes()):
+        await asyncio.sleep(0.02)
+    assert (await cluster.answer(cluster.request(), Caller("b")))[0]
+    _, end = await begun
+    assert end.generated_tokens == 400
+    await draining
+    assert cluster.where() == ["old", "new"]
+
+
+async def test_what_an_ingress_that_is_no_more_had_asked_for_ends(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("puna.cluster.node.INGRESS_SECONDS", 1.0)
+    node = await cluster.fleet.add("one")
+    lost = ClusterService(cluster.fleet.settings, (), cluster.fleet)
+    await lost.begin(cluster.library)
+    events = lost.generate(cluster.request(**LONG), Caller("a"), None, "ollama")
+    async for batch in events:
+        if isinstance(batch[-1], Text):
+            break
+    await lost._dispatch.close()  # its beats end; nobody has told the node
+    async with asyncio.timeout(20):
+        while node._calls:
+            await asyncio.sleep(0.05)
+    await events.aclose()
+    await lost.close()

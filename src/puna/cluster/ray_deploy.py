@@ -1,5 +1,6 @@
 """Puts the application on a cluster of Ray nodes."""
 
+import logging
 from collections.abc import Mapping
 
 import ray
@@ -17,6 +18,7 @@ def deploy(address: str, settings: Settings, arguments: Mapping[str, str]) -> No
 
     The token must be in the environment (``ray_node.environment``) before this module is imported.
     """
+    logging.getLogger("ray.serve").setLevel(logging.ERROR)
     ray.init(address=address, namespace=_NAME, log_to_driver=False, logging_level="ERROR")
     try:
         options = HTTPOptions(

@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import secrets
-import signal
 import socket
 import subprocess
 import sys
@@ -12,11 +11,13 @@ import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+import psutil
+
 from puna.errors import PunaError
 from puna.settings import Settings
 
 _START_SECONDS = 120.0
-_END_SECONDS = 30.0
+_END_SECONDS = 45.0
 _TRIES = 3
 _POLL_SECONDS = 0.1
 _STORE_BYTES = 256 << 20
@@ -116,12 +117,18 @@ def _begun(command: list[str], token: str, log: Path) -> "subprocess.Popen[bytes
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
+    """End Ray's parts here, each of which has a group of its own."""
+    family: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        family = psutil.Process(process.pid).children(recursive=True)
     process.terminate()
-    try:
+    with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
+    for part in family:
+        with contextlib.suppress(psutil.Error):
+            part.kill()
+    process.kill()
+    process.wait()
 
 
 def _wait(process: "subprocess.Popen[bytes]", log: Path) -> None:
