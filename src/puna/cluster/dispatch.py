@@ -87,7 +87,7 @@ class Dispatch:
         self._wake: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._count = 0
-        self._closed = False
+        self._closed = self._ended = False
 
     # --- requests
 
@@ -189,6 +189,9 @@ class Dispatch:
 
     def in_background(self, work: Coroutine[Any, Any, T]) -> None:
         """Do something that nobody waits for."""
+        if self._ended:
+            work.close()
+            return
 
         async def quiet() -> None:
             try:
@@ -221,6 +224,7 @@ class Dispatch:
     async def close(self) -> None:
         """See ``Service``."""
         await self.drain(0)
+        self._ended = True
         if self._wake:
             self._wake.cancel()
         tasks = [task for task in (self._watcher, *self._followed.values(), *self._tasks) if task]
