@@ -15,7 +15,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "src"))
 
-from puna.cluster.prefixes import Beginning, Step
+from puna.cluster.prefixes import Beginning, Prefixes, Step
 from puna.cluster.simulator import Arrival, Fault, Result, SimModel, Simulation
 
 _GB = 1 << 30
@@ -90,7 +90,8 @@ def main() -> None:
         if asked.only and asked.only != name:
             continue
         began = time.perf_counter()
-        simulation = Simulation(sizes, [_MEMORY] * asked.nodes, stored, timer=time.process_time)
+        table = Prefixes(limit=0) if blind else Prefixes()
+        simulation = Simulation(sizes, [_MEMORY] * asked.nodes, stored, timer=time.process_time, prefixes=table)
         losses = faults(asked, random.Random(5), each) if each else ()
         result = simulation.run(trace(asked, random.Random(4), blind=blind), losses)
         print(row(name, result, time.perf_counter() - began), flush=True)

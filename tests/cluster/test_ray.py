@@ -142,7 +142,7 @@ def test_a_node_whose_process_dies_is_replaced(lab: Lab) -> None:
 
 
 def test_an_ingress_that_dies_comes_back(lab: Lab) -> None:
-    for process in lab.head.processes("ingress"):
+    for process in lab.head.processes(":ingress"):
         process.send_signal(signal.SIGKILL)
 
     def answers() -> bool:

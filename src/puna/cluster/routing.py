@@ -138,7 +138,7 @@ class Router:
 
     def __init__(self, *, max_queue: int = 512, costs: Costs | None = None, prefixes: Prefixes | None = None) -> None:
         self.queue = FairQueue(max_queue)
-        self.prefixes = prefixes or Prefixes()
+        self.prefixes = Prefixes() if prefixes is None else prefixes
         self._costs = costs or Costs()
         self._nodes: dict[str, _Node] = {}
         self._asks: dict[str, Ask] = {}

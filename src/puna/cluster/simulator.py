@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from puna.cluster.prefixes import Beginning
+from puna.cluster.prefixes import Beginning, Prefixes
 from puna.cluster.routing import Ask, Costs, Place, Refuse, Retire, Router
 from puna.cluster.state import Held, NodeState
 from puna.scheduler.demand import Demand
@@ -102,12 +102,13 @@ class Simulation:
         *,
         costs: Costs | None = None,
         max_queue: int = 100_000,
+        prefixes: Prefixes | None = None,
         timer: Callable[[], float] = lambda: 0.0,
     ) -> None:
-        """``timer`` tells the real time, to measure what the router's steps take."""
+        """``timer`` tells the real time, to measure what the router's steps take; ``prefixes`` is its table."""
         self._models = models
         self._costs = costs or Costs()
-        self._router = Router(max_queue=max_queue, costs=self._costs)
+        self._router = Router(max_queue=max_queue, costs=self._costs, prefixes=prefixes)
         self._machines = [
             _Machine(f"n{at}", memory, set(have))
             for at, (memory, have) in enumerate(zip(memories, stored, strict=True))
