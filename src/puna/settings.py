@@ -404,6 +404,30 @@ class Settings:
         _parse_bytes,
         "size at which a new log file is begun, four older ones being kept; 0: when another program has moved it",
     )
+    traces: bool = _setting(
+        "PUNA_TRACES",
+        "false",
+        _parse_bool,
+        "tell of each request by OpenTelemetry, as the OTEL_* variables say; needs the extra puna[traces]",
+    )
+    record: bool = _setting(
+        "PUNA_RECORD",
+        "false",
+        _parse_bool,
+        "keep requests with their answers, encrypted, to ask them again (puna replay)",
+    )
+    record_key: Path | None = _setting(
+        "PUNA_RECORD_KEY",
+        "",
+        _optional(_parse_path),
+        "file whose bytes are the key to what is recorded; unset: record.key in PUNA_HOME, which is made",
+    )
+    record_size: int = _setting(
+        "PUNA_RECORD_SIZE", "256M", _parse_bytes, "disk space for recorded requests; the oldest make room"
+    )
+    record_age: float = _setting(
+        "PUNA_RECORD_AGE", "168h", parse_duration, "how long a recorded request is kept; negative: for ever"
+    )
     allow_open: bool = _setting(
         "PUNA_ALLOW_OPEN",
         "false",

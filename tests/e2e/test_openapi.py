@@ -9,6 +9,7 @@ from tests.server import Server
 from puna.api.description import BODIES, PARAMETERS
 
 NEED_A_REGISTRY = {("post", "/api/pull"), ("post", "/api/push")}
+NEED_A_RECORDING = {("post", "/api/puna/recordings/{recording_id}/replay")}
 NEED_A_KEY = {("post", "/api/puna/keys"), ("patch", "/api/puna/keys/{name}")}
 LONG = {"model": "cria", "prompt": "x", "options": {"num_predict": 20000, "ignore_eos": True}}
 
@@ -86,7 +87,7 @@ def test_every_example_works(server: Server) -> None:
     conversation = server.ask("/v1/conversations", {})["id"]
     file = server.post("/v1/files", FORM, headers=MULTIPART).json()["id"]
     for (method, path), body in BODIES.items():
-        if (method, path) not in NEED_A_REGISTRY | NEED_A_KEY:
+        if (method, path) not in NEED_A_REGISTRY | NEED_A_KEY | NEED_A_RECORDING:
             path = path.replace("{conversation_id}", conversation).replace("{model}", "cria")
             sent = {**body, "input_file_id": file} if "input_file_id" in body else dict(body)
             response = server.request(method, path, sent)

@@ -86,11 +86,12 @@ def test_nothing_is_written_that_nobody_asked_to_store(serve: Serve) -> None:
     assert stored(server) == b""
     assert server.get(f"/v1/responses/{unstored['id']}").status_code == 404
     made = server.ask("/v1/responses", body | {"store": True})
-    assert b"Zanzibar" in stored(server)
+    assert stored(server) and b"Zanzibar" not in stored(server)  # sealed
+    assert server.get(f"/v1/responses/{made['id']}/input_items").json()["data"][0]["content"][0]["text"] == "Zanzibar"
     assert (server.world.home / ".puna" / "responses.db").stat().st_mode & 0o777 == 0o600
     server.request("DELETE", f"/v1/responses/{made['id']}")
     server.stop()
-    assert b"Zanzibar" not in stored(server)
+    assert made["id"].encode() not in stored(server)
 
 
 def test_store_can_be_off(serve: Serve) -> None:

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -23,11 +24,8 @@ from puna.accounts.grant import ANY
 from puna.api.access.gate import Gate
 from puna.api.access.origins import Cors
 from puna.api.access.scopes import ScopeTable, needs
-from puna.api.anthropic import batches as anthropic_batches
-from puna.api.anthropic import messages as anthropic_messages
 from puna.api.anthropic.models import AnthropicModels
 from puna.api.batch_items import ItemRoutes
-from puna.api.description import describe
 from puna.api.dialect import ANTHROPIC_VERSION, error_response
 from puna.api.http.crowd import Crowd
 from puna.api.http.direct import Direct
@@ -35,27 +33,11 @@ from puna.api.http.faults import Faults
 from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
 from puna.api.model_shapes import SHAPES
-from puna.api.ollama import account, create, embedding, generation, models
-from puna.api.ollama import transfers as transfer_routes
-from puna.api.openai.routes import openai_router
 from puna.api.preload import preload
-from puna.api.puna import (
-    health,
-    keys,
-    machine,
-    metrics,
-    model_settings,
-    modelfile,
-    queue,
-    rerank,
-    sessions,
-    systemone,
-    tokens,
-    usage,
-)
+from puna.api.routes import Loading, Routes
 from puna.api.seal import Seal
 from puna.api.services import Services
-from puna.api.web.page import FILES_PATH, PageFiles, root_route
+from puna.api.web.page import FILES_PATH, PageFiles, is_page, root_route
 from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -64,6 +46,7 @@ from puna.jobs.archive import Archive, Bounds
 from puna.jobs.batches import Batches
 from puna.jobs.batches_files import BatchBounds
 from puna.jobs.batches_journal import Journal
+from puna.jobs.recordings import Recordings
 from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
@@ -73,6 +56,9 @@ from puna.service.local import SUBSCRIBERS, LocalService
 from puna.settings import Settings
 from puna.telemetry.recent import Recent
 from puna.telemetry.record import Subscriber
+
+if TYPE_CHECKING:
+    from puna.api.watching.traces import Tracing
 
 ServiceFactory = Callable[[Settings, Sequence[Subscriber]], Service]
 """Makes what answers requests; the subscribers are to be told of each that is over."""
@@ -105,33 +91,23 @@ def create_app(
     for path, route in (("/", root_route), ("/api/version", _version)):
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
-    dialects = (generation, embedding, models, create, transfer_routes, account, anthropic_messages, anthropic_batches)
-    ours = (
-        queue,
-        sessions,
-        keys,
-        usage,
-        model_settings,
-        metrics,
-        systemone,
-        rerank,
-        tokens,
-        health,
-        machine,
-        modelfile,
-    )
-    for part in (*dialects, *ours):
-        app.include_router(part.router)
+    routes = app.state.routes = Routes(app)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
-    app.include_router(openai_router())
     app.mount(FILES_PATH, PageFiles())
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
-    app.openapi = functools.cache(functools.partial(describe, app))  # type: ignore[method-assign]
+    app.openapi = functools.cache(functools.partial(_describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
-    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
+    if settings.record:
+        from puna.api.watching.recorder import Recorder  # few record
+
+        app.add_middleware(Recorder, scopes=scopes)
+    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes, is_open=is_page)
+    app.add_middleware(Loading, routes=routes)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)
+    if settings.traces:
+        app.state.tracing = _traced(app)
     app.add_middleware(Cors, settings=settings)
     app.add_middleware(RequestIds)
     app.add_middleware(Direct)
@@ -144,6 +120,22 @@ def create_app(
 
 def _local(settings: Settings, subscribers: Sequence[Subscriber]) -> Service:
     return LocalService(Lender(settings, Path(tempfile.gettempdir())), subscribers)
+
+
+def _traced(app: FastAPI) -> "Tracing":
+    """Let spans be made of requests, and return what must be closed at the end."""
+    from puna.api.watching.traces import Traced, Tracing  # the library is an extra, and no other server loads it
+
+    tracing = Tracing()
+    app.add_middleware(Traced, tracing=tracing)
+    return tracing
+
+
+def _describe(app: FastAPI) -> dict[str, Any]:
+    from puna.api.description import describe  # an example for everything, which few want
+
+    app.state.routes.load()
+    return describe(app)
 
 
 @asynccontextmanager
@@ -172,10 +164,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     accounts.ledger.start()
     if accounts.is_guarded:  # read now, for it takes room on the disk, which may be full later
         _log.info("clients are let in by keys: %s", accounts.path)
-    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age))
+    cipher = Cipher(settings.home / "cipher.key")
+    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age), cipher)
     runs = Runs(archive)
     journal = Journal(settings.home, BatchBounds(settings.batches, settings.batches_age))
     batches = Batches(journal, ItemRoutes(app), settings.batch_parallel, settings.batch_hours)
+    kept = Recordings(settings)
+    if settings.record:
+        await kept.begin()
     app.state.services = Services(
         settings,
         library,
@@ -184,10 +180,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         Seal(settings.home),
         archive,
         runs,
-        Cipher(settings.home / "cipher.key"),
+        cipher,
         accounts,
         journal,
         batches,
+        kept,
         recent,
     )
     batches.start()
@@ -204,7 +201,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await archive.close()
         await transfers.close()
         await service.close()
+        await kept.close()
         await accounts.close()
+        if settings.traces:
+            await asyncio.to_thread(app.state.tracing.close)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -1,7 +1,7 @@
 """What the routes of every dialect share, and how they get at it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any
@@ -18,13 +18,16 @@ from puna.api.http.request_id import REQUEST_ID
 from puna.api.prefixes import Prefixes
 from puna.api.seal import Seal
 from puna.api.tool_order import ToolOrder
+from puna.api.watching.watchers import watchers_of
 from puna.cipher import Cipher
 from puna.durations import parse_duration
 from puna.errors import BadRequestError, ModelNotFoundError
 from puna.inference.options import Options
+from puna.inference.watching import Watcher
 from puna.jobs.archive import Archive
 from puna.jobs.batches import Batches
 from puna.jobs.batches_journal import Journal
+from puna.jobs.recordings import Recordings
 from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.listing import Listing
@@ -59,10 +62,17 @@ class Services:
     accounts: Accounts
     journal: Journal
     batches: Batches
+    recordings: Recordings
     recent: Recent
     prefixes: Prefixes = field(default_factory=Prefixes)
     tool_order: ToolOrder = field(default_factory=ToolOrder)
     key: Key | None = None
+
+    def seen_by(self, identity: Identity, watchers: Sequence[Watcher] = ()) -> "Services":
+        """Return the parts as a request of ``identity`` may see them, which is told to ``watchers``."""
+        if identity.key is None and not watchers:
+            return self
+        return replace(self, key=identity.key, service=self.service.told(watchers) if watchers else self.service)
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:
@@ -125,7 +135,7 @@ class Services:
 async def _services(request: Request) -> Services:  # without "async" it would run in a thread of its own
     services: Services = request.app.state.services
     identity: Identity = request.scope[IDENTITY]
-    return services if identity.key is None else replace(services, key=identity.key)
+    return services.seen_by(identity, watchers_of(request))
 
 
 ServicesDep = Annotated[Services, Depends(_services)]

@@ -16,6 +16,7 @@ from puna.cli.errors import CommandError
 from puna.cli.progress import show_progress
 from puna.cli.screen import console
 from puna.cli.tables import AsJson
+from puna.inference.parameters import check_parameters
 from puna.models.modelfile.parse import Modelfile, parse_modelfile
 
 _BLOCK = 4 << 20
@@ -38,6 +39,7 @@ def create(
     if draft_quantize:
         raise CommandError("a draft is quantized on its own: make it with --quantize first, then name it in DRAFT")
     directory, modelfile = _read(file)
+    check_parameters(modelfile)
     with connected(start=True) as client:
         typer.echo("gathering model components", err=True)
         create_model(client, model, modelfile, directory, quantize, as_json=as_json)

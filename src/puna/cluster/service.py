@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -19,6 +20,7 @@ from puna.inference.generate import Rendered
 from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
 from puna.inference.rerank import Reranked, RerankRequest
+from puna.inference.watching import Watcher, taken, watched
 from puna.models.library import Library
 from puna.models.model import Model
 from puna.names import ModelName
@@ -27,7 +29,7 @@ from puna.scheduler.lease import Caller, RequestCanceledError
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.residency import ModelState
 from puna.scheduler.sessions import SessionInfo
-from puna.service import Activity, SavedSessions
+from puna.service import OWN, Activity, SavedSessions
 from puna.service.local import recorded
 from puna.settings import Settings
 from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
@@ -40,6 +42,7 @@ class ClusterService:
 
     def __init__(self, settings: Settings, subscribers: Sequence[Subscriber], fleet: Fleet) -> None:
         self._subscribers = subscribers
+        self._watchers: Sequence[Watcher] = ()
         self._dispatch = Dispatch(settings, fleet, self._find)
         self._library: Library | None = None
         self._others: tuple[Model, ...] = ()
@@ -55,9 +58,11 @@ class ClusterService:
     ) -> AsyncGenerator[list[Event], None]:
         """See ``Service``."""
         record = self._record(request.model, caller, dialect)
+        request = taken(self._watchers, request) if self._watchers else request
         ask = self._dispatch.ask(request.model, caller, beginning_of(request))
         arguments = (request, caller, keep_alive, dialect)
-        return recorded(self._dispatch.generate(ask, request.model, arguments), record)
+        events = recorded(self._dispatch.generate(ask, request.model, arguments), record)
+        return watched(self._watchers, events) if self._watchers else events
 
     async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
         """See ``Service``."""
@@ -101,13 +106,21 @@ class ClusterService:
         found = await self._asked("pieces", model, caller, (), model, options, tokens, caller, keep_alive)
         return cast(list[str], found)
 
-    async def decide(self, request: DecideRequest, caller: Caller, keep_alive: float | None) -> Decided:
+    async def decide(
+        self, request: DecideRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
+    ) -> Decided:
         """See ``Service``."""
-        return cast(Decided, await self._asked("decide", request.model, caller, (), request, caller, keep_alive))
+        return cast(
+            Decided, await self._asked("decide", request.model, caller, (), request, caller, keep_alive, dialect)
+        )
 
-    async def rerank(self, request: RerankRequest, caller: Caller, keep_alive: float | None) -> Reranked:
+    async def rerank(
+        self, request: RerankRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
+    ) -> Reranked:
         """See ``Service``."""
-        return cast(Reranked, await self._asked("rerank", request.model, caller, (), request, caller, keep_alive))
+        return cast(
+            Reranked, await self._asked("rerank", request.model, caller, (), request, caller, keep_alive, dialect)
+        )
 
     async def tokenize(
         self, model: Model, options: Options, text: str, caller: Caller, keep_alive: float | None, *, special: bool
@@ -126,6 +139,12 @@ class ClusterService:
     async def unload(self, model: Model) -> None:
         """See ``Service``."""
         await self._dispatch.everywhere("unload", model.digest)
+
+    def told(self, watchers: Sequence[Watcher]) -> "ClusterService":
+        """See ``Service``. What a runner was asked is not told: it is on another machine."""
+        service = copy(self)
+        service._watchers = watchers
+        return service
 
     async def settle(self, model: Model) -> None:
         """See ``Service``. A node hears of it with its next request for the model."""
@@ -261,7 +280,8 @@ class ClusterService:
         return RequestState(ticket.id, name, ticket.client, ticket.batch, state, seconds)
 
     def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
-        return Record(caller.id, str(model.name), dialect, self._subscribers, key=caller.key)
+        told = (*self._subscribers, *(watcher.ends for watcher in self._watchers))
+        return Record(caller.id, str(model.name), dialect, told, key=caller.key, batch=caller.batch)
 
 
 def _together(one: ModelState, other: ModelState) -> ModelState:

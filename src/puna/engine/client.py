@@ -1,5 +1,7 @@
 """The llama-server protocol over a runner's unix socket."""
 
+from __future__ import annotations
+
 import asyncio
 import io
 import logging
@@ -7,9 +9,8 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import aiohttp
 import orjson
 
 from puna.engine.errors import (
@@ -19,10 +20,17 @@ from puna.engine.errors import (
     RunnerCrashedError,
     TemplateError,
     TemplateTimeoutError,
+    UnreadableAnswerError,
 )
 from puna.engine.prompt_gate import PromptGate, is_long
 from puna.engine.protocol import Route
 from puna.engine.words import UNEXPLAINED, clean, told
+from puna.lazy import lazy
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy("aiohttp")
 
 _log = logging.getLogger(__name__)
 _BASE = "http://runner"
@@ -32,6 +40,9 @@ _DATA = b"data: "
 _OBJECT = _DATA + b"{"
 _NOT_FOUND = ("map_base::at", "map::at")
 """What C++ says, in lower case, when a tokenizer looks for the token of a byte, and there is none."""
+_UNREADABLE = "does not match the expected"
+_IN_TEMPLATE = ("While executing ", "Unable to generate parser for this template")
+"""What the engine's interpreter of templates says; what went wrong stands at the end."""
 _OLD_MEDIA_MARKER = "<__media__>"
 """The marker of engines that have only one."""
 _ABORTED = "the call was aborted"
@@ -61,7 +72,7 @@ class EngineClient:
         self._last_byte = 0.0
 
     @classmethod
-    def connect(cls, socket: Path, key: str) -> "EngineClient":
+    def connect(cls, socket: Path, key: str) -> EngineClient:
         """Return a client for the runner that listens on ``socket``."""
         return cls(
             aiohttp.ClientSession(
@@ -73,7 +84,7 @@ class EngineClient:
             )
         )
 
-    def borrowed(self) -> "EngineClient":
+    def borrowed(self) -> EngineClient:
         """Return a client of the same runner whose calls can be aborted apart from all others."""
         return EngineClient(self._session, self.template_fault, self._gate)
 
@@ -303,10 +314,14 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
     said = str(error.get("message") or f"the engine answered with status {status}")
     if said.lower().endswith(_NOT_FOUND):
         return EngineRequestError("the model's vocabulary has no token for some of the text")
+    if any(words in said for words in _IN_TEMPLATE):
+        return TemplateError(told(said.rpartition("Error: ")[2]))
     message = told(said)
     if message == UNEXPLAINED:
         _log.warning("%s: %s", message, clean(said))
-    return EngineRequestError(message) if 400 <= status < 500 else EngineError(message)
+    if 400 <= status < 500:
+        return EngineRequestError(message)
+    return UnreadableAnswerError(message) if _UNREADABLE in said else EngineError(message)
 
 
 async def wait_until_healthy(client: EngineClient) -> None:

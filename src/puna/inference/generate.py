@@ -1,6 +1,6 @@
 """One generation: a runner is borrowed, the prompt prepared, the engine's stream turned into events."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,6 +19,8 @@ from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.inference.thinking_budget import within_budget
+from puna.inference.unread import readable
+from puna.inference.watching import Watcher, tell
 from puna.models.model import Model
 from puna.scheduler.exchanges import Exchange
 from puna.scheduler.lease import Caller, Lease, RequestCanceledError
@@ -41,16 +43,19 @@ async def generate(
     keep_alive: float | None = None,
     caller: Caller | None = None,
     record: Record | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> AsyncGenerator[list[Event], None]:
     """Yield the events of one generation, those that arrived together as one list; ``Finished`` is the last.
 
     Closing the iterator ends the generation in the engine. Raises a ``PunaError`` before the first event for what
     cannot be done, and ``RunnerCrashedError`` at any time. A runner that is lost before anything of the answer has
-    arrived is replaced once, and nobody notices. ``record`` is filled on the way, and published however it ends.
+    arrived is replaced once, and nobody notices; if the answer is to be ``whole``, at any time before its end.
+    ``record`` is filled on the way, and published however it ends; ``watchers`` are told what the runner is asked.
     """
     caller = caller or Caller()
     record = record or Record(caller.id, str(request.model.name), "")
     started = answering = False
+    held: list[Event] = []
     try:
         request = await ready(await _checked(request))
         options = replace(request.options.runner, logprobs=request.logprobs)
@@ -59,6 +64,8 @@ async def generate(
                 async with scheduler.acquire(request.model, options, keep_alive, caller) as lease:
                     record.ready, record.load = record.elapsed(), lease.loading
                     prepared = _for_engine(request, await prepare(request, lease.client, lease.context), lease)
+                    if watchers:
+                        await tell(watchers, request, prepared, lease)
                     prepared = await _warmed(prepared, lease)
                     if not started:
                         started = True
@@ -74,13 +81,18 @@ async def generate(
                                 record.generated = 0
                                 record.count(*events[-1].counts)
                                 record.end(DONE)
-                                yield events
+                                yield [*held, *events]
                                 return
-                            yield events
+                            if request.whole and answering:
+                                held += events
+                            else:
+                                yield events
             except RunnerCrashedError as error:
-                if answering:
+                if answering and not request.whole:
                     raise
                 caller = caller.after(error)
+                answering, record.generated = False, 0
+                held.clear()
     except Exception as error:
         record.end(GONE if isinstance(error, RequestCanceledError) else FAILED, type(error).__name__)
         raise
@@ -196,6 +208,8 @@ def _call(
         return think_then_format(client, prepared, ignore_eos=ignore_eos), lambda event: (event,)
     if prepared.budget >= 0:
         return within_budget(client, prepared), lambda event: (event,)
+    if prepared.as_text:
+        return readable(client, prepared, request.name), lambda event: (event,)
     return client.stream(prepared.route, prepared.body), prepared.decode
 
 

@@ -105,15 +105,22 @@ class Model:
         return self.paths
 
     @cached_property
-    def senses(self) -> tuple[str, ...]:
-        """Return what it perceives beside text, in the words of its capabilities: "vision", "audio"."""
+    def projector_gguf(self) -> GGUFFile | None:
+        """Return the header of what sees or hears as the engine gets it, ``None`` without one that can be read."""
         if not self.projectors:
-            return ()
+            return None
         path = self.projectors[0]  # the one that the engine is given
         try:
-            seen = projector_as_engine_sees(self.gguf if path in self.paths else read_gguf(path))
+            return projector_as_engine_sees(self.gguf if path in self.paths else read_gguf(path))
         except (GGUFError, OSError):
-            return ("vision",)  # whoever loads it is told what is wrong with it
+            return None
+
+    @cached_property
+    def senses(self) -> tuple[str, ...]:
+        """Return what it perceives beside text, in the words of its capabilities: "vision", "audio"."""
+        seen = self.projector_gguf
+        if seen is None:
+            return ("vision",) if self.projectors else ()  # whoever loads it is told what is wrong with it
         kinds = (seen.text("clip.projector_type"), seen.text("clip.vision.projector_type"))
         # The engine leaves out the ears of Gemma 3n.
         hears = seen.metadata.get("clip.has_audio_encoder") is True and "gemma3nv" not in kinds

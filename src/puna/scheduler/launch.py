@@ -15,6 +15,7 @@ from puna.engine.config import RunnerConfig
 from puna.engine.devices import on_processor
 from puna.engine.engines import Engines
 from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
+from puna.models.layouts.translation import as_engine_sees
 from puna.models.model import Model
 from puna.scheduler.attention import PLAIN_KV_TYPES, SCORED_STEP, flash_attention
 from puna.scheduler.demand import Demand
@@ -58,7 +59,7 @@ def applicable(tuned: Tuned, model: Model, options: RunnerOptions, settings: Set
         tuned = replace(tuned, kv_type="")
     if settings.flash_attention is not None or settings.kv_cache_type not in (None, *PLAIN_KV_TYPES):
         tuned = replace(tuned, flash_attention=None)
-    if options.logprobs or model.projectors or (tuned.draft and _draft(model, tuned) is None):
+    if options.logprobs or (tuned.draft and _draft(model, tuned) is None):
         tuned = tuned.plain()
     return tuned
 
@@ -190,13 +191,13 @@ def _shared_out(tokens: int, slots: int, *, up: bool = False) -> int:
 
 def _image_min_tokens(model: Model) -> int:
     """Return the fewest tokens that a picture becomes, 0 where the projector decides."""
-    gguf = model.engine_gguf
-    if not model.projectors or gguf.architecture not in _MORE_FOR_IMAGES:
+    gguf, eyes = model.engine_gguf, model.projector_gguf
+    if eyes is None or gguf.architecture not in _MORE_FOR_IMAGES:
         return 0
     if (gguf.context_length or 0) < _ROOM_FOR_IMAGES * _IMAGE_MIN_TOKENS:
         return 0
-    side = (gguf.whole(f"{model.gguf.architecture}.vision.patch_size") or _PATCH) * _MERGED_PATCHES
-    largest = gguf.whole(f"{model.gguf.architecture}.vision.longest_edge")  # an area, in spite of its name
+    side = (eyes.whole("clip.vision.patch_size") or _PATCH) * _MERGED_PATCHES
+    largest = eyes.whole("clip.vision.image_max_pixels")
     return 0 if largest and largest < _IMAGE_MIN_TOKENS * side * side else _IMAGE_MIN_TOKENS
 
 
@@ -225,9 +226,9 @@ def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
     }
 
 
-def engine_of(model: Model, settings: Settings) -> str:
-    """Return the ``engine`` of a ``RunnerConfig`` for the model."""
-    own = settings.sections.of(model.name).engine
+def engine_of(model: Model, settings: Settings, name: str = "") -> str:
+    """Return the ``engine`` of a ``RunnerConfig`` for the model, on the engine of this name if there is one."""
+    own = name or settings.sections.of(model.name).engine
     return Engines(settings.home, own or settings.engine).program(str(model.name))
 
 
@@ -266,7 +267,7 @@ def _draft(model: Model, tuned: Tuned) -> GGUFFile | None:
 @lru_cache(maxsize=16)
 def _header(path: Path) -> GGUFFile | None:
     try:
-        return read_gguf(path)
+        return as_engine_sees(read_gguf(path))
     except (GGUFError, OSError) as error:
         _log.warning("a draft model cannot be used: %s", error)
         return None

@@ -18,7 +18,15 @@ from puna.scheduler.admission import Request
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.demand import Demand
 from puna.scheduler.drafting import drafted
-from puna.scheduler.launch import can_save_slots, demand_of, engine_identity, engine_of, runner_config, session_key
+from puna.scheduler.launch import (
+    NOTHING_ASKED,
+    can_save_slots,
+    demand_of,
+    engine_identity,
+    engine_of,
+    runner_config,
+    session_key,
+)
 from puna.scheduler.lease import LoadedModel
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.policy import Policy, Resident
@@ -58,9 +66,9 @@ class Loader:
         self._tuning = TuningStore(settings.home / "tuning")
         self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
 
-    def chosen(self, model: Model) -> tuple[str, Tuned]:
+    def chosen(self, model: Model, options: RunnerOptions = NOTHING_ASKED) -> tuple[str, Tuned]:
         """Return the engine that is chosen for a model, and what is stored of how the model runs best on it here."""
-        engine = engine_of(model, self._settings)
+        engine = engine_of(model, self._settings, options.engine)
         return engine, self._tuning.get(model, engine_identity(engine))
 
     def demand(self, model: Model, options: RunnerOptions, engine: str, tuned: Tuned) -> Demand:
@@ -84,7 +92,8 @@ class Loader:
             guesses = drafted(request.tuned, request.model, request.options.draft_num_predict).speculation
             if not (error.out_of_memory or error.killed or request.tuned != UNTUNED or guesses):
                 raise
-            _log.warning("%s; trying once more", error)
+            without = f" without {guesses}" if guesses.startswith("draft-") else ""
+            _log.warning("%s; trying once more%s", error, without)
             request.tuned = UNTUNED  # what was measured once may not be possible any more
             request.options = replace(request.options, draft_num_predict=0)
             # The system kills without a word whoever takes more memory than there is.

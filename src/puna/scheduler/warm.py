@@ -73,6 +73,7 @@ class WarmSlots:
         if not self._saved:
             return None
         tokens = await prompt.tokens(client)
+        COUNTS.add("puna_session_tokens_queried", amount=len(tokens))
         best = max(self._saved, key=lambda session: session.shares(tokens))
         same = best.shares(tokens)
         known = max((shared(given, tokens) for given in self._given), default=0)

@@ -14,6 +14,7 @@ from puna.inference.generate import Rendered
 from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
 from puna.inference.rerank import Reranked, RerankRequest
+from puna.inference.watching import Watcher
 from puna.models.library import Library
 from puna.models.model import Model
 from puna.scheduler.admission import RequestState
@@ -21,6 +22,9 @@ from puna.scheduler.lease import Caller
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.residency import LoadState, ModelState
 from puna.scheduler.sessions import SessionInfo
+
+OWN = "puna"
+"""The dialect of routes that are Puna's own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +76,15 @@ class Service(Protocol):
         """Return the text of each of some tokens."""
         ...
 
-    async def decide(self, request: DecideRequest, caller: Caller, keep_alive: float | None) -> Decided:
+    async def decide(
+        self, request: DecideRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
+    ) -> Decided:
         """Return how likely each answer to questions is."""
         ...
 
-    async def rerank(self, request: RerankRequest, caller: Caller, keep_alive: float | None) -> Reranked:
+    async def rerank(
+        self, request: RerankRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
+    ) -> Reranked:
         """Return how well documents answer a query."""
         ...
 
@@ -92,6 +100,10 @@ class Service(Protocol):
 
     async def unload(self, model: Model) -> None:
         """Take a model out of memory as soon as no request uses it."""
+        ...
+
+    def told(self, watchers: Sequence[Watcher]) -> "Service":
+        """Return the service for one request, of which ``watchers`` are told."""
         ...
 
     async def settle(self, model: Model) -> None:

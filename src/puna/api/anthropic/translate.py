@@ -33,7 +33,7 @@ _WITHOUT_EFFECT = (
 
 def options_of(model: Model, body: CountBody) -> Options:
     """Return the options of a request; its stop sequences come beside the model's own stop strings."""
-    own: dict[str, Any] = {}
+    own: dict[str, Any] = {"thinking_budget": _budget(body)}
     if isinstance(body, MessagesBody):
         own["num_predict"] = max(body.max_tokens, 1)
         if body.stop_sequences:
@@ -78,7 +78,6 @@ def generation_request(model: Model, body: CountBody, options: Options, around: 
         truncate=options.truncate,
         shift=options.shift,
         with_reading=True,
-        thinking_budget=_budget(body),
         template_values=body.chat_template_kwargs,
     )
 
@@ -155,7 +154,7 @@ def _think(body: CountBody, *, continues: bool, can_think: bool) -> Think:
 def _budget(body: CountBody) -> int | None:
     thinking = body.thinking
     if thinking is None or thinking.type != "enabled":
-        return None  # an option may have one
+        return None  # an option, or the model, may have one
     if thinking.budget_tokens is None or thinking.budget_tokens < 1:
         raise BadRequestError("thinking.budget_tokens must be at least 1 where thinking is enabled")
     return thinking.budget_tokens

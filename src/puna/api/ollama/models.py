@@ -15,7 +15,7 @@ from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import ClientGoneError, json_response, raw_json_response
 from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
 from puna.api.ollama.show import list_body, running, shown
-from puna.api.services import ServicesDep
+from puna.api.services import Services, ServicesDep
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError
 from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
 from puna.names import InvalidNameError, ModelName, parse_name
@@ -30,10 +30,14 @@ _WRITE_BYTES = 4 << 20
 @needs(ANY)
 async def tags_route(services: ServicesDep) -> Response:
     """List the models on disk."""
-    listing = await asyncio.to_thread(services.models)
+    return raw_json_response(await asyncio.to_thread(_tags, services))
+
+
+def _tags(services: Services) -> bytes:
+    listing = services.models()
     for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
-    return raw_json_response(await asyncio.to_thread(lambda: list_body(listing, services.aliases())))
+    return list_body(listing, services.aliases())
 
 
 @router.get("/api/ps", tags=["models"])

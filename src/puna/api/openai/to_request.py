@@ -54,6 +54,7 @@ async def chat_request(model: Model, body: ChatBody, options: Options, media: Me
         name=body.model,
         input=Conversation(messages=messages, tools=tools, tool_choice=choice),
         options=options,
+        whole=not body.stream,
         think=await _think(model, body),
         format=await response_format(body.response_format),
         truncate=options.truncate,

@@ -1,7 +1,8 @@
 """``/metrics``: what the server does and has done, for Prometheus."""
 
+import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -9,7 +10,10 @@ from starlette.responses import Response
 from puna import OLLAMA_VERSION, __version__
 from puna.accounts.grant import ANY
 from puna.api.access.scopes import needs
+from puna.api.puna.machine import cards_of
 from puna.api.services import Services, ServicesDep
+from puna.engine.devices import Device
+from puna.engine.engines import Engines
 from puna.scheduler.residency import ModelState
 from puna.service import Activity
 from puna.telemetry.metrics import Gauge
@@ -17,6 +21,9 @@ from puna.telemetry.metrics import Gauge
 router = APIRouter()
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _started = time.time()
+_LOOK_SECONDS = 30.0
+_looked = 0.0
+_seen: Sequence[Device] = ()
 
 
 @router.get("/metrics", tags=["server"])
@@ -26,7 +33,23 @@ async def metrics_route(services: ServicesDep) -> Response:
     services.require()  # they name models
     from puna.telemetry.families import exposition  # half a megabyte that a server without a reader does without
 
-    return Response(exposition(await _gauges(services)), media_type=_TYPE)
+    return Response(exposition([*await _gauges(services), *await _cards(services)]), media_type=_TYPE)
+
+
+async def _cards(services: Services) -> list[Gauge]:
+    """Return the memory of graphics cards, as a look of a few seconds ago has found it: each takes a process."""
+    global _looked, _seen
+    if time.monotonic() - _looked > _LOOK_SECONDS or not _looked:
+        _looked = time.monotonic()
+        program = Engines(services.settings.home, services.settings.engine).program()
+        _seen = await asyncio.to_thread(cards_of, program)
+    return [
+        Gauge(
+            "puna_card_memory_bytes", "Memory of graphics cards.", size, {"card": f"{at}: {card.name}", "state": state}
+        )
+        for at, card in enumerate(_seen)
+        for state, size in (("free", card.free), ("used", card.total - card.free))
+    ]
 
 
 async def _gauges(services: Services) -> list[Gauge]:

@@ -19,7 +19,8 @@ from puna.models.create.sources import (
     weights_of_base,
     weights_of_files,
 )
-from puna.models.gguf import GGUFFile
+from puna.models.drafts import misfit
+from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.library import Library
 from puna.models.loadable import LoadCheck, UnsupportedModelError, anything, try_to_load
 from puna.models.manifests import Layer, make_manifest
@@ -79,6 +80,9 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     recipe = with_speech(recipe, weights.config, has_stop="stop" in base)
     adapters = adapter_layers(job, recipe.adapters, weights)
     _try_to_load(job, recipe, weights, adapters)
+    for _, draft in drafts:
+        if reason := misfit(draft, read_gguf(job.library.blobs.path(weights.of_type(manifests.MODEL)[0].digest))):
+            job.say(f"warning: the draft model will not be used: {reason}")
     layers = [*weights.layers, *adapters, *(layer for layer, _ in drafts)]
     for layer in layers:
         if layer.digest not in job.added:

@@ -4,21 +4,28 @@ Its registry answers 400 for models that are split into several files. The files
 repository's listing gives the size and SHA-256 of each, which is all that a manifest needs.
 """
 
+from __future__ import annotations
+
 import json
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-import aiohttp
 from yarl import URL
 
+from puna.lazy import lazy
 from puna.models.manifests import CONFIG_TYPE, MODEL, Layer, make_manifest
 from puna.models.registry.errors import ManifestNotFoundError, RegistryError
 from puna.models.registry.http import RegistryHttp, check, read_limited
 from puna.models.registry.remote_manifest import RemoteManifest, check_manifest
 from puna.models.registry.target import Target
 from puna.models.store import InvalidDigestError, digest_bytes, parse_digest
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy("aiohttp")
 
 _HOSTS = {"hf.co", "huggingface.co"}
 _SHARD = re.compile(r"(?P<stem>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})\.gguf")
