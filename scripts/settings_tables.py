@@ -61,6 +61,7 @@ _CHINESE = {
     "PUNA_BATCH_PARALLEL": "同时处理多少个批处理的请求",
     "PUNA_BATCH_HOURS": "每天（本地时间）处理批处理请求的时段（22:00-06:30）；不设则全天",
     "OLLAMA_NOHISTORY": "puna run 结束后不保留输入过的内容",
+    "PUNA_NODE_LABELS": "这台机器在集群里的标签，模型可以要求",
     "PUNA_HIDE_BUILTIN": "列表里不显示内置模型 cria",
     "PUNA_CONFIG": "设置文件，优先于 /etc/puna.toml 和 ~/.config/puna/config.toml；/dev/null 表示不读任何文件",
     "PUNA_TESTING": "只由 puna.testing 设置：测试通过一组专用路由规定本服务的回答，这是那些路由的钥匙",

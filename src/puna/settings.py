@@ -523,6 +523,9 @@ class Settings:
         _optional(_parse_path),
         "file of settings that wins over /etc/puna.toml and ~/.config/puna/config.toml; /dev/null: no files are read",
     )
+    node_labels: tuple[str, ...] = _setting(
+        "PUNA_NODE_LABELS", "", _parse_list, "labels of this machine in a cluster, which models may ask for"
+    )
     testing: str = _setting(
         "PUNA_TESTING",
         "",

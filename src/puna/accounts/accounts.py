@@ -94,10 +94,12 @@ class Accounts:
         self.ledger.refuse(key.name)
 
     def subscribers(self, others: Sequence[Subscriber]) -> Sequence[Subscriber]:
-        """Return who is told of requests that are over: ``others``, and the ledger where there are keys."""
-        return (*others, self._note) if self._ring.is_guarded else others
+        """Return who is told of requests that are over: ``others``, and the ledger while there are keys."""
+        return (*others, self._note)
 
     def _note(self, record: Record) -> None:
+        if not self._ring.is_guarded:
+            return
         self.ledger.note(record)
         if grant := self._ring.grants.get(record.key):
             self._meters.of(record.key).take(grant, record.prompt + record.generated)

@@ -4,7 +4,7 @@ import asyncio
 import functools
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -51,11 +51,17 @@ from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
+from puna.service import Service
+from puna.service.local import SUBSCRIBERS, LocalService
 from puna.settings import Settings
+from puna.telemetry.recent import Recent
+from puna.telemetry.record import Subscriber
 
 if TYPE_CHECKING:
     from puna.api.watching.traces import Tracing
 
+ServiceFactory = Callable[[Settings, Sequence[Subscriber]], Service]
+"""Makes what answers requests; the subscribers are to be told of each that is over."""
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _DOCS, _DOCS_ASSETS = "/docs", "/docs/assets"
 _PAGES = dict.fromkeys(("/openapi.json", _DOCS, _DOCS_ASSETS, f"{_DOCS}/oauth2-redirect", FILES_PATH), ANY)
@@ -63,8 +69,13 @@ _PAGES = dict.fromkeys(("/openapi.json", _DOCS, _DOCS_ASSETS, f"{_DOCS}/oauth2-r
 _log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: False) -> FastAPI:
-    """Return the application for one server with these settings; while ``crowded``, it turns requests away."""
+def create_app(
+    settings: Settings, *, crowded: Callable[[], bool] = lambda: False, service: ServiceFactory | None = None
+) -> FastAPI:
+    """Return the application for one server with these settings; while ``crowded``, it turns requests away.
+
+    ``service`` makes what answers requests when the server begins; without it, this process does.
+    """
     app = FastAPIOffline(  # like FastAPI, but nothing of its page comes from other servers
         redoc_url=None,
         static_url=_DOCS_ASSETS,
@@ -74,6 +85,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    app.state.make_service = service or _local
     accounts = app.state.accounts = Accounts(settings.home)
     scopes = app.state.scopes = ScopeTable(app.routes, _PAGES)
     for path, route in (("/", root_route), ("/api/version", _version)):
@@ -112,6 +124,10 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
     return app
 
 
+def _local(settings: Settings, subscribers: Sequence[Subscriber]) -> Service:
+    return LocalService(Lender(settings, Path(tempfile.gettempdir())), subscribers)
+
+
 def _traced(app: FastAPI) -> "Tracing":
     """Let spans be made of requests, and return what must be closed at the end."""
     from puna.api.watching.traces import Traced, Tracing  # the library is an extra, and no other server loads it
@@ -133,23 +149,24 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     loop = asyncio.get_running_loop()
     temporary = Path(tempfile.gettempdir())
-    scheduler = Lender(settings, temporary)
+    recent = Recent()
+    accounts: Accounts = app.state.accounts
+    make: ServiceFactory = app.state.make_service
+    service = make(settings, accounts.subscribers((*SUBSCRIBERS, recent)))
     library = Library(
         settings.models,
         hide_builtin=settings.hide_builtin,
         go_template=settings.go_template,
         overrides=lambda name: settings.sections.of(name).options,
-        on_gone=lambda digest: loop.call_soon_threadsafe(scheduler.forget, digest),
+        elsewhere=service.elsewhere,
+        on_gone=lambda digest: loop.call_soon_threadsafe(service.forget, digest),
     )
     transfers = Transfers(settings, library, load_check=check_load)
     if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
     if abandoned := remove_abandoned(temporary):
         _log.info("removed the sockets of %d runners of a server that was killed", abandoned)
-    scheduler.sessions.clean()
-    for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
-        scheduler.sessions.forget(digest)
-    accounts: Accounts = app.state.accounts
+    await service.begin(library)
     accounts.ledger.start()
     if accounts.is_guarded:  # read now, for it takes room on the disk, which may be full later
         _log.info("clients are let in by keys: %s", accounts.path)
@@ -164,7 +181,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     app.state.services = Services(
         settings,
         library,
-        scheduler,
+        service,
         transfers,
         Seal(settings.home),
         archive,
@@ -174,6 +191,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         journal,
         batches,
         kept,
+        recent,
     )
     batches.start()
     sweeper = asyncio.create_task(archive.keep_bounded())
@@ -188,7 +206,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await runs.close()
         await archive.close()
         await transfers.close()
-        await scheduler.close()
+        await service.close()
         await kept.close()
         await accounts.close()
         if settings.traces:

@@ -38,8 +38,7 @@ from puna.models.registry.transfers import Transfers
 from puna.names import ModelName, parse_name
 from puna.outside import listed
 from puna.scheduler.lease import Caller
-from puna.scheduler.lender import Lender
-from puna.service import SUBSCRIBERS, LocalService, Service
+from puna.service import Service
 from puna.settings import Settings
 from puna.telemetry.recent import Recent
 
@@ -55,7 +54,8 @@ class Services:
 
     settings: Settings
     library: Library
-    scheduler: Lender
+    service: Service
+    """What answers requests; routes of a dialect go through it alone."""
     transfers: Transfers
     seal: Seal
     archive: Archive
@@ -65,23 +65,16 @@ class Services:
     journal: Journal
     batches: Batches
     recordings: Recordings
+    recent: Recent
     prefixes: Prefixes = field(default_factory=Prefixes)
     tool_order: ToolOrder = field(default_factory=ToolOrder)
-    recent: Recent = field(default_factory=Recent)
     key: Key | None = None
-    watchers: Sequence[Watcher] = ()
-
-    @property
-    def service(self) -> Service:
-        """Return what answers requests; routes of a dialect go through it alone."""
-        subscribers = self.accounts.subscribers((*SUBSCRIBERS, self.recent))
-        return LocalService(self.scheduler, subscribers, self.watchers)
 
     def seen_by(self, identity: Identity, watchers: Sequence[Watcher] = ()) -> "Services":
         """Return the parts as a request of ``identity`` may see them, which is told to ``watchers``."""
         if identity.key is None and not watchers:
             return self
-        return replace(self, key=identity.key, watchers=watchers)
+        return replace(self, key=identity.key, service=self.service.told(watchers) if watchers else self.service)
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:
@@ -164,14 +157,14 @@ def caller_of(request: HTTPConnection, priority: str = "", conversation: str = "
     if chosen not in _PRIORITIES:
         raise BadRequestError(f'invalid priority: "{chosen}" (must be "interactive" or "batch")')
     identity: Identity = request.scope[IDENTITY]
+    named = conversation_of(request, conversation)
     if identity.key is not None:
         name, grant = identity.key.name, identity.key.grant
         batch = grant.batch or chosen == "batch"
-        return Caller(client=name, id=request.scope[REQUEST_ID], batch=batch, key=name, weight=grant.weight)
-    client = identity.client
-    if named := conversation_of(request, conversation):
-        client = f"{client} {named}"
-    return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
+        id_, weight = request.scope[REQUEST_ID], grant.weight
+        return Caller(client=name, id=id_, batch=batch, key=name, weight=weight, conversation=named)
+    client = f"{identity.client} {named}" if named else identity.client
+    return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch", conversation=named)
 
 
 def conversation_of(request: HTTPConnection, named: str = "") -> str:

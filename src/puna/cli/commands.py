@@ -27,6 +27,7 @@ _COMMANDS = {
     "start": "serve.serve",
     "engine": "engine.app",
     "config": "config.config",
+    "cluster": "cluster.app",
     "launch": "launch.launch",
     "service": "service.app",
     "doctor": "doctor.doctor",

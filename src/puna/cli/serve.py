@@ -64,8 +64,7 @@ def serve(
 
         check_sections(settings.sections)
     address = settings.address
-    if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
-        raise CommandError(_OPEN_ADDRESS.format(host=address.host))
+    refuse_open(settings)
     if settings.testing and not address.is_loopback:
         raise CommandError("refusing to listen where others can reach it with PUNA_TESTING, which is for tests alone")
     logs.start(debug=settings.debug, form=settings.log_format, file=settings.log_file, size=settings.log_file_size)
@@ -83,6 +82,13 @@ def serve(
     connections = _connections(raise_limit())
     with listening(address) as listener:
         _serve(settings, listener, connections, tls, exit_with_stdin=exit_with_stdin)
+
+
+def refuse_open(settings: Settings) -> None:
+    """Raise ``CommandError`` where everybody who reaches the address could use the server."""
+    address = settings.address
+    if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
+        raise CommandError(_OPEN_ADDRESS.format(host=address.host))
 
 
 def _is_installed(module: str) -> bool:

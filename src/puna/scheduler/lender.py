@@ -125,6 +125,10 @@ class Lender:
         """Return the runners in memory, the one that was used last first."""
         return sorted(self._residency.loaded.values(), key=lambda entry: entry.resident.last_used, reverse=True)
 
+    def memory(self) -> int:
+        """Return the bytes that the machine has for models, those in memory included."""
+        return self._capacity.bytes()
+
     def models(self) -> list[ModelState]:
         """Return the models in memory, the one that stays longest first."""
         return self._residency.states()

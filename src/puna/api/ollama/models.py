@@ -46,7 +46,7 @@ def _tags(services: Services) -> bytes:
 async def ps_route(services: ServicesDep) -> Response:
     """List the models in memory."""
     return json_response(
-        {"models": [running(state) for state in services.scheduler.models() if services.sees(state.model.name)]}
+        {"models": [running(state) for state in await services.service.models() if services.sees(state.model.name)]}
     )
 
 
@@ -91,7 +91,7 @@ async def delete_route(body: Annotated[NamedBody, Depends(json_body(NamedBody))]
     if model.name.key != parse_name(body.reference).key:
         services.require(body.reference)  # which says what the alias stands for: that is not to be deleted
     await asyncio.to_thread(services.library.delete, model)
-    await services.scheduler.unload(model)
+    await services.service.unload(model)
     return Response()
 
 

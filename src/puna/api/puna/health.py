@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from pathlib import Path
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -29,15 +30,18 @@ async def health_route() -> Response:
 @needs(ANY)
 async def ready_route(services: ServicesDep) -> Response:
     """Say whether requests are taken, and if not, why."""
-    why = await asyncio.to_thread(_why_not, services)
+    why = await _why_not(services)
     if why:
         return json_response({"status": "not ready", "reason": why}, _UNAVAILABLE, {"Retry-After": "5"})
     return json_response({"status": "ready"})
 
 
-def _why_not(services: Services) -> str:
-    folder = services.settings.models
-    if folder.exists() and not os.access(folder, os.R_OK | os.X_OK):
+async def _why_not(services: Services) -> str:
+    if await asyncio.to_thread(_is_locked, services.settings.models):
         return "the models directory cannot be read"
-    waiting = sum(not request.running for request in services.scheduler.requests())
+    waiting = sum(not request.running for request in (await services.service.activity()).requests)
     return "the queue is full" if waiting >= services.settings.max_queue else ""
+
+
+def _is_locked(folder: Path) -> bool:
+    return folder.exists() and not os.access(folder, os.R_OK | os.X_OK)

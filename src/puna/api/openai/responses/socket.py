@@ -123,7 +123,8 @@ class _Session:
         self._socket.scope[REQUEST_ID] = secrets.token_hex(8)
         taking = Taking.of({**self._socket.scope, "method": "POST"}) if services.settings.record else None
         watchers = turn_watchers(self._socket.scope)
-        services = replace(services, watchers=(*watchers, *((taking,) if taking else ())))
+        told = services.service.told((*watchers, *((taking,) if taking else ())))
+        services = replace(services, service=told)
         begun = await begin(self._socket, services, body, self._said)
         if taking:  # a request of its own, with all that was said before it over this connection
             items = [*begun.prompt.earlier, *begun.prompt.given]

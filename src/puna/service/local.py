@@ -1,13 +1,11 @@
-"""What dialects ask of the server behind them: requests and events cross it as plain data.
+"""The service of one process."""
 
-One process answers here; a cluster's implementation has the same methods.
-"""
-
+import asyncio
 from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from puna.inference.choices import one_of, several
 from puna.inference.decide import Decided, DecideRequest, decide
@@ -19,11 +17,14 @@ from puna.inference.requests import GenerationRequest
 from puna.inference.rerank import Reranked, RerankRequest, rerank
 from puna.inference.vocabulary import detokenize, pieces, tokenize
 from puna.inference.watching import Asked, Watcher, effective, taken, watched
+from puna.models.library import Library
 from puna.models.model import Model
 from puna.scheduler.launch import engine_identity
 from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
 from puna.scheduler.options import RunnerOptions
+from puna.scheduler.residency import ModelState
+from puna.service import OWN, Activity, SavedSessions
 from puna.telemetry.log import log_record
 from puna.telemetry.metrics import count_record
 from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
@@ -32,70 +33,6 @@ SUBSCRIBERS: Sequence[Subscriber] = (log_record, count_record)
 """Who is told of each request that is over, whatever server it is."""
 T = TypeVar("T")
 A = TypeVar("A", EmbedRequest, DecideRequest, RerankRequest)
-
-
-OWN = "puna"
-"""The dialect of routes that are Puna's own."""
-
-
-class Service(Protocol):
-    """Everything that a dialect's routes need of models in memory. All methods raise ``PunaError``."""
-
-    def generate(
-        self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
-    ) -> AsyncGenerator[list[Event], None]:
-        """Yield the events of one answer; closing the iterator ends it."""
-        ...
-
-    async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
-        """Return the prompt that ``generate`` would send."""
-        ...
-
-    async def count(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> int:
-        """Return the tokens of the prompt that ``generate`` would send."""
-        ...
-
-    async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
-        """Return the vectors of texts."""
-        ...
-
-    async def detokenize(
-        self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
-    ) -> str:
-        """Return the text of tokens."""
-        ...
-
-    async def pieces(
-        self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
-    ) -> list[str]:
-        """Return the text of each of some tokens."""
-        ...
-
-    async def decide(
-        self, request: DecideRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
-    ) -> Decided:
-        """Return how likely each answer to questions is."""
-        ...
-
-    async def rerank(
-        self, request: RerankRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
-    ) -> Reranked:
-        """Return how well documents answer a query."""
-        ...
-
-    async def tokenize(
-        self, model: Model, options: Options, text: str, caller: Caller, keep_alive: float | None, *, special: bool
-    ) -> list[int]:
-        """Return the tokens of a text."""
-        ...
-
-    async def load(self, model: Model, options: RunnerOptions, caller: Caller, keep_alive: float | None) -> Started:
-        """Bring a model into memory."""
-        ...
-
-    async def unload(self, model: Model) -> None:
-        """Take a model out of memory as soon as no request uses it."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +65,7 @@ class LocalService:
             watchers = () if choice else self.watchers
             return generate(self.scheduler, one_of(request, choice), keep_alive, own, part, watchers)
 
-        return _recorded(several(request.choices, one), record)
+        return recorded(several(request.choices, one), record)
 
     async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
         """See ``Service``."""
@@ -238,13 +175,65 @@ class LocalService:
         """See ``Service``."""
         await self.scheduler.unload(model)
 
+    def told(self, watchers: Sequence[Watcher]) -> "LocalService":
+        """See ``Service``."""
+        return replace(self, watchers=watchers)
+
+    async def settle(self, model: Model) -> None:
+        """See ``Service``."""
+        self.scheduler.settle(model)
+
+    def forget(self, digest: str) -> None:
+        """See ``Service``."""
+        self.scheduler.forget(digest)
+
+    async def models(self) -> list[ModelState]:
+        """See ``Service``."""
+        return self.scheduler.models()
+
+    def elsewhere(self) -> Sequence[Model]:
+        """See ``Service``."""
+        return ()
+
+    async def activity(self) -> Activity:
+        """See ``Service``."""
+        return Activity(tuple(self.scheduler.requests()), tuple(self.scheduler.loading()))
+
+    async def cancel(self, request_id: str) -> None:
+        """See ``Service``."""
+        self.scheduler.cancel(request_id)
+
+    async def sessions(self) -> SavedSessions:
+        """See ``Service``."""
+        store = self.scheduler.sessions
+        return SavedSessions(store.limit, tuple(await asyncio.to_thread(store.list, beginnings=True)))
+
+    async def clear_sessions(self) -> int:
+        """See ``Service``."""
+        return await asyncio.to_thread(self.scheduler.sessions.clear)
+
+    async def begin(self, library: Library) -> None:
+        """See ``Service``. Removes what a process that was killed left, and sessions of models that are no more."""
+        sessions = self.scheduler.sessions
+        sessions.clean()
+        for digest in library.gone(sessions.digests()):  # of models that somebody else has deleted
+            sessions.forget(digest)
+
+    async def drain(self, seconds: float) -> None:
+        """See ``Service``."""
+        await self.scheduler.drain(seconds)
+
+    async def close(self) -> None:
+        """See ``Service``."""
+        await self.scheduler.close()
+
     def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
         told = (*self.subscribers, *(watcher.ends for watcher in self.watchers))
         return Record(caller.id, str(model.name), dialect, told, key=caller.key, batch=caller.batch)
 
 
-async def _recorded(events: AsyncGenerator[list[Event], None], record: Record) -> AsyncGenerator[list[Event], None]:
-    """Yield the events of several choices, and record them as one request."""
+async def recorded(events: AsyncGenerator[list[Event], None], record: Record) -> AsyncGenerator[list[Event], None]:
+    """Yield the events of an answer, of several choices or from elsewhere, and record them as one request."""
     sent: Counter[int] = Counter()
     try:
         async with aclosing(events):
