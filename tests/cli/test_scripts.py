@@ -14,7 +14,7 @@ from tests.system import require
 from typer.main import get_command
 
 import puna
-from puna.cli import main as cli
+from puna.cli import commands
 from puna.cli.completion import candidates, split_line
 
 
@@ -62,8 +62,8 @@ def test_progress_is_there_as_json(beside: World) -> None:
 @pytest.fixture(scope="module")
 def group() -> Any:
     """Every command, as the program has them for a line that begins with none."""
-    cli._add_commands([])
-    return get_command(cli.app)
+    commands._add_commands([])
+    return get_command(commands.app)
 
 
 def test_completion_knows_commands_options_values_and_models(

@@ -18,9 +18,10 @@ import json, os, sys
 import httpcore, rich.markdown, typer.rich_utils
 from pydantic import BaseModel
 from typer.main import get_command
+from puna.cli import commands
 from puna.cli import main as cli
-cli._add_commands([])
-group = get_command(cli.app)
+commands._add_commands([])
+group = get_command(commands.app)
 
 def described(command):
     return [{"opts": p.opts + p.secondary_opts, "flag": bool(getattr(p, "is_flag", False)), "kind": p.param_type_name}

@@ -58,18 +58,52 @@ def test_runner_that_dies_ends_the_stream_with_an_error(server: Server, path: st
     assert not {runner.pid for runner in server.runners()} & {runner.pid for runner in runners}
 
 
-def test_runner_that_dies_ends_a_whole_answer_with_500(server: Server) -> None:
-    server.ask("/api/generate", {"model": "cria"})
-    runner = server.runners()[-1]
-    with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(requests.post, f"{server.url}/api/generate", json={**ENDLESS, "stream": False}, timeout=60)
+SAID = [{"role": "user", "content": "x"}]
+WHOLE: list[tuple[str, str, dict[str, Any]]] = [
+    ("/api/generate", "num_predict", {"prompt": "x", "stream": False}),
+    ("/api/chat", "num_predict", {"messages": SAID, "stream": False}),
+    ("/v1/completions", "max_tokens", {"prompt": "x"}),
+    ("/v1/chat/completions", "max_tokens", {"messages": SAID}),
+    ("/v1/responses", "max_output_tokens", {"input": "x"}),
+    ("/v1/messages", "max_tokens", {"messages": SAID}),
+]
+"""A request for a whole answer in each dialect, with the name of its limit of tokens."""
+
+
+def test_runner_that_dies_amid_whole_answers_is_replaced_and_nobody_notices(serve: Serve) -> None:
+    server = serve({"OLLAMA_NUM_PARALLEL": str(len(WHOLE)), "OLLAMA_CONTEXT_LENGTH": "2048"})
+    server.patience = 300
+
+    def ask(path: str, limit: str, body: dict[str, Any], tokens: int) -> int:
+        length = {"options": {"ignore_eos": True, limit: tokens}, limit: tokens}
+        return server.post(path, {"model": "cria", **length, **body}).status_code
+
+    for asked in WHOLE:
+        assert ask(*asked, 1) == 200, asked
+    (runner,) = server.runners()
+    with ThreadPoolExecutor(len(WHOLE)) as pool:
+        answers = [pool.submit(ask, *asked, 1000) for asked in WHOLE]
+        wait_for(lambda: len(server.get("/api/queue").json()["requests"]) == len(WHOLE), what="all to run")
         works(runner)
-        for other in server.runners():
-            other.kill()
-        response = answer.result()
-    assert response.status_code == 500
-    assert "ended unexpectedly" in response.json()["error"]
-    assert server.ask("/api/generate", SHORT)["eval_count"] == 1
+        assert not any(answer.done() for answer in answers)
+        runner.kill()
+        assert [answer.result() for answer in answers] == [200] * len(WHOLE)
+    assert runner.pid not in [other.pid for other in server.runners()]
+
+
+def test_runner_that_dies_twice_ends_a_whole_answer_with_500(server: Server) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(server.post, "/api/generate", {**ENDLESS, "stream": False})
+        gone: set[int] = set()
+        for _ in range(2):
+            (runner,) = wait_for(lambda: [one for one in server.runners() if one.pid not in gone])
+            wait_for(lambda: server.get("/api/ps").json()["models"], what="the model to be loaded")
+            works(runner)
+            gone.add(runner.pid)
+            runner.kill()
+        answer = asked.result()
+    assert answer.status_code == 500
+    assert "ended unexpectedly (by signal 9)" in answer.json()["error"]
 
 
 def test_idle_runner_that_dies_is_replaced(server: Server) -> None:

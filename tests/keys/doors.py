@@ -13,6 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
+from fastapi import FastAPI
+
 from puna.api.access.scopes import flat
 from puna.api.app import create_app
 from puna.api.ollama.examples import PARAMETERS
@@ -34,6 +36,12 @@ ODD = (
     *("/metrics", "/v1", "/v1/models", "/v1/chat/completions", "/v1/messages", "/nope", "/favicon.ico", "/?", "/%"),
     *("/api/puna/keys/%2e%2e/usage", "/api/puna/keys/a/b", "/api/puna/usage?format=csv", "/api/blobs/sha256:x", "*"),
 )
+_SOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 _REFUSED = (401, 400, 403)
 """No key; or what is no request of HTTP, or names a host that is not this one's."""
 
@@ -47,6 +55,13 @@ class Knock:
     headers: Mapping[str, str]
 
 
+def whole_app() -> FastAPI:
+    """Return an application whose routes are all loaded."""
+    app = create_app(Settings.from_env({}))
+    app.state.routes.load()
+    return app
+
+
 def _filled(path: str) -> str:
     """Return a path with something in the places of its parameters."""
     return re.sub(r"\{(\w+)[^}]*\}", lambda found: PARAMETERS.get(found[1], "x"), path)
@@ -54,7 +69,7 @@ def _filled(path: str) -> str:
 
 def targets() -> list[str]:
     """Return the path of every route of the application, and the odd ones."""
-    paths = {getattr(route, "path", "") for route in flat(create_app(Settings.from_env({})).routes)}
+    paths = {getattr(route, "path", "") for route in flat(whole_app().routes)}
     return sorted({_filled(path) for path in paths if path}) + list(ODD)
 
 
@@ -63,6 +78,7 @@ def wrong_keys(*others: str) -> list[Mapping[str, str]]:
     texts = ["", "x", f"puna_{'0' * 16}_{'A' * 43}", "puna__", "null", "ä" * 20, "A" * 5000, *others]
     texts += [text[:-1] for text in others] + [text + "A" for text in others] + [text.upper() for text in others]
     headers: list[Mapping[str, str]] = [{}, {"Cookie": "key=x"}, {"Authorization": "Digest x"}, {"Authorization": ""}]
+    headers += [_SOCKET, {**_SOCKET, "Authorization": "Bearer x"}]
     for text in texts:
         latin = text.encode().decode("latin-1")
         basic = [base64.b64encode(pair.encode()).decode() for pair in (f"ada:{text}", f"{text}:", f":{text}", text)]

@@ -7,13 +7,11 @@ from typing import Any
 import pytest
 from starlette.routing import Route
 from tests.keys.conftest import MakeKey, bearer, key_of
-from tests.keys.doors import METHODS, knock, knocks, targets
+from tests.keys.doors import METHODS, knock, knocks, targets, whole_app
 from tests.server import Server
 
 from puna.accounts.grant import ADMIN, ANY
 from puna.api.access.scopes import ScopeTable, declared, flat, needs
-from puna.api.app import create_app
-from puna.settings import Settings
 
 ASKED: dict[str, Any] = {
     "model": "cria",
@@ -24,8 +22,8 @@ ASKED: dict[str, Any] = {
 
 
 def test_every_route_declares_its_scope() -> None:
-    app = create_app(Settings.from_env({}))
-    assert len(list(flat(app.routes))) > 20
+    app = whole_app()
+    assert len(list(flat(app.routes))) > 100
     assert [getattr(route, "path", route) for route in app.state.scopes.undeclared()] == []
 
 
@@ -45,7 +43,7 @@ def test_a_route_that_declares_nothing_takes_an_admin() -> None:
 
 
 def test_the_order_of_decorators_does_not_hide_a_scope() -> None:
-    for route in flat(create_app(Settings.from_env({})).routes):
+    for route in flat(whole_app().routes):
         if getattr(route, "path", "").startswith("/api/"):
             assert declared(route), route
 
@@ -117,7 +115,7 @@ SCOPED = [
 
 
 def test_scopes_hold(guarded: Server, make_key: MakeKey) -> None:
-    for scope in ("infer", "pull", "create", "admin"):
+    for scope in ("infer", "pull", "registry", "create", "admin"):
         headers = bearer(make_key(scope, scopes=[scope]))
         for method, path, needed in SCOPED:
             answer = guarded.request(method, path, b"{}", headers=headers)
@@ -262,5 +260,5 @@ def test_changes_by_others_are_seen_after_the_server_has_used_the_file(guarded: 
 
 
 def test_sockets_need_what_their_routes_say() -> None:
-    scopes = create_app(Settings.from_env({})).state.scopes
+    scopes = whole_app().state.scopes
     assert scopes.of({"type": "websocket", "path": "/v1/responses", "headers": []}) == "infer"

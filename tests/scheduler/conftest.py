@@ -87,6 +87,11 @@ async def until(look: Callable[[], object], seconds: float = 60) -> None:
 Make = Callable[..., World]
 
 
+def pids(world: World) -> list[int]:
+    """Return the processes of the models in memory."""
+    return [entry.runner.pid for entry in world.scheduler.loaded()]
+
+
 @pytest.fixture
 async def make(tmp_path: Path) -> AsyncIterator[Make]:
     """A function that makes a world with settings; everything must be gone at its end."""

@@ -15,6 +15,7 @@ from puna.accounts.grant import granted
 from puna.accounts.keys import Key
 from puna.accounts.limits import MeterState
 from puna.accounts.usage import FIRST_DAY, LAST_DAY, Counts, Place, UsageRow
+from puna.disk import fault_of
 from puna.errors import BadRequestError
 
 _BUSY_SECONDS = 5.0
@@ -41,20 +42,7 @@ INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     generated = generated + excluded.generated, nanoseconds = nanoseconds + excluded.nanoseconds,
     refusals = refusals + excluded.refusals
 """
-_WORDS = {
-    sqlite3.SQLITE_IOERR_SHMSIZE: (507, "no space left on the disk"),
-    sqlite3.SQLITE_FULL: (507, "no space left on the disk"),
-    sqlite3.SQLITE_BUSY: (503, "another program holds the file"),
-    sqlite3.SQLITE_LOCKED: (503, "another program holds the file"),
-    sqlite3.SQLITE_READONLY: (500, "the file cannot be written"),
-    sqlite3.SQLITE_CANTOPEN: (500, "the file cannot be opened"),
-    sqlite3.SQLITE_PERM: (500, "permission denied"),
-    sqlite3.SQLITE_IOERR: (500, "the disk failed to read or write"),
-    sqlite3.SQLITE_CORRUPT: (500, "the file is damaged"),
-    sqlite3.SQLITE_NOTADB: (500, "the file is no database"),
-}
-"""What SQLite's result codes mean, as status and words; primary ones, where the extended one is not known."""
-_PRIMARY = 0xFF
+_WRITTEN = "CREATE TABLE IF NOT EXISTS written (segment TEXT PRIMARY KEY) STRICT"
 
 
 class Store:
@@ -159,9 +147,24 @@ class Store:
                 ],
             )
 
-    def add(self, usage: Mapping[Place, Counts], metered: Sequence[MeterState] = ()) -> None:
-        """Add what was counted, and keep how far quotas are used; all or nothing of it."""
+    def add(
+        self,
+        usage: Mapping[Place, Counts],
+        metered: Sequence[MeterState] = (),
+        segments: Sequence[str] = (),
+    ) -> None:
+        """Add what was counted, and keep how far quotas are used; all or nothing of it.
+
+        ``segments`` are the names of what the counts were written down in before: nothing is added of them twice.
+        """
         with self._writing():
+            if segments:
+                self._db.execute(_WRITTEN)
+                rows = [(name,) for name in segments]
+                if self._db.executemany("INSERT OR IGNORE INTO written VALUES (?)", rows).rowcount == 0:
+                    return
+                # A segment of which a crash has left the file is known by its name; a few are enough.
+                self._db.execute("DELETE FROM written WHERE rowid <= (SELECT max(rowid) FROM written) - 10000")
             self._db.executemany(_ADD, [(*place, *counts.numbers()) for place, counts in usage.items()])
             self._db.executemany("INSERT OR REPLACE INTO metered VALUES (?, ?, ?, ?, ?)", metered)
 
@@ -201,12 +204,9 @@ class Store:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except sqlite3.Error as error:
-            code = getattr(error, "sqlite_errorcode", 0)
-            status, words = _WORDS.get(code) or _WORDS.get(code & _PRIMARY) or (500, str(error))
+        except (sqlite3.Error, OSError) as error:
+            status, words = fault_of(error)
             raise AccountsError(f"{words}: {self._path}", status) from error
-        except OSError as error:
-            raise AccountsError(f"{error.strerror or error}: {self._path}") from error
 
 
 def _make(path: Path) -> None:

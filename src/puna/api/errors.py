@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from starlette.exceptions import HTTPException
 
+from puna.disk import fault_of_system
 from puna.errors import PunaError
 from puna.outside import bounded, without_logins
 from puna.telemetry.counts import COUNTS
@@ -15,18 +16,6 @@ from puna.telemetry.counts import COUNTS
 _log = logging.getLogger(__name__)
 _INTERNAL = "internal server error; see the log of the server"
 _LONGEST_MESSAGE = 4000
-_STORAGE = {
-    errno.ENOSPC: (507, "no space left on the disk"),
-    errno.EDQUOT: (507, "the disk quota is used up, no space is left"),
-    errno.EFBIG: (507, "the system allows no larger file"),
-    errno.EROFS: (500, "the file system is read-only"),
-    errno.EACCES: (500, "permission denied"),
-    errno.EPERM: (500, "operation not permitted"),
-    errno.EIO: (500, "the disk failed to read or write"),
-    errno.EMFILE: (503, "too many files are open (ulimit -n)"),
-    errno.ENFILE: (503, "too many files are open on this machine"),
-}
-"""What the system says when a file cannot be read or written, as status (RFC 9110, RFC 4918) and words."""
 _SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 """What NumPy says, without a number, when a file takes no more."""
 
@@ -65,9 +54,10 @@ def fault_of(error: BaseException) -> Fault:
 
 def _storage_fault(error: OSError) -> Fault | None:
     number = errno.ENOSPC if error.errno is None and _SHORT_WRITE.search(str(error)) else error.errno
-    if number not in _STORAGE:
+    found = fault_of_system(number)
+    if found is None:
         return None
-    status, words = _STORAGE[number]
+    status, words = found
     names = [str(name) for name in (error.filename, error.filename2) if name is not None]
     return Fault(status, _shown(f"{words}: {' to '.join(names)}" if names else words))
 

@@ -52,6 +52,8 @@ class Agent:
     configure: Callable[[Target, str], str]
     use: str = ""
     """How the agent is started with what the file says, where that is not its bare name."""
+    once: tuple[str, ...] = ()
+    """What comes first of its arguments where it is to answer one question and end."""
 
 
 def _claude_environment(target: Target) -> dict[str, str]:
@@ -167,6 +169,7 @@ AGENTS = {
             _claude,
             ".claude/settings.json",
             _claude_file,
+            once=("-p",),
         ),
         Agent(
             "codex",
@@ -178,6 +181,7 @@ AGENTS = {
             ".codex/puna.config.toml",
             _codex_file,
             "codex --profile puna",
+            once=("exec",),
         ),
         Agent(
             "opencode",
@@ -188,6 +192,7 @@ AGENTS = {
             _opencode,
             ".config/opencode/opencode.json",
             _opencode_file,
+            once=("run",),
         ),
         Agent(
             "qwen",

@@ -5,7 +5,6 @@ import collections
 import contextlib
 import json
 import logging
-import os
 import secrets
 import signal
 import sys
@@ -25,10 +24,16 @@ from puna.engine.errors import ModelLoadError, RunnerCrashedError
 from puna.engine.load_check import check_load
 from puna.engine.memory_limit import limit_memory, limit_processor
 from puna.engine.place import Place
+from puna.engine.process import Process
 from puna.engine.progress import LoadProgress
 from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
+from puna.engine.vllm import program as vllm
+from puna.engine.vllm.client import VllmClient
+from puna.engine.vllm.program import is_vllm
 from puna.engine.words import clean, last_words
+from puna.lazy import loaded
 from puna.models.loadable import UnloadableError
+from puna.models.registry.threads import in_thread
 
 _STOP_SECONDS = 3.0
 _CRASH_SECONDS = 0.5
@@ -46,7 +51,7 @@ class Runner:
         self,
         name: str,
         config: RunnerConfig,
-        process: asyncio.subprocess.Process,
+        process: Process,
         client: EngineClient,
         place: Place,
     ) -> None:
@@ -83,17 +88,24 @@ class Runner:
         files = await EngineFiles.open(config)
         place = Place(directory)
         key = secrets.token_urlsafe(24)
+        process: Process | None = None
         try:
             if config.engine:
                 await files.fill()
             process = await _start_process(files, place, key, debug)
+            await loaded("aiohttp")  # while it starts
         except BaseException:
+            if process:
+                process.kill()
             files.close()
             place.remove()
             raise
         limit_memory(process.pid, memory)
         limit_processor(process.pid, processor_seconds)
-        runner = cls(name, config, process, EngineClient.connect(place.socket, key), place)
+        client = VllmClient if is_vllm(config.engine) else EngineClient
+        runner = cls(name, config, process, client.connect(place.socket, key), place)
+        if isinstance(runner.client, VllmClient):
+            runner.client.context = config.context
         runner._files = files
         try:
             try:
@@ -110,15 +122,9 @@ class Runner:
         return runner
 
     async def _load(self, start: dict[str, object], seconds: float) -> None:
-        stdin = self._process.stdin
-        if stdin is None:
-            raise ModelLoadError(f"the runner of {self.name} has no standard input")
         if not self.config.engine:
-            # A process that died at once is reported below. RuntimeError is what uvloop raises for a pipe that is
-            # closed.
-            with contextlib.suppress(ConnectionError, RuntimeError):
-                stdin.write(f"{json.dumps(start)}\n{self._files.config.to_json()}\n".encode())
-                await stdin.drain()
+            with contextlib.suppress(ConnectionError):  # a process that died at once is reported below
+                await self._process.tell(f"{json.dumps(start)}\n{self._files.config.to_json()}\n")
         healthy = asyncio.create_task(wait_until_healthy(self.client))
         exited = asyncio.create_task(self._process.wait())
         stalled = asyncio.create_task(self._stall(seconds))
@@ -141,6 +147,8 @@ class Runner:
         """Return why the process has ended before the model was loaded."""
         lines, code = list(self._lines), self._process.returncode or 0
         at_fault, reason = is_fault_of_files(lines), reason_of(lines, code)
+        if is_vllm(self.config.engine):
+            return ModelLoadError(f"model {self.name} failed to load: {reason}", out_of_memory=is_memory(lines))
         if not (at_fault or is_memory(lines) or code == -signal.SIGKILL):  # a fault of the files, if it is one always
             try:
                 await asyncio.to_thread(check_load, self.config.files)
@@ -163,8 +171,6 @@ class Runner:
 
     async def _read_output(self) -> None:
         stream = self._process.stderr
-        if stream is None:
-            return
         while True:
             try:
                 line = await stream.readline()
@@ -217,8 +223,7 @@ class Runner:
 
     def kill(self) -> None:
         """End the process and all that it started, at once; ``stop`` is still to be called."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self._process.kill()
 
     async def crash_error(self) -> RunnerCrashedError:
         """Return the error for a request that this runner cannot answer any more."""
@@ -246,13 +251,12 @@ class Runner:
         await self.client.close()
         if self.config.engine:
             self.kill()  # nothing is left to do for it, and its own way to end waits for the step under way
-        stdin = self._process.stdin
-        if stdin is not None and not stdin.is_closing():
-            with contextlib.suppress(ConnectionError, RuntimeError):
-                stdin.write(f"{STOP}\n".encode())
-            stdin.close()
         try:
-            await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
+            async with asyncio.timeout(_STOP_SECONDS):
+                with contextlib.suppress(ConnectionError):
+                    await self._process.tell(f"{STOP}\n")
+                self._process.close()
+                await self._process.wait()
         except TimeoutError:
             self.kill()
             await self._process.wait()
@@ -260,20 +264,23 @@ class Runner:
         self._place.remove()
 
 
-async def _start_process(files: EngineFiles, place: Place, key: str, debug: bool) -> asyncio.subprocess.Process:
+async def _start_process(files: EngineFiles, place: Place, key: str, debug: bool) -> Process:
     config = files.config
     if config.engine:
-        place.watch()
-        place.make()
-        command = await asyncio.to_thread(native.command, config, str(place.socket), debug=debug)
+        command = await in_thread(_command, config, place, debug)
     else:
         command = [sys.executable, "-m", "puna.engine.embedded"]  # which makes the directory once it is told of it
-    return await asyncio.create_subprocess_exec(
-        *command,
-        env=environment(key if config.engine else ""),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        stderr=asyncio.subprocess.PIPE,
-        pass_fds=files.descriptors,
-        start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
-    )
+    return await Process.start(command, await in_thread(_environment, config, key, place), files.descriptors)
+
+
+def _command(config: RunnerConfig, place: Place, debug: bool) -> list[str]:
+    place.watch()
+    place.make()
+    write = vllm.command if is_vllm(config.engine) else native.command
+    return write(config, str(place.socket), debug=debug)
+
+
+def _environment(config: RunnerConfig, key: str, place: Place) -> dict[str, str]:
+    if is_vllm(config.engine):
+        return environment() | vllm.environment(config, key, place.path)
+    return environment(key if config.engine else "")

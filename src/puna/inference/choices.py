@@ -36,7 +36,7 @@ async def several(
         try:
             async with aclosing(one(choice)) as events:
                 async for batch in events:
-                    if not (choice and isinstance(batch[0], Started)):
+                    if not (choice and isinstance(batch[0], Started)):  # an answer has one beginning for all choices
                         await said.put([_of(choice, event) for event in batch])
         except Exception as error:  # noqa: BLE001 - whoever reads the answers gets it
             await said.put(error)
@@ -53,12 +53,13 @@ async def several(
             if item is None:
                 left -= 1
                 continue
-            if len(tasks) < count:
+            if len(tasks) < count:  # before, each would queue by itself for a model that is not there
                 tasks += [asyncio.create_task(run(choice)) for choice in range(1, count)]
             yield item
     finally:
         for task in tasks:
             task.cancel()
+        # Each has a runner's slot, which is free only when its own end has been waited for.
         await asyncio.gather(*tasks, return_exceptions=True)
 
 

@@ -124,10 +124,10 @@ class GenerationRequest:
     """The only answer that the model may give; ``format`` is "" then."""
     with_reading: bool = False
     """Whether events tell how far the engine is with the prompt; one comes before the first piece in any case."""
-    thinking_budget: int | None = None
-    """How many tokens the thoughts may have, after which the answer begins; ``None`` for what the options say."""
     choices: int = 1
     """How many answers are asked for."""
+    whole: bool = False
+    """Whether nobody is told of an answer before its end: one whose runner is lost may then begin anew."""
     template_values: Mapping[str, Any] = field(default_factory=dict)
     """What the template inside a GGUF is given besides, by name (``chat_template_kwargs``)."""
 
@@ -142,8 +142,7 @@ class GenerationRequest:
     @property
     def most_thoughts(self) -> int:
         """Return how many tokens the thoughts may have, negative for no limit of their own."""
-        asked = self.options.thinking_budget if self.thinking_budget is None else self.thinking_budget
-        return asked if self.thinks else -1
+        return self.options.thinking_budget if self.thinks else -1
 
     @property
     def has_format(self) -> bool:

@@ -84,16 +84,16 @@ class BatchFiles:
             raise
 
     def _write(self, source: BinaryIO, name: str) -> None:
-        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         source.seek(0)
         try:
+            self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
             with open(self.path(name), "xb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                 shutil.copyfileobj(source, file, _PART)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
             self.path(name).unlink(missing_ok=True)
-            raise StorageError(f"{self._directory} cannot be used: {error}") from error
+            raise StorageError(self._directory, error) from error
 
     async def every(self, owner: str, purpose: str) -> list[dict[str, Any]]:
         """Return the files of a purpose, "" for any, the oldest first."""
@@ -117,7 +117,7 @@ class BatchFiles:
         try:
             return _parts(await asyncio.to_thread(self.path(name).open, "rb"))
         except OSError as error:
-            raise StorageError(f"{name} cannot be read: {error}") from error
+            raise StorageError(self.path(name), error) from error
 
     async def _lines(self, batch: str, state: int) -> AsyncIterator[bytes]:
         last = -1

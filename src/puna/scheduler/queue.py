@@ -76,9 +76,8 @@ class _Line:
             turn, key = self._turn, -math.inf
         else:
             self._next[ticket.client] = turn + 1 / ticket.weight
-            key = (
-                turn + ticket.arrived / AGEING
-            )  # the later it came the later its place, so waiting need not be counted
+            # Whoever came earlier is ahead by so much for ever, so that waiting need not be counted as it goes on.
+            key = turn + ticket.arrived / AGEING
         place = _Place(key, number)
         index = bisect.bisect(self._places, place)
         self._places.insert(index, place)

@@ -40,8 +40,9 @@ async def count(messages: tuple[Message, ...]) -> int:
 )
 async def test_oldest_turns_go(roles: str, context: int, kept: list[int]) -> None:
     messages = conversation(roles)
-    result, truncation = await fit(messages, count, context, truncate=True)
+    result, truncation, tokens = await fit(messages, count, context, truncate=True)
     assert [int(message.content) for message in result] == kept
+    assert tokens == await count(result)
     dropped = len(messages) - len(kept)
     assert truncation == (Truncation(dropped, 10 * dropped, context) if dropped else None)
 
@@ -71,7 +72,7 @@ async def test_no_more_messages_are_rendered_than_there_may_be_tokens() -> None:
         most = max(most, len(messages))
         return await count(messages)
 
-    kept, truncation = await fit(conversation("ua" * 5000 + "u"), watched, 101, truncate=True)
+    kept, truncation, _ = await fit(conversation("ua" * 5000 + "u"), watched, 101, truncate=True)
     assert len(kept) == 9
     assert most <= 102
     assert truncation is not None
@@ -86,7 +87,7 @@ async def test_long_conversation_is_counted_few_times() -> None:
         calls += 1
         return await count(messages)
 
-    result, _ = await fit(conversation("ua" * 500 + "u"), counted, 1000, truncate=True)
+    result, _, _ = await fit(conversation("ua" * 500 + "u"), counted, 1000, truncate=True)
     assert len(result) == 99
     assert calls < 15
 

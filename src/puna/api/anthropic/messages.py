@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -41,6 +42,7 @@ async def messages_route(
     """Answer the last message of a conversation, in Anthropic's form."""
     model = services.model(body.model)
     asked, headers = await _asked(request, services, model, body)
+    asked = replace(asked, whole=not body.stream)
     conversation = asked.input
     assert isinstance(conversation, Conversation)
     prompt = await body.in_turns(lambda: Fingerprint.of(model, conversation))

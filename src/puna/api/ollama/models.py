@@ -15,12 +15,13 @@ from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import ClientGoneError, json_response, raw_json_response
 from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
 from puna.api.ollama.show import list_body, running, shown
-from puna.api.services import ServicesDep
+from puna.api.services import Services, ServicesDep
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError
 from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
 from puna.names import InvalidNameError, ModelName, parse_name
 
 router = APIRouter()
+_CREATED = 201
 _log = logging.getLogger(__name__)
 _WRITE_BYTES = 4 << 20
 
@@ -30,10 +31,14 @@ _WRITE_BYTES = 4 << 20
 @needs(ANY)
 async def tags_route(services: ServicesDep) -> Response:
     """List the models on disk."""
-    listing = await asyncio.to_thread(services.models)
+    return raw_json_response(await asyncio.to_thread(_tags, services))
+
+
+def _tags(services: Services) -> bytes:
+    listing = services.models()
     for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
-    return raw_json_response(await asyncio.to_thread(lambda: list_body(listing, services.aliases())))
+    return list_body(listing, services.aliases())
 
 
 @router.get("/api/ps", tags=["models"])
@@ -41,7 +46,7 @@ async def tags_route(services: ServicesDep) -> Response:
 async def ps_route(services: ServicesDep) -> Response:
     """List the models in memory."""
     return json_response(
-        {"models": [running(state) for state in services.scheduler.models() if services.sees(state.model.name)]}
+        {"models": [running(state) for state in await services.service.models() if services.sees(state.model.name)]}
     )
 
 
@@ -86,7 +91,7 @@ async def delete_route(body: Annotated[NamedBody, Depends(json_body(NamedBody))]
     if model.name.key != parse_name(body.reference).key:
         services.require(body.reference)  # which says what the alias stands for: that is not to be deleted
     await asyncio.to_thread(services.library.delete, model)
-    await services.scheduler.unload(model)
+    await services.service.unload(model)
     return Response()
 
 
@@ -99,7 +104,7 @@ async def head_blob_route(digest: str, services: ServicesDep) -> Response:
     return Response()
 
 
-@router.post("/api/blobs/{digest}", tags=["blobs"])
+@router.post("/api/blobs/{digest}", tags=["blobs"], responses={_CREATED: {"description": "Created"}})
 @needs(CREATE)
 async def post_blob_route(request: Request, digest: str, services: ServicesDep) -> Response:
     """Store the body as the blob of this digest."""
@@ -109,7 +114,7 @@ async def post_blob_route(request: Request, digest: str, services: ServicesDep) 
     with services.library.blobs.writer() as writer:
         await _receive(request, writer)
         await asyncio.to_thread(writer.commit, expected)
-    return Response(status_code=201)
+    return Response(status_code=_CREATED)
 
 
 async def _without_body(request: Request) -> Response:

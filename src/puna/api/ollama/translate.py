@@ -93,6 +93,7 @@ def _request(
         name=body.model,
         input=asked,
         options=options,
+        whole=not body.stream,
         think=parse_think(body.think),
         format=_parse_format(body.format),
         truncate=options.truncate if body.truncate is None else body.truncate,

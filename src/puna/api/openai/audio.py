@@ -72,6 +72,7 @@ def transcription_request(model: Model, form: Form) -> GenerationRequest:
         name=form.one("model"),
         input=Conversation(messages=(message,)),
         options=options,
+        whole=form.one("stream").lower() != "true",
         think=False,
         truncate=False,
         shift=False,

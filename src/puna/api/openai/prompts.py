@@ -61,6 +61,7 @@ def completion_request(
         name=body.model,
         input=Infill(prefix=str(prompt), suffix=body.suffix) if gap else Completion(prompt=prompt),
         options=options,
+        whole=not body.stream,
         think=False,
         truncate=options.truncate,
         shift=options.shift,

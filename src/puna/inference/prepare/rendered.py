@@ -36,11 +36,10 @@ async def rendered(
         text = (await render(messages)).replace(marker, "")
         return len(await client.tokenize(text)) + await pictures.count(messages)
 
-    messages, truncation = await fit(conversation.messages, count, context, truncate=request.truncate)
+    messages, truncation, tokens = await fit(conversation.messages, count, context, truncate=request.truncate)
     images = [image for message in messages for image in message.images]
-    counted = await count(messages) if images and not request.shift else 0
     text = await render(messages) + opening_of(request, voice)
-    return Prompt(text, images, counted=counted, truncation=truncation)
+    return Prompt(text, images, counted=0 if request.shift else tokens, truncation=truncation)
 
 
 async def continuation(

@@ -11,8 +11,8 @@ Count = Callable[[tuple[Message, ...]], Awaitable[int]]
 
 async def fit(
     messages: tuple[Message, ...], count: Count, context: int, *, truncate: bool
-) -> tuple[tuple[Message, ...], Truncation | None]:
-    """Return the messages to send and what was left out, so that ``count`` of them is less than ``context``.
+) -> tuple[tuple[Message, ...], Truncation | None, int]:
+    """Return the messages to send, what was left out of them, and their ``count``, which is less than ``context``.
 
     System messages, the last message of the user and the last message always stay. The oldest of the others go first:
     whole turns, from one message of the user to the next, then what lies between the last of them and the end. A tool's
@@ -22,7 +22,7 @@ async def fit(
     # Each message is a token at least: more than fit are not rendered, and counted as so many.
     total = await count(messages) if len(messages) <= context else len(messages)
     if total < context:
-        return messages, None
+        return messages, None, total
     asked = max((index for index, message in enumerate(messages) if message.role == "user"), default=-1)
     starts = _starts(messages, asked)
     if not truncate or not starts:
@@ -39,7 +39,7 @@ async def fit(
         else:
             low = middle + 1
     result = _keep(messages, starts[high], asked)
-    return result, Truncation(len(messages) - len(result), total - kept, context)
+    return result, Truncation(len(messages) - len(result), total - kept, context), kept
 
 
 def _starts(messages: Sequence[Message], asked: int) -> list[int]:

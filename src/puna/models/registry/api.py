@@ -1,12 +1,15 @@
 """The calls of the OCI distribution protocol that transfers need."""
 
+from __future__ import annotations
+
 import contextlib
 import re
 from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
 
-import aiohttp
 from yarl import URL
 
+from puna.lazy import lazy
 from puna.models.manifests import MANIFEST_TYPE, BadManifestError
 from puna.models.registry import huggingface
 from puna.models.registry.errors import (
@@ -23,6 +26,11 @@ from puna.models.registry.remote_manifest import ACCEPT, MOST_BYTES, RemoteManif
 from puna.models.registry.target import Target
 from puna.models.registry.threads import in_thread
 from puna.models.store import digest_bytes
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy("aiohttp")
 
 _CONTENT_RANGE = re.compile(r"bytes (\d+)-(\d+)/(\d+|\*)")
 _MANIFEST_ATTEMPTS = 4

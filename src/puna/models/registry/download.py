@@ -1,13 +1,16 @@
 """Fetches one blob: ranges side by side, each retried on its own, hashed while they come in."""
 
+from __future__ import annotations
+
 import asyncio
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import aiohttp
 from yarl import URL
 
+from puna.lazy import lazy
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.errors import RangesUnsupportedError, TransientError, UnverifiableBlobError
 from puna.models.registry.options import TransferOptions
@@ -16,7 +19,13 @@ from puna.models.registry.policy import host_of
 from puna.models.registry.record import Part
 from puna.models.registry.target import Target
 from puna.models.registry.threads import in_thread, together
+from puna.names import ModelName
 from puna.telemetry.counts import COUNTS
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy("aiohttp")
 
 _MEND_ROUNDS = 3
 
@@ -30,6 +39,13 @@ class BlobSource:
     digest: str
     size: int
     location: URL | None = None
+    has_registry: bool = True
+    """Whether the registry may be asked; if not, there are peers alone."""
+
+    @property
+    def name(self) -> ModelName:
+        """Return the model that the blob belongs to."""
+        return self.target.name
 
     def range(self, start: int, stop: int) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
         """Return a context manager for the stream of a range."""

@@ -1,23 +1,28 @@
 """HTTP as registries need it: challenges answered, redirects followed without secrets, failures told apart."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import aiohttp
-from aiohttp.resolver import ThreadedResolver
 from yarl import URL
 
 from puna import __version__
+from puna.lazy import lazy, loaded
 from puna.models.registry.auth import Authenticator, Challenge, parse_challenges
 from puna.models.registry.errors import AccessDeniedError, RegistryError, TransientError
 from puna.models.registry.options import MIB, TransferOptions
 from puna.models.registry.policy import AccessPolicy, host_of
 from puna.models.registry.target import Target
-from puna.net.guard import GuardedResolver, check_url
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy("aiohttp")
 
 _T = TypeVar("_T")
 
@@ -42,7 +47,6 @@ class RegistryHttp:
         self._authenticator = authenticator
         self._options = options
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
-        self._resolver = ThreadedResolver()
         self._authorizations: dict[tuple[str, str, bool], str] = {}
         self._authorizing: dict[tuple[str, str, bool], asyncio.Lock] = {}
 
@@ -68,6 +72,7 @@ class RegistryHttp:
 
         Raises ``TransientError`` when the connection fails, here or while the body is read.
         """
+        await loaded("aiohttp", "puna.net.guard")
         with _network_errors(target):
             response = await self._send(method, url, target, dict(headers or {}), body, push=push, follow=follow)
             try:
@@ -115,7 +120,9 @@ class RegistryHttp:
         authorization: str | None,
     ) -> aiohttp.ClientResponse:
         if target.guarded:
-            await check_url(url, self._policy, self._resolver)
+            from puna.net.guard import check_url  # which is made of aiohttp's classes
+
+            await check_url(url, self._policy, aiohttp.ThreadedResolver())
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         if authorization:
             sent["Authorization"] = authorization
@@ -126,7 +133,9 @@ class RegistryHttp:
     def _session(self, guarded: bool) -> aiohttp.ClientSession:
         session = self._sessions.get(guarded)
         if session is None:
-            resolver = GuardedResolver(self._policy) if guarded else ThreadedResolver()
+            from puna.net.guard import GuardedResolver
+
+            resolver = GuardedResolver(self._policy) if guarded else aiohttp.ThreadedResolver()
             # The default context reads SSL_CERT_FILE and SSL_CERT_DIR, where a private CA is named.
             connector = aiohttp.TCPConnector(resolver=resolver, limit=64, ssl=ssl.create_default_context())
             timeout = aiohttp.ClientTimeout(

@@ -1,5 +1,7 @@
 """Sends one blob: in chunks, from where the registry says it stopped, or not at all where it can be mounted."""
 
+from __future__ import annotations
+
 import asyncio
 import contextlib
 import hashlib
@@ -9,10 +11,11 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import aiohttp
 from yarl import URL
 
+from puna.lazy import lazy
 from puna.models.atomic import AtomicFile
 from puna.models.registry.errors import RegistryError, TransientError
 from puna.models.registry.http import RegistryHttp, check, retry
@@ -22,6 +25,11 @@ from puna.models.registry.target import Target
 from puna.models.registry.threads import in_thread
 from puna.models.storage import storage_errors
 from puna.telemetry.counts import COUNTS
+
+if TYPE_CHECKING:
+    import aiohttp
+else:
+    aiohttp = lazy("aiohttp")
 
 _BLOCK = MIB
 _REMEMBERED = 7 * 86400.0

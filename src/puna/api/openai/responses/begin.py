@@ -108,13 +108,15 @@ async def begin(
         top_logprobs=body.top_logprobs,
     )
     who, keep_alive = caller(connection, body), keep_alive_seconds(body.keep_alive)
+    is_streamed = body.stream or body.background or connection.scope["type"] == "websocket"
+    request = replace(asked.request, whole=not is_streamed)
 
     async def save(response: Mapping[str, Any]) -> None:
         await archive.save(owner, response, prompt.given)
 
     made = Made(
         reply,
-        lambda: services.service.generate(asked.request, who, keep_alive, DIALECT),
+        lambda: services.service.generate(request, who, keep_alive, DIALECT),
         save if keeps and not body.background else None,
     )
     return Begun(made, prompt)

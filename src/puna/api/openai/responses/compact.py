@@ -70,6 +70,7 @@ def _asking(request: GenerationRequest) -> GenerationRequest:
         ),
         options=replace(options, num_predict=limit),
         format="",
+        whole=True,
         think=False if request.think is None else request.think,
         truncate=True,
         shift=True,

@@ -131,7 +131,6 @@ def asked_of(
         shift=options.shift,
         logprobs=isinstance(body, ResponsesBody) and (top > 0 or LOGPROBS in body.include),
         top_logprobs=top,
-        thinking_budget=body.budget,
         template_values=_template_values(body),
     )
     ignored = [name for name in _WITHOUT_EFFECT if getattr(body, name, None)]
