@@ -97,6 +97,7 @@ WAYS = {
         lambda path: call("Write", {"file_path": str(path), "content": NOTE}),
         lambda path: call("Read", {"file_path": str(path)}),
         {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "IS_SANDBOX": "1"},
+        after=(SUMMARY, LAST),  # once more: it has put the long file back, in part
     ),
     "codex": Ways(
         12_000,
