@@ -93,6 +93,9 @@ def test_launch_shows_what_it_starts_an_agent_with(server: Server, beside: World
     assert done.returncode == 7
     assert done.stdout == f"{server.url} secret-key cria|--model cria -p hi\n"
     assert f"ANTHROPIC_BASE_URL={server.url}\n" in done.stderr
+    # With one of them alone it does not compact in time (tests/agents).
+    for name in ("CLAUDE_CODE_AUTO_COMPACT_WINDOW", "CLAUDE_CODE_MAX_CONTEXT_TOKENS"):
+        assert f"{name}=2048\n" in done.stderr
     assert "secret-key" not in done.stderr
     assert list(beside.home.rglob("*.json")) == []
 

@@ -58,7 +58,9 @@ class Agent:
 
 def _claude_environment(target: Target) -> dict[str, str]:
     models = ("ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL")
-    context = {"CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(target.context)} if target.context else {}
+    # The window alone is no less than 100,000 tokens; without one it compacts after an error only.
+    names = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
+    context = dict.fromkeys(names, str(target.context)) if target.context else {}
     return {
         "ANTHROPIC_BASE_URL": target.url,
         "ANTHROPIC_API_KEY": "",
