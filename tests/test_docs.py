@@ -18,7 +18,10 @@ from puna.settings import SETTINGS, Settings
 ROOT = Path(__file__).parents[1]
 READMES = ("README.md", "README.zh-CN.md")
 RULES = "Rules for these routes"
-NO_APIS = tuple(f"docs/{name}.md" for name in ("architecture", "benchmarks", "keys", "page", "testing"))
+_OTHERS = (
+    *("architecture", "benchmarks", "cluster", "cluster-planning", "keys", "page", "recorder", "testing", "traces"),
+)
+NO_APIS = tuple(f"docs/{name}.md" for name in _OTHERS)
 DOCS = sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md"))
 APIS = [name for name in DOCS if name not in NO_APIS]
 """What describes routes: a document a dialect."""

@@ -1,6 +1,7 @@
-"""Imports run one way: cli → api → tuning → inference → scheduler → engine, with models and settings below."""
+"""Imports run one way: cli → cluster → api → tuning → inference → scheduler → engine, on models and settings."""
 
 import ast
+import re
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 import puna
 
 PACKAGE = Path(puna.__file__).parent
-LAYERS = ("cli", "api", "service", "tuning", "inference", "scheduler", "engine")
+LAYERS = ("cli", "cluster", "api", "service", "tuning", "inference", "scheduler", "engine")
 """From the top to the bottom; none may import one above it."""
 FOUNDATION = (
     *("accounts", "models", "net", "gotemplate", "telemetry", "jobs"),
@@ -97,6 +98,13 @@ def test_foundation_imports_no_layer(foundation: str) -> None:
 def test_the_guard_of_addresses_stands_alone() -> None:
     used = {other for name, others in GRAPH.items() if part(name) == "net" for other in others if part(other) != "net"}
     assert used <= {"puna", "puna.errors", "puna.settings"}
+
+
+def test_ray_is_imported_by_the_cluster_alone() -> None:
+    users = {name for name, path in MODULES.items() if re.search(r"^\s*(import|from) ray\b", path.read_text(), re.M)}
+    assert {part(name) for name in users} <= {"cluster"}
+    others = {name for name in GRAPH if part(name) not in ("cluster", "cli")}
+    assert [(name, used) for name in others for used in GRAPH[name] if part(used) == "cluster"] == []
 
 
 def test_dialects_do_not_import_each_other() -> None:

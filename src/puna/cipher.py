@@ -17,6 +17,28 @@ _KEY_BYTES, _NONCE_BYTES = 32, 12
 _log = logging.getLogger(__name__)
 
 
+def sealed(key: bytes, data: bytes, purpose: str) -> bytes:
+    """Return ``data`` encrypted with a key of 32 bytes; it opens for the same ``purpose`` only."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # most servers never seal anything
+
+    nonce = secrets.token_bytes(_NONCE_BYTES)
+    return _VERSION + nonce + AESGCM(key).encrypt(nonce, data, purpose.encode())
+
+
+def opened(key: bytes, data: bytes, purpose: str) -> bytes | None:
+    """Return what was sealed with the same key for ``purpose``; ``None`` for anything else."""
+    from cryptography.exceptions import InvalidTag
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+    if data[:1] != _VERSION or len(data) <= 1 + _NONCE_BYTES:
+        return None
+    nonce, body = data[1 : 1 + _NONCE_BYTES], data[1 + _NONCE_BYTES :]
+    try:
+        return AESGCM(key).decrypt(nonce, body, purpose.encode())
+    except InvalidTag:
+        return None
+
+
 class Cipher:
     """Seals and opens texts with the key in a file, which is made when it is first needed."""
 
@@ -26,28 +48,24 @@ class Cipher:
 
     def close(self, text: str, purpose: str) -> str:
         """Return ``text`` sealed, in the letters of base64url."""
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # most servers never seal anything
+        return base64.urlsafe_b64encode(self.seal(text.encode(), purpose)).decode()
 
-        nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = AESGCM(self._secret()).encrypt(nonce, text.encode(), purpose.encode())
-        return base64.urlsafe_b64encode(_VERSION + nonce + sealed).decode()
+    def seal(self, data: bytes, purpose: str) -> bytes:
+        """Return ``data`` sealed."""
+        return sealed(self._secret(), data, purpose)
 
-    def open(self, sealed: str, purpose: str) -> str | None:
+    def unseal(self, data: bytes, purpose: str) -> bytes | None:
+        """Return what was sealed here for ``purpose``; ``None`` for anything else."""
+        return opened(self._secret(), data, purpose)
+
+    def open(self, letters: str, purpose: str) -> str | None:
         """Return the text that was sealed here for ``purpose``; ``None`` for anything else."""
-        from cryptography.exceptions import InvalidTag
-        from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-
         try:
-            data = base64.b64decode(sealed.encode("ascii"), altchars=b"-_", validate=True)
+            data = base64.b64decode(letters.encode("ascii"), altchars=b"-_", validate=True)
         except (binascii.Error, ValueError):
             return None
-        if data[:1] != _VERSION or len(data) <= 1 + _NONCE_BYTES:
-            return None
-        nonce, body = data[1 : 1 + _NONCE_BYTES], data[1 + _NONCE_BYTES :]
-        try:
-            return AESGCM(self._secret()).decrypt(nonce, body, purpose.encode()).decode()
-        except InvalidTag:
-            return None
+        text = self.unseal(data, purpose)
+        return None if text is None else text.decode()
 
     def _secret(self) -> bytes:
         if not self._key:

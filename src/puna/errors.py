@@ -5,6 +5,7 @@ line) turn it into a response. Layers define subclasses next to the code that ra
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class PunaError(Exception):
@@ -22,6 +23,16 @@ class PunaError(Exception):
     def headers(self) -> Mapping[str, str]:
         """Response headers that belong to this error (``Retry-After`` and the like)."""
         return {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Let an error cross to another process as it is, whatever it was made of."""
+        return _as_it_was, (type(self), self.args, vars(self))
+
+
+def _as_it_was(kind: type[PunaError], arguments: tuple[Any, ...], state: Mapping[str, Any]) -> PunaError:
+    error = kind.__new__(kind, *arguments)
+    vars(error).update(state)
+    return error
 
 
 class BadRequestError(PunaError):

@@ -203,13 +203,30 @@ def _parse_pairs(text: str) -> dict[str, str]:
 def _parse_mirrors(text: str) -> dict[str, str]:
     mirrors: dict[str, str] = {}
     for host, address in _parse_pairs(text).items():
-        if "@" in address:
-            raise BadRequestError("a login does not belong into an address; PUNA_REGISTRY_AUTH holds them")
-        url = urlsplit(address if "://" in address else f"https://{address}")
-        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-            raise BadRequestError(f"what stands for {host!r} is not the address of a registry")
-        mirrors[host] = url.geturl().rstrip("/")
+        mirrors[host] = _checked_registry(address)
     return mirrors
+
+
+def _checked_registry(address: str) -> str:
+    """Return the base address of a registry, which is one of https unless it says something else."""
+    if "@" in address:
+        raise BadRequestError("a login does not belong into an address; PUNA_REGISTRY_AUTH holds them")
+    url = urlsplit(address if "://" in address else f"https://{address}")
+    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+        raise BadRequestError(f"{address!r} is not the address of a registry")
+    return url.geturl().rstrip("/")
+
+
+def _parse_patterns(text: str) -> tuple[str, ...]:
+    """Return patterns of names; a word for true means all, one for false none."""
+    try:
+        return ("*",) if _parse_bool(text or "false") else ()
+    except BadRequestError:
+        return _parse_list(text)
+
+
+def _parse_peers(text: str) -> tuple[str, ...]:
+    return tuple(_checked_registry(address) for address in _parse_list(text))
 
 
 def _parse_logins(text: str) -> dict[str, Credentials]:
@@ -404,6 +421,30 @@ class Settings:
         _parse_bytes,
         "size at which a new log file is begun, four older ones being kept; 0: when another program has moved it",
     )
+    traces: bool = _setting(
+        "PUNA_TRACES",
+        "false",
+        _parse_bool,
+        "tell of each request by OpenTelemetry, as the OTEL_* variables say; needs the extra puna[traces]",
+    )
+    record: bool = _setting(
+        "PUNA_RECORD",
+        "false",
+        _parse_bool,
+        "keep requests with their answers, encrypted, to ask them again (puna replay)",
+    )
+    record_key: Path | None = _setting(
+        "PUNA_RECORD_KEY",
+        "",
+        _optional(_parse_path),
+        "file whose bytes are the key to what is recorded; unset: record.key in PUNA_HOME, which is made",
+    )
+    record_size: int = _setting(
+        "PUNA_RECORD_SIZE", "256M", _parse_bytes, "disk space for recorded requests; the oldest make room"
+    )
+    record_age: float = _setting(
+        "PUNA_RECORD_AGE", "168h", parse_duration, "how long a recorded request is kept; negative: for ever"
+    )
     allow_open: bool = _setting(
         "PUNA_ALLOW_OPEN",
         "false",
@@ -446,6 +487,18 @@ class Settings:
         _parse_bool,
         "let clients on other machines pull from registries on private networks",
     )
+    share: tuple[str, ...] = _setting(
+        "PUNA_SHARE",
+        "",
+        _parse_patterns,
+        "models (patterns of names, comma-separated; * for all) that others may pull from this server; unset: none",
+    )
+    peers: tuple[str, ...] = _setting(
+        "PUNA_PEERS",
+        "",
+        _parse_peers,
+        "other Punas to take models from, side by side with their registry: address,... (https unless it says http://)",
+    )
     media_hosts: tuple[str, ...] = _setting(
         "PUNA_MEDIA_HOSTS",
         "",
@@ -469,6 +522,9 @@ class Settings:
         "",
         _optional(_parse_path),
         "file of settings that wins over /etc/puna.toml and ~/.config/puna/config.toml; /dev/null: no files are read",
+    )
+    node_labels: tuple[str, ...] = _setting(
+        "PUNA_NODE_LABELS", "", _parse_list, "labels of this machine in a cluster, which models may ask for"
     )
     testing: str = _setting(
         "PUNA_TESTING",

@@ -68,4 +68,4 @@ def test_a_revoked_key_asks_nothing_more(serve: Serve) -> None:
             found = connection.execute("SELECT line FROM items WHERE number = 29").fetchone()[0]
         return (found or b"").decode()
 
-    assert "the key that made this batch is not valid any more" in wait_for(last)
+    assert "the key that asks for this is not valid any more" in wait_for(last)

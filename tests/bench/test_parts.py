@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from bench.models import make
-from bench.parts import embeddings, first_token, loading, speed, streams
+from bench.parts import embeddings, first_token, loading, prompts, speed, streams
 from bench.subjects import CRIA, Bench, Rounds
 from tests.bench.shapes import SMALL
 from tests.server import Server
@@ -16,6 +16,7 @@ Measure = Callable[[Bench, Rounds], Awaitable[None]]
 PARTS: dict[Measure, set[str]] = {
     speed.measure: {"puna", "engine alone", "peer"},
     streams.measure: {"puna", "peer"},
+    prompts.measure: {"puna", "peer"},
     first_token.measure: {"puna", "peer"},
     loading.measure: {"puna", "peer"},
     embeddings.measure: {"puna", "peer"},
@@ -23,7 +24,11 @@ PARTS: dict[Measure, set[str]] = {
 
 
 @pytest.mark.parametrize("measure", PARTS, ids=lambda measure: measure.__module__)
-async def test_every_subject_is_measured(measure: Measure, server: Server, tmp_path: Path) -> None:
+async def test_every_subject_is_measured(
+    measure: Measure, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prompts, "_COUNTS", (1, 2))
+    monkeypatch.setattr(prompts, "_PROMPT", 300)
     built_in = Library(tmp_path / "none").get(CRIA).path
     bench = Bench(
         models={CRIA: built_in, "bench-part": make(SMALL, tmp_path / "m.gguf")},

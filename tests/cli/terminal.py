@@ -68,6 +68,10 @@ class Terminal:
         """Type a line."""
         os.write(self._master, text.encode() + b"\r")
 
+    def press(self, keys: str) -> None:
+        """Press keys, without Enter after them."""
+        os.write(self._master, keys.encode())
+
     def talk_for_ever(self) -> None:
         """Have an answer begin that does not end by itself, and see its beginning."""
         self.expect(">>> ")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import plistlib
 import re
 import socket
 import subprocess
@@ -9,12 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cli.terminal import Terminal
 from tests.conftest import Serve
+from tests.keys.conftest import key_of
 from tests.server import Server, World, free_port
 from tests.system import require
 
+from puna.cli import service
 from puna.cli.copies import Copies
 from puna.cli.errors import CommandError
+from puna.engine.gain import gain
+from puna.engine.info import EngineInfoProcess
 
 ROOT = Path(__file__).parents[2]
 
@@ -87,6 +93,9 @@ def test_launch_shows_what_it_starts_an_agent_with(server: Server, beside: World
     assert done.returncode == 7
     assert done.stdout == f"{server.url} secret-key cria|--model cria -p hi\n"
     assert f"ANTHROPIC_BASE_URL={server.url}\n" in done.stderr
+    # With one of them alone it does not compact in time (tests/agents).
+    for name in ("CLAUDE_CODE_AUTO_COMPACT_WINDOW", "CLAUDE_CODE_MAX_CONTEXT_TOKENS"):
+        assert f"{name}=2048\n" in done.stderr
     assert "secret-key" not in done.stderr
     assert list(beside.home.rglob("*.json")) == []
 
@@ -193,13 +202,31 @@ def test_service_is_installed_told_and_removed(world: World) -> None:
     for words in ("daemon-reload", "enable puna.service", "restart puna.service", "disable --now puna.service"):
         assert f"--user {words}\n" in asked
     world.environment |= {"OLLAMA_HOST": "0.0.0.0:1"}
-    assert "set OLLAMA_BASIC_AUTH" in world.run("service", "install").stderr
+    assert "or set OLLAMA_BASIC_AUTH" in world.run("service", "install").stderr
+    key_of(world, "me")
+    assert world.run("service", "install").returncode == 0
+    assert "can be reached by others" not in str(findings(world, "--offline")["server"])
+
+
+def test_service_of_a_mac_is_a_property_list(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It has been tried on no Mac; what is written is what launchd reads."""
+    monkeypatch.setattr("platform.system", lambda: "Darwin")
+    monkeypatch.setenv("OLLAMA_BASIC_AUTH", 'a:<b>&"c')
+    service.install(show=True)
+    written = plistlib.loads(capsys.readouterr().out.encode())
+    assert written["ProgramArguments"][1:] == ["-m", "puna", "serve"]
+    assert written["EnvironmentVariables"]["OLLAMA_BASIC_AUTH"] == 'a:<b>&"c'
+    assert (written["RunAtLoad"], written["KeepAlive"]) == (True, {"SuccessfulExit": False})
+    assert written["StandardErrorPath"].endswith("Library/Logs/puna.log")
 
 
 def test_the_container_is_healthy_when_its_server_answers(server: Server, beside: World) -> None:
     text = (ROOT / "Dockerfile").read_text()
     check = re.search(r'^HEALTHCHECK .*CMD \["puna", "(\w+)"\]$', text, re.MULTILINE)
     assert check
+    assert f'test: ["CMD", "puna", "{check[1]}"]' in (ROOT / "compose.yaml").read_text()
     beside.environment["OLLAMA_HOST"] = f"0.0.0.0:{server.port}"
     assert beside.run(check[1]).returncode == 0
     beside.environment["OLLAMA_HOST"] = f"0.0.0.0:{free_port()}"
@@ -219,3 +246,17 @@ def test_what_waits_is_told_in_words() -> None:
     own["state"], queue["loads"] = "running", []
     assert describe(queue, "cria", "a") == "reading the prompt"
     assert describe(queue, "cria", "b") == ""
+
+
+def test_an_engine_that_would_be_faster_is_told_once_and_to_people_alone(
+    server: Server, beside: World, serve: Serve
+) -> None:
+    told = "An engine built here"
+    factor = gain(EngineInfoProcess("portable", "").result().instructions)
+    assert told not in beside.run("run", "cria", "x", "--keepalive", "1m").stderr
+    with Terminal(beside, "run", "cria", "Say a word", columns=140) as terminal:
+        assert (told in terminal.rest()) == bool(factor)
+    with Terminal(beside, "run", "cria", "Say a word") as terminal:
+        assert told not in terminal.rest()
+    if factor and (output := serve().process.stdout):
+        assert output.readline().startswith(told)

@@ -129,7 +129,10 @@ def test_history_is_kept_unless_the_user_says_no(server: Server, beside: World) 
     assert file.stat().st_mode & 0o777 == 0o600
     with Terminal(beside, "run", "cria") as terminal:
         terminal.expect(">>> ")
-        terminal.type("\x12verb")  # Ctrl-R searches what was typed before
+        terminal.press("\x12verb")  # Ctrl-R searches what was typed before
+        found = terminal.expect(r"/set verbose[^\n]*\n?")
+        assert "message" not in found.partition("/set verbose")[2]
+        terminal.type("")
         terminal.type("")
         terminal.expect("Set 'verbose' mode.")
         terminal.type("/load cira")

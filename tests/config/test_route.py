@@ -31,6 +31,7 @@ def test_settings_change_while_the_server_runs(serve: Serve) -> None:
         "aliases": [],
         "pinned": False,
         "preload": False,
+        "nodes": [],
     }
     patch(server, options={"num_predict": 3, "ignore_eos": True}, aliases=["team/coder"])
     assert server.ask("/api/generate", ONE | {"model": "team/coder"})["eval_count"] == 3

@@ -48,3 +48,21 @@ def test_what_is_wrong_is_said(server: Server, tiny: tuple[str, str], lora: Any)
     response = server.post("/api/generate", {"model": tiny[1], "prompt": "a", "options": {"lora": lora}})
     assert response.status_code == 400
     assert 'option "lora"' in response.json()["error"]
+
+
+def test_a_name_says_which_adapter(server: Server, tiny: tuple[str, str], tmp_path: Path) -> None:
+    plain, adapted = tiny
+    write_lora(tmp_path / "soft.gguf", scale=0.5)
+    write_lora(tmp_path / "Very loud!.gguf")
+    adapters = upload(server, tmp_path / "soft.gguf", tmp_path / "Very loud!.gguf")
+    server.ask("/api/create", {"model": "both", "from": plain, "adapters": adapters, "stream": False})
+    loud, soft, together = (logprobs(server, name) for name in ("both:Very-loud", "both:soft", "both"))
+    assert loud == pytest.approx(logprobs(server, adapted), abs=1e-3)
+    assert soft not in (pytest.approx(loud, abs=1e-4), pytest.approx(together, abs=1e-4))
+    assert [name for name in server.loaded() if name.startswith("both")] == ["both:latest"]  # one runner for all
+    listed = {model["id"] for model in server.get("/v1/models").json()["data"]}
+    assert {"both:latest", "both:soft", "both:Very-loud", "adapted:lora"} <= listed
+    chat = {"model": "both:soft", "prompt": "ab", "max_tokens": 1}
+    assert server.ask("/v1/completions", chat)["model"] == "both:soft"
+    assert server.post("/v1/completions", chat | {"model": "both:other"}).status_code == 404
+    assert server.post("/api/show", {"model": "plain:soft"}).status_code == 404

@@ -75,7 +75,7 @@ def test_run_uses_the_server_that_answers(server: Server, beside: World) -> None
     done = beside.run("run", "parrot", "hello")
     assert (done.returncode, done.stdout) == (0, f"{WORDS}\n")
     assert "parrot:latest" in server.loaded()
-    assert "parrot:latest" in beside.run("ps").stdout
+    assert re.search(r"parrot:latest .+ weights, up to \S+ \S+ contexts, \S+ \S+ in use", beside.run("ps").stdout)
     assert beside.run("stop", "parrot").returncode == 0
     assert "parrot:latest" not in server.loaded()
 

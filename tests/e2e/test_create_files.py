@@ -131,7 +131,7 @@ def test_from_a_digest(server: Server, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("FRO x", "Modelfile (line 1): 'FRO' is not a command"),
+        ("FRO x", "Modelfile (line 1): 'FRO' is not a command; did you mean FROM?"),
         ("FROM ./missing.gguf", "there is no "),
         ("FROM empty", "no safetensors or GGUF files"),
         ("FROM outside", "model.safetensors is a link out of "),
@@ -139,8 +139,11 @@ def test_from_a_digest(server: Server, tmp_path: Path) -> None:
         ("FROM cria\nADAPTER nothing", "ADAPTER nothing: there is no such file"),
         ("FROM cria\nFROM other", "FROM names two models: cria and other"),
         ("FROM part-00001-of-00002.gguf", "part-00002-of-00002.gguf is not beside it"),
-        ("FROM cria\nPARAMETER temprature 1", "unknown parameter: temprature"),
-        ("FROM cria\nPARAMETER temperature hot", 'option "temperature" must be of type float32'),
+        (
+            "FROM cria\nPARAMETER temprature 1",
+            "(line 2): PARAMETER: unknown parameter 'temprature'; did you mean temperature?",
+        ),
+        ("FROM cria\nPARAMETER temperature hot", '(line 2): PARAMETER: option "temperature" must be of type float32'),
         ("FROM cria\nTEMPLATE {{ .X", "template"),
     ],
 )

@@ -169,7 +169,23 @@ def test_request_for_another_protocol_is_one_for_http(server: Server) -> None:
     upgrade = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n"
     one, two = b"GET / HTTP/1.1\r\n" + HOST + upgrade, b"GET / HTTP/1.1\r\n" + HOST + b"Connection: close\r\n\r\n"
     assert answer_to(server, one + two)[2].count(b"Ollama is running") == 2
+    body = b'{"model": "cria"}'
+    asked = b"POST /api/show HTTP/1.1\r\n" + HOST
+    whole = asked + b"Content-Length: %d\r\n" % len(body) + upgrade + body
+    chunked = asked + b"Transfer-Encoding: chunked\r\n" + upgrade + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    for sent in (whole, chunked):  # a body comes with it, as from Java's client
+        assert answer_to(server, sent + two)[2].count(b"model_info") == 1
     assert "Unsupported upgrade" not in server.log()
+
+
+@pytest.mark.parametrize("path", [b"/api/tags", b"/v1/responses"])
+def test_request_for_a_socket_with_a_body_is_answered(server: Server, path: bytes) -> None:
+    upgrade = b"Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: "
+    upgrade += b"dGhlIHNhbXBsZSBub25jZQ==\r\nContent-Length: 2\r\n\r\n{}"
+    with connect(server) as link:
+        link.settimeout(20)
+        link.sendall(b"POST " + path + b" HTTP/1.1\r\n" + HOST + upgrade)
+        assert link.recv(12) in (b"HTTP/1.1 405", b"HTTP/1.1 400")
 
 
 def test_client_is_not_who_it_says_it_is(server: Server) -> None:

@@ -25,6 +25,10 @@ def test_loaded_model_is_described(server: Server) -> None:
     assert entry["size"] > listed["size"]
     assert entry["size_vram"] == 0
     assert entry["context_length"] == 2048
+    parts = entry["memory"]
+    assert 0 < parts["weights"] <= listed["size"]
+    assert 0 < parts["contexts"] <= entry["size"] - parts["weights"]
+    assert 0 < parts["used"] < entry["size"]
 
 
 @pytest.mark.parametrize(

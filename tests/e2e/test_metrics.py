@@ -14,6 +14,8 @@ from tests.conftest import Serve
 from tests.e2e.prompting import user
 from tests.server import Server, wait_for
 
+from puna.models.library import Library
+from puna.models.manifests import MODEL
 from puna.telemetry.metrics import COUNTERS, HISTOGRAMS
 
 MONITORING = Path(__file__).parents[2] / "docs" / "monitoring"
@@ -75,6 +77,53 @@ def test_clients_that_go_away_are_counted(serve: Serve) -> None:
     next(stream)
     stream.close()
     wait_for(lambda: value(server, "puna_requests_total", outcome="gone", dialect="ollama") == 1)
+
+
+def moved(server: Server) -> set[str]:
+    """Return the counters and histograms that have a series, and the gauges."""
+    return {re.sub("_(bucket|sum|count|total|created)$", "", name) for name, _ in samples(server)}
+
+
+def test_every_name_has_a_series_that_moves(serve: Serve) -> None:
+    server = serve({"PUNA_STALL_TIMEOUT": "1s", "OLLAMA_NUM_PARALLEL": "1"})
+    long = "Tell me more of llamas and what they eat. " * 12
+    options = {"num_predict": 4, "num_ctx": 512}
+    body = {"model": "cria", "options": options, "stream": False}
+    server.ask("/api/chat", {**body, "messages": user(long)})
+    many = [{"role": role, "content": long} for role in ("user", "assistant") * 4]
+    server.ask("/api/chat", {**body, "messages": [*many, *user("Hi")]})
+    server.ask("/api/chat", {**body, "messages": user(long)})
+    server.ask("/api/generate", {"model": "cria", "stream": False, "keep_alive": 0})
+    wait_for(lambda: value(server, "puna_model_unloads_total") == 1)
+    server.ask("/api/chat", {**body, "messages": [*user(long), *user("And then?")]})
+    assert value(server, "puna_session_tokens_queried_total") >= value(server, "puna_session_tokens_restored_total") > 0
+    assert 0 < value(server, "puna_prefix_cache_hits_total") < value(server, "puna_prefix_cache_queries_total")
+    assert value(server, "puna_cut_prompt_tokens_total") > 0
+    with ThreadPoolExecutor(2) as pool:
+        endless = {**body, "prompt": "x", "options": {**options, "num_predict": 400, "ignore_eos": True}}
+        first = pool.submit(server.ask, "/api/generate", endless)
+        wait_for(lambda: value(server, "puna_num_requests_running", **{"class": "interactive"}) == 1)
+        second = pool.submit(server.ask, "/api/generate", {**endless, "priority": "batch"})
+        wait_for(lambda: value(server, "puna_num_requests_waiting", **{"class": "batch"}) == 1 or second.done())
+        first.result()
+        second.result()
+    assert value(server, "puna_request_queue_time_seconds_count", **{"class": "batch"}) == 1
+    (runner,) = server.runners()
+    runner.suspend()
+    assert "made no progress" in server.post("/api/chat", {**body, "messages": user("Hi")}).text
+    assert value(server, "puna_runner_losses_total", reason="stalled") == 1
+    digest = Library(server.world.models).get("cria").manifest.of_type(MODEL)[0].digest
+    drafted = {"model": "drafted", "from": "cria", "draft_files": {"draft.gguf": digest}, "stream": False}
+    server.ask("/api/create", drafted)
+    server.ask("/api/chat", {**body, "model": "drafted", "messages": user("Name three colors.")})
+    accepted, guessed = (f"puna_spec_decode_num_{part}_tokens_total" for part in ("accepted", "draft"))
+    assert 0 < value(server, accepted) <= value(server, guessed)
+    server.post("/api/chat", {"model": "nobody", "messages": user("Hi")})
+    elsewhere = {"puna_model_load_failures", "puna_transfer_bytes"}
+    assert {*COUNTERS, *HISTOGRAMS} - moved(server) == elsewhere
+    failing = serve({"PUNA_ENGINE": "/bin/false"})
+    assert failing.post("/api/chat", {**body, "messages": user("Hi")}).status_code == 500
+    assert value(failing, "puna_model_load_failures_total", model_name="cria:latest") == 1
 
 
 def test_every_name_that_is_drawn_or_alarms_is_served(server: Server) -> None:

@@ -48,7 +48,11 @@ def test_what_is_measured_is_what_a_running_server_then_does(serve: Serve) -> No
 
 
 def test_what_is_stored_can_be_removed(alone: World) -> None:
-    assert alone.run("tune", "cria", "--seconds", "1").returncode == 0
+    done = alone.run("tune", "cria", "--seconds", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    told = json.loads(done.stdout)
+    assert told["stored"]["model"] == "cria:latest"
+    assert {"setting", "tried", "ratios"} <= set(told["findings"][0])
     assert len(results(alone)) == 1
     done = alone.run("tune", "cria", "--reset")
     assert (done.returncode, done.stdout) == (0, "removed 1\n")

@@ -1,5 +1,6 @@
 """Models that nothing here can run: kept, and said so in the same words wherever somebody meets them."""
 
+import asyncio
 import hashlib
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 from tests.conftest import Serve
 from tests.e2e.ollama_store import OllamaStore
 from tests.models.layouts.files import write
+from tests.models.registry.fake import FakeRegistry
+from tests.models.registry.fake import serve as serve_registry
 from tests.server import Server, World
 
 _OLD_TYPE = 4  # what Ollama called MXFP4 before October 2025
@@ -107,3 +110,16 @@ def test_create_keeps_it_with_a_warning(serve: Serve, files: dict[str, Path]) ->
         assert {"status": f"warning: this model cannot run here: {REASONS[name]}"} in lines
         assert lines[-1] == {"status": "success"}
         assert server.ask("/api/show", {"model": name})["warning"] == REASONS[name]
+
+
+async def test_pull_keeps_it_with_a_warning(serve: Serve, files: dict[str, Path]) -> None:
+    server = serve()
+    for path, reason in zip(files.values(), REASONS.values(), strict=True):
+        registry = FakeRegistry()
+        registry.add(path.read_bytes())
+        async with serve_registry(registry) as address:
+            name = f"{address}/somebody/{path.stem}"
+            lines = await asyncio.to_thread(server.stream, "/api/pull", {"model": name, "insecure": True})
+        assert {"status": f"warning: this model cannot run here: {reason}"} in lines
+        assert lines[-1] == {"status": "success"}
+        assert server.ask("/api/show", {"model": name})["warning"] == reason

@@ -10,7 +10,7 @@ from puna.engine.engines import About
 from puna.engine.native import UnusableEngineError, command, identity, known_options
 
 NEW = """--host H --slots --slot-save-path P --cache-ram N --context-shift --jinja --reasoning-format F --fit --no-ui
---kv-unified --kv-unified-per-slot N --load-mode M --spec-type T --no-repack --device D"""
+--kv-unified --no-kv-unified --kv-unified-per-slot N --load-mode M --spec-type T --no-repack --device D"""
 OLD = """--host H --slots --slot-save-path P --cache-ram N --context-shift --jinja --reasoning-format F
 --kv-unified --no-mmap"""
 
@@ -58,7 +58,6 @@ def test_configuration_becomes_arguments(tmp_path: Path) -> None:
         "--model": "/m.gguf",
         "--host": "/s/engine.sock",
         "--ctx-size": "1536",
-        "--kv-unified-per-slot": "512",
         "--parallel": "3",
         "--batch-size": "256",
         "--ubatch-size": "64",
@@ -83,7 +82,8 @@ def test_configuration_becomes_arguments(tmp_path: Path) -> None:
         "/a.gguf",
         '"/b,c.gguf"',
     ]
-    assert "--embedding" not in arguments
+    assert "--no-kv-unified" in arguments
+    assert not {"--embedding", "--kv-unified", "--kv-unified-per-slot"} & set(arguments)
 
 
 def test_no_layer_on_a_card_means_no_card(tmp_path: Path) -> None:
@@ -95,7 +95,8 @@ def test_no_layer_on_a_card_means_no_card(tmp_path: Path) -> None:
 def test_embedding_takes_whole_texts_at_a_time(tmp_path: Path) -> None:
     arguments = started(script(tmp_path, NEW), batch=256, micro_batch=64, pooling="mean")
     assert (pair(arguments, "--ubatch-size"), pair(arguments, "--pooling")) == ("256", "mean")
-    assert "--embedding" in arguments
+    assert {"--embedding", "--kv-unified"} <= set(arguments)
+    assert pair(arguments, "--kv-unified-per-slot") == "512"
 
 
 def test_older_server_gets_what_it_knows(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ LONG = 1200
 async def runner() -> AsyncIterator[Runner]:
     model = Library(builtin.STORE).get(builtin.CRIA)
     with tempfile.TemporaryDirectory(prefix="pt-") as directory:
-        config = RunnerConfig(model_path=str(model.path), context=2048, parallel=4, threads=1, embedding=False)
+        config = RunnerConfig(
+            model_path=str(model.path), context=2048, parallel=4, threads=1, embedding=False, prompt_cache=64
+        )
         started = await Runner.start("cria", config, Path(directory), load_timeout=60)
         yield started
         await started.stop()
@@ -98,3 +100,10 @@ async def test_a_turn_that_comes_in_the_moment_of_leaving_is_passed_on() -> None
 )
 def test_what_is_long(body: dict[str, object], long: bool) -> None:
     assert is_long(body) is long
+
+
+async def test_each_slot_has_a_cache_of_its_own(runner: Runner) -> None:
+    for first in (300, 301, 302):
+        await runner.client.complete({"prompt": [first] * LONG, "n_predict": 1, "cache_prompt": True})
+    held = [slot.get("n_prompt_tokens", 0) for slot in await runner.client.slots()]
+    assert sorted(held) == [0, *[LONG] * 3], "with one for all, who comes makes the engine empty the others"

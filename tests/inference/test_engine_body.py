@@ -61,9 +61,9 @@ def test_log_probabilities(tmp_path: Path, top: int, alternatives: int) -> None:
     ("think", "expected"),
     [
         (None, None),
-        (False, {"enable_thinking": False}),
-        (True, {"enable_thinking": True}),
-        ("high", {"enable_thinking": True, "reasoning_effort": "high"}),
+        (False, {"enable_thinking": False, "thinking": False}),
+        (True, {"enable_thinking": True, "thinking": True}),
+        ("high", {"enable_thinking": True, "thinking": True, "reasoning_effort": "high"}),
     ],
 )
 def test_thinking(tmp_path: Path, think: Think, expected: dict[str, object] | None) -> None:

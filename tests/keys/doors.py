@@ -36,6 +36,12 @@ ODD = (
     *("/metrics", "/v1", "/v1/models", "/v1/chat/completions", "/v1/messages", "/nope", "/favicon.ico", "/?", "/%"),
     *("/api/puna/keys/%2e%2e/usage", "/api/puna/keys/a/b", "/api/puna/usage?format=csv", "/api/blobs/sha256:x", "*"),
 )
+_SOCKET = {
+    "Connection": "Upgrade",
+    "Upgrade": "websocket",
+    "Sec-WebSocket-Version": "13",
+    "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
+}
 _REFUSED = (401, 400, 403)
 """No key; or what is no request of HTTP, or names a host that is not this one's."""
 
@@ -72,6 +78,7 @@ def wrong_keys(*others: str) -> list[Mapping[str, str]]:
     texts = ["", "x", f"puna_{'0' * 16}_{'A' * 43}", "puna__", "null", "ä" * 20, "A" * 5000, *others]
     texts += [text[:-1] for text in others] + [text + "A" for text in others] + [text.upper() for text in others]
     headers: list[Mapping[str, str]] = [{}, {"Cookie": "key=x"}, {"Authorization": "Digest x"}, {"Authorization": ""}]
+    headers += [_SOCKET, {**_SOCKET, "Authorization": "Bearer x"}]
     for text in texts:
         latin = text.encode().decode("latin-1")
         basic = [base64.b64encode(pair.encode()).decode() for pair in (f"ada:{text}", f"{text}:", f":{text}", text)]

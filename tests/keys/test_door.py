@@ -115,7 +115,7 @@ SCOPED = [
 
 
 def test_scopes_hold(guarded: Server, make_key: MakeKey) -> None:
-    for scope in ("infer", "pull", "create", "admin"):
+    for scope in ("infer", "pull", "registry", "create", "admin"):
         headers = bearer(make_key(scope, scopes=[scope]))
         for method, path, needed in SCOPED:
             answer = guarded.request(method, path, b"{}", headers=headers)

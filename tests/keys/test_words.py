@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from puna.accounts.grant import Grant, granted
+from puna.accounts.grant import SCOPES, Grant, granted
 from puna.accounts.quota import Quota, Window, parse_age, parse_quota
 from puna.errors import BadRequestError
 from puna.names import parse_name
@@ -90,9 +90,7 @@ def test_routes_by_pattern() -> None:
 
 
 def test_scopes() -> None:
-    assert [granted({"scopes": [scope]}).may("create") for scope in ("infer", "pull", "create", "admin")] == [
-        *(False, False, True, True)
-    ]
+    assert [granted({"scopes": [scope]}).may("create") for scope in SCOPES] == [*(False, False, False, True, True)]
     assert granted({"scopes": ["create,infer"]}).scopes == ("infer", "create")
     assert granted({}).scopes == ("infer",)
     assert granted({"scopes": ["pull"]}).may("any")

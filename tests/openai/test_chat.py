@@ -443,14 +443,22 @@ def test_thoughts_have_logprobs_too(client: OpenAI) -> None:
     assert len(known) > 10
 
 
-def test_calls_have_logprobs_where_they_are_read_here(client: OpenAI, go_model: str) -> None:
+def test_calls_have_logprobs_where_they_are_read_here(client: OpenAI, server: Server, go_model: str) -> None:
     asked: dict[str, Any] = {"tools": [WEATHER], "logprobs": True, "max_tokens": 60}
     choice = chat(client, "What is the weather in Lhasa?", model=go_model, **asked).choices[0]
     assert choice.message.tool_calls
     assert choice.logprobs
     assert choice.logprobs.content
+    file = with_jinja(
+        "{{ tools }}{% for m in messages %}{{ m.content }}"
+        "{% for c in m.tool_calls or [] %}!!{{ c.function.name }}: {{ c.function.arguments }}{% endfor %}{% endfor %}"
+    )
+    digest = f"sha256:{hashlib.sha256(file).hexdigest()}"
+    assert server.post(f"/api/blobs/{digest}", file).status_code == 201
+    server.ask("/api/create", {"model": "calls-oddly", "files": {"a.gguf": digest}, "stream": False})
     with refused("logprobs"):
-        chat(client, "What is the weather in Lhasa?", **asked)
+        chat(client, "What is the weather in Lhasa?", model="calls-oddly", **asked)
+    server.request("DELETE", "/api/delete", {"model": "calls-oddly"})
 
 
 def test_values_for_a_template_that_is_rendered_here(server: Server, go_model: str) -> None:

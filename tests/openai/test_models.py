@@ -6,6 +6,16 @@ from tests.server import Server
 
 from openai import OpenAI
 
+REQUIRED = {
+    **dict.fromkeys(("slug", "display_name", "shell_type", "visibility", "base_instructions"), str),
+    **dict.fromkeys(("supported_in_api", "supports_reasoning_summaries", "support_verbosity"), bool),
+    "supports_parallel_tool_calls": bool,
+    "priority": int,
+    "truncation_policy": dict,
+    **dict.fromkeys(("supported_reasoning_levels", "experimental_supported_tools"), list),
+}
+"""What Codex's ``ModelInfo`` must have, and its types."""
+
 
 def test_list(client: OpenAI, server: Server) -> None:
     found = {model.id: model for model in client.models.list()}
@@ -16,6 +26,20 @@ def test_list(client: OpenAI, server: Server) -> None:
     assert cria.model_extra
     assert cria.model_extra["context_length"] == 2048
     assert {"completion", "tools", "thinking"} <= set(cria.model_extra["capabilities"])
+
+
+def test_what_codex_reads(server: Server) -> None:
+    server.ask("/api/create", {"model": "short", "from": "cria", "parameters": {"num_ctx": 1024}, "stream": False})
+    told = server.get("/v1/models?client_version=0.171.0").json()
+    models = {model["slug"]: model for model in told["models"]}
+    assert set(models) == {model["id"] for model in told["data"]}
+    cria = models["cria:latest"]
+    assert {name: type(cria[name]) for name in REQUIRED} == REQUIRED
+    assert (cria["context_window"], models["short:latest"]["context_window"]) == (2048, 1024)
+    assert cria["default_reasoning_level"] in [level["effort"] for level in cria["supported_reasoning_levels"]]
+    assert (cria["visibility"], cria["input_modalities"]) == ("list", ["text"])
+    assert "models" not in server.get("/v1/models").json()
+    server.request("DELETE", "/api/delete", {"model": "short"})
 
 
 @pytest.mark.parametrize("name", ["cria", "cria:latest", "me/my-model:v1", "hf.co/me/my-model:v1"])

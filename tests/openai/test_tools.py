@@ -1,6 +1,7 @@
 """Functions in chats: called, streamed in pieces, told about in conversations of the past."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,16 @@ from openai import OpenAI
 
 LHASA = "What is the weather in Lhasa?"
 LIMIT = {"max_tokens": 80}
+
+
+def grammar(definition: str, syntax: str) -> dict[str, Any]:
+    return {"type": "grammar", "grammar": {"definition": definition, "syntax": syntax}}
+
+
+def custom(form: dict[str, Any] | None = None) -> dict[str, Any]:
+    """Return a tool that takes a text."""
+    told = {"name": "say", "description": "Say a text"}
+    return {"type": "custom", "custom": told | ({"format": form} if form else {})}
 
 
 def call_of_the_past(arguments: Any) -> list[dict[str, Any]]:
@@ -107,7 +118,12 @@ def test_call_that_is_cut_off(client: OpenAI) -> None:
     ("fields", "param"),
     [
         ({"tools": [{"type": "function"}]}, "tools.0.function.name"),
-        ({"tools": [WEATHER, {"type": "custom", "custom": {"name": "x"}}]}, "tools.1.type"),
+        ({"tools": [WEATHER, {"type": "web_search"}]}, "tools.1.type"),
+        ({"tools": [WEATHER, {"type": "custom", "custom": {}}]}, "tools.1.custom.name"),
+        ({"tools": [custom({"type": "else"})]}, "tools.0.custom.format.type"),
+        ({"tools": [custom(grammar("[", "regex"))]}, "tools.0.custom.format"),
+        ({"tools": [custom(grammar('start: "(" start ")" | "x"', "lark"))]}, "tools.0.custom.format"),
+        ({"tools": [WEATHER], "tool_choice": {"type": "custom", "custom": {"name": "nope"}}}, "tool_choice"),
         ({"tools": [{"type": "function", "function": {"name": "f", "parameters": 5}}]}, "tools.0.function.parameters"),
         ({"tools": [WEATHER], "functions": [WEATHER["function"]]}, "functions"),
         ({"tools": [WEATHER], "tool_choice": "sometimes"}, "tool_choice"),
@@ -154,3 +170,49 @@ def test_one_call_at_most(client: OpenAI) -> None:
     text = "What is the weather in Lhasa and in Cusco?"
     asked: dict[str, Any] = {"tools": [WEATHER], "tool_choice": "required", **LIMIT}
     assert len(chat(client, text, parallel_tool_calls=False, **asked).choices[0].message.tool_calls or ()) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "pattern"),
+    [
+        (None, r"(?s).*"),
+        (grammar(r"[a-c]{2}-\d", "regex"), r"[a-c]{2}-\d"),
+        (grammar('start: "say \\"" WORD "\\"\\n"\nWORD: /[x-z]{3}/', "lark"), r'say "[x-z]{3}"\n'),
+    ],
+)
+def test_text_for_a_custom_tool(client: OpenAI, form: dict[str, Any] | None, pattern: str) -> None:
+    asked: dict[str, Any] = {"tools": [WEATHER, custom(form)], **LIMIT, "parallel_tool_calls": False}
+    asked["tool_choice"] = {"type": "custom", "custom": {"name": "say"}}
+    answer = chat(client, SKY, **asked).choices[0]
+    assert answer.finish_reason == "tool_calls"
+    (call,) = answer.message.tool_calls or ()
+    assert call.type == "custom"
+    assert call.custom.name == "say"
+    assert re.fullmatch(pattern, call.custom.input)
+    chunks = [chunk.choices[0] for chunk in stream(client, SKY, **asked)]
+    deltas = [delta.model_dump() for chunk in chunks for delta in chunk.delta.tool_calls or ()]
+    assert deltas[0]["custom"]["name"] == "say"
+    assert "".join(delta["custom"]["input"] for delta in deltas) == call.custom.input
+    past = [
+        *user(SKY),
+        {"role": "assistant", "content": None, "tool_calls": [call.model_dump(exclude_none=True)]},
+        {"role": "tool", "tool_call_id": call.id, "content": "It was said."},
+    ]
+    allowed = {"mode": "auto", "tools": [{"type": "custom", "custom": {"name": "say"}}]}
+    asked["tool_choice"] = {"type": "allowed_tools", "allowed_tools": allowed}
+    assert chat(client, **asked | {"messages": past}).choices[0].message
+
+
+@pytest.mark.parametrize("text", [LHASA, SKY])
+def test_log_probabilities_beside_tools(client: OpenAI, text: str) -> None:
+    asked: dict[str, Any] = {"tools": [WEATHER], **LIMIT, "logprobs": True, "top_logprobs": 2}
+    answer = chat(client, text, **asked)
+    choice = answer.choices[0]
+    assert bool(choice.message.tool_calls) == (text == LHASA)
+    assert choice.logprobs
+    known = choice.logprobs.content or []
+    assert answer.usage
+    assert len(known) in (answer.usage.completion_tokens, answer.usage.completion_tokens - 1)  # without the end
+    assert all(len(entry.top_logprobs) == 2 for entry in known)
+    told = [chunk.choices[0].logprobs for chunk in stream(client, text, **asked)]
+    assert [entry.token for one in told if one for entry in one.content or ()] == [entry.token for entry in known]

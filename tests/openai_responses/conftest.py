@@ -19,7 +19,8 @@ STORE = Path(puna.builtin.__file__).parent / "models"
 @pytest.fixture
 def client(server: Server) -> Iterator[OpenAI]:
     """The official client of a server with default settings."""
-    with OpenAI(base_url=f"{server.url}/v1", api_key="none", max_retries=0) as made:
+    strict = {"api_key": "none", "max_retries": 0, "_strict_response_validation": True}
+    with OpenAI(base_url=f"{server.url}/v1", **strict) as made:
         yield made
 
 

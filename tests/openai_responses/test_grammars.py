@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from puna.api.openai.responses.grammars import text_pattern
+from puna.api.openai.grammars import text_pattern
 from puna.errors import BadRequestError
 
 PATCH = r"""

@@ -86,11 +86,12 @@ def test_nothing_is_written_that_nobody_asked_to_store(serve: Serve) -> None:
     assert stored(server) == b""
     assert server.get(f"/v1/responses/{unstored['id']}").status_code == 404
     made = server.ask("/v1/responses", body | {"store": True})
-    assert b"Zanzibar" in stored(server)
+    assert stored(server) and b"Zanzibar" not in stored(server)  # sealed
+    assert server.get(f"/v1/responses/{made['id']}/input_items").json()["data"][0]["content"][0]["text"] == "Zanzibar"
     assert (server.world.home / ".puna" / "responses.db").stat().st_mode & 0o777 == 0o600
     server.request("DELETE", f"/v1/responses/{made['id']}")
     server.stop()
-    assert b"Zanzibar" not in stored(server)
+    assert made["id"].encode() not in stored(server)
 
 
 def test_store_can_be_off(serve: Serve) -> None:
@@ -132,7 +133,9 @@ def test_conversation_is_made_shorter(client: OpenAI, server: Server) -> None:
         {"role": "assistant", "content": "Paris."},
         {"role": "user", "content": "And of Italy?"},
     ]
-    assert client.responses.compact(model="cria", input=items).object == "response.compaction"  # type: ignore[arg-type]
+    # The official type has no word for the messages of users, which the documentation has in what is compacted.
+    lenient = client.copy(_extra_kwargs={"_strict_response_validation": False})
+    assert lenient.responses.compact(model="cria", input=items).object == "response.compaction"  # type: ignore[arg-type]
     compacted = server.ask("/v1/responses/compact", {"model": "cria", "input": items})
     *kept, summary = compacted["output"]
     assert [item["content"][0]["text"] for item in kept] == [items[0]["content"], items[2]["content"]]

@@ -1,5 +1,6 @@
 """For everybody: both languages, both themes, every width, by keyboard alone, for screen readers, with credentials."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,9 +43,9 @@ def test_nothing_hinders_anybody(open_page: Any, size: str) -> None:
     assert page.locator(".panel").bounding_box()["width"] > 300
     found += findings(page)
     assert page.evaluate(OVERFLOW) <= 0
-    for view in ("models", "now"):
+    for view in ("models", "now", "usage"):
         page.goto(page.url.partition("#")[0] + f"#/{view}")
-        page.locator(".page-body .model").first.wait_for()
+        page.locator(".page-body .model, .page-body .filters").first.wait_for()
         found += findings(page)
         assert page.evaluate(OVERFLOW) <= 0
     assert found == []
@@ -108,11 +109,33 @@ def test_keyboard_alone_will_do(page: Any) -> None:
     expect(menu).to_be_focused()
 
 
-def test_password_is_asked_for_by_the_browser(serve: Serve, open_page: Any) -> None:
-    server = serve({"OLLAMA_BASIC_AUTH": "me:secret"})
-    page = open_page(of=server, http_credentials={"username": "me", "password": "secret"})
+def test_password_is_asked_for_in_the_page(serve: Serve, open_page: Any) -> None:
+    server = serve({"OLLAMA_BASIC_AUTH": "me:sécret"})
+    page = open_page(of=server, allowed="401 (Unauthorized)")
+    for given in ("me:wrong", "me:sécret"):
+        page.get_by_label("API key or login").fill(given)
+        with page.expect_response("**/api/tags") as answered_with:
+            page.get_by_role("button", name="Keep").click()
+    assert answered_with.value.status == 200
     say(page, "Why is the sky blue?")
     assert prose(page)
+
+
+def test_the_page_alone_is_open_to_everybody(serve: Serve) -> None:
+    server = serve({"OLLAMA_BASIC_AUTH": "me:secret"})
+    browser = {"Accept": "text/html"}
+    page = server.get("/", headers=browser)
+    assert (page.status_code, page.headers["www-authenticate"]) == (401, 'Bearer realm="Puna"')
+    assert server.get("/", headers=browser, auth=("me", "secret")).status_code == 200
+    (script,) = re.findall(r'src="(/page/[^"]+/app/main.js)"', page.text)
+    assert server.get(script).status_code == 200
+    refused = [server.get("/"), server.get("/api/tags", headers=browser), server.post("/", headers=browser)]
+    refused += [server.get("/page", headers=browser), server.get("/page/../api/tags")]
+    assert [response.status_code for response in refused] == [401] * 5
+    assert refused[0].headers["www-authenticate"].startswith("Basic ")
+    # A browser would ask by itself beside the page.
+    by_script = server.get("/api/tags", headers={"X-Requested-With": "XMLHttpRequest"})
+    assert (by_script.status_code, by_script.headers["www-authenticate"]) == (401, 'Bearer realm="Puna"')
 
 
 def test_key_is_sent_with_every_request(page: Any) -> None:

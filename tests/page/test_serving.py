@@ -4,7 +4,6 @@ import gzip
 import re
 
 import pytest
-from tests.conftest import Serve
 from tests.server import Server
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -106,10 +105,3 @@ def normal(folder: str, target: str) -> str:
         elif part != ".":
             parts.append(part)
     return "/".join(parts)
-
-
-def test_page_lies_behind_the_password(serve: Serve) -> None:
-    server = serve({"OLLAMA_BASIC_AUTH": "me:secret"})
-    assert server.get("/", headers=BROWSER).status_code == 401
-    assert server.get("/page/x/app/main.js").status_code == 401
-    assert server.get("/", headers=BROWSER, auth=("me", "secret")).status_code == 200

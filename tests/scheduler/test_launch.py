@@ -5,11 +5,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from tests.models.layouts.files import random, write
 
 from puna.engine.config import RunnerConfig
+from puna.models.create.build import create
+from puna.models.create.recipe import Recipe
 from puna.models.library import Library
 from puna.models.manifests import MODEL
 from puna.models.model import Model
+from puna.names import parse_name
 from puna.scheduler.launch import (
     NOTHING_ASKED,
     _batch_limit,
@@ -215,3 +219,28 @@ def test_a_saved_session_is_not_used_by_a_runner_with_another_cache(cria: Model)
     assert len({str(key) for key in keys}) == 3
     threads = [session_key(cria, started(cria, tuned=Tuned(threads=count))) for count in (1, 2)]
     assert threads[0] == threads[1]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "context", "largest", "expected"),
+    [
+        ("qwen25vl", 32_768, 0, 1024),
+        ("qwen3vl", 32_768, 0, 1024),
+        ("qwen3vl", 32_768, 65_536, 0),
+        ("qwen3vl", 2048, 0, 0),
+        ("gemma3", 32_768, 0, 0),
+    ],
+)
+def test_pictures_of_some_families_are_seen_large(
+    tmp_path: Path, architecture: str, context: int, largest: int, expected: int
+) -> None:
+    keys = {".block_count": 1, ".embedding_length": 8, ".context_length": context, ".vision.block_count": 1}
+    keys |= {".vision.patch_size": 16} | ({".vision.longest_edge": largest} if largest else {})
+    tensors = {"token_embd.weight": random("t", 4, 8), "v.blk.0.ln1.weight": random("v", 8)}
+    library = Library(tmp_path / "models")
+    path = write(tmp_path / "seeing.gguf", architecture, keys, tensors, tokens=4)
+    files = {"seeing.gguf": library.blobs.add(path.read_bytes())}
+    create(library, parse_name("seeing"), Recipe(files=files), lambda _: None, lambda: False)
+    model = library.get("seeing")
+    assert model.senses == ("vision",)
+    assert started(model).image_min_tokens == expected

@@ -58,7 +58,8 @@ def test_less_than_a_comfortable_context_is_better_than_nothing() -> None:
 
 def test_scores_against_the_whole_cache_are_counted_for_one_step() -> None:
     scored = replace(SMALL, scores_per_pair=128, micro_batch=128)
-    assert scored.total(4096, 8) - SMALL.total(4096, 8) == 128 * 128 * 4096 * 8
+    assert scored.total(4096, 8) - SMALL.total(4096, 8) == 128 * 128 * 4096, "of one slot: each has a cache of its own"
+    assert replace(scored, unified=True).total(4096, 8) - SMALL.total(4096, 8) == 128 * 128 * 4096 * 8
     chosen = plan(scored, context=0, parallel=0, available=20 * GIB)
     assert chosen.size == scored.total(chosen.context, chosen.parallel)
 
@@ -67,7 +68,8 @@ def test_scores_against_the_whole_cache_are_counted_for_one_step() -> None:
     ("cells", "step"), [((8192, 4), 256), ((8192, 8), 256), ((8192, 10), 204), ((16384, 8), 128), ((1 << 20, 1), 128)]
 )
 def test_steps_are_smaller_where_their_scores_would_take_much_memory(cells: tuple[int, int], step: int) -> None:
-    scored = replace(SMALL, scores_per_pair=128, micro_batch=256)
+    scored = replace(SMALL, scores_per_pair=128, micro_batch=256, unified=True)
+    assert replace(scored, unified=False).step(*cells) == (128 if cells[1] == 1 else 256)
     assert scored.step(*cells) == step
     assert replace(scored, scores_per_pair=0).step(*cells) == 256
     assert replace(scored, micro_batch=0).step(*cells) == cells[0], "a text to embed is not cut"

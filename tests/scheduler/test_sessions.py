@@ -21,7 +21,9 @@ from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.model import Model
 from puna.names import parse_name
+from puna.scheduler.beginnings import Head
 from puna.scheduler.exchanges import Exchange
+from puna.scheduler.lease import Lease
 from puna.scheduler.sessions import LEAST_TOKENS, BadSessionError, SessionStore, read_tokens, shared
 
 MAGIC = 0x67677371
@@ -442,6 +444,14 @@ def test_sessions_that_go_while_others_are_read_fail_nobody(
     assert len(store.list()) == 1
 
 
+async def slot_for(lease: Lease, prompt: Exchange) -> int | None:
+    """Return the slot into which what is saved of a prompt has been put."""
+    assert lease.warm
+    head = Head(prompt)
+    assert [progress async for progress in lease.warm.begin(lease.client, head)] == []
+    return head.slot
+
+
 async def test_a_slot_that_waits_with_what_was_restored_is_given_to_nobody_else(make: Make) -> None:
     world = make(OLLAMA_NUM_PARALLEL="2")
     texts = [PROMPT, "Ships sail the sea by night and carry grain and salt to far harbours. " * 8, "Snow falls. " * 40]
@@ -453,10 +463,10 @@ async def test_a_slot_that_waits_with_what_was_restored_is_given_to_nobody_else(
     async with world.scheduler.acquire(world.cria, request(world.cria, 1).options.runner) as lease:
         assert lease.warm
         prompts = [Exchange(await lease.client.tokenize(text)) for text in texts]
-        slots = [await lease.warm.ready(lease.client, prompt) for prompt in prompts]
+        slots = [await slot_for(lease, prompt) for prompt in prompts]
         assert sorted(slots[:2]) == [0, 1]
         assert slots[2] is None, "both wait for their requests"
         body = {"prompt": prompts[0].prompt, "n_predict": 1, "cache_prompt": True, "id_slot": slots[0]}
         said = await lease.client.complete(body)
         assert said["timings"]["cache_n"] > LEAST_TOKENS
-        assert await lease.warm.ready(lease.client, prompts[2]) == slots[0], "its request has begun"
+        assert await slot_for(lease, prompts[2]) == slots[0], "its request has begun"

@@ -1,10 +1,13 @@
 """Keys, limits and usage of one server."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from puna.accounts.errors import KeyForbidsError, LimitError
+from puna.accounts.grant import INFER
 from puna.accounts.keys import Key
 from puna.accounts.ledger import Ledger
 from puna.accounts.limits import Meter, Meters, MeterState
@@ -58,6 +61,30 @@ class Accounts:
         """Return the key of a name as it is at this moment, ``None`` where it lets nobody in any more."""
         return self._ring.named(name) if self.is_guarded else None
 
+    @contextmanager
+    def admitted(self, name: str, path: str, id_: str = "") -> Iterator[Key]:
+        """Give the key of a name as it is now, and count a request that asks something of a model with it.
+
+        For requests that come by no connection of their own. ``id_`` is that of the key, where it must be the same
+        still. Raises ``KeyForbidsError`` or ``LimitError``.
+        """
+        key = self.named(name)
+        if key is None or (id_ and key.id != id_):
+            raise KeyForbidsError("the key that asks for this is not valid any more")
+        if not (key.grant.may(INFER) and key.grant.may_call(path)):
+            self.refuse(key)
+            raise KeyForbidsError("this key may not use this route")
+        meter = self.meter(key)
+        try:
+            meter.begin(key.grant)
+        except LimitError:
+            self.refuse(key)
+            raise
+        try:
+            yield key
+        finally:
+            meter.end()
+
     def meter(self, key: Key) -> Meter:
         """Return what counts the limits of a key."""
         return self._meters.of(key.name)
@@ -67,10 +94,12 @@ class Accounts:
         self.ledger.refuse(key.name)
 
     def subscribers(self, others: Sequence[Subscriber]) -> Sequence[Subscriber]:
-        """Return who is told of requests that are over: ``others``, and the ledger where there are keys."""
-        return (*others, self._note) if self._ring.is_guarded else others
+        """Return who is told of requests that are over: ``others``, and the ledger while there are keys."""
+        return (*others, self._note)
 
     def _note(self, record: Record) -> None:
+        if not self._ring.is_guarded:
+            return
         self.ledger.note(record)
         if grant := self._ring.grants.get(record.key):
             self._meters.of(record.key).take(grant, record.prompt + record.generated)

@@ -12,10 +12,10 @@ from puna.accounts.quota import Quota, parse_quota
 from puna.errors import BadRequestError
 from puna.names import ModelName
 
-ANY, INFER, PULL, CREATE, ADMIN = "any", "infer", "pull", "create", "admin"
-SCOPES = (INFER, PULL, CREATE, ADMIN)
-"""What a key can be given: to use models, to fetch some, to make, send and delete some, or all. ``ANY`` is what every
-key may."""
+ANY, INFER, PULL, REGISTRY, CREATE, ADMIN = "any", "infer", "pull", "registry", "create", "admin"
+SCOPES = (INFER, PULL, REGISTRY, CREATE, ADMIN)
+"""What a key can be given: to use models, to have some fetched, to take some away to another machine, to make, send and
+delete some, or all. ``ANY`` is what every key may."""
 PRIORITIES = ("interactive", "batch")
 _MOST_PATTERNS, _LONGEST_PATTERN = 100, 200
 _HEAVIEST = 100.0

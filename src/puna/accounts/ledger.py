@@ -1,4 +1,4 @@
-"""The book of what is used: counted in memory as requests end, written in batches beside the event loop."""
+"""The book of what is used: counted in memory and on tape as requests end, written in batches beside the event loop."""
 
 import asyncio
 import logging
@@ -8,6 +8,7 @@ from pathlib import Path
 
 from puna.accounts.errors import AccountsError
 from puna.accounts.limits import MeterState
+from puna.accounts.tape import Tape, recover
 from puna.accounts.usage import Counts, Place
 from puna.telemetry.record import Record
 
@@ -34,6 +35,7 @@ class Ledger:
         self._task: asyncio.Task[None] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._failed = self._has_written = False
+        self._tape = Tape(path.parent)
 
     def start(self) -> None:
         """Take note of the event loop that runs."""
@@ -64,6 +66,7 @@ class Ledger:
         if place not in self._counts and len(self._counts) >= _MOST_PLACES:
             place = place._replace(model="")
         self._counts.setdefault(place, Counts()).add(counts)
+        self._tape.note(place, counts)
         if self._task is None:
             self._task = asyncio.create_task(self._write_on())
 
@@ -73,13 +76,21 @@ class Ledger:
             await self.flush()
         self._task = None
 
+    async def settle(self) -> None:
+        """Write what was counted, here and by processes that have died."""
+        await self.flush()
+        if not self._has_written and self._path.exists():
+            await asyncio.to_thread(self._write, {}, self._metered(), [])
+
     async def flush(self) -> None:
         """Write what was counted. What cannot be written is kept for the next time, and the log says why."""
         async with self._writing:
             counts, self._counts = self._counts, {}
+            segments = self._tape.turn()
             try:
                 if counts:
-                    await asyncio.to_thread(self._write, counts, self._metered())
+                    await asyncio.to_thread(self._write, counts, self._metered(), segments)
+                    self._tape.drop(segments)
             except AccountsError as error:
                 if not self._failed:
                     _log.error("what was used is kept in memory, since it cannot be written: %s", error)
@@ -89,13 +100,14 @@ class Ledger:
             else:
                 self._failed = False
 
-    def _write(self, counts: Mapping[Place, Counts], metered: Sequence[MeterState]) -> None:
+    def _write(self, counts: Mapping[Place, Counts], metered: Sequence[MeterState], segments: Sequence[str]) -> None:
         from puna.accounts.store import Store  # SQLite is loaded only where there are keys
 
         with Store(self._path, create=False) as store:
             if not self._has_written:
                 store.forget_old()
-            store.add(counts, metered)
+                recover(store, self._path.parent)
+            store.add(counts, metered, segments)
         self._has_written = True
 
     async def close(self) -> None:
@@ -105,4 +117,5 @@ class Ledger:
             self._task.cancel()
         if self._counts:
             requests = sum(counts.requests for counts in self._counts.values())
-            _log.error("the usage of %d requests is lost, since it could not be written", requests)
+            _log.error("the usage of %d requests could not be written; what is on tape is added later", requests)
+        self._tape.close()

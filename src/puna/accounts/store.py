@@ -42,6 +42,7 @@ INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     generated = generated + excluded.generated, nanoseconds = nanoseconds + excluded.nanoseconds,
     refusals = refusals + excluded.refusals
 """
+_WRITTEN = "CREATE TABLE IF NOT EXISTS written (segment TEXT PRIMARY KEY) STRICT"
 
 
 class Store:
@@ -146,9 +147,24 @@ class Store:
                 ],
             )
 
-    def add(self, usage: Mapping[Place, Counts], metered: Sequence[MeterState] = ()) -> None:
-        """Add what was counted, and keep how far quotas are used; all or nothing of it."""
+    def add(
+        self,
+        usage: Mapping[Place, Counts],
+        metered: Sequence[MeterState] = (),
+        segments: Sequence[str] = (),
+    ) -> None:
+        """Add what was counted, and keep how far quotas are used; all or nothing of it.
+
+        ``segments`` are the names of what the counts were written down in before: nothing is added of them twice.
+        """
         with self._writing():
+            if segments:
+                self._db.execute(_WRITTEN)
+                rows = [(name,) for name in segments]
+                if self._db.executemany("INSERT OR IGNORE INTO written VALUES (?)", rows).rowcount == 0:
+                    return
+                # A segment of which a crash has left the file is known by its name; a few are enough.
+                self._db.execute("DELETE FROM written WHERE rowid <= (SELECT max(rowid) FROM written) - 10000")
             self._db.executemany(_ADD, [(*place, *counts.numbers()) for place, counts in usage.items()])
             self._db.executemany("INSERT OR REPLACE INTO metered VALUES (?, ?, ?, ?, ?)", metered)
 

@@ -4,11 +4,11 @@ import asyncio
 import functools
 import logging
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -37,7 +37,7 @@ from puna.api.preload import preload
 from puna.api.routes import Loading, Routes
 from puna.api.seal import Seal
 from puna.api.services import Services
-from puna.api.web.page import FILES_PATH, PageFiles, root_route
+from puna.api.web.page import FILES_PATH, PageFiles, is_page, root_route
 from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
@@ -46,12 +46,22 @@ from puna.jobs.archive import Archive, Bounds
 from puna.jobs.batches import Batches
 from puna.jobs.batches_files import BatchBounds
 from puna.jobs.batches_journal import Journal
+from puna.jobs.recordings import Recordings
 from puna.jobs.runs import Runs
 from puna.models.library import Library
 from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
+from puna.service import Service
+from puna.service.local import SUBSCRIBERS, LocalService
 from puna.settings import Settings
+from puna.telemetry.recent import Recent
+from puna.telemetry.record import Subscriber
 
+if TYPE_CHECKING:
+    from puna.api.watching.traces import Tracing
+
+ServiceFactory = Callable[[Settings, Sequence[Subscriber]], Service]
+"""Makes what answers requests; the subscribers are to be told of each that is over."""
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _DOCS, _DOCS_ASSETS = "/docs", "/docs/assets"
 _PAGES = dict.fromkeys(("/openapi.json", _DOCS, _DOCS_ASSETS, f"{_DOCS}/oauth2-redirect", FILES_PATH), ANY)
@@ -59,8 +69,13 @@ _PAGES = dict.fromkeys(("/openapi.json", _DOCS, _DOCS_ASSETS, f"{_DOCS}/oauth2-r
 _log = logging.getLogger(__name__)
 
 
-def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: False) -> FastAPI:
-    """Return the application for one server with these settings; while ``crowded``, it turns requests away."""
+def create_app(
+    settings: Settings, *, crowded: Callable[[], bool] = lambda: False, service: ServiceFactory | None = None
+) -> FastAPI:
+    """Return the application for one server with these settings; while ``crowded``, it turns requests away.
+
+    ``service`` makes what answers requests when the server begins; without it, this process does.
+    """
     app = FastAPIOffline(  # like FastAPI, but nothing of its page comes from other servers
         redoc_url=None,
         static_url=_DOCS_ASSETS,
@@ -70,6 +85,7 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         lifespan=_lifespan,
     )
     app.state.settings = settings
+    app.state.make_service = service or _local
     accounts = app.state.accounts = Accounts(settings.home)
     scopes = app.state.scopes = ScopeTable(app.routes, _PAGES)
     for path, route in (("/", root_route), ("/api/version", _version)):
@@ -77,15 +93,27 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
     routes = app.state.routes = Routes(app)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
+    if settings.share:
+        from puna.api.registry import pieces  # no other server has any of it
+        from puna.api.registry import routes as registry_routes
+
+        app.include_router(pieces.router)
+        app.include_router(registry_routes.router)
     app.mount(FILES_PATH, PageFiles())
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _misread)
     app.openapi = functools.cache(functools.partial(_describe, app))  # type: ignore[method-assign]
     # The last one added is the first to see a request.
-    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes)
+    if settings.record:
+        from puna.api.watching.recorder import Recorder  # few record
+
+        app.add_middleware(Recorder, scopes=scopes)
+    app.add_middleware(Gate, settings=settings, accounts=accounts, scopes=scopes, is_open=is_page)
     app.add_middleware(Loading, routes=routes)
     app.add_middleware(Crowd, crowded=crowded)
     app.add_middleware(Faults)
+    if settings.traces:
+        app.state.tracing = _traced(app)
     app.add_middleware(Cors, settings=settings)
     app.add_middleware(RequestIds)
     app.add_middleware(Direct)
@@ -94,6 +122,19 @@ def create_app(settings: Settings, *, crowded: Callable[[], bool] = lambda: Fals
 
         open_stage(app, settings.testing)
     return app
+
+
+def _local(settings: Settings, subscribers: Sequence[Subscriber]) -> Service:
+    return LocalService(Lender(settings, Path(tempfile.gettempdir())), subscribers)
+
+
+def _traced(app: FastAPI) -> "Tracing":
+    """Let spans be made of requests, and return what must be closed at the end."""
+    from puna.api.watching.traces import Traced, Tracing  # the library is an extra, and no other server loads it
+
+    tracing = Tracing()
+    app.add_middleware(Traced, tracing=tracing)
+    return tracing
 
 
 def _describe(app: FastAPI) -> dict[str, Any]:
@@ -108,42 +149,49 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     loop = asyncio.get_running_loop()
     temporary = Path(tempfile.gettempdir())
-    scheduler = Lender(settings, temporary)
+    recent = Recent()
+    accounts: Accounts = app.state.accounts
+    make: ServiceFactory = app.state.make_service
+    service = make(settings, accounts.subscribers((*SUBSCRIBERS, recent)))
     library = Library(
         settings.models,
         hide_builtin=settings.hide_builtin,
         go_template=settings.go_template,
         overrides=lambda name: settings.sections.of(name).options,
-        on_gone=lambda digest: loop.call_soon_threadsafe(scheduler.forget, digest),
+        elsewhere=service.elsewhere,
+        on_gone=lambda digest: loop.call_soon_threadsafe(service.forget, digest),
     )
     transfers = Transfers(settings, library, load_check=check_load)
     if leftovers := library.clean() + transfers.clean():
         _log.info("removed %d unfinished files of an earlier process", leftovers)
     if abandoned := remove_abandoned(temporary):
         _log.info("removed the sockets of %d runners of a server that was killed", abandoned)
-    scheduler.sessions.clean()
-    for digest in library.gone(scheduler.sessions.digests()):  # of models that somebody else has deleted
-        scheduler.sessions.forget(digest)
-    accounts: Accounts = app.state.accounts
+    await service.begin(library)
     accounts.ledger.start()
     if accounts.is_guarded:  # read now, for it takes room on the disk, which may be full later
         _log.info("clients are let in by keys: %s", accounts.path)
-    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age))
+    cipher = Cipher(settings.home / "cipher.key")
+    archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age), cipher)
     runs = Runs(archive)
     journal = Journal(settings.home, BatchBounds(settings.batches, settings.batches_age))
     batches = Batches(journal, ItemRoutes(app), settings.batch_parallel, settings.batch_hours)
+    kept = Recordings(settings)
+    if settings.record:
+        await kept.begin()
     app.state.services = Services(
         settings,
         library,
-        scheduler,
+        service,
         transfers,
         Seal(settings.home),
         archive,
         runs,
-        Cipher(settings.home / "cipher.key"),
+        cipher,
         accounts,
         journal,
         batches,
+        kept,
+        recent,
     )
     batches.start()
     sweeper = asyncio.create_task(archive.keep_bounded())
@@ -158,8 +206,11 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await runs.close()
         await archive.close()
         await transfers.close()
-        await scheduler.close()
+        await service.close()
+        await kept.close()
         await accounts.close()
+        if settings.traces:
+            await asyncio.to_thread(app.state.tracing.close)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -1,27 +1,18 @@
 """Requests of batches, answered by the very routes that they name, without a connection."""
 
-import asyncio
 import secrets
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import orjson
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
-from starlette.exceptions import HTTPException
-from starlette.types import ExceptionHandler, Message, Scope
 
 from puna.accounts.accounts import Accounts
-from puna.accounts.errors import KeyForbidsError
-from puna.accounts.grant import INFER
 from puna.accounts.keys import Key
 from puna.api.access.identity import IDENTITY, Identity
-from puna.api.batching import PREFIX
 from puna.api.dialect import error_body
-from puna.api.http.direct import DIRECT
-from puna.api.http.faults import Faults
-from puna.api.http.request_id import REQUEST_ID
+from puna.api.inside import Inside, inner_scope
 from puna.errors import BadRequestError, PunaError
 from puna.jobs.batches import Answered
 from puna.jobs.batches_items import BatchItem, Usage
@@ -35,17 +26,17 @@ class ItemRoutes:
 
     def __init__(self, app: FastAPI) -> None:
         self._of = app
-        self._routes: FastAPI | None = None
+        self._inside = Inside(app)
 
     async def __call__(self, item: BatchItem, line: bytes) -> Answered:
         """Return the answer to an item, errors included."""
         request_id = secrets.token_hex(8)
-        scope = _scope(item, request_id)
+        scope = inner_scope(item.endpoint, request_id)
         try:
             body = _body(item, line)
             with self._let_in(item) as key:
                 scope[IDENTITY] = Identity(item.batch, remote=True, key=key)
-                status, answer = await self._answered(scope, body)
+                status, answer = await self._inside(scope, body)
         except PunaError as error:
             status, answer = error.status, error_body(scope, error)
         return Answered(status, request_id, answer, _usage(answer))
@@ -57,71 +48,8 @@ class ItemRoutes:
             yield None
             return
         accounts: Accounts = self._of.state.accounts
-        key = accounts.named(item.owner)
-        if key is None:
-            raise KeyForbidsError("the key that made this batch is not valid any more")
-        if not (key.grant.may(INFER) and key.grant.may_call(item.endpoint)):
-            raise KeyForbidsError("the key that made this batch may not use this route")
-        meter = accounts.meter(key)
-        meter.begin(key.grant)
-        try:
+        with accounts.admitted(item.owner, item.endpoint) as key:
             yield key
-        finally:
-            meter.end()
-
-    async def _answered(self, scope: Scope, body: bytes) -> tuple[int, bytes]:
-        status, parts, given = 0, bytearray(), [body]
-
-        async def receive() -> Message:
-            if given:
-                return {"type": "http.request", "body": given.pop()}
-            return await asyncio.Future()  # nobody goes away
-
-        async def send(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            else:
-                parts.extend(message.get("body", b""))
-
-        scope[DIRECT] = send
-        await self._ready()(scope, receive, send)
-        return status, bytes(parts)
-
-    def _ready(self) -> FastAPI:
-        """Return an application of these routes alone, without the gate, which their caller has passed."""
-        if self._routes is None:
-            from puna.api.anthropic import messages
-            from puna.api.openai import chat, completions, embeddings
-            from puna.api.openai.responses import responses
-
-            handlers: Mapping[Any, ExceptionHandler] = self._of.exception_handlers
-            kept = {kind: handlers[kind] for kind in (HTTPException, RequestValidationError)}
-            self._routes = FastAPI(openapi_url=None, exception_handlers=kept)  # type: ignore[arg-type]
-            self._routes.state = self._of.state
-            for part in (chat, completions, embeddings, responses):
-                self._routes.include_router(part.router, prefix=PREFIX)
-            self._routes.include_router(messages.router)
-            self._routes.add_middleware(Faults)
-        return self._routes
-
-
-def _scope(item: BatchItem, request_id: str) -> MutableMapping[str, Any]:
-    return {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": item.endpoint,
-        "raw_path": item.endpoint.encode(),
-        "query_string": b"",
-        "root_path": "",
-        "headers": [(b"content-type", b"application/json")],
-        "client": None,
-        "server": None,
-        REQUEST_ID: request_id,
-    }
 
 
 def _body(item: BatchItem, line: bytes) -> bytes:

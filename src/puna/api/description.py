@@ -5,48 +5,49 @@ routes after functions, and leaves what schemas refer to where no reference lead
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from puna.api.anthropic import answers as anthropic_answers
 from puna.api.anthropic import examples as anthropic
 from puna.api.dialect import ANTHROPIC, OLLAMA, OPENAI, dialect_of
+from puna.api.ollama import answers as ollama_answers
 from puna.api.ollama import examples as ollama
+from puna.api.openai import answers as openai_answers
 from puna.api.openai import examples as openai
+from puna.api.puna import answers as puna_answers
 from puna.api.puna import examples as puna
+from puna.api.shapes import JSON, Schema, either, or_null, texts, thing
 
 BODIES = {**ollama.BODIES, **openai.BODIES, **anthropic.BODIES, **puna.BODIES}
 """An example for each body that is JSON, by method and path."""
 PARAMETERS = {**ollama.PARAMETERS, **openai.PARAMETERS}
 """What stands for a part of a path, by its name."""
 
+ANSWERS = (ollama_answers.ANSWERS, openai_answers.ANSWERS, anthropic_answers.ANSWERS, puna_answers.ANSWERS)
+"""What comes back from each route; of what dialects share, each says its own."""
+NEVER = {("post", "/api/me"), ("post", "/api/signout"), *openai_answers.NEVER}
+"""What is never answered with anything but an error."""
+
 _ALWAYS = (401, 403, 431, 500, 503)
 _WITH_PARAMETERS = (400, 404)
 _WITH_BODY = (400, 404, 408, 413, 507)
 _LEFT_OUT = ("422",)
-_TEXT = {"type": "string"}
-_TEXT_OR_NULL = {"anyOf": [{"type": "string"}, {"type": "null"}]}
-
-
-def _object(**properties: Any) -> dict[str, Any]:
-    return {"type": "object", "required": list(properties), "properties": properties}
-
-
-_TOLD = _object(message=_TEXT, type=_TEXT, param=_TEXT_OR_NULL, code=_TEXT_OR_NULL)
+_MAYBE = or_null({"type": "string"})
+_TOLD = thing({**texts("message", "type"), "param": _MAYBE, "code": _MAYBE})
 _ERRORS = {
-    OLLAMA.name: ("Error", _object(error=_TEXT)),
-    OPENAI.name: ("OpenAIError", _object(error=_TOLD)),
+    OLLAMA.name: ("Error", thing(texts("error"))),
+    OPENAI.name: ("OpenAIError", thing({"error": _TOLD})),
     ANTHROPIC.name: (
         "AnthropicError",
-        _object(type=_TEXT, error=_object(type=_TEXT, message=_TEXT), request_id=_TEXT_OR_NULL),
+        thing({"type": {"type": "string"}, "error": thing(texts("type", "message")), "request_id": _MAYBE}),
     ),
 }
 """The name and the schema of an error in each dialect."""
-_STREAMS = {OLLAMA.name: "application/x-ndjson"}
-_EVENTS = "text/event-stream"
 _BLOB = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
 
 
@@ -66,7 +67,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         if json_body:
             schemas |= json_body["schema"].pop("$defs", {})
             json_body["example"] = BODIES[method, path]
-        operation["responses"] = _responses(operation, dialect_of(path).name)
+        operation["responses"] = _responses(operation, dialect_of(path).name, method, path)
     document["components"] = {"schemas": schemas}
     _lead_to_components(document)
     return document
@@ -86,18 +87,36 @@ def _name(operation: dict[str, Any], method: str, path: str) -> None:
     operation["operationId"] = "_".join([method, *re.findall(r"\w+", path)])
 
 
-def _responses(operation: Mapping[str, Any], dialect: str) -> dict[str, Any]:
+def _responses(operation: Mapping[str, Any], dialect: str, method: str, path: str) -> dict[str, Any]:
     responses = {status: answer for status, answer in operation["responses"].items() if status not in _LEFT_OUT}
-    body = operation.get("requestBody", {}).get("content", {})
-    properties = body.get("application/json", {}).get("schema", {}).get("properties", {})
-    if "stream" in properties:
-        stream = _STREAMS.get(dialect, _EVENTS)
-        responses["200"]["content"] = {stream: {"schema": {}}, "application/json": {"schema": {}}}
-    statuses = {*_ALWAYS, *(_WITH_BODY if body else ()), *(_WITH_PARAMETERS if operation.get("parameters") else ())}
-    told = {"application/json": {"schema": {"$ref": f"#/components/schemas/{_ERRORS[dialect][0]}"}}}
+    if (method, path) in NEVER:
+        del responses["200"]
+    elif told := [answers[method, path] for answers in ANSWERS if (method, path) in answers]:
+        content = _content(told)
+        responses["200"] = {"description": HTTPStatus.OK.phrase} | ({"content": content} if content else {})
+    statuses = {
+        *_ALWAYS,
+        *(_WITH_BODY if "requestBody" in operation else ()),
+        *([404] if (method, path) in NEVER else ()),
+    }
+    statuses |= set(_WITH_PARAMETERS if operation.get("parameters") else ())
+    error = {"$ref": f"#/components/schemas/{_ERRORS[dialect][0]}"}
     for status in sorted(statuses):
-        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": told}
+        own = responses.get(str(status), {}).get("content", {}).get(JSON, {}).get("schema")
+        body = {JSON: {"schema": either(own, error) if own else error}}
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": body}
     return responses
+
+
+def _content(told: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return what may come back by its media types; ``told`` is what each dialect says of the route."""
+    kinds = dict.fromkeys(media for answers in told for media in answers)
+    return {media: {"schema": _one_of([answers.get(media) for answers in told])} for media in kinds}
+
+
+def _one_of(schemas: Sequence[Schema | None]) -> Schema:
+    known = [schema for schema in schemas if schema is not None]
+    return either(*known) if len(known) > 1 else next(iter(known), {})
 
 
 def _lead_to_components(value: Any) -> None:

@@ -30,6 +30,16 @@ _OPENAI_TYPES = {
 }
 _ANTHROPIC_TYPES = _OPENAI_TYPES | {413: "request_too_large", 503: "overloaded_error", 529: "overloaded_error"}
 _OTHER_TYPE = "api_error"
+_REGISTRY_CODES = ("MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "NAME_INVALID", "DIGEST_INVALID")
+_REGISTRY_BY_STATUS = {
+    400: "NAME_INVALID",
+    401: "UNAUTHORIZED",
+    403: "DENIED",
+    404: "NAME_UNKNOWN",
+    405: "UNSUPPORTED",
+    429: "TOOMANYREQUESTS",
+}
+"""Of the distribution specification, "Error Codes"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +71,17 @@ def _anthropic(fault: Fault, request_id: str) -> Mapping[str, Any]:
     }
 
 
+def _registry(fault: Fault, _request_id: str) -> Mapping[str, Any]:
+    code = fault.code if fault.code in _REGISTRY_CODES else _REGISTRY_BY_STATUS.get(fault.status, "UNKNOWN")
+    return {"errors": [{"code": code, "message": fault.message}]}
+
+
 OLLAMA = Dialect("ollama", _ollama, lambda body: body + b"\n")
 OPENAI = Dialect("openai", _openai, lambda body: b"data: " + body + b"\n\n")
 ANTHROPIC = Dialect("anthropic", _anthropic, lambda body: b"event: error\ndata: " + body + b"\n\n")
+
+REGISTRY = Dialect("registry", _registry, lambda body: body)
+"""What registries and their clients speak: the OCI distribution protocol."""
 
 _PREFIXES = (
     ("/v1/messages", ANTHROPIC),
@@ -82,6 +100,7 @@ _PREFIXES = (
     ("/decisions", OPENAI),
     ("/rerank", OPENAI),
     ("/v2/rerank", OPENAI),
+    ("/v2", REGISTRY),
     ("/tokenize", OPENAI),
     ("/detokenize", OPENAI),
 )

@@ -25,6 +25,7 @@ _OWN: Mapping[str, tuple[str, ...]] = {
     "puna.sessions": ("/api/puna/sessions",),
     "puna.keys": ("/api/puna/keys",),
     "puna.usage": ("/api/puna/usage",),
+    "puna.recordings": ("/api/puna/recordings",),
     "puna.model_settings": ("/api/puna/models",),
     "puna.metrics": ("/metrics",),
     "puna.systemone": ("/v1/systemone",),
@@ -35,6 +36,7 @@ _OWN: Mapping[str, tuple[str, ...]] = {
     ),
     "puna.health": ("/v1/health", "/health", "/ready"),
     "puna.machine": ("/api/puna/machine", "/api/puna/requests"),
+    "puna.engine": ("/api/puna/engine",),
     "puna.modelfile": ("/api/puna/modelfile",),
 }
 """The modules under ``puna.api`` whose ``router`` has the paths that begin so, each with all that lies below it."""

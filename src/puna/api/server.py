@@ -91,6 +91,6 @@ class Server(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """End, with a moment for answers under way."""
         services: Services = self._app.state.services
-        draining = asyncio.create_task(services.scheduler.drain(_FINISH_SECONDS))
+        draining = asyncio.create_task(services.service.drain(_FINISH_SECONDS))
         await super().shutdown(sockets)
         await draining

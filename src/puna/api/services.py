@@ -1,7 +1,7 @@
 """What the routes of every dialect share, and how they get at it."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Annotated, Any
@@ -18,23 +18,27 @@ from puna.api.http.request_id import REQUEST_ID
 from puna.api.prefixes import Prefixes
 from puna.api.seal import Seal
 from puna.api.tool_order import ToolOrder
+from puna.api.watching.watchers import watchers_of
 from puna.cipher import Cipher
 from puna.durations import parse_duration
 from puna.errors import BadRequestError, ModelNotFoundError
 from puna.inference.options import Options
+from puna.inference.watching import Watcher
 from puna.jobs.archive import Archive
 from puna.jobs.batches import Batches
 from puna.jobs.batches_journal import Journal
+from puna.jobs.recordings import Recordings
 from puna.jobs.runs import Runs
+from puna.models.adapters import adapted
 from puna.models.library import Library
 from puna.models.listing import Listing
 from puna.models.model import Model
+from puna.models.registry.target import parse_reference
 from puna.models.registry.transfers import Transfers
 from puna.names import ModelName, parse_name
 from puna.outside import listed
 from puna.scheduler.lease import Caller
-from puna.scheduler.lender import Lender
-from puna.service import SUBSCRIBERS, LocalService, Service
+from puna.service import Service
 from puna.settings import Settings
 from puna.telemetry.recent import Recent
 
@@ -50,7 +54,8 @@ class Services:
 
     settings: Settings
     library: Library
-    scheduler: Lender
+    service: Service
+    """What answers requests; routes of a dialect go through it alone."""
     transfers: Transfers
     seal: Seal
     archive: Archive
@@ -59,15 +64,17 @@ class Services:
     accounts: Accounts
     journal: Journal
     batches: Batches
+    recordings: Recordings
+    recent: Recent
     prefixes: Prefixes = field(default_factory=Prefixes)
     tool_order: ToolOrder = field(default_factory=ToolOrder)
-    recent: Recent = field(default_factory=Recent)
     key: Key | None = None
 
-    @property
-    def service(self) -> Service:
-        """Return what answers requests; routes of a dialect go through it alone."""
-        return LocalService(self.scheduler, self.accounts.subscribers((*SUBSCRIBERS, self.recent)))
+    def seen_by(self, identity: Identity, watchers: Sequence[Watcher] = ()) -> "Services":
+        """Return the parts as a request of ``identity`` may see them, which is told to ``watchers``."""
+        if identity.key is None and not watchers:
+            return self
+        return replace(self, key=identity.key, service=self.service.told(watchers) if watchers else self.service)
 
     @property
     def option_defaults(self) -> Mapping[str, Any]:
@@ -75,7 +82,7 @@ class Services:
         return {"truncate": self.settings.truncate}
 
     def model(self, reference: str) -> Model:
-        """Return the model that a request names, or an alias stands for.
+        """Return the model that a request names, perhaps with one of its adapters, or that an alias stands for.
 
         Raises ``BadRequestError`` or ``ModelNotFoundError``.
 
@@ -89,10 +96,12 @@ class Services:
         try:
             return self.library.get(reference)
         except ModelNotFoundError:
-            target = self.settings.sections.target(parse_name(reference))
-            if target is None:
-                raise
-            return self.library.get(target)
+            name = parse_name(reference)
+            if (target := self.settings.sections.target(name)) is not None:
+                return self.library.get(target)
+            if (model := adapted(self.library, name)) is not None:
+                return model
+            raise
 
     def sees(self, name: ModelName) -> bool:
         """Return whether the request may know of the model of this name."""
@@ -101,12 +110,13 @@ class Services:
     def require(self, reference: str = "", scope: str = ANY) -> None:
         """Raise ``KeyForbidsError`` unless the request may make, fetch or send a model of this name ("": any name), and
         do what takes ``scope``. An alias is no name that a model could have: ``BadRequestError``."""
-        if reference and (target := self.settings.sections.target(parse_name(reference))):
+        name = parse_reference(reference).name if reference else None  # it may have a login in it
+        if name and (target := self.settings.sections.target(name)):
             raise BadRequestError(f"'{reference}' is an alias of {target}, which the server's settings give it")
         if self.key is None:
             return
         grant = self.key.grant
-        if grant.models and not (reference and self.sees(parse_name(reference))):
+        if grant.models and not (name and self.sees(name)):
             self.accounts.refuse(self.key)
             raise KeyForbidsError(f"this key may not use the name {reference!r}" if reference else _ALL)
         if not grant.may(scope):
@@ -130,7 +140,7 @@ class Services:
 async def _services(request: Request) -> Services:  # without "async" it would run in a thread of its own
     services: Services = request.app.state.services
     identity: Identity = request.scope[IDENTITY]
-    return services if identity.key is None else replace(services, key=identity.key)
+    return services.seen_by(identity, watchers_of(request))
 
 
 ServicesDep = Annotated[Services, Depends(_services)]
@@ -147,14 +157,14 @@ def caller_of(request: HTTPConnection, priority: str = "", conversation: str = "
     if chosen not in _PRIORITIES:
         raise BadRequestError(f'invalid priority: "{chosen}" (must be "interactive" or "batch")')
     identity: Identity = request.scope[IDENTITY]
+    named = conversation_of(request, conversation)
     if identity.key is not None:
         name, grant = identity.key.name, identity.key.grant
         batch = grant.batch or chosen == "batch"
-        return Caller(client=name, id=request.scope[REQUEST_ID], batch=batch, key=name, weight=grant.weight)
-    client = identity.client
-    if named := conversation_of(request, conversation):
-        client = f"{client} {named}"
-    return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch")
+        id_, weight = request.scope[REQUEST_ID], grant.weight
+        return Caller(client=name, id=id_, batch=batch, key=name, weight=weight, conversation=named)
+    client = f"{identity.client} {named}" if named else identity.client
+    return Caller(client=client, id=request.scope[REQUEST_ID], batch=chosen == "batch", conversation=named)
 
 
 def conversation_of(request: HTTPConnection, named: str = "") -> str:

@@ -52,11 +52,15 @@ class Agent:
     configure: Callable[[Target, str], str]
     use: str = ""
     """How the agent is started with what the file says, where that is not its bare name."""
+    once: tuple[str, ...] = ()
+    """What comes first of its arguments where it is to answer one question and end."""
 
 
 def _claude_environment(target: Target) -> dict[str, str]:
     models = ("ANTHROPIC_DEFAULT_OPUS_MODEL", "ANTHROPIC_DEFAULT_SONNET_MODEL", "ANTHROPIC_DEFAULT_HAIKU_MODEL")
-    context = {"CLAUDE_CODE_AUTO_COMPACT_WINDOW": str(target.context)} if target.context else {}
+    # The window alone is no less than 100,000 tokens; without one it compacts after an error only.
+    names = ("CLAUDE_CODE_MAX_CONTEXT_TOKENS", "CLAUDE_CODE_AUTO_COMPACT_WINDOW")
+    context = dict.fromkeys(names, str(target.context)) if target.context else {}
     return {
         "ANTHROPIC_BASE_URL": target.url,
         "ANTHROPIC_API_KEY": "",
@@ -165,6 +169,7 @@ AGENTS = {
             _claude,
             ".claude/settings.json",
             _claude_file,
+            once=("-p",),
         ),
         Agent(
             "codex",
@@ -176,6 +181,7 @@ AGENTS = {
             ".codex/puna.config.toml",
             _codex_file,
             "codex --profile puna",
+            once=("exec",),
         ),
         Agent(
             "opencode",
@@ -186,6 +192,7 @@ AGENTS = {
             _opencode,
             ".config/opencode/opencode.json",
             _opencode_file,
+            once=("run",),
         ),
         Agent(
             "qwen",

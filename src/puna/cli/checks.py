@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from puna.accounts.accounts import has_keys
 from puna.cli.client import Client, ServerError
 from puna.cli.errors import CommandError
 from puna.cli.open_files import raise_limit
@@ -16,6 +17,7 @@ from puna.cli.ports import program_on
 from puna.cli.tables import human_size
 from puna.engine import processor
 from puna.engine.engines import PORTABLE, Engines, UnknownEngineError
+from puna.engine.gain import gain
 from puna.engine.info import EngineInfoProcess
 from puna.models.library import Library
 from puna.names import DEFAULT_HOST
@@ -120,9 +122,11 @@ def server(settings: Settings) -> list[Finding]:
     """Look at who answers where clients ask."""
     address = settings.address
     found = []
-    if not (address.is_loopback or settings.basic_auth or settings.allow_open):
+    if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
         text = f"{address.host} can be reached by others, and there are no credentials: puna serve refuses that"
-        found.append(Finding("server", BAD, text, "OLLAMA_BASIC_AUTH=user:password puna serve"))
+        found.append(
+            Finding("server", BAD, text, "puna key create NAME, or OLLAMA_BASIC_AUTH=user:password puna serve")
+        )
     with Client(settings, timeout=_SECONDS) as client:
         try:
             client.get("/api/version")
@@ -183,7 +187,9 @@ def engine(settings: Settings) -> list[Finding]:
     found.append(Finding("engine", OK, str(info)))
     unused = [entry for entry in processor.instructions() if entry not in info.instructions]
     if unused:
-        text = f"it leaves {', '.join(unused)} of this processor unused; an engine built here is faster"
+        factor = gain(info.instructions)
+        faster = f"reads prompts about {factor:.1f} times as fast" if factor else "is faster"
+        text = f"it leaves {', '.join(unused)} of this processor unused; an engine built here {faster}"
         found.append(Finding("engine", NOTE, text, "puna engine build"))
     if any(path.exists() for path in _CARDS) and not info.cards:
         text = "there is an NVIDIA card that it does not use"

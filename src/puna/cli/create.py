@@ -16,6 +16,7 @@ from puna.cli.errors import CommandError
 from puna.cli.progress import show_progress
 from puna.cli.screen import console
 from puna.cli.tables import AsJson
+from puna.inference.parameters import check_parameters
 from puna.models.modelfile.parse import Modelfile, parse_modelfile
 
 _BLOCK = 4 << 20
@@ -29,6 +30,9 @@ def create(
     file: Annotated[str, typer.Option("--file", "-f", help='the Modelfile; "-" is standard input')] = str(_DEFAULT),
     quantize: Annotated[str, typer.Option("--quantize", "-q", help="quantize the weights, to q4_K_M for one")] = "",
     draft_quantize: Annotated[str, typer.Option("--draft-quantize", hidden=True)] = "",
+    keep: Annotated[
+        bool, typer.Option("--keep", help="keep a checkpoint in safetensors as it is, for vLLM (puna engine use vllm)")
+    ] = False,
     as_json: AsJson = False,
     _experimental: Annotated[
         bool, typer.Option("--experimental", hidden=True, help="safetensors need no word of their own here")
@@ -38,19 +42,29 @@ def create(
     if draft_quantize:
         raise CommandError("a draft is quantized on its own: make it with --quantize first, then name it in DRAFT")
     directory, modelfile = _read(file)
+    check_parameters(modelfile)
     with connected(start=True) as client:
         typer.echo("gathering model components", err=True)
-        create_model(client, model, modelfile, directory, quantize, as_json=as_json)
+        create_model(client, model, modelfile, directory, quantize, keep=keep, as_json=as_json)
 
 
 def create_model(
-    client: Client, model: str, modelfile: Modelfile, directory: Path, quantize: str = "", *, as_json: bool = False
+    client: Client,
+    model: str,
+    modelfile: Modelfile,
+    directory: Path,
+    quantize: str = "",
+    *,
+    keep: bool = False,
+    as_json: bool = False,
 ) -> None:
     """Make a model and show the progress; relative paths of the Modelfile begin in ``directory``."""
     with _bars() as bars:
         body = request_body(modelfile, directory, _Uploader(client, bars))
     if quantize:
         body["quantize"] = quantize
+    if keep:
+        body["keep"] = True
     show_progress(client.lines("/api/create", {"model": model, **body}), as_json=as_json)
 
 

@@ -1,28 +1,35 @@
 """``puna engine``: which engine runs, and builds for this machine."""
 
-import json
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from puna.cli.arguments import Command, Group
-from puna.cli.screen import console
+from puna.cli.errors import CommandError
+from puna.cli.screen import console, is_terminal
 from puna.cli.tables import AsJson, print_json, print_table
-from puna.engine import processor
+from puna.cli.timings import duration
+from puna.engine.account import account
+from puna.engine.build import zig
 from puna.engine.build.build import Order, Outcome, build_engine
+from puna.engine.build.toolchain import find_compilers
 from puna.engine.engines import DEFAULT, PORTABLE, Build, Engines, Speed
-from puna.engine.info import EngineInfo, EngineInfoProcess
+from puna.engine.gain import advice
 from puna.engine.native import known_options
+from puna.engine.vllm import program as vllm
 from puna.names import parse_name
 from puna.settings import Settings
 
+_NANOSECONDS = 10**9
+_WHOLE_BUILD = 3600.0
+"""Seconds of the past by which the time left is told: what else the machine does comes and goes."""
 _QUIET_SECONDS = 15.0
 """How often a line is written where there is no terminal."""
 
@@ -49,22 +56,20 @@ def show(
         return
     logging.basicConfig(format="Warning: %(message)s")
     engines = _engines()
-    program = engines.program()
-    name = engines.chosen() if program else PORTABLE
-    info = EngineInfoProcess(name, program).result()
-    unused = [entry for entry in processor.instructions() if entry not in info.instructions]
-    builds = engines.builds()
+    told = account(engines)
     if as_json:
-        print_json(_as_json(info, unused, builds, engines))
+        print_json(told)
         return
-    typer.echo(f"engine  {info.name}: llama.cpp {'' if program else 'of xllamacpp '}{info.version}")
-    typer.echo(f"uses    {', '.join(info.instructions) or 'no special instructions'}")
-    if info.cards:
-        typer.echo(f"cards   {', '.join(info.cards)}")
-    if unused:
-        typer.echo(f"unused  {', '.join(unused)} (this processor has them)")
+    name, builds = told["engine"], engines.builds()
+    typer.echo(f"engine  {name}: llama.cpp {'of xllamacpp ' if name == PORTABLE else ''}{told['version']}")
+    typer.echo(f"uses    {', '.join(told['instructions']) or 'no special instructions'}")
+    if told["cards"]:
+        typer.echo(f"cards   {', '.join(told['cards'])}")
+    if told["unused_instructions"]:
+        typer.echo(f"unused  {', '.join(told['unused_instructions'])} (this processor has them)")
     if not builds:
-        typer.echo("\nThere is no build for this machine; puna engine build makes one.")
+        plain = "There is no build for this machine; puna engine build makes one."
+        typer.echo(f"\n{advice(told['factor']) if told['factor'] else plain}")
     else:
         typer.echo("")
         _print_builds(name, builds)
@@ -92,18 +97,6 @@ def _ratio(speed: Speed, other: Speed) -> str:
     return f"{speed.prompt / other.prompt:.2f}x, {speed.generation / other.generation:.2f}x"
 
 
-def _as_json(info: EngineInfo, unused: list[str], builds: list[Build], engines: Engines) -> dict[str, Any]:
-    return {
-        "engine": info.name,
-        "version": info.version,
-        "instructions": info.instructions,
-        "cards": info.cards,
-        "unused_instructions": unused,
-        "builds": {build.name: json.loads(build.about.to_json()) for build in builds},
-        "models": dict(engines.choice().models),
-    }
-
-
 @app.command(cls=Command)
 def build(
     name: Annotated[str, typer.Option(help="what to call the build")] = "native",
@@ -112,11 +105,20 @@ def build(
     ] = None,
     jobs: Annotated[int, typer.Option(min=0, help="compilers at a time; 0: one for each core")] = 0,
     cuda: Annotated[bool, typer.Option(help="build for an NVIDIA card where there is one and its compiler")] = True,
+    fetch_compiler: Annotated[
+        bool, typer.Option("--fetch-compiler", help=f"take the compiler from the package index ({zig.SIZE})")
+    ] = False,
+    tools: Annotated[bool, typer.Option("--tools", help="build llama-bench and llama-quantize too")] = False,
 ) -> None:
-    """Build llama-server for this machine, check it, measure it, and use it if it is faster."""
+    """Build llama-server for this machine, check it, measure it, and use it if it is faster.
+
+    Where there is no compiler, it offers to take one from the package index.
+    """
+    fetch_compiler = fetch_compiler or _wants_compiler()
+    order = Order(name, source, jobs, cuda, fetch_compiler, tools)
     began = time.monotonic()
     with _progress() as (say, step):
-        outcome = build_engine(_engines(), Order(name, source, jobs, cuda), say, step)
+        outcome = build_engine(_engines(), order, say, step)
     about, answers = outcome.build.about, outcome.answers
     _say(f"{answers.same} of {answers.asked} answers are those of the portable engine, token for token")
     _print_builds(name if outcome.is_used else PORTABLE, [outcome.build])
@@ -124,6 +126,14 @@ def build(
         prompt, answer = _speed(about.portable_speed)
         _say(f"the portable engine: {prompt} tokens of a prompt per second, {answer} of an answer")
     _say(f"{name} {_verdict(outcome)} ({time.monotonic() - began:.0f} s)")
+
+
+def _wants_compiler() -> bool:
+    """Ask whether to fetch a compiler where there is none, if there is somebody to ask; else the build says so."""
+    if find_compilers() or not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
+        return False
+    typer.echo("There is no C++ compiler on this machine.")
+    return typer.confirm(f"Take one from the Python package index for this build ({zig.SIZE})?", default=True)
 
 
 def _verdict(outcome: Outcome) -> str:
@@ -142,13 +152,15 @@ def _verdict(outcome: Outcome) -> str:
 
 @app.command(cls=Command)
 def use(
-    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="a build, portable, or the path of a llama-server")],
+    engine: Annotated[str, typer.Argument(metavar="ENGINE", help="a build, portable, vllm, or a llama-server's path")],
     model: Annotated[str, typer.Option(help="for this model alone; the engine 'default' ends that")] = "",
 ) -> None:
     """Choose the engine of all models, or of one; a running server follows at its next load."""
     engines = _engines()
     key = str(parse_name(model)) if model else ""
-    if not (key and engine == DEFAULT) and (program := engines.resolve(engine)):
+    if engine == vllm.NAME and not key:
+        raise CommandError("vllm runs checkpoints in safetensors alone: choose it for one, with --model")
+    if not (key and engine == DEFAULT) and (program := engines.resolve(engine)) and not vllm.is_vllm(program):
         known_options(program)  # it is a llama-server that Puna can use
     engines.use(engine, key)
     _say(f"{key or 'every model'} runs on {engines.chosen(key)}")
@@ -169,7 +181,7 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], None]]]:
+def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[float, float], None]]]:
     """Give a function that says what begins, and one that shows how far the compiler is.
 
     That is a bar in a terminal, from the first step to the last, and now and then a line elsewhere.
@@ -181,14 +193,14 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeRemainingColumn(),
         TextColumn("left"),
     )
-    bar = Progress(*columns, console=screen, transient=True)
+    bar = Progress(*columns, console=screen, transient=True, speed_estimate_period=_WHOLE_BUILD)
     task = bar.add_task("compiling", total=None)
 
-    def step(done: int, total: int) -> None:
+    def step(done: float, total: float) -> None:
         bar.update(task, completed=done, total=total)
         (bar.start if done < total else bar.stop)()
 
@@ -202,13 +214,16 @@ def _progress() -> Iterator[tuple[Callable[[str], None], Callable[[int, int], No
         bar.stop()
 
 
-def _lines() -> Callable[[int, int], None]:
-    said = 0.0
+def _lines() -> Callable[[float, float], None]:
+    began = said = 0.0
 
-    def step(done: int, total: int) -> None:
-        nonlocal said
-        if done == total or time.monotonic() - said > _QUIET_SECONDS:
-            said = time.monotonic()
-            _say(f"compiled {done} of {total}")
+    def step(done: float, total: float) -> None:
+        nonlocal began, said
+        now = time.monotonic()
+        began = began or now
+        if done >= total or now - said > _QUIET_SECONDS:
+            said = now
+            left = round((now - began) * (total - done) / done)
+            _say(f"compiled {done / total:.0%}" + (f", {duration(left * _NANOSECONDS)} left" if left else ""))
 
     return step

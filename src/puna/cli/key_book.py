@@ -10,6 +10,7 @@ from puna.accounts import changes
 from puna.accounts.accounts import FILE
 from puna.accounts.keys import is_key
 from puna.accounts.store import Store
+from puna.accounts.tape import recover
 from puna.accounts.usage import FIRST_DAY, LAST_DAY
 from puna.cli.client import Client
 from puna.cli.connection import connected
@@ -85,6 +86,7 @@ class _OfFile:
     def usage(self, since: str, until: str, key: str) -> list[dict[str, Any]]:
         if not self._path.exists():
             return []
+        self._with(lambda store: recover(store, self._path.parent))
         rows = self._with(lambda store: store.usage(since or FIRST_DAY, until or LAST_DAY, key or None))
         return [row.to_json() for row in rows]
 

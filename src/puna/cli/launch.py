@@ -43,17 +43,17 @@ def launch(
     if not agent:
         _list()
         return
-    chosen = _find(agent)
+    chosen = find_agent(agent)
     settings = Settings.from_env()
     copies = Copies(settings.home / "launch" / chosen.name)
     if restore:
         typer.echo(copies.restore(force=yes))
         return
-    program = _program(chosen)
+    program = program_of(chosen)
     if not (program or config):
         raise CommandError(f"{chosen.title} is not installed: {chosen.install}")
     with connected(start=not config) as client:
-        target = _target(client, chosen, model, settings, force=yes)
+        target = target_for(client, chosen, model, settings, force=yes)
         if config:
             _configure(chosen, target, copies, ask=not yes)
         else:
@@ -64,11 +64,12 @@ def launch(
 
 def _list() -> None:
     for agent in AGENTS.values():
-        state = "installed" if _program(agent) else f"not installed: {agent.install}"
+        state = "installed" if program_of(agent) else f"not installed: {agent.install}"
         typer.echo(f"{agent.name:<10} {agent.title} ({state})")
 
 
-def _find(name: str) -> Agent:
+def find_agent(name: str) -> Agent:
+    """Return an agent; raise ``CommandError`` with the nearest for a name that none has."""
     if name in AGENTS:
         return AGENTS[name]
     near = get_close_matches(name, AGENTS, 1)
@@ -76,13 +77,14 @@ def _find(name: str) -> Agent:
     raise CommandError(f"unknown agent {name!r}{more} (there are {', '.join(AGENTS)})")
 
 
-def _program(agent: Agent) -> str:
+def program_of(agent: Agent) -> str:
     """Return where an agent's program is, "" if it is not installed."""
     paths = (shutil.which(str(Path(name).expanduser())) for name in agent.programs)
     return next((path for path in paths if path), "")
 
 
-def _target(client: Client, agent: Agent, model: str, settings: Settings, *, force: bool) -> Target:
+def target_for(client: Client, agent: Agent, model: str, settings: Settings, *, force: bool) -> Target:
+    """Return what an agent is pointed at; without ``force``, raise ``CommandError`` if the model cannot drive it."""
     key = os.environ.get("OLLAMA_API_KEY", "")
     if settings.basic_auth and not key:
         raise CommandError(

@@ -1,5 +1,6 @@
 """Commands about the models on this machine: list, ps, stop, cp, rm."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -49,8 +50,9 @@ def ps(prefix: _Prefix = "", as_json: AsJson = False) -> None:
     if as_json:
         print_json({"models": models})
         return
+    told = any("memory" in model for model in models)  # not by another server with this API
     print_table(
-        ("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL"),
+        ("NAME", "ID", "SIZE", "PROCESSOR", "CONTEXT", "UNTIL", *(("MEMORY",) if told else ())),
         [
             (
                 model["name"],
@@ -59,10 +61,17 @@ def ps(prefix: _Prefix = "", as_json: AsJson = False) -> None:
                 _processor(model["size"], model.get("size_vram") or 0),
                 str(model.get("context_length") or ""),
                 _until(parse_time(model["expires_at"])),
+                *((_memory(model.get("memory") or {}),) if told else ()),
             )
             for model in models
         ],
     )
+
+
+def _memory(parts: Mapping[str, int]) -> str:
+    """Return which part of a model's memory is which."""
+    weights, contexts, used = (human_size(parts.get(name, 0)) for name in ("weights", "contexts", "used"))
+    return f"{weights} weights, up to {contexts} contexts, {used} in use"
 
 
 def _processor(size: int, on_cards: int) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRem
 from rich.progress import Progress as Bars
 
 from puna.cli.screen import console, printable
+from puna.cli.tables import human_size
 
 
 def show_progress(events: Iterable[Mapping[str, Any]], *, as_json: bool = False) -> Mapping[str, Any]:
@@ -25,6 +27,7 @@ def show_progress(events: Iterable[Mapping[str, Any]], *, as_json: bool = False)
     with Bars(*columns, TimeRemainingColumn(compact=True), console=screen, disable=not screen.is_terminal) as bars:
         tasks: dict[str, TaskID] = {}
         said: set[str] = set()
+        sources: dict[str, Mapping[str, int]] = {}
         for last in events:
             status, total = str(last.get("status") or ""), last.get("total") or 0
             if total and screen.is_terminal:
@@ -35,7 +38,19 @@ def show_progress(events: Iterable[Mapping[str, Any]], *, as_json: bool = False)
             elif status not in said:
                 screen.print(printable(status), soft_wrap=True)
             said.add(status)
+            if last.get("sources"):
+                sources[status] = last["sources"]
+        if sources:
+            screen.print(printable(_places(sources.values())), soft_wrap=True)
     return last
+
+
+def _places(sources: Iterable[Mapping[str, int]]) -> str:
+    """Return how much came from where, most first."""
+    sums: Counter[str] = Counter()
+    for given in sources:
+        sums.update(given)
+    return "came from " + ", ".join(f"{host} ({human_size(size)})" for host, size in sums.most_common())
 
 
 def _write_lines(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:

@@ -11,6 +11,7 @@ from puna.cli.answer import Display
 from puna.cli.client import Client
 from puna.cli.connection import connected
 from puna.cli.conversation import Conversation
+from puna.cli.engine_hint import tell_of_engine
 from puna.cli.errors import CommandError
 from puna.cli.run_file import find_file, model_of
 from puna.cli.run_values import parse_format, parse_think
@@ -49,6 +50,7 @@ def run(
     if keep_alive:
         request["keep_alive"] = keep_alive
     text, can_talk = _prompt(prompt)
+    tell_of_engine()
     display = Display(show_thinking=not hide_thinking, wrap=not no_wrap, markdown=not no_markdown, verbose=verbose)
     file = find_file(model)
     with connected(start=True) as client:

@@ -34,3 +34,11 @@ def parse_format(text: str) -> str | Mapping[str, Any]:
     if not isinstance(schema, dict):
         raise CommandError(f'a format is json or a JSON schema, {{"type": "object", …}}; not {text[:60]!r}')
     return schema
+
+
+def option_value(text: str) -> Any:
+    """Return the value of an option: JSON, else the text itself."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text

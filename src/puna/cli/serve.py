@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated
@@ -20,6 +21,7 @@ from puna.cli.listener import listening, printable
 from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
 from puna.engine.engines import PORTABLE, Engines
+from puna.engine.gain import advice, gain, may_gain
 from puna.engine.info import EngineInfoProcess
 from puna.lazy import lazy
 from puna.settings import SETTINGS, Settings, setting_warnings
@@ -62,8 +64,7 @@ def serve(
 
         check_sections(settings.sections)
     address = settings.address
-    if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
-        raise CommandError(_OPEN_ADDRESS.format(host=address.host))
+    refuse_open(settings)
     if settings.testing and not address.is_loopback:
         raise CommandError("refusing to listen where others can reach it with PUNA_TESTING, which is for tests alone")
     logs.start(debug=settings.debug, form=settings.log_format, file=settings.log_file, size=settings.log_file_size)
@@ -71,10 +72,30 @@ def serve(
         _log.warning("%s", warning)
     if settings.tls_key and not settings.tls_cert:
         raise CommandError("PUNA_TLS_KEY is set, and PUNA_TLS_CERT is not")
+    if settings.record:
+        from puna.jobs.recordings import KeyFile  # few servers record
+
+        KeyFile.of(settings).key()  # so that a file that is none is an error before anything is recorded
+    if settings.traces and not _is_installed("opentelemetry.sdk.trace"):
+        raise CommandError("PUNA_TRACES needs the extra traces: pip install 'puna[traces]'")
     tls = _tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and not address.path else None
     connections = _connections(raise_limit())
     with listening(address) as listener:
         _serve(settings, listener, connections, tls, exit_with_stdin=exit_with_stdin)
+
+
+def refuse_open(settings: Settings) -> None:
+    """Raise ``CommandError`` where everybody who reaches the address could use the server."""
+    address = settings.address
+    if not (address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
+        raise CommandError(_OPEN_ADDRESS.format(host=address.host))
+
+
+def _is_installed(module: str) -> bool:
+    try:
+        return find_spec(module) is not None
+    except ModuleNotFoundError:  # nor is its parent
+        return False
 
 
 def _tls(certificate: Path, key: Path | None) -> TLS:
@@ -94,7 +115,11 @@ def _serve(
     look = EngineInfoProcess(engines.chosen() if program else PORTABLE, program)
 
     def tell() -> None:
-        sys.stdout.write(f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {look.result()}\n")
+        info = look.result()
+        lines = [f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {info}"]
+        if may_gain(engines) and (factor := gain(info.instructions)):
+            lines.append(advice(factor))
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
 
     sys.setswitchinterval(_TURN_SECONDS)

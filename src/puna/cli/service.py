@@ -12,6 +12,7 @@ from xml.sax.saxutils import escape
 
 import typer
 
+from puna.accounts.accounts import has_keys
 from puna.cli.arguments import Command, Group
 from puna.cli.copies import Copies
 from puna.cli.errors import CommandError
@@ -71,8 +72,11 @@ def install(
         typer.echo(text, nl=False)
         return
     settings = Settings.from_env()
-    if not (settings.address.is_loopback or settings.basic_auth or settings.allow_open):
-        raise CommandError("OLLAMA_HOST can be reached by others: set OLLAMA_BASIC_AUTH or PUNA_ALLOW_OPEN first")
+    if not (settings.address.is_loopback or settings.basic_auth or settings.allow_open or has_keys(settings.home)):
+        raise CommandError(
+            "OLLAMA_HOST can be reached by others: make a key (puna key create), or set OLLAMA_BASIC_AUTH or "
+            "PUNA_ALLOW_OPEN first"
+        )
     if not _is_mac():
         _reach_systemd()
     copy = Copies(settings.home / "service").write(path, text)

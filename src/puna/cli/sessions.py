@@ -12,7 +12,7 @@ def sessions(
     clear: Annotated[bool, typer.Option("--clear", help="remove all of them")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List conversations whose caches are on disk."""
+    """List conversations whose caches are on disk, and what several of them begin with."""
     path = "/api/puna/sessions"
     with connected() as client:
         answer = client.delete(path, {}) if clear else client.get(path)
@@ -23,13 +23,14 @@ def sessions(
         typer.echo(f"removed {answer['removed']}")
         return
     print_table(
-        ("MODEL", "TOKENS", "SIZE", "USED"),
+        ("MODEL", "TOKENS", "SIZE", "USED", "KIND"),
         [
             (
                 entry["model"],
                 str(entry["tokens"]),
                 human_size(entry["size"]),
                 human_time(parse_time(entry["used_at"])),
+                "beginning" if entry.get("beginning") else "conversation",
             )
             for entry in answer["sessions"]
         ],

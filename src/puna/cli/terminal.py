@@ -36,6 +36,10 @@ _LEAVE = "Use Ctrl + d or /bye to exit."
 _FILE_MODE = 0o600
 
 
+def _placeholder() -> FormattedText:
+    return FormattedText([]) if is_searching() else _PLACEHOLDER  # what is found stands where it would
+
+
 class Terminal:
     """Reads what the user types, and has it answered or carried out."""
 
@@ -70,7 +74,7 @@ class Terminal:
         self.show_earlier()
         while True:
             try:
-                text = self._session.prompt(">>> ", placeholder=_PLACEHOLDER)
+                text = self._session.prompt(">>> ", placeholder=_placeholder)
             except EOFError:
                 return
             except KeyboardInterrupt:

@@ -41,8 +41,6 @@ def tune(
     The outcome is stored, and used by the server from the next load of the model on.
     """
     settings = Settings.from_env()
-    if as_json and not show:
-        raise CommandError("--json is for what --show lists")
     store = TuningStore(settings.home / "tuning")
     library = Library(settings.models)
     if show:
@@ -57,15 +55,26 @@ def tune(
         asked = Tuning(library.get(model), library.get(draft) if draft else None, seconds)
         _warn_of_load()
         _warn_of_server(settings)
-        measured = _measure(asked, settings)
+        measured, findings = _measure(asked, settings)
+        if not as_json:
+            _print_findings(findings)
+        if not any(finding.ratios for finding in findings):
+            raise CommandError(
+                f"nothing was compared within {seconds:g} seconds, so nothing is stored; --seconds gives more time"
+            )
+        if not as_json:
+            _print_outcome(measured, findings)
         try:
             store.put(measured)
         except OSError as error:
             raise CommandError(f"the result could not be stored in {settings.home}: {error.strerror}") from error
+        if as_json:
+            print_json({"findings": [asdict(finding) for finding in findings], "stored": asdict(measured)})
+            return
         typer.echo("Stored. A server uses it from the next load of the model on.")
 
 
-def _measure(asked: Tuning, settings: Settings) -> Measured:
+def _measure(asked: Tuning, settings: Settings) -> tuple[Measured, list[Finding]]:
     findings: list[Finding] = []
     try:
         with _progress(asked) as tell:
@@ -78,20 +87,22 @@ def _measure(asked: Tuning, settings: Settings) -> Measured:
     except KeyboardInterrupt:
         typer.echo("interrupted: nothing is stored", err=True)
         raise typer.Exit(_INTERRUPTED) from None
+    return measured, findings
+
+
+def _print_findings(findings: list[Finding]) -> None:
     print_table(
         ("SETTING", "TRIED", "AGAINST", "SPEED", "TAKEN", ""),
         [(found.setting, found.tried, found.against, _speed(found), _taken(found), found.note) for found in findings],
     )
-    if not any(found.ratios for found in findings):
-        raise CommandError(
-            f"nothing was compared within {asked.seconds:g} seconds, so nothing is stored; --seconds gives more time"
-        )
+
+
+def _print_outcome(measured: Measured, findings: list[Finding]) -> None:
     if any(found.note == NO_TIME for found in findings):
         typer.echo("\nNot all was compared: --seconds gives more time.")
     typer.echo(f"\n{measured.model}: {measured.tuned} ({_gains(measured)})")
     if measured.tuned.kv_type == "q8_0":
         typer.echo("A cache in q8_0 changes answers a little; OLLAMA_KV_CACHE_TYPE=f16 keeps them as they were.")
-    return measured
 
 
 @contextlib.contextmanager

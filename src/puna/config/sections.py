@@ -21,6 +21,7 @@ class Section:
     not say; whatever is said is held between ``keep_alive_min`` and ``keep_alive_max``. A ``pinned`` model stays in
     memory, and makes no room for others. ``preload`` brings it there when the server starts. ``engine`` is a name or
     path as ``puna engine use`` takes it, "" for the usual one. ``aliases`` are names that stand for the model.
+    In a cluster ``nodes`` are the labels that a node must have to run it.
     """
 
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -31,6 +32,7 @@ class Section:
     aliases: tuple[ModelName, ...] = ()
     pinned: bool = False
     preload: bool = False
+    nodes: tuple[str, ...] = ()
 
     def stay(self, asked: float | None, usual: float) -> float:
         """Return for how many seconds the model stays after a request that ``asked`` for so many."""
@@ -145,6 +147,12 @@ def _engine(value: object) -> str:
     return value
 
 
+def _labels(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(label, str) and label for label in value):
+        raise BadRequestError("it must be a list of labels")
+    return tuple(value)
+
+
 def _aliases(value: object) -> tuple[ModelName, ...]:
     if not isinstance(value, list) or not all(isinstance(alias, str) for alias in value):
         raise BadRequestError("it must be a list of names")
@@ -160,6 +168,7 @@ _PARSERS: Mapping[str, Callable[[Any], Any]] = {
     "aliases": _aliases,
     "pinned": _flag,
     "preload": _flag,
+    "nodes": _labels,
 }
 assert set(_PARSERS) == {entry.name for entry in fields(Section)}
 

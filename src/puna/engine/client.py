@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import orjson
 
@@ -20,6 +20,7 @@ from puna.engine.errors import (
     RunnerCrashedError,
     TemplateError,
     TemplateTimeoutError,
+    UnreadableAnswerError,
 )
 from puna.engine.prompt_gate import PromptGate, is_long
 from puna.engine.protocol import Route
@@ -33,12 +34,16 @@ else:
 
 _log = logging.getLogger(__name__)
 _BASE = "http://runner"
+_JSON = {"Content-Type": "application/json"}
 _TEMPLATE_SECONDS = 10.0
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
 _OBJECT = _DATA + b"{"
 _NOT_FOUND = ("map_base::at", "map::at")
 """What C++ says, in lower case, when a tokenizer looks for the token of a byte, and there is none."""
+_UNREADABLE = "does not match the expected"
+_IN_TEMPLATE = ("While executing ", "Unable to generate parser for this template")
+"""What the engine's interpreter of templates says; what went wrong stands at the end."""
 _OLD_MEDIA_MARKER = "<__media__>"
 """The marker of engines that have only one."""
 _ABORTED = "the call was aborted"
@@ -59,6 +64,8 @@ class EngineClient:
     ) -> None:
         self._session = session
         self._gate = gate or PromptGate()
+        self._turn = self._passed = False
+        """Whether it is this client's turn to have a long prompt read, and whether it waits for none any more."""
         self._entering: set[asyncio.Future[None]] = set()
         self.template_fault = template_fault
         """Why the model's own chat template must not be used; "" where it can be."""
@@ -67,8 +74,11 @@ class EngineClient:
         self._aborted = False
         self._last_byte = 0.0
 
+    reads_chats = True
+    """Whether the engine itself finds thoughts and calls in the answers to chats."""
+
     @classmethod
-    def connect(cls, socket: Path, key: str) -> EngineClient:
+    def connect(cls, socket: Path, key: str) -> Self:
         """Return a client for the runner that listens on ``socket``."""
         return cls(
             aiohttp.ClientSession(
@@ -80,9 +90,38 @@ class EngineClient:
             )
         )
 
-    def borrowed(self) -> EngineClient:
+    def borrowed(self) -> Self:
         """Return a client of the same runner whose calls can be aborted apart from all others."""
-        return EngineClient(self._session, self.template_fault, self._gate)
+        return type(self)(self._session, self.template_fault, self._gate)
+
+    async def take_turn(self) -> None:
+        """Wait until the runner reads no other long prompt.
+
+        The turn ends with the first token of the next stream that waits for turns, or by ``leave_turn``.
+        """
+        if self._passed:
+            return
+        entering = asyncio.ensure_future(self._gate.enter())
+        self._entering.add(entering)
+        try:
+            await entering
+        except asyncio.CancelledError:
+            if self._aborted and not _being_cancelled():
+                raise RunnerCrashedError(_ABORTED) from None
+            raise
+        finally:
+            self._entering.discard(entering)
+        self._turn = self._passed = True
+
+    def pass_gate(self) -> None:
+        """Wait for no turn, as the engine has nearly all of the prompt."""
+        self._passed = True
+
+    def leave_turn(self) -> None:
+        """Let the next long prompt be read, if this client has the turn."""
+        if self._turn:
+            self._turn = False
+            self._gate.leave()
 
     def abort(self) -> None:
         """Make the calls under way, and all later ones, fail with ``RunnerCrashedError``."""
@@ -96,6 +135,10 @@ class EngineClient:
             # keeps the frames of everybody who ever met with it.
             response.content.set_exception(aiohttp.ClientConnectionError(_ABORTED))
             response.close()
+
+    def note_byte(self) -> None:
+        """Note that the engine has just said something."""
+        self._last_byte = time.monotonic()
 
     @property
     def waiting_since(self) -> float:
@@ -130,16 +173,18 @@ class EngineClient:
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
 
-    async def stream(self, route: Route, body: Mapping[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
-        """Yield the events of one answer, those that arrived together as one list."""
+    async def stream(
+        self, route: Route, body: Mapping[str, Any], *, in_turn: bool = True
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield the events of one answer, those that arrived together as one list.
+
+        A long prompt waits for its turn, which then ends with the first token; not so without ``in_turn``.
+        """
         if self.template_fault and route == Route.CHAT:
             raise TemplateError(self.template_fault)
-        gated = is_long(body)
         try:
-            if gated:
-                gated = False
-                await self._enter()
-                gated = True
+            if in_turn and is_long(body):
+                await self.take_turn()
             async with self._call("POST", route, body) as response:
                 if response.status != 200:
                     _decode(response.status, await response.read())
@@ -153,30 +198,16 @@ class EngineClient:
                         if event.startswith(_OBJECT):
                             decoded.append(_decode_event(event))
                     if decoded:
-                        if gated and not decoded[-1].get("prompt_progress"):
-                            gated = False
-                            self._gate.leave()
+                        if self._turn and in_turn and not decoded[-1].get("prompt_progress"):
+                            self.leave_turn()
                         yield decoded
                 if pending.startswith(b"error: "):
                     raise _error(500, _loads(pending.removeprefix(b"error: ")))
         except (aiohttp.ClientError, OSError) as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
         finally:
-            if gated:
-                self._gate.leave()
-
-    async def _enter(self) -> None:
-        """Wait until the runner reads no other long prompt."""
-        entering = asyncio.ensure_future(self._gate.enter())
-        self._entering.add(entering)
-        try:
-            await entering
-        except asyncio.CancelledError:
-            if self._aborted and not _being_cancelled():
-                raise aiohttp.ClientConnectionError(_ABORTED) from None
-            raise
-        finally:
-            self._entering.discard(entering)
+            if in_turn:
+                self.leave_turn()
 
     @asynccontextmanager
     async def _call(
@@ -186,7 +217,8 @@ class EngineClient:
             raise aiohttp.ClientConnectionError(_ABORTED)
         self._last_byte = time.monotonic()
         data = None if body is None else io.BytesIO(orjson.dumps(body))  # as bytes, aiohttp sends it in one piece
-        opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data))
+        headers = _JSON if data else None
+        opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data, headers=headers))
         self._opening.add(opening)
         try:
             response = await opening
@@ -310,10 +342,14 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
     said = str(error.get("message") or f"the engine answered with status {status}")
     if said.lower().endswith(_NOT_FOUND):
         return EngineRequestError("the model's vocabulary has no token for some of the text")
+    if any(words in said for words in _IN_TEMPLATE):
+        return TemplateError(told(said.rpartition("Error: ")[2]))
     message = told(said)
     if message == UNEXPLAINED:
         _log.warning("%s: %s", message, clean(said))
-    return EngineRequestError(message) if 400 <= status < 500 else EngineError(message)
+    if 400 <= status < 500:
+        return EngineRequestError(message)
+    return UnreadableAnswerError(message) if _UNREADABLE in said else EngineError(message)
 
 
 async def wait_until_healthy(client: EngineClient) -> None:

@@ -69,6 +69,8 @@ class RunnerConfig:
     """The smaller model that guesses, where ``speculation`` needs one."""
     draft_tokens: int = 0
     """How many tokens are guessed at a time, at most; 0: the engine's choice."""
+    cache_bytes: int = 0
+    """What the caches of all slots take, for engines that reserve it at once."""
     draft_match: int = 0
     """How many tokens must be as they were before for "ngram" speculation to guess; 0: the engine's choice."""
 
@@ -76,6 +78,15 @@ class RunnerConfig:
     def step(self) -> int:
         """Return how many tokens are evaluated in one step. A text to embed must fit into one."""
         return min(self.micro_batch, self.batch) if self.micro_batch and not self.embedding else self.batch
+
+    @property
+    def unified(self) -> bool:
+        """Return whether all slots share one cache, of which each has its part.
+
+        A step then works over what all of them hold, so that is for texts to embed alone: with a cache per slot the
+        engine evaluates sequences of different lengths in pieces, and the vector of a text is that of its last piece.
+        """
+        return self.embedding
 
     def passed(self, key: str) -> Iterator[tuple[str, Any]]:
         """Yield what goes to an engine as it is and is not its default, under its "flag" or its "attribute"."""

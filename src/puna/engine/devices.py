@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from puna.engine.native import identity, output_of
+from puna.engine.vllm.program import is_vllm
 
 _HEAD = "Available devices:"
 _DEVICE = re.compile(r"^\s+\S+: (.+?)(?: \((\d+) MiB, (\d+) MiB free\))?$", re.MULTILINE)
@@ -25,9 +26,10 @@ class Device:
 def devices(program: str) -> tuple[Device, ...] | None:
     """Return the cards that a llama-server finds, () for none, ``None`` if it does not say.
 
-    It is asked once, which may take a second, and again only when the program has changed.
+    It is asked once, which may take a second, and again only when the program has changed. vLLM is not asked: it takes
+    the cards that it finds by its own means.
     """
-    return _devices(program, identity(program))
+    return () if is_vllm(program) else _devices(program, identity(program))
 
 
 @lru_cache(maxsize=16)

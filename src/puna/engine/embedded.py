@@ -41,10 +41,9 @@ def parameters(config: RunnerConfig, socket: str, key: str, debug: bool) -> Any:
     params.ctx_shift = True  # a request that must not shift is bounded by its number of tokens
     params.n_ctx = config.context * config.parallel
     params.n_parallel = config.parallel
-    # One cache for all slots, each with its share: with a cache per slot the engine evaluates sequences of different
-    # lengths in pieces, and the vector of a text to embed is then that of its last piece.
-    params.kv_unified = True
-    params.kv_unified_per_slot = config.context
+    params.kv_unified = config.unified
+    if config.unified:
+        params.kv_unified_per_slot = config.context
     params.n_batch = config.batch
     params.n_ubatch = config.step
     params.cache_type_k = params.cache_type_v = _KV_TYPES[config.kv_type]

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from puna.engine.config import RunnerConfig
+from puna.engine.vllm.program import is_vllm
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.layouts.stored import Stored, place_for
 from puna.models.layouts.translation import Translation, language_model, projector
@@ -88,6 +89,8 @@ class EngineFiles:
 
 
 def _places(config: RunnerConfig) -> EngineFiles:
+    if is_vllm(config.engine):
+        return EngineFiles(config)  # it reads a checkpoint's directory as it is
     model = Path(config.model_path)
     gguf = _header(model)
     if gguf is None:
@@ -102,6 +105,9 @@ def _places(config: RunnerConfig) -> EngineFiles:
         if read := language_model(gguf):
             stored.append(_stored(read, model))
             config = replace(config, model_path=stored[-1].path)
+        if config.draft_path and (guessing := language_model(read_gguf(Path(config.draft_path)))):
+            stored.append(_stored(guessing, model))
+            config = replace(config, draft_path=stored[-1].path)
     except BaseException:
         for item in stored:
             item.close()
@@ -130,7 +136,7 @@ def _stored(translation: Translation, original: Path) -> Stored:
     stored = place_for(translation, original.parent, int(psutil.virtual_memory().available))
     _log.info(
         "%s has the layout %s; translated, %s: %s (%d MiB)",
-        original.name,
+        translation.gguf.path.name,
         translation.layout,
         stored.way,
         _WHY[stored.way],

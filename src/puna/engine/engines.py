@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Self
 
+from puna.engine.vllm import program as vllm
 from puna.errors import BadRequestError, NotFoundError
 from puna.models.atomic import AtomicFile
 
@@ -31,8 +32,8 @@ _log = logging.getLogger(__name__)
 class UnknownEngineError(NotFoundError):
     """There is no engine of this name."""
 
-    def __init__(self, name: str) -> None:
-        super().__init__(f"there is no engine '{name}' (see puna engine)")
+    def __init__(self, name: str, reason: str = "see puna engine") -> None:
+        super().__init__(f"there is no engine '{name}' ({reason})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +159,10 @@ class Engines:
         """Return the llama-server that a name or path means, "" for the portable one; raise ``UnknownEngineError``."""
         if name == PORTABLE:
             return ""
+        if name == vllm.NAME:
+            if program := vllm.find_program():
+                return program
+            raise UnknownEngineError(name, "vLLM is not installed: pip install 'puna[vllm]'")
         path = Path(name).expanduser() if "/" in name else self.root / name / "bin" / SERVER
         if not path.is_file():
             raise UnknownEngineError(name)
@@ -231,6 +236,6 @@ def repacks(program: str) -> bool:
 
 def check_name(name: str) -> str:
     """Return ``name`` if a build may have it; raise ``BadRequestError``."""
-    if name in (PORTABLE, DEFAULT) or not _NAME.fullmatch(name):
+    if name in (PORTABLE, DEFAULT, vllm.NAME) or not _NAME.fullmatch(name):
         raise BadRequestError(f"'{name}' cannot be the name of a build (letters, digits, '.', '_' and '-')")
     return name

@@ -36,6 +36,10 @@ class EngineError(PunaError):
     """The engine answered with an error that is not the caller's fault."""
 
 
+class UnreadableAnswerError(EngineError):
+    """The engine's chat endpoint cannot read what its model said, which is not in the form that the template wants."""
+
+
 class EngineRequestError(BadRequestError):
     """The engine refused what was asked (a bad grammar, an image it cannot read …)."""
 

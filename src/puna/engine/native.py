@@ -134,10 +134,12 @@ def _cache(config: RunnerConfig, known: frozenset[str]) -> list[str]:
     arguments += ["--cache-type-k", config.kv_type, "--cache-type-v", config.kv_type]
     if config.slot_directory:
         arguments += ["--slot-save-path", f"{config.slot_directory}/"]
-    if "--kv-unified-per-slot" in known:
-        arguments += ["--kv-unified", "--kv-unified-per-slot", str(config.context)]
-    elif config.embedding and "--kv-unified" in known:
-        arguments += ["--kv-unified"]  # slots without a limit of their own, but right vectors; see embedded.py
+    if config.unified and "--kv-unified" in known:
+        arguments += ["--kv-unified"]
+        if "--kv-unified-per-slot" in known:  # else slots have no limit of their own, but right vectors
+            arguments += ["--kv-unified-per-slot", str(config.context)]
+    elif "--no-kv-unified" in known:
+        arguments += ["--no-kv-unified"]
     return arguments
 
 

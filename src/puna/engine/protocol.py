@@ -19,11 +19,19 @@ class Engine(Protocol):
     for what the engine refuses or fails at.
     """
 
+    reads_chats: bool
+    """Whether it finds thoughts and calls itself in the answers of ``Route.CHAT``; if not, that route is not asked."""
+
     template_fault: str
     """Why the model's own chat template must not be used; "" where it can be."""
 
-    def stream(self, route: Route, body: Mapping[str, Any]) -> AsyncGenerator[list[dict[str, Any]], None]:
-        """Yield the events of one answer, those that arrived together as one list; closing it ends the answer."""
+    def stream(
+        self, route: Route, body: Mapping[str, Any], *, in_turn: bool = True
+    ) -> AsyncGenerator[list[dict[str, Any]], None]:
+        """Yield the events of one answer, those that arrived together as one list; closing it ends the answer.
+
+        Long prompts are read one at a time; one that is not ``in_turn`` neither waits for that nor ends a turn.
+        """
         ...
 
     async def complete(self, body: Mapping[str, Any], route: Route = Route.COMPLETION) -> dict[str, Any]:

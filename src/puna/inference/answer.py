@@ -78,6 +78,15 @@ class Answer:
     end: Finished
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What one choice has said, with calls as far as they were written."""
+
+    text: str
+    thinking: str
+    calls: tuple[Call, ...]
+
+
 @dataclass(slots=True)
 class _Choice:
     text: list[str] = field(default_factory=list)
@@ -113,6 +122,13 @@ class Collector:
                 choice.end = event
             if isinstance(event, Text | Thought | CallStarted | CallArguments):
                 choice.logprobs += event.logprobs
+
+    def so_far(self) -> list[Said]:
+        """Return what has been said of each choice, in their order, whether it has ended or not."""
+        return [
+            Said("".join(choice.text), "".join(choice.thinking), choice.calls.all())
+            for _, choice in sorted(self._choices.items())
+        ]
 
     def answers(self) -> list[Answer]:
         """Return the answers that have ended, in the order of their choices."""

@@ -83,7 +83,7 @@ async def embed(
         return Embedded(np.empty((0, 0), np.float32), 0, 0)
     if not model.is_read:
         await asyncio.to_thread(lambda: model.gguf)
-    if is_reranker(model.gguf):
+    if is_reranker(model.gguf) or model.is_checkpoint:  # vLLM is started to generate
         raise UnsupportedError(str(model.name), "embedding")
     normalize = gives_unit_length(model) if request.normalize is None else request.normalize
     cut = options.truncate if request.truncate is None else request.truncate

@@ -8,6 +8,7 @@ import orjson
 from puna.inference.format.constraint import Constraint
 from puna.inference.media.kinds import is_sound
 from puna.inference.media.placing import in_order
+from puna.inference.prompt.jinja_values import thinking_values, with_ids
 from puna.inference.requests import Conversation, GenerationRequest, Message, Think, ToolChoice
 
 _ENDLESS_CONTEXTS = 10
@@ -67,13 +68,12 @@ def logprobs_for_completion(request: GenerationRequest) -> dict[str, Any]:
 
 def chat_body(request: GenerationRequest, conversation: Conversation, think: Think) -> dict[str, Any]:
     """Return the part of a chat request that its template sees."""
-    body: dict[str, Any] = {"messages": [chat_message(message) for message in conversation.messages]}
+    template = request.model.gguf.chat_template or ""
+    messages = [chat_message(message) for message in conversation.messages]
+    body: dict[str, Any] = {"messages": with_ids(messages, template)}
     if conversation.tools:
         body |= {"tools": list(conversation.tools), "parallel_tool_calls": True}
-    values: dict[str, Any] = {} if think is None else {"enable_thinking": think is not False}
-    if isinstance(think, str):
-        values["reasoning_effort"] = think
-    if values := values | dict(request.template_values):
+    if values := thinking_values(template, think) | dict(request.template_values):
         body["chat_template_kwargs"] = values
     if request.most_thoughts >= 0:
         body["thinking_budget_tokens"] = max(request.most_thoughts, _LEAST_THOUGHTS)

@@ -1,11 +1,12 @@
 """One generation: a runner is borrowed, the prompt prepared, the engine's stream turned into events."""
 
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
 from puna.engine.errors import ContextExceededError, EngineError, RunnerCrashedError
+from puna.engine.prompt_gate import is_long
 from puna.engine.protocol import Engine
 from puna.inference.capabilities import capabilities, require
 from puna.inference.events import Event, Finished, Reading, Said, Started, Text
@@ -19,7 +20,10 @@ from puna.inference.prompt.rendering import beside_the_loop
 from puna.inference.requests import Completion, Conversation, GenerationRequest, Infill
 from puna.inference.think_then_format import think_then_format
 from puna.inference.thinking_budget import within_budget
+from puna.inference.unread import readable
+from puna.inference.watching import Watcher, tell
 from puna.models.model import Model
+from puna.scheduler.beginnings import Head
 from puna.scheduler.exchanges import Exchange
 from puna.scheduler.lease import Caller, Lease, RequestCanceledError
 from puna.scheduler.lender import Lender
@@ -41,13 +45,14 @@ async def generate(
     keep_alive: float | None = None,
     caller: Caller | None = None,
     record: Record | None = None,
+    watchers: Sequence[Watcher] = (),
 ) -> AsyncGenerator[list[Event], None]:
     """Yield the events of one generation, those that arrived together as one list; ``Finished`` is the last.
 
     Closing the iterator ends the generation in the engine. Raises a ``PunaError`` before the first event for what
     cannot be done, and ``RunnerCrashedError`` at any time. A runner that is lost before anything of the answer has
     arrived is replaced once, and nobody notices; if the answer is to be ``whole``, at any time before its end.
-    ``record`` is filled on the way, and published however it ends.
+    ``record`` is filled on the way, and published however it ends; ``watchers`` are told what the runner is asked.
     """
     caller = caller or Caller()
     record = record or Record(caller.id, str(request.model.name), "")
@@ -61,11 +66,19 @@ async def generate(
                 async with scheduler.acquire(request.model, options, keep_alive, caller) as lease:
                     record.ready, record.load = record.elapsed(), lease.loading
                     prepared = _for_engine(request, await prepare(request, lease.client, lease.context), lease)
-                    prepared = await _warmed(prepared, lease)
+                    if watchers:
+                        await tell(watchers, request, prepared, lease)
                     if not started:
                         started = True
                         yield [Started(lease.load_duration)]
-                    async with aclosing(_answer(request, prepared, lease)) as answer:
+                    head = Head(Exchange(_prompt(prepared)), long=is_long(prepared.body), shares=_shares(prepared))
+                    if lease.warm:
+                        async with aclosing(lease.warm.begin(lease.client, head)) as reading:
+                            async for progress in reading:
+                                if request.with_reading:
+                                    yield [Reading(*progress)]
+                        prepared = _begun(prepared, head)
+                    async with aclosing(_answer(request, prepared, lease, head)) as answer:
                         async for events in answer:
                             if not answering and not isinstance(events[-1], Reading):
                                 answering, record.first = True, record.elapsed()
@@ -132,12 +145,14 @@ def _has_images(request: GenerationRequest) -> bool:
     return False
 
 
-async def _warmed(prepared: Prepared, lease: Lease) -> Prepared:
-    """Return the call as the engine will find what is known of its prompt, from this day or an earlier one."""
-    if lease.warm is None:
-        return prepared
-    slot = await lease.warm.ready(lease.client, Exchange(_prompt(prepared)))
-    return prepared if slot is None else replace(prepared, body=prepared.body | {"id_slot": slot})
+def _shares(prepared: Prepared) -> bool:
+    """Return whether other prompts may begin with the state of this one: not if adapters have their part in it."""
+    return prepared.body.get("cache_prompt", True) and "lora" not in prepared.body
+
+
+def _begun(prepared: Prepared, head: Head) -> Prepared:
+    """Return the call in the slot that holds the beginning of its prompt."""
+    return prepared if head.slot is None else replace(prepared, body=prepared.body | {"id_slot": head.slot})
 
 
 def _known_length(prepared: Prepared) -> int:
@@ -152,7 +167,9 @@ def _prompt(prepared: Prepared) -> list[int] | Mapping[str, Any]:
     return tokens if prepared.chat is None else prepared.chat
 
 
-async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) -> AsyncGenerator[list[Event], None]:
+async def _answer(
+    request: GenerationRequest, prepared: Prepared, lease: Lease, head: Head
+) -> AsyncGenerator[list[Event], None]:
     stream, decode = _call(request, lease.client, prepared)
     said: list[str] = []
     plain, begun = True, False
@@ -167,7 +184,7 @@ async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) 
                 for item in batch:
                     for event in decode(item):
                         if isinstance(event, Finished):
-                            end = event
+                            end = _with_beginning(event, head)
                             break
                         if isinstance(event, Text):
                             if only_once:
@@ -175,7 +192,9 @@ async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) 
                                 if not event.text and not event.logprobs:
                                     continue
                             said.append(event.text)
-                        elif not isinstance(event, Reading):
+                        elif isinstance(event, Reading):
+                            event = replace(event, cached_tokens=max(event.cached_tokens - head.read, 0))
+                        else:
                             plain = False
                         events.append(event)
                     if end:
@@ -194,6 +213,17 @@ async def _answer(request: GenerationRequest, prepared: Prepared, lease: Lease) 
             lease.warm.note(Exchange(_prompt(prepared), "".join(said) if plain else ""))
 
 
+def _with_beginning(end: Finished, head: Head) -> Finished:
+    """Return the counts with what was read ahead of the call, which it has found cached."""
+    if not head.read:
+        return end
+    return replace(
+        end,
+        cached_tokens=max(end.cached_tokens - head.read, 0),
+        prompt_duration=end.prompt_duration + head.duration,
+    )
+
+
 def _call(
     request: GenerationRequest, client: Engine, prepared: Prepared
 ) -> tuple[AsyncGenerator[list[Any], None], Callable[[Any], Iterable[Said]]]:
@@ -203,6 +233,8 @@ def _call(
         return think_then_format(client, prepared, ignore_eos=ignore_eos), lambda event: (event,)
     if prepared.budget >= 0:
         return within_budget(client, prepared), lambda event: (event,)
+    if prepared.as_text:
+        return readable(client, prepared, request.name), lambda event: (event,)
     return client.stream(prepared.route, prepared.body), prepared.decode
 
 

@@ -1,6 +1,7 @@
 """Whether a model on disk can run here, as lists and descriptions say it."""
 
 from puna.engine.architectures import known_architectures
+from puna.engine.vllm import program as vllm
 from puna.models.gguf_types import GGUFError
 from puna.models.layouts.families import ALL
 from puna.models.manifests import BadManifestError
@@ -16,6 +17,12 @@ def cannot_run(model: Model, *, read_header: bool) -> str:
 
     Without ``read_header``, files are opened only of those families of which some cannot run.
     """
+    if model.is_checkpoint:  # vLLM says at a load whether it knows the family
+        return (
+            ""
+            if vllm.find_program()
+            else "it is a checkpoint in safetensors, which vLLM runs: pip install 'puna[vllm]'"
+        )
     family = model.config.family
     if read_header or family in GPT_OSS:
         try:

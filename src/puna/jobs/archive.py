@@ -1,7 +1,8 @@
 """Responses and conversations that are kept, with their items, until they are old or there are too many of them.
 
 Everything has an owner, the key that a request was let in with ("" without keys), and nobody sees what is another's.
-A response keeps its own input and output only: what came before lies with the responses that it goes on from.
+A response keeps its own input and output only: what came before lies with the responses that it goes on from. What was
+said is sealed, so that no copy of the file has it; what cannot be opened any more is as if it were gone.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from puna.cipher import Cipher
 from puna.errors import NotFoundError, PayloadTooLargeError
 from puna.jobs.database import Database, StorageError
 from puna.jobs.process import is_alive, this_process
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
 
 LOST = "the server ended before the response was complete"
 _UNFINISHED = "('queued', 'in_progress')"
+_PURPOSE = "responses"
 _SWEEP_SECONDS = 3600.0
 _log = logging.getLogger(__name__)
 
@@ -51,9 +54,10 @@ class Bounds:
 class Archive:
     """What is kept in one file. Methods raise ``NotFoundError`` for what ``owner`` does not have."""
 
-    def __init__(self, path: Path, bounds: Bounds) -> None:
+    def __init__(self, path: Path, bounds: Bounds, cipher: Cipher) -> None:
         self._bounds = bounds
-        self._database = Database(path, SCHEMA, self._prepare)
+        functions = {"sealed": lambda data: cipher.seal(data, _PURPOSE), "opened": lambda data: _opened(cipher, data)}
+        self._database = Database(path, SCHEMA, self._prepare, functions)
         self._process = this_process()
 
     @property
@@ -91,8 +95,9 @@ class Archive:
         def work(connection: "Connection") -> None:
             now = time.time()
             connection.execute(
-                "INSERT INTO records VALUES(?, 'response', ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT(id) DO UPDATE SET "
-                "used = excluded.used, size = excluded.size, status = excluded.status, body = excluded.body",
+                "INSERT INTO records VALUES(?, 'response', ?, ?, ?, ?, ?, ?, ?, ?, sealed(?)) "
+                "ON CONFLICT(id) DO UPDATE SET used = excluded.used, size = excluded.size, "
+                "status = excluded.status, body = excluded.body",
                 (response["id"], owner, now, now, size, status, previous, conversation, self._process, body),
             )
             connection.execute(
@@ -104,7 +109,7 @@ class Archive:
                 connection.execute("DELETE FROM items WHERE record = ? AND side = ?", (response["id"], side))
                 rows = zip(range(len(items)), ids[side], items, strict=True)
                 connection.executemany(
-                    "INSERT INTO items VALUES(?, ?, ?, ?, ?, ?)",
+                    "INSERT INTO items VALUES(?, ?, ?, ?, ?, sealed(?))",
                     [(response["id"], side, place, name, owner, one) for place, name, one in rows],
                 )
             if conversation and status in ("completed", "incomplete"):
@@ -159,8 +164,10 @@ class Archive:
         def work(connection: "Connection") -> dict[str, Item]:
             found = {}
             for name in names:
-                row = connection.execute("SELECT body FROM items WHERE owner = ? AND id = ?", (owner, name)).fetchone()
-                if row is None:
+                row = connection.execute(
+                    "SELECT opened(body) FROM items WHERE owner = ? AND id = ?", (owner, name)
+                ).fetchone()
+                if row is None or row[0] is None:
                     raise NotFoundError(f"Item with id '{name[:100]}' not found.")
                 found[name] = orjson.loads(row[0])
             return found
@@ -173,7 +180,8 @@ class Archive:
 
         def work(connection: "Connection") -> None:
             connection.executemany(
-                "INSERT OR REPLACE INTO events SELECT ?1, ?2, ?3 WHERE EXISTS(SELECT 1 FROM records WHERE id = ?1)",
+                "INSERT OR REPLACE INTO events SELECT ?1, ?2, sealed(?3) "
+                "WHERE EXISTS(SELECT 1 FROM records WHERE id = ?1)",
                 rows,
             )
             size = sum(len(row[2]) + ENTRY for row in rows)
@@ -187,7 +195,7 @@ class Archive:
         def work(connection: "Connection") -> list[dict[str, Any]]:
             record_body(connection, owner, name, "response")
             rows = connection.execute(
-                "SELECT body FROM events WHERE record = ? AND number > ? ORDER BY number", (name, after)
+                "SELECT opened(body) FROM events WHERE record = ? AND number > ? ORDER BY number", (name, after)
             )
             return [orjson.loads(row[0]) for row in rows]
 
@@ -199,7 +207,9 @@ class Archive:
         def work(connection: "Connection") -> None:
             now, body = time.time(), orjson.dumps(conversation)
             row = (conversation["id"], owner, now, now, len(body) + ENTRY, self._process, body)
-            connection.execute("INSERT INTO records VALUES(?, 'conversation', ?, ?, ?, ?, '', '', '', ?, ?)", row)
+            connection.execute(
+                "INSERT INTO records VALUES(?, 'conversation', ?, ?, ?, ?, '', '', '', ?, sealed(?))", row
+            )
             append(connection, owner, conversation["id"], [orjson.dumps(item) for item in items])
             self._shrink(connection, owner)
 
@@ -219,7 +229,7 @@ class Archive:
 
         def work(connection: "Connection") -> dict[str, Any]:
             changed = {**orjson.loads(record_body(connection, owner, name, "conversation")), "metadata": metadata}
-            connection.execute("UPDATE records SET body = ? WHERE id = ?", (orjson.dumps(changed), name))
+            connection.execute("UPDATE records SET body = sealed(?) WHERE id = ?", (orjson.dumps(changed), name))
             return changed
 
         return await self._database.run(work)
@@ -257,12 +267,16 @@ class Archive:
 
     def _prepare(self, connection: "Connection") -> None:
         """Mark as failed what a server has left unfinished that is no more."""
-        rows = connection.execute(f"SELECT id, body, process FROM records WHERE status IN {_UNFINISHED}").fetchall()
+        rows = connection.execute(
+            f"SELECT id, opened(body), process FROM records WHERE status IN {_UNFINISHED}"
+        ).fetchall()
         for name, body, process in rows:
-            if process != self._process and not is_alive(process):
+            if body and process != self._process and not is_alive(process):
                 failed = {"status": "failed", "error": {"code": "server_error", "message": LOST}}
                 changed = orjson.dumps(orjson.loads(body) | failed)
-                connection.execute("UPDATE records SET status = 'failed', body = ? WHERE id = ?", (changed, name))
+                connection.execute(
+                    "UPDATE records SET status = 'failed', body = sealed(?) WHERE id = ?", (changed, name)
+                )
         self._expire(connection)
 
     def _expire(self, connection: "Connection") -> None:
@@ -284,3 +298,8 @@ class Archive:
                 break
             connection.execute("DELETE FROM records WHERE id = ?", (name,))
             size -= freed
+
+
+def _opened(cipher: Cipher, data: bytes) -> bytes | None:
+    """Return what was sealed; what an earlier version has written is JSON as it stands."""
+    return data if data[:1] == b"{" else cipher.unseal(data, _PURPOSE)

@@ -6,7 +6,7 @@ deleted is overwritten (``secure_delete``). The file can be read by its user alo
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
@@ -40,10 +40,18 @@ class StorageError(PunaError):
 class Database:
     """Opens the file when it is first needed, makes its tables, and lets ``prepare`` look at it once."""
 
-    def __init__(self, path: Path, schema: str, prepare: Callable[["Connection"], None]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        schema: str,
+        prepare: Callable[["Connection"], None],
+        functions: Mapping[str, Callable[[bytes], bytes | None]] | None = None,
+    ) -> None:
+        """``functions`` are of one argument each, by the names that statements have for them."""
         self._path = path
         self._schema = schema
         self._prepare = prepare
+        self._functions = functions or {}
         self._thread = ThreadPoolExecutor(1, "jobs")
         self._connection: Connection | None = None
 
@@ -80,6 +88,8 @@ class Database:
             try:
                 for pragma in _PRAGMAS:
                     connection.execute(pragma)
+                for name, function in self._functions.items():
+                    connection.create_function(name, 1, function)
                 connection.executescript(self._schema)
                 with connection:
                     self._prepare(connection)

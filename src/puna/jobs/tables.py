@@ -44,9 +44,9 @@ class ResponseGoneError(BadRequestError):
 def record_body(connection: "Connection", owner: str, name: str, kind: str) -> bytes:
     """Return the object of a record; raise ``NotFoundError``."""
     row = connection.execute(
-        "SELECT body FROM records WHERE id = ? AND owner = ? AND kind = ?", (name, owner, kind)
+        "SELECT opened(body) FROM records WHERE id = ? AND owner = ? AND kind = ?", (name, owner, kind)
     ).fetchone()
-    if row is None:
+    if row is None or row[0] is None:
         raise NotFoundError(f"{kind.capitalize()} with id '{name[:100]}' not found.")
     body: bytes = row[0]
     return body
@@ -60,8 +60,10 @@ def response_body(connection: "Connection", owner: str, name: str) -> dict[str, 
 
 def items_of(connection: "Connection", record: str, side: int) -> list[Item]:
     """Return the items on one side of a record."""
-    rows = connection.execute("SELECT body FROM items WHERE record = ? AND side = ? ORDER BY place", (record, side))
-    return [orjson.loads(row[0]) for row in rows]
+    rows = connection.execute(
+        "SELECT opened(body) FROM items WHERE record = ? AND side = ? ORDER BY place", (record, side)
+    )
+    return [orjson.loads(body) for (body,) in rows if body]
 
 
 def chain(connection: "Connection", owner: str, name: str) -> list[str]:
@@ -92,7 +94,7 @@ def append(connection: "Connection", owner: str, conversation: str, items: Seque
         "SELECT coalesce(max(place), -1) FROM items WHERE record = ? AND side = ?", (conversation, INPUT)
     ).fetchone()
     connection.executemany(
-        "INSERT INTO items VALUES(?, ?, ?, ?, ?, ?)",
+        "INSERT INTO items VALUES(?, ?, ?, ?, ?, sealed(?))",
         [
             (conversation, INPUT, place, orjson.loads(one)["id"], owner, one)
             for place, one in enumerate(items, last + 1)

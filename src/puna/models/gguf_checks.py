@@ -24,6 +24,8 @@ _POSITIVE_IF_RECURRENT = (
 )
 _POSITIVE_IF_ATTENTION = ("attention.key_length", "attention.value_length")
 _PER_BLOCK = ("attention.head_count", "attention.head_count_kv", "feed_forward_length")
+_ONE_OF_ALL = ("qwen35", "qwen35moe", "qwen3next")
+"""Architectures of which Ollama's files list the heads of each block, and the engine gets the largest number."""
 _FINITE = (
     "rope.freq_base",
     "rope.scaling.factor",
@@ -83,6 +85,8 @@ class _Fields:
             raise GGUFError(f"{self._prefix}{name} has {value.length} elements")
         if isinstance(value, tuple):
             blocks = self.whole("block_count", 1, _MAX_BLOCKS) or 0
+            if name == _PER_BLOCK[1] and self._prefix[:-1] in _ONE_OF_ALL:
+                blocks = 0
             if not value or len(value) < blocks:
                 raise GGUFError(f"{self._prefix}{name} has {len(value)} elements for {blocks} blocks")
             return tuple(self._in_range(name, item, 0, _MAX_FIELD) for item in value)

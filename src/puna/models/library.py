@@ -26,7 +26,8 @@ class Library:
     """All models of one store, with the built-in one among them unless it is hidden. Safe to use from threads.
 
     ``on_gone`` is called, in whatever thread, with the digest of a model that has lost its last name. ``go_template``
-    is that of its models, ``overrides`` returns the options that settings have for the model of a name.
+    is that of its models, ``overrides`` returns the options that settings have for the model of a name. ``elsewhere``
+    returns the models that other machines of a cluster have, the same sequence until something changes.
     """
 
     def __init__(
@@ -37,8 +38,11 @@ class Library:
         on_gone: Callable[[str], object] = lambda _: None,
         go_template: bool | None = None,
         overrides: Callable[[ModelName], Mapping[str, Any]] = lambda _: {},
+        elsewhere: Callable[[], Sequence[Model]] = tuple,
     ) -> None:
         self.root = root
+        self._elsewhere = elsewhere
+        self._joined: tuple[Listing, Sequence[Model], Listing] | None = None
         self._overrides = overrides
         self._go_template = go_template
         self._on_gone = on_gone
@@ -65,6 +69,9 @@ class Library:
                 return self._read(source, wanted)
             except ModelNotFoundError:
                 continue
+        for model in self._elsewhere():
+            if model.name.key == wanted.key:
+                return model
         raise ModelNotFoundError(str(name))  # in the caller's spelling, as Ollama does
 
     def has(self, name: ModelName) -> bool:
@@ -89,17 +96,22 @@ class Library:
         if cached and cached[0] == version and cached[1].files_are_there():
             return cached[1]
         found = ModelName(*path.parts[-4:])
-        model = Model(
-            name=found,
-            manifest=source.read(name),
-            modified_at=datetime.fromtimestamp(stat.st_mtime, UTC),
-            blobs=self.blobs,
-            is_builtin=source is self._builtin,
-            go_template=self._go_template,
-            overrides=partial(self._overrides, found),
-        )
+        modified_at = datetime.fromtimestamp(stat.st_mtime, UTC)
+        model = self.make(found, source.read(name), modified_at, is_builtin=source is self._builtin)
         self._cache[path] = (version, model)
         return model
+
+    def make(self, name: ModelName, manifest: Manifest, modified_at: datetime, *, is_builtin: bool = False) -> Model:
+        """Return the model of a manifest, with the settings of this library."""
+        return Model(
+            name=name,
+            manifest=manifest,
+            modified_at=modified_at,
+            blobs=self.blobs,
+            is_builtin=is_builtin,
+            go_template=self._go_template,
+            overrides=partial(self._overrides, name),
+        )
 
     def list(self) -> Listing:
         """Return every model; the same object until something changes."""
@@ -109,7 +121,15 @@ class Library:
             # Looked at before it is read, so that a change meanwhile is found the next time.
             snapshot = Snapshot([store.directory for store in stores])
             self._listed = snapshot, self._list(stores)
-        return self._listed[1]
+        here, others = self._listed[1], self._elsewhere()
+        if not others:
+            return here
+        if self._joined is None or self._joined[0] is not here or self._joined[1] is not others:
+            known = {model.name.key for model in here.models}
+            models = [*here.models, *(model for model in others if model.name.key not in known)]
+            models.sort(key=lambda model: model.modified_at, reverse=True)
+            self._joined = here, others, Listing(tuple(models), here.broken)
+        return self._joined[2]
 
     def _list(self, stores: Sequence[ManifestStore]) -> Listing:
         models: list[Model] = []
@@ -167,6 +187,10 @@ class Library:
         if model.is_builtin:
             raise BadRequestError(
                 f"model '{model.name}' is part of Puna and cannot be deleted; PUNA_HIDE_BUILTIN=1 hides it"
+            )
+        if any(model is other for other in self._elsewhere()):
+            raise BadRequestError(
+                f"model '{model.name}' lies on another machine of the cluster, where it can be deleted"
             )
         with self._change:
             self.manifests.delete(model.name)

@@ -29,6 +29,8 @@ SYSTEM = _LAYER_PREFIX + "system"
 PARAMS = _LAYER_PREFIX + "params"
 MESSAGES = _LAYER_PREFIX + "messages"
 LICENSE = _LAYER_PREFIX + "license"
+CHECKPOINT = _LAYER_PREFIX + "checkpoint"
+"""A file of a checkpoint that is kept as it is; the layer says how it is called."""
 
 
 OnError = Callable[[Path, OSError], None]
@@ -39,19 +41,30 @@ class BadManifestError(PunaError):
     """A manifest is not what its format says."""
 
 
+_TITLE = "org.opencontainers.image.title"
+
+
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One blob of a model: its media type, digest and size in bytes, and the model it was taken from."""
+    """One blob of a model: its media type, digest and size in bytes, and the model it was taken from.
+
+    ``title`` is what an adapter is called: an annotation, as OCI has them, which Ollama passes over. ``name`` is what a
+    file is called where that matters, relative, with "/" between directories.
+    """
 
     media_type: str
     digest: str
     size: int
     source: str = ""
+    title: str = ""
+    name: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the layer as it stands in a manifest."""
         entry: dict[str, Any] = {"mediaType": self.media_type, "digest": self.digest, "size": self.size}
-        return entry | {"from": self.source} if self.source else entry
+        own = {"from": self.source, "name": self.name}
+        entry |= {key: value for key, value in own.items() if value}
+        return entry | {"annotations": {_TITLE: self.title}} if self.title else entry
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +115,10 @@ def _parse_layer(entry: Any) -> Layer:
     media_type, size = entry.get("mediaType", ""), entry.get("size", 0)
     if not isinstance(media_type, str) or type(size) is not int or size < 0:
         raise ValueError("a layer's mediaType must be text and its size a number of 0 or more")
-    return Layer(media_type, parse_digest(entry["digest"]), size, str(entry.get("from") or ""))
+    notes = entry.get("annotations")
+    title = str(notes.get(_TITLE) or "") if isinstance(notes, dict) else ""
+    source, name = str(entry.get("from") or ""), str(entry.get("name") or "")
+    return Layer(media_type, parse_digest(entry["digest"]), size, source, title, name)
 
 
 class ManifestStore:

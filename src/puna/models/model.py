@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from puna.models import manifests
+from puna.models.checkpoint import header_of, is_weights, laid_out
 from puna.models.config import ModelConfig
 from puna.models.gguf import GGUFError, GGUFFile, read_gguf
 from puna.models.layouts.translation import as_engine_sees, has_projector, projector_as_engine_sees
@@ -54,13 +55,26 @@ class Model:
         return {**self.parameters, **overrides} if overrides else self.parameters
 
     @property
+    def is_checkpoint(self) -> bool:
+        """Return whether it is a checkpoint in safetensors that is kept as it is, and no GGUF file."""
+        return bool(self.manifest.of_type(manifests.CHECKPOINT))
+
+    @property
     def path(self) -> Path:
-        """Return the GGUF file that an engine loads; the first part of a split one, with the others beside it."""
+        """Return the GGUF file that an engine loads; the first part of a split one, with the others beside it.
+
+        Of a checkpoint it is the directory.
+        """
+        if self.is_checkpoint:
+            return laid_out(self.manifest.of_type(manifests.CHECKPOINT), self.blobs, self.digest)
         return self.paths[0] if len(self.paths) == 1 else linked_parts(self.paths, self.blobs.directory.parent)
 
     @cached_property
     def paths(self) -> tuple[Path, ...]:
-        """Return its GGUF files: one, or the parts of a split one in order."""
+        """Return its GGUF files: one, or the parts of a split one in order; of a checkpoint those with weights."""
+        if self.is_checkpoint:
+            layers = self.manifest.of_type(manifests.CHECKPOINT)
+            return tuple(self.blobs.path(layer.digest) for layer in layers if is_weights(layer.name))
         paths = self._paths(manifests.MODEL)
         if not paths:
             raise BadManifestError(f"model {self.name} has no model layer")
@@ -73,7 +87,9 @@ class Model:
 
     @cached_property
     def ggufs(self) -> tuple[GGUFFile, ...]:
-        """Return the headers of its files, in order."""
+        """Return the headers of its files, in order; of a checkpoint what stands in their place."""
+        if self.is_checkpoint:
+            return (header_of(self.path),)
         return tuple(read_gguf(path) for path in self.paths)
 
     @property
@@ -94,26 +110,33 @@ class Model:
     @cached_property
     def engine_gguf(self) -> GGUFFile:
         """Return the header of its file as the engine gets it: in llama.cpp's layout, whichever the file has."""
-        return self.gguf if len(self.paths) > 1 else as_engine_sees(self.gguf)
+        return self.gguf if self.is_checkpoint or len(self.paths) > 1 else as_engine_sees(self.gguf)
 
     @cached_property
     def projectors(self) -> tuple[Path, ...]:
         """Return the files with what sees or hears: layers of their own, else the model's file if it lies in there."""
         layers = self._paths(manifests.PROJECTOR)
-        if layers or len(self.paths) > 1 or not has_projector(self.gguf):
+        if self.is_checkpoint or layers or len(self.paths) > 1 or not has_projector(self.gguf):
             return layers
         return self.paths
 
     @cached_property
-    def senses(self) -> tuple[str, ...]:
-        """Return what it perceives beside text, in the words of its capabilities: "vision", "audio"."""
+    def projector_gguf(self) -> GGUFFile | None:
+        """Return the header of what sees or hears as the engine gets it, ``None`` without one that can be read."""
         if not self.projectors:
-            return ()
+            return None
         path = self.projectors[0]  # the one that the engine is given
         try:
-            seen = projector_as_engine_sees(self.gguf if path in self.paths else read_gguf(path))
+            return projector_as_engine_sees(self.gguf if path in self.paths else read_gguf(path))
         except (GGUFError, OSError):
-            return ("vision",)  # whoever loads it is told what is wrong with it
+            return None
+
+    @cached_property
+    def senses(self) -> tuple[str, ...]:
+        """Return what it perceives beside text, in the words of its capabilities: "vision", "audio"."""
+        seen = self.projector_gguf
+        if seen is None:
+            return ("vision",) if self.projectors else ()  # whoever loads it is told what is wrong with it
         kinds = (seen.text("clip.projector_type"), seen.text("clip.vision.projector_type"))
         # The engine leaves out the ears of Gemma 3n.
         hears = seen.metadata.get("clip.has_audio_encoder") is True and "gemma3nv" not in kinds

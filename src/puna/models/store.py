@@ -87,6 +87,16 @@ class BlobWriter:
         self._hash.update(data)
         self.size += len(data)
 
+    @property
+    def path(self) -> Path:
+        """Return the file that holds what has been written and flushed, until it is committed."""
+        return self._target.path
+
+    def flush(self) -> None:
+        """Let others who read the file find all that has been written."""
+        with storage_errors(self._target.path):
+            self._target.file.flush()
+
     def commit(self, expected: str | None = None) -> str:
         """Make the blob visible and return its digest.
 

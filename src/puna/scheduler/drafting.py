@@ -4,14 +4,15 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from puna.models.gguf import GGUFError, GGUFFile, read_gguf
+from puna.models.drafts import has_mtp, misfit, way_of
+from puna.models.gguf import GGUFError, read_gguf
+from puna.models.layouts.translation import as_engine_sees
 from puna.models.manifests import DRAFT
 from puna.models.model import Model
 from puna.scheduler.tuned import UNTUNED, Tuned
 
 DEFAULT_TOKENS = 4
 """How many tokens a draft model guesses unless somebody says otherwise; Ollama's ``draft_num_predict``."""
-_BY_ARCHITECTURE = {"dflash": "draft-dflash", "eagle3": "draft-eagle3", "gemma4-assistant": "draft-mtp"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +34,6 @@ def drafter_of(model: Model) -> Drafter | None:
         return None
     way = _way_of(model.blobs.path(layers[0].digest), model.gguf.path)
     return Drafter(way, layers[0].digest) if way else None
-
-
-def has_mtp(gguf: GGUFFile) -> bool:
-    """Return whether a model has layers that predict the tokens after the next one."""
-    return bool(gguf.whole(f"{gguf.architecture}.nextn_predict_layers"))
 
 
 def drafted(tuned: Tuned, model: Model, tokens: int) -> Tuned:
@@ -62,18 +58,6 @@ def _way_of(draft: Path, model: Path) -> str:
     """Return how a draft model guesses for a model, "" if it cannot. A blob never changes."""
     try:
         header = read_gguf(draft)
-        if header.architecture in _BY_ARCHITECTURE:
-            return _BY_ARCHITECTURE[header.architecture]
-        if has_mtp(header):
-            return "draft-mtp"
-        return "draft-simple" if vocabulary(header) == vocabulary(read_gguf(model)) else ""
+        return "" if misfit(header, read_gguf(model)) else way_of(as_engine_sees(header))
     except (GGUFError, OSError):
         return ""
-
-
-def vocabulary(gguf: GGUFFile) -> bytes:
-    """Return the part of the file that lists the tokens."""
-    start, end = gguf.spans.get("tokenizer.ggml.tokens", (0, 0))
-    with gguf.path.open("rb") as file:
-        file.seek(start)
-        return file.read(end - start)

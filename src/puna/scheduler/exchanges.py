@@ -14,6 +14,10 @@ from puna.engine.client import EngineClient
 _CONVERSATIONS = 32
 _BEGINNING = 64
 """Tokens that tell whether two prompts begin alike."""
+_LITTLE = 256
+"""Tokens that fit into a step beside others."""
+_CHARACTERS = 3
+"""Of a token, about."""
 _TAIL = 16
 """Tokens with which a template has a prompt end, and which the next prompt may not have at this place."""
 
@@ -45,6 +49,16 @@ class Exchange:
             return bool(now.get("messages", [])[: len(said)] == said)
         return False
 
+    def adds_little_to(self, earlier: "Exchange") -> bool:
+        """Return whether few tokens follow what was asked before, and was read then."""
+        now, before = self.prompt, earlier.prompt
+        if isinstance(now, list) and isinstance(before, list):
+            return len(now) - len(before) <= _LITTLE
+        if isinstance(now, Mapping) and isinstance(before, Mapping):
+            added = now.get("messages", [])[len(before.get("messages", [])) :]
+            return len(str(added)) <= _LITTLE * _CHARACTERS
+        return False
+
     def begins_like(self, other: "Exchange") -> bool:
         """Return whether both have a beginning in common, as a system prompt is."""
         one, two = self.prompt, other.prompt
@@ -66,6 +80,9 @@ class Exchanges:
 
     def __init__(self) -> None:
         self._latest: list[Exchange] = []
+
+    def __len__(self) -> int:
+        return len(self._latest)
 
     def note(self, exchange: Exchange) -> None:
         """Remember an exchange in the place of those that it continues; the oldest goes when there are too many."""

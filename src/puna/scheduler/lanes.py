@@ -55,7 +55,7 @@ class Lanes:
         return Lane(model.digest + _EMBEDS, replace(options, num_ctx=step), asked)
 
     def _fits(self, model: Model, beside: Lane) -> bool:
-        engine, tuned = self._loader.chosen(model)
+        engine, tuned = self._loader.chosen(model, beside.options)
         embeds, generates = (
             self._loader.demand(model, options, engine, tuned) for options in (beside.options, RunnerOptions())
         )

@@ -14,7 +14,10 @@ from puna.engine import native
 from puna.engine.config import RunnerConfig
 from puna.engine.devices import on_processor
 from puna.engine.engines import Engines
+from puna.engine.vllm import program as vllm
+from puna.errors import BadRequestError
 from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
+from puna.models.layouts.translation import as_engine_sees
 from puna.models.model import Model
 from puna.scheduler.attention import PLAIN_KV_TYPES, SCORED_STEP, flash_attention
 from puna.scheduler.demand import Demand
@@ -58,7 +61,7 @@ def applicable(tuned: Tuned, model: Model, options: RunnerOptions, settings: Set
         tuned = replace(tuned, kv_type="")
     if settings.flash_attention is not None or settings.kv_cache_type not in (None, *PLAIN_KV_TYPES):
         tuned = replace(tuned, flash_attention=None)
-    if options.logprobs or model.projectors or (tuned.draft and _draft(model, tuned) is None):
+    if options.logprobs or (tuned.draft and _draft(model, tuned) is None):
         tuned = tuned.plain()
     return tuned
 
@@ -94,7 +97,7 @@ def footprint(
         cache += kv_cache_bytes_per_token(draft)
         heads += max(draft.head_counts, default=0)
     return Footprint(
-        weights=sum(path.stat().st_size for path in files),
+        weights=sum(path.stat().st_size for path in files) + (vllm.OVERHEAD if model.is_checkpoint else 0),
         cache_per_token=cache,
         trained_context=model.gguf.context_length or 0,
         scratch_per_token=_FLOAT_BYTES * (2 * _vocabulary(model.gguf) + _WIDTHS * (model.gguf.embedding_length or 0)),
@@ -106,6 +109,7 @@ def footprint(
         micro_batch=tuned.micro_batch,
         guesses=tuned.draft_tokens,
         scores_per_pair=_FLOAT_BYTES * heads if tuned.flash_attention is False else 0,
+        unified=embeds(model, options),
     )
 
 
@@ -165,7 +169,7 @@ def runner_config(
         prompt_cache=plan.prompt_cache >> 20,
         kv_type=_kv_type(settings, tuned),
         flash_attention=tuned.flash_attention,
-        threads=_threads(options) or tuned.threads or int(model.path.stat().st_size < _ONE_THREAD_BYTES),
+        threads=_threads(options) or tuned.threads or int(model.paths[0].stat().st_size < _ONE_THREAD_BYTES),
         threads_batch=tuned.threads_batch,
         gpu_layers=options.num_gpu,
         fit=plan.split and options.num_gpu < 0,
@@ -177,6 +181,7 @@ def runner_config(
         draft_path=str(model.blobs.path(tuned.draft)) if tuned.draft else "",
         draft_tokens=tuned.draft_tokens,
         draft_match=tuned.draft_match,
+        cache_bytes=size.cache(plan.context, plan.parallel) if model.is_checkpoint else 0,
     )
 
 
@@ -190,13 +195,13 @@ def _shared_out(tokens: int, slots: int, *, up: bool = False) -> int:
 
 def _image_min_tokens(model: Model) -> int:
     """Return the fewest tokens that a picture becomes, 0 where the projector decides."""
-    gguf = model.engine_gguf
-    if not model.projectors or gguf.architecture not in _MORE_FOR_IMAGES:
+    gguf, eyes = model.engine_gguf, model.projector_gguf
+    if eyes is None or gguf.architecture not in _MORE_FOR_IMAGES:
         return 0
     if (gguf.context_length or 0) < _ROOM_FOR_IMAGES * _IMAGE_MIN_TOKENS:
         return 0
-    side = (gguf.whole(f"{model.gguf.architecture}.vision.patch_size") or _PATCH) * _MERGED_PATCHES
-    largest = gguf.whole(f"{model.gguf.architecture}.vision.longest_edge")  # an area, in spite of its name
+    side = (eyes.whole("clip.vision.patch_size") or _PATCH) * _MERGED_PATCHES
+    largest = eyes.whole("clip.vision.image_max_pixels")
     return 0 if largest and largest < _IMAGE_MIN_TOKENS * side * side else _IMAGE_MIN_TOKENS
 
 
@@ -207,7 +212,7 @@ def can_save_slots(model: Model, config: RunnerConfig) -> bool:
     have not read.
     """
     drafts = config.speculation.startswith("draft-")
-    return not (model.projectors or is_embedding_model(model.gguf) or drafts)
+    return not (model.projectors or is_embedding_model(model.gguf) or drafts or model.is_checkpoint)
 
 
 def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
@@ -225,10 +230,26 @@ def session_key(model: Model, config: RunnerConfig) -> dict[str, Any]:
     }
 
 
-def engine_of(model: Model, settings: Settings) -> str:
-    """Return the ``engine`` of a ``RunnerConfig`` for the model."""
-    own = settings.sections.of(model.name).engine
-    return Engines(settings.home, own or settings.engine).program(str(model.name))
+def engine_of(model: Model, settings: Settings, name: str = "") -> str:
+    """Return the ``engine`` of a ``RunnerConfig`` for the model, on the engine of this name if there is one."""
+    own = name or settings.sections.of(model.name).engine
+    engines = Engines(settings.home, own or settings.engine)
+    if model.is_checkpoint:  # nothing else reads it
+        return engines.resolve(vllm.NAME)
+    program = engines.program(str(model.name))
+    if vllm.is_vllm(program):
+        raise WrongEngineError(str(model.name))
+    return program
+
+
+class WrongEngineError(BadRequestError):
+    """The engine that was chosen for a model does not read its files."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"model '{name}' is a GGUF file, and the engine vllm runs checkpoints in safetensors (puna create --keep); "
+            f"puna engine use portable --model {name} takes the choice back"
+        )
 
 
 def engine_identity(engine: str) -> str:
@@ -266,7 +287,7 @@ def _draft(model: Model, tuned: Tuned) -> GGUFFile | None:
 @lru_cache(maxsize=16)
 def _header(path: Path) -> GGUFFile | None:
     try:
-        return read_gguf(path)
+        return as_engine_sees(read_gguf(path))
     except (GGUFError, OSError) as error:
         _log.warning("a draft model cannot be used: %s", error)
         return None

@@ -77,6 +77,8 @@ class Caller:
     ``key`` is the name of the key that was presented, or ""; ``weight`` is how many turns the client has where one of
     weight 1 has one.
 
+    ``conversation`` is a short name of the one that the request belongs to, "" if it does not say.
+
     ``losses`` is how many runners it has lost, and ``alone`` tells that it may have been the cause: it then runs with
     no other beside it, so that a second loss has one cause only.
     """
@@ -86,6 +88,7 @@ class Caller:
     batch: bool = False
     key: str = ""
     weight: float = 1.0
+    conversation: str = ""
     losses: int = 0
     alone: bool = False
 

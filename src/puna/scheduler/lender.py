@@ -66,7 +66,7 @@ class Lender:
         started = time.perf_counter_ns()
         chosen = None
         if not self._residency.of(model.digest):
-            chosen = self._loader.chosen(model)
+            chosen = self._loader.chosen(model, options)
             await self._capacity.look(chosen[0])
             await self._loader.template_fault(model, chosen[0])  # so that nobody else's load has to wait for it
         lane = self._lanes.of(model, options)
@@ -95,6 +95,7 @@ class Lender:
                     self._lost(entry)
                 raise await lease.failure(entry.company) from error
             finally:
+                client.leave_turn()
                 self._watchdog.release(entry, lease, broken_off=broken_off)
         finally:
             self._admission.leave(request)
@@ -123,6 +124,10 @@ class Lender:
     def loaded(self) -> list[LoadedModel]:
         """Return the runners in memory, the one that was used last first."""
         return sorted(self._residency.loaded.values(), key=lambda entry: entry.resident.last_used, reverse=True)
+
+    def memory(self) -> int:
+        """Return the bytes that the machine has for models, those in memory included."""
+        return self._capacity.bytes()
 
     def models(self) -> list[ModelState]:
         """Return the models in memory, the one that stays longest first."""
@@ -181,11 +186,13 @@ class Lender:
         if not caller.losses:  # whoever asks has just found the model in the store
             self._residency.returned(model.digest)
         entry = self._residency.loaded.get(lane.key)
-        engine, tuned = (entry.config.engine, entry.tuned) if entry else chosen or self._loader.chosen(model)
+        engine, tuned = (
+            (entry.config.engine, entry.tuned) if entry else chosen or self._loader.chosen(model, lane.options)
+        )
         demand = self._loader.demand(model, lane.options, engine, tuned)
         if entry is None or not entry.resident.serves(demand):
             if entry:  # another load: it takes what has been chosen and measured since
-                engine, tuned = self._loader.chosen(model)
+                engine, tuned = self._loader.chosen(model, lane.options)
                 demand = self._loader.demand(model, lane.options, engine, tuned)
             demand = replace(demand, model=model.digest, saved_context=self.sessions.context_of(model.digest))
             self._policy.check(demand)

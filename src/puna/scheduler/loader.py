@@ -15,10 +15,19 @@ from puna.engine.template_trial import HARMLESS, TemplateTrials
 from puna.models.gguf import kv_cache_bytes_per_token
 from puna.models.model import Model
 from puna.scheduler.admission import Request
+from puna.scheduler.beginnings import needs_whole
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.demand import Demand
 from puna.scheduler.drafting import drafted
-from puna.scheduler.launch import can_save_slots, demand_of, engine_identity, engine_of, runner_config, session_key
+from puna.scheduler.launch import (
+    NOTHING_ASKED,
+    can_save_slots,
+    demand_of,
+    engine_identity,
+    engine_of,
+    runner_config,
+    session_key,
+)
 from puna.scheduler.lease import LoadedModel
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.policy import Policy, Resident
@@ -58,9 +67,9 @@ class Loader:
         self._tuning = TuningStore(settings.home / "tuning")
         self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
 
-    def chosen(self, model: Model) -> tuple[str, Tuned]:
+    def chosen(self, model: Model, options: RunnerOptions = NOTHING_ASKED) -> tuple[str, Tuned]:
         """Return the engine that is chosen for a model, and what is stored of how the model runs best on it here."""
-        engine = engine_of(model, self._settings)
+        engine = engine_of(model, self._settings, options.engine)
         return engine, self._tuning.get(model, engine_identity(engine))
 
     def demand(self, model: Model, options: RunnerOptions, engine: str, tuned: Tuned) -> Demand:
@@ -69,7 +78,7 @@ class Loader:
 
     async def template_fault(self, model: Model, engine: str) -> str:
         """Return why the engine cannot use the model's own chat template, "" if it can."""
-        if model.is_builtin:
+        if model.is_builtin or model.is_checkpoint:  # an engine that reads one has templates in a sandbox
             return ""
         return await self._templates.fault(model.gguf, engine, engine_identity(engine))
 
@@ -84,7 +93,8 @@ class Loader:
             guesses = drafted(request.tuned, request.model, request.options.draft_num_predict).speculation
             if not (error.out_of_memory or error.killed or request.tuned != UNTUNED or guesses):
                 raise
-            _log.warning("%s; trying once more", error)
+            without = f" without {guesses}" if guesses.startswith("draft-") else ""
+            _log.warning("%s; trying once more%s", error, without)
             request.tuned = UNTUNED  # what was measured once may not be possible any more
             request.options = replace(request.options, draft_num_predict=0)
             # The system kills without a word whoever takes more memory than there is.
@@ -131,7 +141,7 @@ class Loader:
 
         Drivers of graphics cards ask for far more than they use.
         """
-        if not self._settings.memory_margin or resident.demand.cards:
+        if not self._settings.memory_margin or resident.demand.cards or model.is_checkpoint:
             return 0
         return resident.plan.prompt_cache + self._settings.memory_margin + _images(model)
 
@@ -141,7 +151,13 @@ class Loader:
             return None
         try:
             place = self.sessions.directory(session_key(model, config))
-            return WarmSlots(self.sessions, place, kv_cache_bytes_per_token(model.gguf, config.kv_type))
+            return WarmSlots(
+                self.sessions,
+                place,
+                kv_cache_bytes_per_token(model.gguf, config.kv_type),
+                slots=config.parallel,
+                whole=needs_whole(model.engine_gguf),
+            )
         except OSError as error:
             _log.warning("no sessions are saved for %s: %s", model.name, error)
             return None

@@ -50,7 +50,8 @@ class Footprint:
     ``scratch_per_token`` are the bytes that each token of a step needs while it is computed. A step is a whole batch,
     or up to ``micro_batch`` tokens unless that is 0, see ``step``. ``batch_limit`` is the largest batch; 0 means the
     context. ``guesses`` tokens are computed beside each slot's own. ``scores_per_pair`` are the bytes for each pair of
-    a token in a step and one in the cache, where flash attention does not make do without.
+    a token in a step and one in the cache, where flash attention does not make do without: that of all slots if it is
+    ``unified``, else that of one slot.
     """
 
     weights: int
@@ -61,6 +62,7 @@ class Footprint:
     micro_batch: int = 0
     guesses: int = 0
     scores_per_pair: int = 0
+    unified: bool = False
 
     def batch(self, context: int) -> int:
         """Return how many tokens of a prompt are computed in one step."""
@@ -72,7 +74,12 @@ class Footprint:
             return self.batch(context)
         if not self.scores_per_pair:
             return self.micro_batch
-        return min(self.micro_batch, max(_LEAST_STEP, _SCORES // (self.scores_per_pair * context * parallel)))
+        pairs = self._pairs(context, parallel)
+        return min(self.micro_batch, max(_LEAST_STEP, _SCORES // (self.scores_per_pair * pairs)))
+
+    def _pairs(self, context: int, parallel: int) -> int:
+        """Return how many tokens of the cache each token of a step is scored against, at most."""
+        return context * (parallel if self.unified else 1)
 
     def cache(self, context: int, parallel: int) -> int:
         """Return the bytes of the caches of ``parallel`` slots of ``context`` tokens."""
@@ -86,7 +93,7 @@ class Footprint:
         """Return the estimated bytes of a runner with ``parallel`` slots of ``context`` tokens."""
         step = self.step(context, parallel)
         scratch = self.scratch_per_token * (step + self.guesses * parallel)
-        scratch += self.scores_per_pair * step * context * parallel
+        scratch += self.scores_per_pair * step * self._pairs(context, parallel)
         return _OVERHEAD + self.layers(context, parallel) + scratch
 
 

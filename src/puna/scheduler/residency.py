@@ -25,6 +25,19 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class MemoryParts:
+    """What of a model's memory is which, in bytes.
+
+    ``weights`` are those of its files, which are mapped where that can be and then shared with the system's own cache;
+    ``contexts`` what its slots may fill; ``used`` what its processes hold now that nobody else could use.
+    """
+
+    weights: int
+    contexts: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
 class ModelState:
     """A model in memory. Sizes are in bytes, ``context`` in tokens per request.
 
@@ -39,6 +52,7 @@ class ModelState:
     speculation: str = ""
     """llama.cpp's name of the way in which tokens are guessed ahead, and how many; "" for none."""
     guesses: int = 0
+    memory: MemoryParts = MemoryParts(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,8 +315,17 @@ def _state(entries: list[LoadedModel]) -> ModelState:
         context=first.config.context,
         speculation=first.config.speculation,
         guesses=first.config.draft_tokens,
+        memory=MemoryParts(
+            weights=sum(entry.resident.demand.footprint.weights for entry in entries),
+            contexts=sum(_contexts(entry) for entry in entries),
+            used=sum(entry.runner.private_memory() for entry in entries),
+        ),
         expires_at=max(math.inf if entry.keep_alive == math.inf else ends(entry) for entry in entries),
     )
+
+
+def _contexts(entry: LoadedModel) -> int:
+    return entry.resident.demand.footprint.cache(entry.config.context, entry.config.parallel)
 
 
 def _in_background(work: Coroutine[Any, Any, None], tasks: set[asyncio.Task[None]]) -> asyncio.Task[None]:

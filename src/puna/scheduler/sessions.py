@@ -20,6 +20,8 @@ from typing import Any
 
 _log = logging.getLogger(__name__)
 _ENDING = ".session"
+_BEGINNING = ".beginning"
+_KEPT = (_ENDING, _BEGINNING)
 _UNFINISHED = ".part"
 _ABOUT = "about.json"
 LEAST_TOKENS = 64
@@ -49,12 +51,16 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class SessionInfo:
-    """What a list says about a session. ``size`` is in bytes, ``used_at`` in seconds since the epoch."""
+    """What a list says about a session. ``size`` is in bytes, ``used_at`` in seconds since the epoch.
+
+    ``beginning`` tells that it is what several prompts begin with, and not a conversation.
+    """
 
     model: str
     tokens: int
     size: int
     used_at: float
+    beginning: bool = False
 
 
 class SessionStore:
@@ -81,8 +87,15 @@ class SessionStore:
 
     def sessions(self, place: Path) -> list[Session]:
         """Return the sessions of a directory; files that cannot be read are removed."""
+        return self._read(place, _ENDING)
+
+    def beginnings(self, place: Path) -> list[Session]:
+        """Return the beginnings of prompts of a directory; files that cannot be read are removed."""
+        return self._read(place, _BEGINNING)
+
+    def _read(self, place: Path, ending: str) -> list[Session]:
         found = []
-        for path in _inside(place, _ENDING):
+        for path in _inside(place, ending):
             try:
                 found.append(Session(path, read_tokens(path)))
             except (OSError, BadSessionError) as error:
@@ -98,6 +111,28 @@ class SessionStore:
         ``used_at`` is when it was used last, in seconds since the epoch; without it, now. Returns ``None`` when another
         session holds as much already, or the file is bad or too large; it is gone then.
         """
+        session = self._written(unfinished, expected, _ENDING)
+        if session is None:
+            return None
+        tokens = session.tokens
+        for other in self.sessions(unfinished.parent):
+            same = other.shares(tokens)
+            if same == len(tokens) < len(other.tokens):
+                self.remove(unfinished)
+                return None
+            if len(other.tokens) - same < LEAST_TOKENS and other.path != session.path:
+                self.remove(other.path)
+        if used_at is not None:
+            os.utime(unfinished, (used_at, used_at))
+        return self._placed(unfinished, session)
+
+    def keep_beginning(self, unfinished: Path, expected: int) -> Session | None:
+        """Keep a file of ``expected`` tokens with which several prompts begin; ``None`` if it is bad or too large."""
+        session = self._written(unfinished, expected, _BEGINNING)
+        return session and self._placed(unfinished, session)
+
+    def _written(self, unfinished: Path, expected: int, ending: str) -> Session | None:
+        """Return what a file is to become, ``None`` if it is bad; it is gone then."""
         try:
             unfinished.chmod(0o600)
             tokens = read_tokens(unfinished)
@@ -108,16 +143,9 @@ class SessionStore:
             self.remove(unfinished)
             return None
         digest = hashlib.sha256(struct.pack(f"<{len(tokens)}I", *tokens)).hexdigest()[:32]
-        session = Session(unfinished.with_name(digest + _ENDING), tokens)
-        for other in self.sessions(unfinished.parent):
-            same = other.shares(tokens)
-            if same == len(tokens) < len(other.tokens):
-                self.remove(unfinished)
-                return None
-            if len(other.tokens) - same < LEAST_TOKENS and other.path != session.path:
-                self.remove(other.path)
-        if used_at is not None:
-            os.utime(unfinished, (used_at, used_at))
+        return Session(unfinished.with_name(digest + ending), tokens)
+
+    def _placed(self, unfinished: Path, session: Session) -> Session | None:
         unfinished.replace(session.path)
         self._trim()
         return session if session.path.exists() else None
@@ -132,13 +160,13 @@ class SessionStore:
         with contextlib.suppress(OSError):
             path.unlink()
 
-    def list(self) -> list[SessionInfo]:
-        """Return what is saved, the most recently used first."""
+    def list(self, *, beginnings: bool = False) -> list[SessionInfo]:
+        """Return the conversations that are saved, the most recently used first, and ``beginnings`` if wanted."""
         infos = []
-        for path, size, used_at in self._files():
+        for path, size, used_at in self._files(_KEPT if beginnings else _ENDING):
             with contextlib.suppress(OSError, ValueError, BadSessionError):
                 name = str(_about(path.parent).get(_NAME, ""))
-                infos.append(SessionInfo(name, len(read_tokens(path)), size, used_at))
+                infos.append(SessionInfo(name, len(read_tokens(path)), size, used_at, path.suffix == _BEGINNING))
         return sorted(infos, key=lambda info: info.used_at, reverse=True)
 
     def context_of(self, digest: str) -> int:
@@ -174,11 +202,11 @@ class SessionStore:
                 self.remove(path)
         self._trim()
         for place in _inside(self._root):
-            if not _inside(place, _ENDING):
+            if not _inside(place, _KEPT):
                 shutil.rmtree(place, ignore_errors=True)
 
-    def _files(self) -> Iterator[tuple[Path, int, float]]:
-        for path in (path for place in _inside(self._root) for path in _inside(place, _ENDING)):
+    def _files(self, ending: str | tuple[str, ...] = _KEPT) -> Iterator[tuple[Path, int, float]]:
+        for path in (path for place in _inside(self._root) for path in _inside(place, ending)):
             with contextlib.suppress(OSError):
                 stat = path.stat()
                 yield path, stat.st_size, stat.st_mtime
@@ -193,7 +221,7 @@ class SessionStore:
             size -= own
 
 
-def _inside(place: Path, ending: str = "") -> list[Path]:
+def _inside(place: Path, ending: str | tuple[str, ...] = "") -> list[Path]:
     """Return what is in a directory, in order; nothing if it is gone, as another model's may be at any moment.
 
     ``Path.glob`` fails when a directory goes that it is about to look into.

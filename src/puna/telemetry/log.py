@@ -17,11 +17,13 @@ def log_record(record: Record) -> None:
 
 def _fields(record: Record) -> dict[str, Any]:
     """Return what is logged of a request: tokens, and seconds; ``speed`` is in tokens a second."""
+    return {"id": record.id, "key": record.key, **record.told, **seconds_of(record)}
+
+
+def seconds_of(record: Record) -> dict[str, float]:
+    """Return how long each part of a request took, in seconds, and its ``speed`` in tokens a second."""
     writing = (record.duration - record.first) / _SECOND if record.first else 0.0
     return {
-        "id": record.id,
-        "key": record.key,
-        **record.told,
         "wait": round((record.ready - record.load) / _SECOND, 3),
         "load": round(record.load / _SECOND, 3),
         "first": round(record.first / _SECOND, 3),

@@ -40,7 +40,9 @@ HISTOGRAMS: Mapping[str, Metric] = {
     "puna_e2e_request_latency_seconds": Metric("Seconds from a request to its end.", _MODEL),
     "puna_time_to_first_token_seconds": Metric("Seconds from a request to the first piece of its answer.", _MODEL),
     "puna_time_per_output_token_seconds": Metric("Seconds for each token after the first.", _MODEL),
-    "puna_request_queue_time_seconds": Metric("Seconds until a slot of a loaded model, loads included.", _MODEL),
+    "puna_request_queue_time_seconds": Metric(
+        "Seconds until a slot of a loaded model, loads included.", ("model_name", "class")
+    ),
     "puna_request_prefill_time_seconds": Metric("Seconds from a slot to the first piece of an answer.", _MODEL),
     "puna_request_decode_time_seconds": Metric("Seconds from the first piece of an answer to its end.", _MODEL),
     "puna_request_prompt_tokens": Metric("Tokens of prompts.", _MODEL),
@@ -62,6 +64,7 @@ COUNTERS: Mapping[str, Metric] = {
     "puna_model_load_failures": Metric("Loads of models that failed.", _MODEL),
     "puna_model_unloads": Metric("Models that left memory.", _MODEL),
     "puna_runner_losses": Metric("Runners that crashed or were ended, by why.", ("model_name", "reason")),
+    "puna_session_tokens_queried": Metric("Tokens of prompts that were looked up in saved conversations."),
     "puna_session_tokens_restored": Metric("Tokens of saved conversations that were restored."),
     "puna_transfer_bytes": Metric("Bytes of models that were pulled or pushed.", ("direction",)),
 }
@@ -83,7 +86,8 @@ def count_record(record: Record) -> None:
     COUNTS.add("puna_requests", (record.model, record.dialect, record.outcome))
     _observe("puna_e2e_request_latency_seconds", model, record.duration / _SECOND, _LATENCY)
     if record.ready:
-        _observe("puna_request_queue_time_seconds", model, record.ready / _SECOND, _LATENCY)
+        waited = (record.model, "batch" if record.batch else "interactive")
+        _observe("puna_request_queue_time_seconds", waited, record.ready / _SECOND, _LATENCY)
     if record.first:
         _observe("puna_time_to_first_token_seconds", model, record.first / _SECOND, _FIRST_TOKEN)
         _observe("puna_request_prefill_time_seconds", model, (record.first - record.ready) / _SECOND, _LATENCY)

@@ -18,7 +18,8 @@ class Record:
     ``ready`` is the time until it had a slot of a loaded model, of which ``load`` went into loading it, ``first`` that
     until the first piece of its answer, ``duration`` that until its end. ``cached`` of the ``prompt`` were known to the
     engine, ``cut`` were left out of it because the context could not hold them. ``accepted`` of ``drafted`` tokens that
-    were guessed ahead were right. ``key`` is the name of the key that was presented.
+    were guessed ahead were right. ``key`` is the name of the key that was presented, ``batch``
+    tells the request's class.
 
     Of a request that was left, or failed on the way, ``generated`` is about what was sent, ``prompt`` what was known.
     """
@@ -39,6 +40,7 @@ class Record:
     drafted: int = 0
     accepted: int = 0
     key: str = ""
+    batch: bool = False
     outcome: str = ""
     error: str = ""
 

@@ -9,10 +9,11 @@ import psutil
 
 from puna.engine.config import RunnerConfig
 from puna.errors import BadRequestError
+from puna.models.drafts import vocabulary
 from puna.models.manifests import MODEL
 from puna.models.model import Model
 from puna.scheduler.capacity import Capacity
-from puna.scheduler.drafting import Drafter, drafter_of, vocabulary
+from puna.scheduler.drafting import Drafter, drafter_of
 from puna.scheduler.launch import (
     applicable,
     engine_identity,

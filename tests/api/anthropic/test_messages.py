@@ -329,3 +329,12 @@ def test_errors_have_the_types_of_the_client(server: Server, client: anthropic.A
 
 def test_probe_of_agents(server: Server) -> None:
     assert server.request("HEAD", "/").status_code == 200
+
+
+def test_examples_of_inputs_are_told(server: Server) -> None:
+    asked = said(ASKS_WEATHER, tools=[WEATHER])
+    with_examples = WEATHER | {"input_examples": [{"city": "Cusco"}, {"city": "Lima"}]}
+    assert counted(server, asked | {"tools": [with_examples]}) > counted(server, asked) + 10
+    assert ask(server, asked | {"tools": [with_examples]})["stop_reason"] == "tool_use"
+    wrong = asked | {"tools": [WEATHER | {"input_examples": ["Cusco"]}]}
+    assert "input_examples must be an array of objects" in refused(server, wrong)

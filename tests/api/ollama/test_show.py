@@ -78,5 +78,5 @@ def test_metadata_of_a_projector_is_shown(tmp_path: Path) -> None:
     add_model(library, "seeing", weights(b"x"))
     model = library.get("seeing")
     assert "projector_info" not in shown(model, verbose=False)
-    vars(model)["projectors"] = model.paths
+    vars(model)["projector_gguf"] = model.gguf
     assert shown(model, verbose=False)["projector_info"]["general.architecture"] == "tests"

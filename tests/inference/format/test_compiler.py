@@ -8,7 +8,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.validators import validator_for
 from tests.e2e.schemas import SchemaMaker
 from tests.inference.format.corpus import PYDANTIC, REFERENCES, ZOD
-from tests.inference.format.walk import Walk
+from tests.inference.format.walk import Walk, accepts
 
 from puna.inference.format.compiler import Compiler
 from puna.inference.format.errors import FormatError
@@ -163,6 +163,13 @@ def test_bomb_is_refused(schema: dict[str, Any]) -> None:
 @pytest.mark.parametrize("schema", [{"type": "array", "minItems": 10**9}, {"type": "string", "maxLength": 10**9}])
 def test_grammar_grows_with_the_logarithm_of_a_count(schema: dict[str, Any]) -> None:
     assert len(grammar(schema)) < 10_000
+
+
+@pytest.mark.parametrize(("schema", "others"), [({"properties": {}}, False), ({}, True)])
+def test_an_empty_list_of_properties_is_a_list(schema: dict[str, Any], others: bool) -> None:
+    made = grammar({"type": "object", **schema})
+    assert accepts(made, "{}")
+    assert accepts(made, '{"a": 1}') == others
 
 
 def test_deep_and_wide_schemas_are_taken() -> None:

@@ -85,6 +85,21 @@ def test_the_first_of_several_pictures_is_taken() -> None:
     assert near(seen(for_engine(data)).convert("RGB").getpixel((4, 8)), RED)
 
 
+def test_the_pictures_of_telephones() -> None:
+    pytest.importorskip("pillow_heif", reason="the extra heic is not installed").register_heif_opener()
+    data = written(halves(size=(64, 32)), "HEIF")
+    assert data[4:12] == b"ftypheic"
+    result = seen(for_engine(data))
+    assert (result.format, result.size) == ("PNG", (64, 32))
+    assert near(result.getpixel((4, 8)), RED)
+    assert near(result.getpixel((60, 8)), BLUE)
+    claiming, size = bytearray(data), data.index(b"ispe") + 8
+    claiming[size : size + 8] = struct.pack(">II", 60_000, 60_000)
+    for spoilt in (data[:100], bytes(claiming)):
+        with pytest.raises(PictureError, match="an image"):
+            for_engine(spoilt)
+
+
 def huge_png(width: int, height: int) -> bytes:
     """Return a small file that claims to be a large picture."""
 

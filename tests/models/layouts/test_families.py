@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.models.layouts.files import TOKENS, Arrays, arrays, random, write, written
+from tests.models.layouts.files import TOKENS, Arrays, arrays, content, random, write, written
+from tests.scheduler.mtp import write_former_mtp, write_mtp
 
 from puna.models.gguf import read_gguf
 from puna.models.layouts.families import ALL
 from puna.models.layouts.translation import language_model, layout_of, projector
+from puna.models.library import Library
 
 BASE = {".block_count": 1, ".embedding_length": 8, ".context_length": 512}
 EYES = {".vision.block_count": 2, ".vision.embedding_length": 8, ".vision.patch_size": 4}
@@ -273,6 +275,40 @@ def test_qwen35(tmp_path: Path, architecture: str) -> None:
     keys, tensors = projector_of(tmp_path, architecture, given, old)
     assert keys["clip.vision.is_deepstack_layers"] == (False, False)
     same(dict(sorted(tensors.items())), dict(sorted(qwen_expected(old).items())))
+
+
+def test_qwen35_has_what_guesses_ahead_in_a_block_of_its_own(tmp_path: Path) -> None:
+    vocabulary = Library(tmp_path).get("cria").path
+    translation = language_model(read_gguf(write_former_mtp(tmp_path / "old.gguf", vocabulary, eyes=True)))
+    assert translation is not None
+    keys, tensors = written(translation, tmp_path / "new.gguf")
+    wanted, expected = content(write_mtp(tmp_path / "twin.gguf", vocabulary))
+    assert {key: keys.get(key) for key in wanted} == wanted
+    same(dict(sorted(tensors.items())), dict(sorted(expected.items())))
+
+
+def test_qwen35moe_has_the_experts_that_guess_in_one_tensor(tmp_path: Path) -> None:
+    vectors = ("attn_norm", "post_attention_norm", "attn_q_norm", "attn_k_norm")
+    matrices = ("attn_q", "attn_k", "attn_v", "attn_output", "ffn_gate_inp", "ffn_gate_inp_shexp")
+    matrices += ("ffn_gate_shexp", "ffn_up_shexp", "ffn_down_shexp")
+    old = {"blk.0.attn_norm.weight": random("n", 8)}
+    old |= {f"mtp.layers.0.{name}.weight": random(name, 8) for name in vectors}
+    old |= {f"mtp.layers.0.{name}.weight": random(name, 8, 8) for name in matrices}
+    old |= {f"mtp.{name}.weight": random(name, 8) for name in ("pre_fc_norm_embedding", "pre_fc_norm_hidden", "norm")}
+    old["mtp.fc.weight"] = random("fc", 8, 16)
+    for part in ("gate", "up", "down"):
+        for expert in (0, 10, 2, 1, 3, 4, 5, 6, 7, 8, 9):
+            name = f"mtp.layers.0.mlp.experts.{expert}.{part}_proj.weight"
+            old[name] = random(name, 4, 8)
+    keys, tensors = text_of(tmp_path, "qwen35moe", {}, old)
+    assert keys["qwen35moe.nextn_predict_layers"] == 1
+    assert keys["qwen35moe.block_count"] == 2
+    for part in ("gate", "up", "down"):
+        experts = [old[f"mtp.layers.0.mlp.experts.{expert}.{part}_proj.weight"] for expert in range(11)]
+        np.testing.assert_array_equal(tensors[f"blk.1.ffn_{part}_exps.weight"], np.stack(experts))
+    norm = tensors["blk.1.nextn.shared_head_norm.weight"]
+    np.testing.assert_array_equal(norm, old["mtp.norm.weight"].astype(np.float32) + 1)
+    assert not [name for name in tensors if name.startswith("mtp.")]
 
 
 def test_qwen3next(tmp_path: Path) -> None:

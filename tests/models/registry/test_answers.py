@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import pytest
 from aiohttp import web
+from tests.engine.checkpoint import write_checkpoint
 from tests.models.create.tiny import write_gguf
 from tests.models.registry.conftest import OPTIONS, add_model
 from tests.models.registry.fake import CONFIG, FakeRegistry, error, serve
@@ -344,6 +345,31 @@ class TestHuggingFace:
         layers = manifest.of_type(MODEL)
         assert [library.blobs.path(layer.digest).read_bytes() for layer in layers] == shards
         assert library.blobs.read(manifest.config.digest).startswith(b'{"model_format":"gguf"')
+
+    async def test_a_checkpoint_is_kept_as_it_is(self, library, make_transfers, tmp_path) -> None:
+        source = write_checkpoint(tmp_path / "checkpoint")
+        files = {path.name: path.read_bytes() for path in source.iterdir()}
+        (weights,) = (name for name in files if name.endswith(".safetensors"))
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            if "/manifests/" in request.path:
+                return web.json_response({"error": "Repository is not GGUF"}, status=400)
+            if request.path.startswith("/api/models/"):
+                listing = [{"type": "file", "path": name, "size": len(data)} for name, data in files.items()]
+                listing.append({"type": "file", "path": ".gitattributes", "size": 1})
+                next(entry for entry in listing if entry["path"] == weights)["lfs"] = {
+                    "oid": digest_bytes(files[weights]).removeprefix("sha256:")
+                }
+                return web.json_response(listing)
+            return web.Response(body=files[request.path.rpartition("/")[2]][request.http_range])
+
+        fake = FakeRegistry(handler=handler)
+        async with serve(fake) as address:
+            puller = make_transfers(library, PUNA_MIRRORS=f"hf.co=http://{address}").puller
+            assert statuses(await run(puller.pull("hf.co/ana/checkpoint")))[-1] == "success"
+        model = library.get("hf.co/ana/checkpoint")
+        assert (model.config.format, model.config.family, model.gguf.context_length) == ("safetensors", "llama", 1024)
+        assert {path.name: path.read_bytes() for path in model.path.iterdir()} == files
 
     @pytest.mark.parametrize("tag", ["Q4_K", "Q5_0", "K_X"])
     async def test_no_shards_for_the_tag(self, tag, library, make_transfers) -> None:

@@ -1,7 +1,7 @@
 """The gate: every route lies behind it, without a list of routes."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -13,14 +13,22 @@ from puna.accounts.grant import ANY
 from puna.accounts.keys import Key
 from puna.api.access.hosts import is_local_host
 from puna.api.access.identity import IDENTITY, Identity, identify
-from puna.api.access.keys import BASIC, KEYS, BasicAuth, presented
+from puna.api.access.keys import BASIC, BEARER, KEYS, BasicAuth, presented
 from puna.api.access.origins import origin_pattern
 from puna.api.access.scopes import ScopeTable
+from puna.api.dialect import REGISTRY, dialect_of
 from puna.errors import PunaError
 from puna.settings import Settings
 
 _POLICY_VIOLATION = 1008
 """Why a socket is closed (RFC 6455)."""
+
+
+def _challenge(headers: Headers, *, is_guarded: bool) -> str:
+    """Return how to come in. At the word "Basic" a browser asks by itself, also where a page's script could."""
+    if headers.get("x-requested-with", "").lower() == "xmlhttprequest":
+        return BEARER
+    return KEYS if is_guarded else BASIC
 
 
 class ForbiddenError(PunaError):
@@ -50,12 +58,21 @@ class Gate:
     name at this machine to get around the browser (DNS rebinding). Elsewhere the server cannot know its names, and no
     page reaches a unix socket.
 
-    Where there are keys, one must be presented, whatever is asked for; then ``scopes`` says what it takes. Once it is
-    let in, a request counts against the limits of its key until its answer has ended.
+    Where there are keys, one must be presented, whatever is asked for but what ``is_open`` says is the same for
+    everybody (the page, which asks for one itself); then ``scopes`` says what it takes. Once it is let in, a request
+    counts against the limits of its key until its answer has ended.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, accounts: Accounts, scopes: ScopeTable) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        accounts: Accounts,
+        scopes: ScopeTable,
+        is_open: Callable[[Scope], bool] = lambda _: False,
+    ) -> None:
         self._app = app
+        self._is_open = is_open
         self._check_host = settings.address.is_loopback and not settings.address.path
         self._origins = re.compile(origin_pattern(settings))
         self._trusted = settings.trusted_proxies
@@ -96,8 +113,12 @@ class Gate:
         if self._login is not None and self._login.is_presented(headers):
             return replace(identity, login=True)
         key = self._key(headers) if is_guarded else None
+        if key is None and self._is_open(scope):
+            return replace(identity, stranger=True)
         if key is None:
-            raise UnauthorizedError(KEYS if is_guarded else BASIC)
+            # A client of a registry would take a challenge of ours for one that names a server of tokens.
+            registry = dialect_of(scope.get("path", "")) is REGISTRY
+            raise UnauthorizedError(BASIC if registry else _challenge(headers, is_guarded=is_guarded))
         return replace(identity, key=key)
 
     def _key(self, headers: Headers) -> Key | None:

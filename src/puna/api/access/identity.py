@@ -24,13 +24,15 @@ class Identity:
     """Who asks: the IP address of the client ("" over a unix socket), and the key that it was let in with, if any.
 
     ``remote`` tells whether the request comes from another machine, or may: what is not known counts as remote.
-    ``login`` tells that it has shown the user and password of ``OLLAMA_BASIC_AUTH``. Without a key all is allowed.
+    ``login`` tells that it has shown the user and password of ``OLLAMA_BASIC_AUTH``. Without a key all is allowed,
+    but to ``stranger``, who has shown nothing where something is asked for and only sees what is open to everybody.
     """
 
     address: str
     remote: bool
     key: Key | None = None
     login: bool = False
+    stranger: bool = False
 
     @property
     def is_proven(self) -> bool:
@@ -40,7 +42,7 @@ class Identity:
     @property
     def is_admin(self) -> bool:
         """Return whether all is allowed."""
-        return self.key is None or self.key.grant.may(ADMIN)
+        return not self.stranger and (self.key is None or self.key.grant.may(ADMIN))
 
     @property
     def client(self) -> str:

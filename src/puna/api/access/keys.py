@@ -10,7 +10,8 @@ from starlette.datastructures import Headers
 from puna.settings import Credentials
 
 BASIC = 'Basic realm="Puna", charset="UTF-8"'
-KEYS = f'{BASIC}, Bearer realm="Puna"'
+BEARER = 'Bearer realm="Puna"'
+KEYS = f"{BASIC}, {BEARER}"
 """What ``WWW-Authenticate`` says to a request that is not let in, without and with keys."""
 _API_KEY = "x-api-key"
 

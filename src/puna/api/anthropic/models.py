@@ -64,7 +64,7 @@ def _capabilities(known: Sequence[str]) -> dict[str, Any]:
     yes, no = _supported(value=True), _supported(value=False)
     levels = dict.fromkeys(("low", "medium", "high", "xhigh", "max"), thinks)
     return {
-        "batch": no,
+        "batch": yes,
         "citations": no,
         "code_execution": no,
         "context_management": no,

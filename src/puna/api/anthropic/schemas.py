@@ -74,8 +74,13 @@ class CountBody(Extras):
     output_format: FormatBody | None = None
     cache_control: dict[str, Any] | None = None
     context_management: dict[str, Any] | None = None
+    compaction: dict[str, Any] | None = None
     mcp_servers: list[Any] = []
     speed: str = ""
+    betas: list[str] = []
+    billing_policy: Any = None
+    user_profile_id: str = ""
+    workspace_id: str = ""
 
 
 class MessagesBody(CountBody):
@@ -92,6 +97,6 @@ class MessagesBody(CountBody):
     service_tier: str = ""
     container: str | dict[str, Any] | None = None
     inference_geo: str = ""
-    compaction: dict[str, Any] | None = None
     fallbacks: Any = None
+    fallback_credit_token: str = ""
     thread: Any = None

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import orjson
+
 from puna.api.anthropic.blocks import Turns, system_text
 from puna.api.anthropic.schemas import CountBody, FormatBody, MessagesBody, ToolChoiceBody
 from puna.api.messages import functions
@@ -18,15 +20,19 @@ from puna.models.model import Model
 _CHOICES = {"auto": "auto", "any": "required", "tool": "required", "none": "none"}
 _THINKING = ("enabled", "adaptive", "disabled", "between_tools")
 _WITHOUT_EFFECT = (
+    "betas",
     "billing_policy",
     "compaction",
     "container",
     "context_management",
+    "fallback_credit_token",
     "fallbacks",
     "inference_geo",
     "mcp_servers",
     "service_tier",
     "speed",
+    "user_profile_id",
+    "workspace_id",
 )
 """Fields that are about Anthropic's servers, or ask for work on a conversation that its client can do itself."""
 
@@ -120,8 +126,17 @@ def _function(tool: Mapping[str, Any]) -> dict[str, Any]:
     """Return a tool in OpenAI's form."""
     if not isinstance(tool.get("input_schema"), dict):
         raise BadRequestError(f'tool "{_name(tool)[:60]}" needs an input_schema, an object')
-    function = {"name": tool.get("name"), "description": tool.get("description") or ""}
+    about = [str(tool.get("description") or ""), *_examples(tool)]
+    function = {"name": tool.get("name"), "description": "\n".join(filter(None, about))}
     return {"type": "function", "function": function | {"parameters": tool["input_schema"]}}
+
+
+def _examples(tool: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what a tool's ``input_examples`` tell the model, as a part of its description."""
+    given = tool.get("input_examples") or []
+    if not isinstance(given, list) or not all(isinstance(example, dict) for example in given):
+        raise BadRequestError(f'tool "{_name(tool)[:60]}": input_examples must be an array of objects')
+    yield from (f"Example of an input: {orjson.dumps(example).decode()}" for example in given)
 
 
 def _tool_choice(choice: ToolChoiceBody | None, names: list[str]) -> ToolChoice:

@@ -22,6 +22,7 @@ _LARGEST_HEAD = 32 << 10
 _LONGEST_REST = 1 << 20
 _SOCKETS = {b"/v1/responses", b"/openai/v1/responses", b"/responses"}
 """The paths at which WebSockets are spoken."""
+_UPGRADES = {b"upgrade", b"http2-settings"}
 _LINGER_SECONDS = 30.0
 _LINGER_SILENCE = 5.0
 """How long the rest of a request is read and thrown away after its answer, and how long nothing of it may come. A
@@ -55,6 +56,8 @@ class Protocol(HttpToolsProtocol):
         self._head_size = 0
         self._unaccounted = 0
         self._lingering = False
+        self._is_held = False
+        """Whether the head that was read asks for a protocol that is not spoken: it is read again without that."""
         self._handed_over = False
         """Whether another protocol has the connection: nothing more is heard of it here, not even its end."""
 
@@ -97,9 +100,10 @@ class Protocol(HttpToolsProtocol):
             self.server_state.await_client(self)
 
     def _feed(self, data: bytes) -> None:
-        """Give ``data`` to the parser, which stops after each request that asks for another protocol.
+        """Give ``data`` to the parser, which stops after each head that asks for another protocol.
 
-        Apart from WebSockets, where there are any, no other is spoken here: HTTP goes on.
+        Apart from WebSockets, where there are any, no other is spoken here: HTTP goes on. The parser would take the
+        body of such a request (Java's client asks for HTTP/2 so) for the next one: it gets the head without that.
         """
         rest = memoryview(data)
         while rest:
@@ -112,12 +116,23 @@ class Protocol(HttpToolsProtocol):
                     self.handle_websocket_upgrade()
                     return
                 rest = rest[max(stop.args[0], 1) :]
+                if self._is_held:
+                    head = self._plain_head()
+                    self.parser = httptools.HttpRequestParser(self)
+                    self.parser.feed_data(head)
             else:
                 return
+
+    def _plain_head(self) -> bytes:
+        """Return the head that was read, without what asks for another protocol."""
+        fields = [b"%b: %b\r\n" % (name, value) for name, value in self.headers if name not in _UPGRADES]
+        line = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
+        return line + b"".join(fields) + b"\r\n"
 
     def on_message_begin(self) -> None:
         """Begin a request."""
         super().on_message_begin()
+        self._is_held = False
         self._in_head, self._head_size, self._began_at = True, 0, self._heard_at
 
     def on_url(self, url: bytes) -> None:
@@ -138,6 +153,10 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Check the head, and let the application begin."""
         check_host(self.headers, self.url, self.parser.get_http_version())
+        method = self.parser.get_method()
+        if self.parser.should_upgrade() and method != b"CONNECT" and not self._should_upgrade():
+            self._is_held = True
+            return
         super().on_headers_complete()
         self._in_head, self._unaccounted = False, 0
         if self._becomes_socket:
@@ -152,7 +171,7 @@ class Protocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Take note that the client has said all, so that it is the server's turn."""
         self._unaccounted = 0
-        if self._becomes_socket:
+        if self._is_held or self._becomes_socket:
             return
         self.cycle.more_body = False  # also if it was answered before its end
         super().on_message_complete()
@@ -184,7 +203,7 @@ class Protocol(HttpToolsProtocol):
 
     def _should_upgrade_to_ws(self) -> bool:
         """Return whether a request that asks for a WebSocket gets one."""
-        if self.url.partition(b"?")[0] not in _SOCKETS:
+        if self.parser.get_method() != b"GET" or self.url.partition(b"?")[0] not in _SOCKETS:
             return False
         if self.ws_protocol_class is None:
             from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol  # few want one

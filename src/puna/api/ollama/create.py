@@ -16,10 +16,11 @@ from puna.api.ollama.schemas import CreateBody, MessageBody
 from puna.api.ollama.transfers import is_remote
 from puna.api.ollama.translate import message_of
 from puna.api.services import Services, ServicesDep
+from puna.config.near import hint
 from puna.engine.load_check import check_load
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError, PunaError
 from puna.inference.families.voice import parse_template
-from puna.inference.options import Options
+from puna.inference.options import OPTION_NAMES, Options
 from puna.inference.prompt.rendering import beside_the_loop
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
@@ -54,7 +55,8 @@ def recipe_of(body: CreateBody) -> Recipe:
         parse_template(body.template)
     unknown = Options.merge(body.parameters).unknown
     if unknown:
-        raise BadRequestError(f"unknown parameter: {', '.join(unknown)}")
+        near = hint(unknown[0], OPTION_NAMES) if len(unknown) == 1 else ""
+        raise BadRequestError(f"unknown parameter: {', '.join(unknown)}{near}")
     blob = _blob_of(body.from_)
     files = _digests(body.files) | ({blob.replace(":", "-"): blob} if blob else {})
     return Recipe(
@@ -63,6 +65,7 @@ def recipe_of(body: CreateBody) -> Recipe:
         adapters=_digests(body.adapters),
         drafts=_digests(body.draft_files),
         quantize=body.quantize or body.quantization,
+        keep=body.keep,
         template=body.template,
         system=body.system,
         licenses=(body.license,) if isinstance(body.license, str) else tuple(body.license),

@@ -29,6 +29,8 @@ PARAMETERS: Mapping[str, str] = {
     "digest": DIGEST,
     "request_id": "my-request",
     "name": "my-key",
+    "recording_id": "16d0e4d78abf",
+    "within": "1h",
     "key": "my-key",
     "since": "2026-11-01",
     "until": "2026-11-30",

@@ -21,6 +21,7 @@ from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
 from puna.names import InvalidNameError, ModelName, parse_name
 
 router = APIRouter()
+_CREATED = 201
 _log = logging.getLogger(__name__)
 _WRITE_BYTES = 4 << 20
 
@@ -45,7 +46,7 @@ def _tags(services: Services) -> bytes:
 async def ps_route(services: ServicesDep) -> Response:
     """List the models in memory."""
     return json_response(
-        {"models": [running(state) for state in services.scheduler.models() if services.sees(state.model.name)]}
+        {"models": [running(state) for state in await services.service.models() if services.sees(state.model.name)]}
     )
 
 
@@ -90,7 +91,7 @@ async def delete_route(body: Annotated[NamedBody, Depends(json_body(NamedBody))]
     if model.name.key != parse_name(body.reference).key:
         services.require(body.reference)  # which says what the alias stands for: that is not to be deleted
     await asyncio.to_thread(services.library.delete, model)
-    await services.scheduler.unload(model)
+    await services.service.unload(model)
     return Response()
 
 
@@ -103,7 +104,7 @@ async def head_blob_route(digest: str, services: ServicesDep) -> Response:
     return Response()
 
 
-@router.post("/api/blobs/{digest}", tags=["blobs"])
+@router.post("/api/blobs/{digest}", tags=["blobs"], responses={_CREATED: {"description": "Created"}})
 @needs(CREATE)
 async def post_blob_route(request: Request, digest: str, services: ServicesDep) -> Response:
     """Store the body as the blob of this digest."""
@@ -113,7 +114,7 @@ async def post_blob_route(request: Request, digest: str, services: ServicesDep) 
     with services.library.blobs.writer() as writer:
         await _receive(request, writer)
         await asyncio.to_thread(writer.commit, expected)
-    return Response(status_code=201)
+    return Response(status_code=_CREATED)
 
 
 async def _without_body(request: Request) -> Response:

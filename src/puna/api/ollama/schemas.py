@@ -136,6 +136,7 @@ class CreateBody(NamedBody):
     draft_files: dict[str, str] = {}
     quantize: str = ""
     quantization: str = ""
+    keep: bool = False
     requires: str = ""
     renderer: str = ""
     parser: str = ""

@@ -3,6 +3,7 @@
 import math
 import struct
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,7 +11,7 @@ from weakref import WeakKeyDictionary
 from puna.api.facts import FACTS, Facts, facts_of
 from puna.api.http.responses import json_bytes
 from puna.inference.support import cannot_run
-from puna.models.gguf import GGUFArray, GGUFFile, read_gguf
+from puna.models.gguf import GGUFArray, GGUFFile
 from puna.models.listing import Listing
 from puna.models.model import Model
 from puna.models.modelfile.write import modelfile_of, parameter_lines
@@ -93,6 +94,7 @@ def running(state: ModelState) -> dict[str, Any]:
         "expires_at": expires,
         "size_vram": state.size_on_cards,
         "context_length": state.context,
+        "memory": asdict(state.memory),
     } | _guessing(state)
 
 
@@ -117,7 +119,7 @@ def shown(model: Model, *, verbose: bool, system: str = "") -> dict[str, Any]:
         "details": details(model, facts),
         "messages": [dict(message) for message in model.messages],
         "model_info": _metadata(model.ggufs, leave_out=_LEFT_OUT, verbose=verbose),
-        "projector_info": _metadata([read_gguf(path) for path in model.projectors[:1]], verbose=verbose),
+        "projector_info": _metadata([model.projector_gguf] if model.projector_gguf else [], verbose=verbose),
         "tensors": [
             {"name": tensor.name, "type": tensor.type.name, "shape": list(tensor.shape)}
             for part in model.ggufs

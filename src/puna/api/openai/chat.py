@@ -17,7 +17,7 @@ from puna.api.http.request_id import REQUEST_ID
 from puna.api.http.responses import until_gone
 from puna.api.openai.encoder import ChatEncoder
 from puna.api.openai.schemas import ChatBody
-from puna.api.openai.to_request import chat_request, most_tokens, priority_of, without_effect
+from puna.api.openai.to_request import chat_request, custom_names, most_tokens, priority_of, without_effect
 from puna.api.openai.usage import Head
 from puna.api.parts import MediaReader
 from puna.api.prefixes import Fingerprint
@@ -49,7 +49,8 @@ async def chat_route(
     caller = caller_of(request, priority_of(body), body.prompt_cache_key)
     events = services.service.generate(asked, caller, keep_alive_seconds(body.keep_alive), DIALECT)
     kind = "chat.completion.chunk" if body.stream else "chat.completion"
-    encoder = ChatEncoder(body, Head("chatcmpl", request.scope[REQUEST_ID], model, body.model, kind), comparison)
+    head = Head("chatcmpl", request.scope[REQUEST_ID], model, body.model, kind)
+    encoder = ChatEncoder(body, head, comparison, custom_names(body))
     headers |= sse.HEADERS if body.stream else {}
     return await answer(request, events, encoder, stream=body.stream, headers=headers)
 

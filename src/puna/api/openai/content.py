@@ -4,12 +4,15 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from puna.api.messages import role_of, with_tool_names, written_call
+from puna.api.openai.custom import INPUT
 from puna.api.openai.schemas import ChatMessage
 from puna.api.parts import MediaReader
 from puna.errors import BadRequestError
 from puna.inference.media.placing import joined
 from puna.inference.requests import Message, ToolCall
 
+_KNOWN = {"text": ("text",), "refusal": ("refusal",), "image_url": ("image_url",), "input_audio": ("input_audio",)}
+"""What is read of a part of each kind, beside its type."""
 _TEXTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 """Kinds of parts that are text, and the field that it is in."""
 
@@ -17,6 +20,16 @@ _TEXTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal"
 async def messages_of(bodies: Sequence[ChatMessage], media: MediaReader) -> tuple[Message, ...]:
     """Return the messages of a conversation, pictures fetched; errors name the field."""
     return with_tool_names([await _message(body, f"messages.{index}", media) for index, body in enumerate(bodies)])
+
+
+def unread(bodies: Iterable[ChatMessage]) -> Iterable[str]:
+    """Yield the names of what parts of messages have that has no effect, and official clients may send."""
+    for part in (part for body in bodies if not isinstance(body.content, str) for part in body.content):
+        known = _KNOWN.get(str(part.get("type")), tuple(part))
+        yield from (f"messages.content.{name}" for name in part if name != "type" and name not in known)
+        image = part.get("image_url")
+        if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
+            yield "messages.content.image_url.detail"
 
 
 async def _message(body: ChatMessage, field: str, media: MediaReader) -> Message:
@@ -72,8 +85,11 @@ def _text(value: dict[str, Any], name: str, field: str) -> str:
 def _calls(body: ChatMessage, field: str) -> Iterable[ToolCall]:
     for index, call in enumerate(body.tool_calls):
         where = f"{field}.tool_calls.{index}"
+        if call.get("type") == "custom":
+            yield _custom_call(call.get("custom"), str(call.get("id") or ""), f"{where}.custom")
+            continue
         if call.get("type", "function") != "function":
-            raise BadRequestError(f'{where}.type must be "function"', param=f"{where}.type")
+            raise BadRequestError(f'{where}.type must be "function" or "custom"', param=f"{where}.type")
         yield _call(call.get("function"), str(call.get("id") or ""), f"{where}.function")
     if body.function_call:
         yield _call(body.function_call, "", f"{field}.function_call")
@@ -89,3 +105,11 @@ def _call(function: Any, id: str, field: str) -> ToolCall:  # noqa: A002 - its n
     if not isinstance(arguments, str | None):
         raise BadRequestError(f"{field}.arguments must be a string", param=f"{field}.arguments")
     return written_call(name, arguments or "", id, f"{field}.arguments")
+
+
+def _custom_call(custom: Any, id: str, field: str) -> ToolCall:  # noqa: A002 - its name in the dialect
+    given = custom if isinstance(custom, dict) else {}
+    name, text = given.get("name"), given.get("input", "")
+    if not isinstance(name, str) or not isinstance(text, str):
+        raise BadRequestError(f"{field} needs a name and an input, both strings", param=field)
+    return ToolCall(name=name, arguments={INPUT: text}, id=id)

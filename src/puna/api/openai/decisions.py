@@ -72,7 +72,9 @@ async def decisions_route(
     caller = caller_of(request, body.priority, body.prompt_cache_key)
     ignored = [name for name in ("prompt_cache_options", "safety_identifier") if getattr(body, name)]
     headers = ignored_headers(request.url.path, body, asked.options, ignored)
-    decided = await until_gone(request, services.service.decide(asked, caller, keep_alive_seconds(body.keep_alive)))
+    decided = await until_gone(
+        request, services.service.decide(asked, caller, keep_alive_seconds(body.keep_alive), "openai")
+    )
     answers = [_answer(*pair) for pair in zip(body.questions, decided.probabilities, strict=True)]
     return json_response({"model": body.model, "answers": answers, "usage": _usage(decided)}, headers=headers)
 

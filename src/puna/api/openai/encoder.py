@@ -1,12 +1,13 @@
 """The objects of ``/v1/chat/completions`` out of the events of an answer."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from starlette.types import Scope
 
 from puna.api.dialect import error_piece
 from puna.api.http import sse
+from puna.api.openai.custom import Input, whole_input
 from puna.api.openai.schemas import ChatBody
 from puna.api.openai.usage import Head, logprobs_body, usage_of
 from puna.api.prefixes import Comparison
@@ -24,8 +25,17 @@ class ChatEncoder:
 
     media_type = sse.MEDIA_TYPE
 
-    def __init__(self, body: ChatBody, head: Head, comparison: Comparison | None = None) -> None:
-        """``comparison`` is with what was asked before in the conversation, if the request says of which it is."""
+    def __init__(
+        self,
+        body: ChatBody,
+        head: Head,
+        comparison: Comparison | None = None,
+        custom: Collection[str] = (),
+    ) -> None:
+        """``comparison`` is with what was asked before in the conversation, if the request says of which it is.
+
+        ``custom`` are the names of tools whose calls are told with their text, and not with arguments.
+        """
         self._head = head
         self._comparison = comparison
         self._top_logprobs = body.top_logprobs or 0
@@ -36,6 +46,9 @@ class ChatEncoder:
         self._ends: list[Finished] = []
         self._begun: set[int] = set()
         self._called: set[int] = set()
+        self._custom = custom
+        self._inputs: dict[tuple[int, int], Input] = {}
+        """The texts of calls of custom tools, by choice and call."""
 
     def pieces(self, batch: Sequence[Event]) -> bytes:
         """Return the chunks of a stream that say what happened."""
@@ -89,13 +102,23 @@ class ChatEncoder:
             function = {"name": event.name, "arguments": ""}
             if self._older:
                 return {"function_call": function}
+            if event.name in self._custom:
+                self._inputs[event.choice, event.call] = Input()
+                called = {"name": event.name, "input": ""}  # the official type of chunks has no word for its kind
+                return {"tool_calls": [{"index": event.call, "id": event.id, "custom": called}]}
             return {"tool_calls": [{"index": event.call, "id": event.id, "type": "function", "function": function}]}
+        if known := self._inputs.get((event.choice, event.call)):
+            return {"tool_calls": [{"index": event.call, "custom": {"input": known.feed(event.text)}}]}
         function = {"arguments": event.text}
         return {"function_call": function} if self._older else {"tool_calls": [_piece_of_call(event, function)]}
 
     def _end(self, end: Finished) -> bytes:
         self._ends.append(end)
-        said = self._chunk(end.choice, {}, reason=self._reason(end, called=end.choice in self._called))
+        said = b""
+        for (choice, call), known in self._inputs.items():
+            if choice == end.choice and (rest := known.rest()):
+                said += self._chunk(choice, {"tool_calls": [{"index": call, "custom": {"input": rest}}]})
+        said += self._chunk(end.choice, {}, reason=self._reason(end, called=end.choice in self._called))
         if len(self._ends) < self._left:
             return said
         usage = self._usage(self._ends)
@@ -123,12 +146,20 @@ class ChatEncoder:
         }
 
     def _calls(self, calls: Sequence[Call]) -> Iterator[tuple[str, Any]]:
-        functions = [{"name": call.name, "arguments": call.arguments} for call in calls]
         if self._older:
-            yield "function_call", functions[0]
+            yield "function_call", _function(calls[0])
         else:
-            pairs = zip(calls, functions, strict=True)
-            yield "tool_calls", [{"id": call.id, "type": "function", "function": function} for call, function in pairs]
+            yield "tool_calls", [self._call(call) for call in calls]
+
+    def _call(self, call: Call) -> dict[str, Any]:
+        if call.name in self._custom:
+            custom = {"name": call.name, "input": whole_input(call.arguments)}
+            return {"id": call.id, "type": "custom", "custom": custom}
+        return {"id": call.id, "type": "function", "function": _function(call)}
+
+
+def _function(call: Call) -> dict[str, str]:
+    return {"name": call.name, "arguments": call.arguments}
 
 
 def _thought(text: str) -> dict[str, str]:

@@ -14,8 +14,10 @@ from puna.api.access.scopes import needs
 from puna.api.facts import FACTS, Facts, facts_of
 from puna.api.http.responses import json_response
 from puna.api.model_shapes import SHAPES, Entry, Shape
+from puna.api.openai.codex import QUERY, codex_model
 from puna.api.services import ServicesDep
 from puna.errors import PunaError
+from puna.models.adapters import adapted_names
 from puna.models.listing import Listing
 from puna.models.model import Model
 from puna.names import ModelName
@@ -55,7 +57,11 @@ async def models_route(request: Request, services: ServicesDep) -> Response:
     for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
     entries = await asyncio.to_thread(lambda: _entries(listing, services.aliases()))
-    return json_response(_shape(request).all(entries, request))
+    told = _shape(request).all(entries, request)
+    if QUERY in request.query_params:
+        context = services.settings.context_length
+        told |= {"models": [codex_model(entry, place, context) for place, entry in enumerate(entries)]}
+    return json_response(told)
 
 
 @router.get("/models/{model:path}", tags=["openai"])
@@ -67,9 +73,13 @@ async def model_route(request: Request, model: str, services: ServicesDep) -> Re
 
 
 def _entries(listing: Listing, aliases: Sequence[tuple[ModelName, Model]]) -> list[Entry]:
-    """Return the models of a list, then the aliases; what their files do not say is left out."""
+    """Return the models of a list, each followed by itself with one adapter, then the aliases.
+
+    What their files do not say is left out.
+    """
     facts = FACTS.of(listing.models)
-    named = [*((model.name, model) for model in listing.models), *aliases]
+    names = [(name, model) for model in listing.models for name in (model.name, *adapted_names(model))]
+    named = [*names, *aliases]
     return [Entry(str(name), model, facts.get(model.digest, Facts())) for name, model in named]
 
 

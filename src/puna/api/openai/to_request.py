@@ -5,7 +5,8 @@ from typing import Any
 
 from puna.api.extras import whole_number
 from puna.api.messages import functions
-from puna.api.openai.content import messages_of
+from puna.api.openai.content import messages_of, unread
+from puna.api.openai.custom import custom_function
 from puna.api.openai.schemas import ChatBody, GenerationBody
 from puna.api.parts import MediaReader
 from puna.errors import BadRequestError
@@ -44,11 +45,6 @@ async def chat_request(model: Model, body: ChatBody, options: Options, media: Me
     if model.system and messages[0].role != "system":
         messages = (Message(role="system", content=model.system), *messages)
     tools, choice = _tools(body)
-    if tools and body.logprobs and await beside_the_loop(lambda: _rendered_by_engine(model)):
-        raise BadRequestError(
-            "logprobs cannot be used with tools on this model: the engine renders its template, and tells none then",
-            param="logprobs",
-        )
     return GenerationRequest(
         model=model,
         name=body.model,
@@ -95,8 +91,8 @@ def most_tokens(body: GenerationBody) -> dict[str, Any]:
 
 def _tools(body: ChatBody) -> tuple[tuple[dict[str, Any], ...], ToolChoice]:
     if not body.functions:
-        tools = functions(body.tools)
-        return tools, _choice(body.tool_choice, tools, "tool_choice", parallel=body.parallel_tool_calls)
+        tools = functions([_offered(tool, f"tools.{index}") for index, tool in enumerate(body.tools)])
+        return tools, _choice(_by_name(body.tool_choice), tools, "tool_choice", parallel=body.parallel_tool_calls)
     if body.tools:
         raise BadRequestError("functions and tools cannot be used together", param="functions")
     tools = functions([{"type": "function", "function": function} for function in body.functions], "functions")
@@ -104,6 +100,34 @@ def _tools(body: ChatBody) -> tuple[tuple[dict[str, Any], ...], ToolChoice]:
     if isinstance(asked, dict):
         asked = {"type": "function", "function": asked}
     return tools, _choice(asked, tools, "function_call", parallel=False)
+
+
+def _offered(tool: dict[str, Any], field: str) -> dict[str, Any]:
+    """Return a tool as a function, which a custom one is offered as."""
+    if tool.get("type") != "custom":
+        return tool
+    custom = tool.get("custom")
+    name = custom.get("name") if isinstance(custom, dict) else None
+    if not isinstance(custom, dict) or not isinstance(name, str) or not name:
+        raise BadRequestError("a custom tool needs a name", param=f"{field}.custom.name")
+    about = str(custom.get("description") or "")
+    return {"type": "function", "function": custom_function(name, about, custom.get("format"), f"{field}.custom")}
+
+
+def _by_name(asked: str | dict[str, Any] | None) -> str | dict[str, Any] | None:
+    """Return a choice in which custom tools are named as the functions that they are offered as."""
+    match asked:
+        case {"type": "custom", "custom": dict(named)}:
+            return {"type": "function", "function": named}
+        case {"type": "allowed_tools", "allowed_tools": {"tools": list(tools), **more}}:
+            named_tools = [_by_name(tool) if isinstance(tool, dict) else tool for tool in tools]
+            return {"type": "allowed_tools", "allowed_tools": {**more, "tools": named_tools}}
+    return asked
+
+
+def custom_names(body: ChatBody) -> frozenset[str]:
+    """Return the names of the custom tools of a body that has been read."""
+    return frozenset(tool["custom"]["name"] for tool in body.tools if tool.get("type") == "custom")
 
 
 def _choice(
@@ -183,6 +207,10 @@ def _of_chat(body: ChatBody) -> Iterator[str]:
     if any(message.name and message.role not in ("tool", "function") for message in body.messages):
         yield "messages.name"
     yield from sorted({f"messages.{name}" for message in body.messages for name in message.unknown})
+    yield from sorted(set(unread(body.messages)))
+    schema = (body.response_format or {}).get("json_schema")
+    if isinstance(schema, dict) and schema.get("description"):
+        yield "response_format.json_schema.description"
 
 
 def priority_of(body: GenerationBody) -> str:

@@ -20,5 +20,6 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
         "messages": [{"role": "user", "content": "Why is the sky blue?"}],
     },
     ("patch", "/api/puna/models/{model}/settings"): {"keep_alive": "5m"},
+    ("post", "/api/puna/recordings/{recording_id}/replay"): {"options": {"temperature": 0}},
 }
 """Bodies by method and path."""

@@ -1,6 +1,7 @@
 """``/api/puna/machine`` and ``/api/puna/requests``: the memory of this machine, and its last requests."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 import psutil
@@ -11,7 +12,7 @@ from puna.accounts.grant import INFER
 from puna.api.access.scopes import needs
 from puna.api.http.responses import json_response
 from puna.api.services import ServicesDep
-from puna.engine.devices import devices, devices_now
+from puna.engine.devices import Device, devices, devices_now
 from puna.engine.engines import Engines
 from puna.telemetry.record import Record
 
@@ -41,11 +42,13 @@ async def requests_route(services: ServicesDep) -> Response:
     return json_response({"requests": [_entry(record) for record in services.recent.records()]})
 
 
+def cards_of(program: str) -> Sequence[Device]:
+    """Return the cards that an engine computes on, as they are now; the portable one is not asked."""
+    return devices_now(program) or () if program and devices(program) else ()
+
+
 def _cards(program: str) -> list[dict[str, Any]]:
-    """Return the cards that the engine of all models computes on; the portable one is not asked."""
-    if not program or not devices(program):
-        return []
-    return [{"name": card.name, "total": card.total, "free": card.free} for card in devices_now(program) or ()]
+    return [{"name": card.name, "total": card.total, "free": card.free} for card in cards_of(program)]
 
 
 def _entry(record: Record) -> dict[str, Any]:

@@ -34,6 +34,7 @@ class SectionBody(Body):
     aliases: list[str] | None = None
     pinned: bool | None = None
     preload: bool | None = None
+    nodes: list[str] | None = None
     reset: list[str] | None = None
 
 
@@ -58,7 +59,7 @@ async def change_settings_route(
     section = changed(section, body.model_dump(exclude={"reset"}, exclude_none=True))
     await asyncio.to_thread(_check, services, found, section)
     services.settings.sections.models[found.name.key] = found.name, section
-    services.scheduler.settle(found)
+    await services.service.settle(found)
     return _answer(found, section)
 
 

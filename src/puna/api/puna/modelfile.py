@@ -11,9 +11,8 @@ from puna.api.http.body import Body, json_body, request_body
 from puna.api.http.responses import json_response
 from puna.errors import BadRequestError, PunaError
 from puna.inference.families.voice import parse_template
-from puna.inference.options import Options
+from puna.inference.parameters import check_parameter
 from puna.models.modelfile.parse import Command, Modelfile, ModelfileError, parse_modelfile
-from puna.models.modelfile.values import parameter_value
 from puna.names import parse_name
 
 router = APIRouter()
@@ -63,6 +62,4 @@ def _check(command: Command) -> None:
     elif command.name == "TEMPLATE":
         parse_template(command.value)
     elif command.name == "PARAMETER":
-        options = Options.merge({command.key: parameter_value(command.key, command.value)})
-        if options.unknown:
-            raise BadRequestError(f"unknown parameter '{command.key}'")
+        check_parameter(command)

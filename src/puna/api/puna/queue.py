@@ -25,7 +25,8 @@ async def queue_route(request: Request, services: ServicesDep) -> Response:
 
     A key without the scope ``admin`` sees its own.
     """
-    requests = [state for state in services.scheduler.requests() if _is_seen(request, state)]
+    activity = await services.service.activity()
+    requests = [state for state in activity.requests if _is_seen(request, state)]
     running = sum(request.running for request in requests)
     return json_response(
         {
@@ -35,7 +36,7 @@ async def queue_route(request: Request, services: ServicesDep) -> Response:
             "requests": [_entry(request) for request in requests],
             "loads": [
                 {"model": load.model, "seconds": round(load.seconds, 3)}
-                for load in services.scheduler.loading()
+                for load in activity.loads
                 if services.sees(parse_name(load.model))
             ],
         }
@@ -46,10 +47,11 @@ async def queue_route(request: Request, services: ServicesDep) -> Response:
 @needs(ANY)
 async def cancel_route(request: Request, request_id: str, services: ServicesDep) -> Response:
     """End a request by the id that its response carries as ``X-Request-Id``, whether it runs or waits."""
-    theirs = [state.id for state in services.scheduler.requests() if not _is_seen(request, state)]
+    activity = await services.service.activity()
+    theirs = [state.id for state in activity.requests if not _is_seen(request, state)]
     if request_id in theirs:
         raise NotFoundError(f"no request '{request_id}' waits or runs")
-    services.scheduler.cancel(request_id)
+    await services.service.cancel(request_id)
     return Response()
 
 

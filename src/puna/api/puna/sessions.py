@@ -1,6 +1,5 @@
 """``/api/puna/sessions``: the conversations' caches that are on disk."""
 
-import asyncio
 from datetime import UTC, datetime
 
 from fastapi import APIRouter
@@ -18,18 +17,19 @@ router = APIRouter()
 @needs(ADMIN)
 async def sessions_route(services: ServicesDep) -> Response:
     """List the saved sessions, the most recently used first."""
-    sessions = services.scheduler.sessions
+    saved = await services.service.sessions()
     return json_response(
         {
-            "limit": sessions.limit,
+            "limit": saved.limit,
             "sessions": [
                 {
                     "model": info.model,
                     "tokens": info.tokens,
                     "size": info.size,
                     "used_at": datetime.fromtimestamp(info.used_at, UTC),
+                    "beginning": info.beginning,
                 }
-                for info in await asyncio.to_thread(sessions.list)
+                for info in saved.sessions
             ],
         }
     )
@@ -39,4 +39,4 @@ async def sessions_route(services: ServicesDep) -> Response:
 @needs(ADMIN)
 async def clear_route(services: ServicesDep) -> Response:
     """Remove all saved sessions. Those in memory are saved again when their model leaves it."""
-    return json_response({"removed": await asyncio.to_thread(services.scheduler.sessions.clear)})
+    return json_response({"removed": await services.service.clear_sessions()})

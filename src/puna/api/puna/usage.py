@@ -37,7 +37,7 @@ async def usage_route(
     if form not in ("json", "csv"):
         raise BadRequestError(f'invalid format: "{form}" (must be "json" or "csv")')
     first, last = _day("since", since) or FIRST_DAY, _day("until", until) or LAST_DAY
-    await services.accounts.ledger.flush()
+    await services.accounts.ledger.settle()
     rows = await services.accounts.read(lambda store: store.usage(first, last, whose))
     if form == "csv":
         headers = {"Content-Disposition": 'attachment; filename="usage.csv"'}

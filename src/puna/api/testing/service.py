@@ -14,7 +14,7 @@ from puna.inference.events import Event
 from puna.inference.requests import GenerationRequest
 from puna.models.model import Model
 from puna.scheduler.lease import Caller
-from puna.service import LocalService, Service
+from puna.service.local import LocalService
 
 _DETERMINED = {"temperature": 0, "seed": 0}
 """Options of every model, so that answers are the same each time unless a request wants otherwise."""
@@ -74,12 +74,8 @@ class DirectedServices(Services):
     @classmethod
     def of(cls, services: Services) -> "DirectedServices":
         """Return the parts of a server, now under a script."""
-        return cls(**_values(services))
-
-    @property
-    def service(self) -> Service:
-        """See ``Services``."""
-        return DirectedService(**_values(Services.service.__get__(self)))
+        assert isinstance(services.service, LocalService)
+        return cls(**_values(services) | {"service": DirectedService(**_values(services.service))})
 
     def model(self, reference: str) -> Model:
         """Return a model whose answers are the same each time."""

@@ -13,6 +13,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from puna.accounts.grant import ANY
+from puna.api.access.identity import IDENTITY
+from puna.api.access.keys import BEARER
 from puna.api.access.scopes import needs
 from puna.api.web.files import File, files
 
@@ -47,12 +49,27 @@ _HEADERS = {
 _FOR_EVER = "public, max-age=31536000, immutable"
 
 
+def is_page(scope: Scope) -> bool:
+    """Return whether a request is for the page or a file of it, which are the same for everybody and hold no secret."""
+    if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
+        return False
+    path: str = scope["path"]
+    return path.startswith(f"{FILES_PATH}/") or (path == "/" and _is_browser(Request(scope)))
+
+
+def _is_browser(request: Request) -> bool:
+    return "text/html" in request.headers.get("accept", "")
+
+
 @needs(ANY)
 async def root_route(request: Request) -> Response:
     """Say that the server runs, in the words that Ollama's clients look for; a browser gets the page."""
-    if "text/html" not in request.headers.get("accept", ""):
+    if not _is_browser(request):
         return PlainTextResponse("Ollama is running", headers={"Vary": "Accept"})
     found = await asyncio.to_thread(files)
+    if request.scope[IDENTITY].stranger:  # at "Bearer" no browser asks by itself, beside the page that will
+        headers = {**_HEADERS, "Cache-Control": "no-store", "WWW-Authenticate": BEARER}
+        return _response(request, await asyncio.to_thread(_document), headers, status=401)
     tag = f'"{found.digest}"'
     headers = {**_HEADERS, "Cache-Control": "no-cache", "ETag": tag, "Vary": "Accept, Accept-Encoding"}
     if _knows(request, tag):
@@ -89,10 +106,10 @@ def _document() -> File:
     return File("text/html; charset=utf-8", text, compressed=False)
 
 
-def _response(request: Request, file: File, headers: Mapping[str, str]) -> Response:
+def _response(request: Request, file: File, headers: Mapping[str, str], status: int = 200) -> Response:
     if file.compressed and _takes_gzip(request):
-        return Response(file.content, headers={**headers, "Content-Encoding": "gzip"}, media_type=file.media_type)
-    return Response(file.plain, headers=dict(headers), media_type=file.media_type)
+        return Response(file.content, status, {**headers, "Content-Encoding": "gzip"}, file.media_type)
+    return Response(file.plain, status, dict(headers), file.media_type)
 
 
 def _takes_gzip(request: Request) -> bool:

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from puna.engine.build import source, trial
+from puna.engine.build import source, trial, zig
 from puna.engine.build.compile import Progress, compile_programs, default_jobs
 from puna.engine.build.errors import BuildError
-from puna.engine.build.toolchain import assemble, find_compilers
+from puna.engine.build.toolchain import assemble, find_compilers, missing_compiler
 from puna.engine.build.work import Work, build_error
 from puna.engine.engines import PORTABLE, About, Build, Engines, check_name
 from puna.engine.errors import ModelLoadError, RunnerCrashedError
@@ -37,6 +37,10 @@ class Order:
     source: Path | None = None
     jobs: int = 0
     cuda: bool = True
+    fetch_compiler: bool = False
+    """Whether the compiler comes from the package index, not from this machine."""
+    tools: bool = False
+    """Whether llama-bench and llama-quantize are built too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +62,12 @@ def build_engine(engines: Engines, order: Order, say: Say, progress: Progress) -
     is removed by the next one. Raises ``BuildError``.
     """
     check_name(order.name)
-    find_compilers()  # before anything is fetched
+    if not (order.fetch_compiler or find_compilers()):
+        raise missing_compiler()  # before anything is fetched
     try:
         engines.root.mkdir(parents=True, exist_ok=True)
         with _alone(engines.root):
-            _check_disk(engines.root)
+            _check_disk(engines.root, _NEEDED_BYTES * (2 if order.fetch_compiler else 1))
             remove_scratch(engines.root)
             with scratch_directory(engines.root) as place:
                 return _build(engines, order, Work(place, engines.root / _LOG), say, progress)
@@ -80,11 +85,11 @@ def _alone(root: Path) -> Iterator[None]:
         yield
 
 
-def _check_disk(root: Path) -> None:
+def _check_disk(root: Path, needed: int) -> None:
     free = shutil.disk_usage(root).free
-    if free < _NEEDED_BYTES:
+    if free < needed:
         raise BuildError(
-            f"a build needs {_NEEDED_BYTES >> 20} MiB on the disk that holds {root}, and {free >> 20} MiB are free "
+            f"a build needs {needed >> 20} MiB on the disk that holds {root}, and {free >> 20} MiB are free "
             "(PUNA_HOME may name another place)"
         )
 
@@ -96,10 +101,13 @@ def _build(engines: Engines, order: Order, work: Work, say: Say, progress: Progr
         tree, commit = source.fetch(work), source.COMMIT
     else:
         tree, commit = source.checked(order.source), ""
-    tools = assemble(work, cuda=order.cuda)
-    say("compiling for this machine" + (" and its graphics card" if tools.nvcc else ""))
+    if order.fetch_compiler:
+        say(f"fetching a compiler ({zig.SIZE})")
+    tools = assemble(work, cuda=order.cuda, fetch_compiler=order.fetch_compiler)
+    first = "; its compiler's own library comes first, which takes a minute" if order.fetch_compiler else ""
+    say("compiling for this machine" + (" and its graphics card" if tools.nvcc else "") + first)
     jobs = order.jobs or default_jobs()
-    programs = compile_programs(work, tree, tools, jobs=jobs, commit=commit, progress=progress)
+    programs = compile_programs(work, tree, tools, jobs=jobs, commit=commit, progress=progress, more=order.tools)
     program = str(programs / "llama-server")
     say("checking the build: cria answers with it")
     answers = _check(program, work)

@@ -1,7 +1,6 @@
 """Compiles llama.cpp with CMake and Ninja."""
 
 import os
-import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,18 +8,25 @@ from pathlib import Path
 import psutil
 
 from puna.engine.build.errors import BuildError
+from puna.engine.build.steps import Steps
 from puna.engine.build.toolchain import Toolchain
 from puna.engine.build.work import Work
 
-PROGRAMS = ("llama-server", "llama-bench", "llama-quantize")
-_STEP = re.compile(r"\[(\d+)/(\d+)\]")
+SERVER, TOOLS = "llama-server", ("llama-bench", "llama-quantize")
 _MEMORY_PER_JOB = 1 << 30
 _FLAGS = {
     "CMAKE_BUILD_TYPE": "Release",
+    # Kernels are compiled for speed (``targets.cmake``); for all else that would take longer and bring nothing.
+    "CMAKE_C_FLAGS_RELEASE": "-O2 -DNDEBUG",
+    "CMAKE_CXX_FLAGS_RELEASE": "-O2 -DNDEBUG",
     "BUILD_SHARED_LIBS": "OFF",
     "GGML_NATIVE": "ON",
+    "GGML_CCACHE": "OFF",
+    "LLAMA_ALL_WARNINGS": "OFF",
+    "GGML_ALL_WARNINGS": "OFF",
     "LLAMA_CURL": "OFF",
     "LLAMA_OPENSSL": "OFF",
+    "LLAMA_BUILD_APP": "OFF",
     "LLAMA_BUILD_TESTS": "OFF",
     "LLAMA_BUILD_EXAMPLES": "OFF",
     "LLAMA_BUILD_UI": "OFF",
@@ -28,10 +34,9 @@ _FLAGS = {
 }
 _CUDA_FLAGS = {"GGML_CUDA": "ON", "CMAKE_CUDA_ARCHITECTURES": "native"}
 _WITHOUT_CUDA = "(with --no-cuda it is built for the processor alone)"
-_PRELUDE = Path(__file__).with_name("prelude.h")
-
-Progress = Callable[[int, int], None]
-"""Told how many steps are done, and how many there are."""
+_PRELUDE, _TARGETS = (Path(__file__).with_name(name) for name in ("prelude.h", "targets.cmake"))
+Progress = Callable[[float, float], None]
+"""Told how much work is done, and how much there is, in a unit of which a second has always about as many."""
 
 
 def default_jobs() -> int:
@@ -39,33 +44,36 @@ def default_jobs() -> int:
     return max(1, min(os.cpu_count() or 1, psutil.virtual_memory().available // _MEMORY_PER_JOB))
 
 
-def compile_programs(work: Work, source: Path, tools: Toolchain, *, jobs: int, commit: str, progress: Progress) -> Path:
-    """Compile ``PROGRAMS`` from ``source`` and return the directory that holds them, and nothing else.
+def compile_programs(
+    work: Work, source: Path, tools: Toolchain, *, jobs: int, commit: str, progress: Progress, more: bool = False
+) -> Path:
+    """Compile llama-server (and with ``more`` what measures and quantises) and return the directory of the programs.
 
-    ``commit`` is what the programs say of their source, "" to let them find out. Raises ``BuildError``.
+    ``commit`` is what the programs say of their source, "" for a source that is not the pinned one. Raises
+    ``BuildError``.
     """
-    tree = work.place / "tree"
-    header = work.place / _PRELUDE.name
+    tree, programs = work.place / "tree", (SERVER, *(TOOLS if more else ()))
+    header, targets = (work.place / file.name for file in (_PRELUDE, _TARGETS))
     shutil.copyfile(_PRELUDE, header)
-    flags = _FLAGS | (_cuda(tools) if tools.nvcc else {})
-    flags |= {"CMAKE_C_COMPILER": tools.c, "CMAKE_CXX_COMPILER": tools.cxx, "CMAKE_MAKE_PROGRAM": tools.ninja}
+    shutil.copyfile(_TARGETS, targets)
+    flags = {**_FLAGS, **(_cuda(tools) if tools.nvcc else {}), **tools.compiler, "CMAKE_MAKE_PROGRAM": tools.ninja}
     flags["CMAKE_CXX_FLAGS"] = f'{os.environ.get("CXXFLAGS", "")} -include "{header}"'.strip()
+    flags["CMAKE_PROJECT_llama.cpp_INCLUDE"] = str(targets)
     if commit:
         flags |= {"LLAMA_BUILD_COMMIT": commit, "LLAMA_BUILD_NUMBER": "0"}
+        flags["PUNA_JOIN"] = "ON"  # another source may not bear it
     defined = [f"-D{name}={value}" for name, value in flags.items()]
     try:
         work.run("configuring", [tools.cmake, "-G", "Ninja", "-S", source, "-B", tree, *defined])
     except BuildError as error:
         raise BuildError(f"{error}\n{_WITHOUT_CUDA}") if tools.nvcc else error from error
-
-    def step(line: str) -> None:
-        if found := _STEP.match(line):
-            progress(int(found[1]), int(found[2]))
-
-    work.run("compiling", [tools.ninja, "-C", str(tree), "-j", str(jobs), *PROGRAMS], line=step)
+    ninja = [tools.ninja, "-C", str(tree), *programs]
+    steps = Steps(progress)
+    work.run("looking what is to be compiled", [*ninja, "-n"], line=steps.plan)
+    work.run("compiling", [*ninja, "-j", str(jobs)], line=steps.done)
     made = work.place / "bin"
     made.mkdir()
-    for name in PROGRAMS:
+    for name in programs:
         shutil.move(tree / "bin" / name, made / name)
     return made
 
@@ -73,5 +81,5 @@ def compile_programs(work: Work, source: Path, tools: Toolchain, *, jobs: int, c
 def _cuda(tools: Toolchain) -> dict[str, str]:
     # One compiler for all, as the two halves of a kernel's file meet in one program; the user may know better.
     named = any(os.environ.get(name) for name in ("CUDAHOSTCXX", "NVCC_CCBIN"))
-    host = {} if named else {"CMAKE_CUDA_HOST_COMPILER": tools.cxx}
+    host = {} if named else {"CMAKE_CUDA_HOST_COMPILER": tools.compiler["CMAKE_CXX_COMPILER"]}
     return {**_CUDA_FLAGS, "CMAKE_CUDA_COMPILER": tools.nvcc, **host}

@@ -1,12 +1,10 @@
 """llama.cpp's source: out of a package on the Python index, which is reachable where its own host is not."""
 
 import hashlib
-import importlib.util
-import re
-import sys
 import tarfile
 from pathlib import Path, PurePosixPath
 
+from puna.engine.build import index
 from puna.engine.build.errors import BuildError
 from puna.engine.build.work import Work
 
@@ -17,24 +15,15 @@ COMMIT = "0c1e570"
 """The commit of llama.cpp that the package holds."""
 _INSIDE = PurePosixPath(f"llama_cpp_python-{VERSION}/vendor/llama.cpp")
 _UNUSED = {".devops", ".git", ".github", "benches", "docs", "examples", "media", "models", "tests"}
-_UNREACHABLE = re.compile(r"No matching distribution|Could not find a version|Connection|Temporary failure|Max retries")
 _BLOCK = 1 << 20
 
 
 def fetch(work: Work) -> Path:
     """Download the pinned package, make sure that it is the right one, and return llama.cpp's directory out of it."""
-    if importlib.util.find_spec("pip") is None:
-        raise BuildError(
-            "pip, which fetches the source, is not installed in Puna's environment; install it with: "
-            f"{sys.executable} -m ensurepip, or name a source with --source"
-        )
     wanted, place = work.place / "requirements.txt", work.place / "download"
     wanted.write_text(f"{PACKAGE}=={VERSION} --hash=sha256:{SHA256}\n", encoding="utf-8")
-    pip = ["-m", "pip", "download", "--no-deps", "--no-binary", PACKAGE, "--dest", str(place)]
-    try:
-        work.run("fetching the source", [sys.executable, *pip, "--requirement", str(wanted)])
-    except BuildError as error:
-        raise _explained(error) from error
+    flags = ["--no-deps", "--no-binary", PACKAGE, "--dest", str(place), "--requirement", str(wanted)]
+    index.ask_pip(work, "the source", ["download", *flags], f"{PACKAGE} {VERSION}")
     archives = list(place.glob("*.tar.gz"))
     if len(archives) != 1:
         raise BuildError(f"the package index gave no source archive; the log is {work.log}")
@@ -42,15 +31,6 @@ def fetch(work: Work) -> Path:
     source = unpack(archives[0], work.place / "source")
     archives[0].unlink()
     return source
-
-
-def _explained(error: BuildError) -> BuildError:
-    text = str(error)
-    if "DO NOT MATCH THE HASHES" in text:
-        return BuildError(f"the source has another SHA-256 than it should, and was not used\n{text}")
-    if _UNREACHABLE.search(text):
-        return BuildError(f"the package index cannot be reached, or does not have {PACKAGE} {VERSION}\n{text}")
-    return error
 
 
 def verify(archive: Path, sha256: str) -> None:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from puna.engine.build import index, zig
 from puna.engine.build.errors import BuildError
 from puna.engine.build.work import Work
 
@@ -23,7 +24,8 @@ _INSTALL = {
     "alpine": "apk add g++ linux-headers",
 }
 _WHEELS = ("cmake>=3.28,<5", "ninja>=1.11,<2")
-_LEAST_CMAKE = (3, 18)
+_LEAST_CMAKE = (3, 20)
+"""The first one that knows the commands of ``targets.cmake``."""
 _LEAST_CMAKE_FOR_CUDA = (3, 24)
 """The first one that finds out for which card to compile."""
 _CUDA_PLACES = ("/usr/local/cuda/bin/nvcc", "/opt/cuda/bin/nvcc")
@@ -32,17 +34,19 @@ _ASK_SECONDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Toolchain:
-    """The programs of one build. ``nvcc`` is "" where the build is for the processor alone."""
+    """The programs of one build: flags of CMake that name the compiler, CMake, Ninja, and CUDA's compiler.
 
-    c: str
-    cxx: str
+    ``nvcc`` is "" where the build is for the processor alone.
+    """
+
+    compiler: Mapping[str, str]
     cmake: str
     ninja: str
     nvcc: str = ""
 
 
-def find_compilers(environment: Mapping[str, str] | None = None) -> tuple[str, str]:
-    """Return the paths of a C and a C++ compiler; ``CC`` and ``CXX`` win. Raises ``BuildError``: what to install."""
+def find_compilers(environment: Mapping[str, str] | None = None) -> tuple[str, str] | None:
+    """Return the paths of a C and a C++ compiler, or nothing; ``CC`` and ``CXX`` win."""
     source = os.environ if environment is None else environment
     path = source.get("PATH")
     named = (source.get("CC", ""), source.get("CXX", ""))
@@ -50,7 +54,15 @@ def find_compilers(environment: Mapping[str, str] | None = None) -> tuple[str, s
         found_c, found_cxx = shutil.which(c, path=path), shutil.which(cxx, path=path)
         if found_c and found_cxx:
             return found_c, found_cxx
-    raise BuildError(f"no C++ compiler was found; {_how_to_install()}")
+    return None
+
+
+def missing_compiler() -> BuildError:
+    """Return the error that there is no compiler, with both ways to one."""
+    return BuildError(
+        f"no C++ compiler was found; {_how_to_install()}, or take one from the package index for this build "
+        f"({zig.SIZE}): puna engine build --fetch-compiler"
+    )
 
 
 def _how_to_install() -> str:
@@ -90,14 +102,21 @@ def _has_card() -> bool:
     return listed.returncode == 0 and listed.stdout.startswith(b"GPU ")
 
 
-def assemble(work: Work, *, cuda: bool) -> Toolchain:
-    """Return the programs of a build: those on ``PATH``, and CMake and Ninja from the package index where they lack."""
-    c, cxx = find_compilers()
-    nvcc = find_nvcc() if cuda else ""
+def assemble(work: Work, *, cuda: bool, fetch_compiler: bool = False) -> Toolchain:
+    """Return the programs of a build: those on ``PATH``, and from the package index CMake and Ninja where they lack.
+
+    With ``fetch_compiler`` the compiler comes from there as well; it is none that CUDA's could work with. Raises
+    ``BuildError``, what to install among others.
+    """
+    found = None if fetch_compiler else find_compilers()
+    if found is None and not fetch_compiler:
+        raise missing_compiler()
+    compiler = {"CMAKE_C_COMPILER": found[0], "CMAKE_CXX_COMPILER": found[1]} if found else zig.fetch(work)
+    nvcc = find_nvcc() if cuda and found else ""
     cmake, ninja = shutil.which("cmake") or "", shutil.which("ninja") or ""
     if not (cmake and ninja and _version(cmake) >= (_LEAST_CMAKE_FOR_CUDA if nvcc else _LEAST_CMAKE)):
         cmake, ninja = _fetch(work)
-    return Toolchain(c, cxx, cmake, ninja, nvcc)
+    return Toolchain(compiler, cmake, ninja, nvcc)
 
 
 def _version(cmake: str) -> tuple[int, ...]:
@@ -110,9 +129,7 @@ def _version(cmake: str) -> tuple[int, ...]:
 
 def _fetch(work: Work) -> tuple[str, str]:
     """Install CMake and Ninja into a folder of the build, so that nobody's environment changes."""
-    place = work.place / "tools"
-    pip = ["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target", str(place)]
-    work.run("fetching CMake and Ninja", [sys.executable, *pip, *_WHEELS])
+    place = index.install(work, "CMake and Ninja", _WHEELS)
     # The scripts in its folder of programs find their package only when it is on Python's path.
     found = [shutil.which(name, path=f"{place}/{name}/data/bin:{place}/bin") for name in ("cmake", "ninja")]
     if not (found[0] and found[1]):

@@ -23,6 +23,8 @@ class Work:
     def __init__(self, place: Path, log: Path) -> None:
         self.place = place
         self.log = log
+        self.environment: dict[str, str] = {}
+        """What the programs are told beside the environment of this process."""
 
     def run(
         self,
@@ -47,7 +49,7 @@ class Work:
             with subprocess.Popen(
                 bound.command(program),
                 cwd=self.place,
-                env={**os.environ, "LC_ALL": "C", "TMPDIR": str(temporary)},
+                env={**os.environ, "LC_ALL": "C", "TMPDIR": str(temporary), **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,

@@ -28,14 +28,14 @@ def listed_properties(facts: Facts) -> list[str]:
 def has_further(facts: Facts) -> bool:
     """Return whether an object has properties beside the listed ones.
 
-    Where a schema lists some and says nothing of others, the others are left out, as Ollama does.
+    Where a schema has a list, be it an empty one, and says nothing of others, the others are left out, as Ollama does:
+    functions without arguments are written so.
     """
+    parts = [part for part in facts.objects if not isinstance(part, bool)]
+    if not facts.required and not any("properties" in part for part in parts):
+        return True
     said = ("additionalProperties", "patternProperties")
-    return (
-        not listed_properties(facts)
-        or bool(facts.names)
-        or any(name in part for part in facts.objects if not isinstance(part, bool) for name in said)
-    )
+    return bool(facts.names) or any(name in part for part in parts for name in said)
 
 
 def item_parts(facts: Facts, index: int) -> Parts:

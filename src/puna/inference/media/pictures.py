@@ -51,7 +51,7 @@ def for_engine(data: bytes, name: str = "an image") -> bytes:
         raise PictureError(f"{name} has too many pixels") from None
     except UnidentifiedImageError:
         raise PictureError(f"{name} cannot be read: it is in no known format") from None
-    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError, RuntimeError) as error:
         # Pillow's readers of damaged files raise whatever comes.
         raise PictureError(f"{name} cannot be read: {' '.join(str(error).split())[:200]}") from None
 

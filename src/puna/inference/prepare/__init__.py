@@ -4,9 +4,10 @@ import logging
 from functools import lru_cache
 
 from puna.engine.protocol import Engine
+from puna.errors import BadRequestError
 from puna.inference.families.voice import Voice, is_bare, parse_template, voice_of
 from puna.inference.prepare.call import Prepared, Prompt, from_text
-from puna.inference.prepare.chat import chat
+from puna.inference.prepare.chat import chat, with_same_seed
 from puna.inference.prepare.completion import completion, infill
 from puna.inference.prepare.parsed import parsed
 from puna.inference.prepare.recognised import recognised
@@ -43,10 +44,46 @@ async def _conversation(
     elif voice.renders_here:
         made = await rendered(request, client, context, conversation, voice)
     else:
-        if conversation.tools and conversation.tool_choice != ToolChoice() and not request.has_format:
-            voice = Voice(parser=await recognised(request, client))
-        forced = bool(conversation.tools) and conversation.tool_choice.mode == "required"
-        made = await chat(request, client, context, conversation, as_text=forced or bool(voice.parser))
+        return await _by_engine(request, client, context, conversation, voice)
+    return await _read_here(made, request, client, context, conversation, voice)
+
+
+async def _by_engine(
+    request: GenerationRequest, client: Engine, context: int, conversation: Conversation, voice: Voice
+) -> Prepared:
+    """Return the call for a conversation that the engine renders; it reads the answer too, unless more is asked."""
+
+    async def as_text() -> Prepared:
+        spoken = voice if request.has_format else Voice(parser=await recognised(request, client))
+        made = await chat(request, client, context, conversation, as_text=True)
+        return await _read_here(made, request, client, context, conversation, spoken)
+
+    chosen = conversation.tool_choice != ToolChoice() or request.logprobs or not client.reads_chats
+    read_here = bool(conversation.tools) and chosen and not request.has_format
+    parser = await recognised(request, client) if read_here else voice.parser
+    forced = bool(conversation.tools) and conversation.tool_choice.mode == "required"
+    is_text = forced or bool(parser) or not client.reads_chats
+    if conversation.tools and request.logprobs and not (is_text or request.has_format):
+        raise BadRequestError(
+            "logprobs cannot be used with tools on this model: its template writes calls in a way that only the engine "
+            "reads, which tells none then",
+            param="logprobs",
+        )
+    made = await chat(request, client, context, conversation, as_text=is_text)
+    if isinstance(made, Prepared):
+        return with_same_seed(made, as_text)
+    return await _read_here(made, request, client, context, conversation, Voice(parser=parser))
+
+
+async def _read_here(
+    made: Prepared | Prompt,
+    request: GenerationRequest,
+    client: Engine,
+    context: int,
+    conversation: Conversation,
+    voice: Voice,
+) -> Prepared:
+    """Return the call for a prompt, whose answer is read here."""
     if isinstance(made, Prepared):
         return made
     prepared = await from_text(request, client, context, made)

@@ -1,7 +1,7 @@
 """One call of the engine, and what every kind of input needs to make it."""
 
 import base64
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +29,7 @@ class Prepared:
     answer, ``opening`` that before an answer without any. ``budget`` is how many tokens the thoughts may have,
     negative for no limit of their own, and ``after_thoughts`` what the body has instead once they are over.
     ``context`` is the tokens that the slot holds, ``counted`` those of a prompt with images, where that is known.
+    ``as_text`` makes the call that asks for the same as text, where the engine reads the answer and may fail to.
     """
 
     route: Route
@@ -46,6 +47,7 @@ class Prepared:
     context: int = 0
     counted: int = 0
     truncation: Truncation | None = None
+    as_text: "Callable[[], Awaitable[Prepared]] | None" = None
 
     async def tokens(self, client: Engine) -> int:
         """Return how many tokens the prompt has, its pictures and sounds included."""

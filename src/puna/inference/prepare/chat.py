@@ -1,5 +1,7 @@
 """A conversation in the template of the GGUF file, rendered and its answer parsed by the engine."""
 
+import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 from puna.engine.protocol import Engine, Route
@@ -48,6 +50,18 @@ async def chat(
         chat=body,
         truncation=truncation,
     )
+
+
+def with_same_seed(prepared: Prepared, as_text: Callable[[], Awaitable[Prepared]]) -> Prepared:
+    """Return a call that can be made again as text, and then draws the same random numbers."""
+    seed = prepared.body.get("seed", -1)
+    seed = seed if seed >= 0 else secrets.randbits(31)
+
+    async def again() -> Prepared:
+        made = await as_text()
+        return replace(made, body=made.body | {"seed": seed})
+
+    return replace(prepared, body=prepared.body | {"seed": seed}, as_text=again)
 
 
 def _bound(request: GenerationRequest, conversation: Conversation) -> int:

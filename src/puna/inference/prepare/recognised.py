@@ -22,6 +22,7 @@ _FORMS: Sequence[tuple[str, str]] = (
     (rf"<start_function_call>call:{_PROBE}\{{", "functiongemma"),
     (rf"<\|tool_call_start\|>\[{_PROBE}\(", "lfm2"),
     (rf"<function_calls>{_PROBE}\(", "olmo3"),
+    (rf'<atem:invoke name="{_PROBE}">', "glimmer"),
     (
         rf'<\|START_ACTION\|>\s*\[\s*\{{\s*"tool_call_id":\s*"\w+",\s*"tool_name":\s*"{_PROBE}",\s*"parameters":',
         "cohere",

@@ -19,7 +19,8 @@ from puna.models.create.sources import (
     weights_of_base,
     weights_of_files,
 )
-from puna.models.gguf import GGUFFile
+from puna.models.drafts import misfit
+from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.library import Library
 from puna.models.loadable import LoadCheck, UnsupportedModelError, anything, try_to_load
 from puna.models.manifests import Layer, make_manifest
@@ -28,6 +29,7 @@ from puna.names import ModelName
 
 _ORDER = (
     manifests.MODEL,
+    manifests.CHECKPOINT,
     manifests.PROJECTOR,
     manifests.ADAPTER,
     manifests.DRAFT,
@@ -74,11 +76,14 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     if recipe.base:
         weights = weights_of_base(job, recipe.base, recipe.files, mix)
     else:
-        weights = weights_of_files(job, recipe.files, mix)
+        weights = weights_of_files(job, recipe.files, mix, keep=recipe.keep)
     base = job.library.get(recipe.base).parameters if recipe.base else {}
     recipe = with_speech(recipe, weights.config, has_stop="stop" in base)
     adapters = adapter_layers(job, recipe.adapters, weights)
     _try_to_load(job, recipe, weights, adapters)
+    for _, draft in drafts:
+        if reason := misfit(draft, read_gguf(job.library.blobs.path(weights.of_type(manifests.MODEL)[0].digest))):
+            job.say(f"warning: the draft model will not be used: {reason}")
     layers = [*weights.layers, *adapters, *(layer for layer, _ in drafts)]
     for layer in layers:
         if layer.digest not in job.added:
@@ -128,9 +133,9 @@ def _with_own(job: Job, layers: list[Layer], recipe: Recipe) -> list[Layer]:
 
 def _in_order(layers: list[Layer]) -> list[Layer]:
     """Return the layers by kind, without those that are there already (a license that the base has as well)."""
-    unique: dict[tuple[str, str], Layer] = {}
+    unique: dict[tuple[str, str, str], Layer] = {}
     for layer in layers:
-        unique.setdefault((layer.media_type, layer.digest), layer)
+        unique.setdefault((layer.media_type, layer.digest, layer.name), layer)
     places = {media_type: place for place, media_type in enumerate(_ORDER)}
     return sorted(unique.values(), key=lambda layer: places.get(layer.media_type, len(places)))
 

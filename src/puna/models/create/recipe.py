@@ -32,6 +32,8 @@ class Recipe:
     adapters: Mapping[str, str] = field(default_factory=dict)
     drafts: Mapping[str, str] = field(default_factory=dict)
     quantize: str = ""
+    keep: bool = False
+    """Whether a checkpoint stays as it is, for engines that read safetensors."""
     template: str | None = None
     system: str | None = None
     licenses: tuple[str, ...] = ()
@@ -44,6 +46,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.base is None and not self.files:
             raise BadRequestError('neither "from" nor "files" was specified')
+        if self.keep and (self.quantize or self.adapters or self.drafts or self.base):
+            raise BadRequestError("a checkpoint that is kept as it is takes no other model, adapter, draft or mix")
         for files in (self.files, self.adapters, self.drafts):
             _check_names(files)
         messages = sum(len(str(message).encode()) for message in self.messages)

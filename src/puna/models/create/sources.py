@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from puna.errors import BadRequestError
 from puna.models import manifests
+from puna.models.adapters import adapter_title
+from puna.models.checkpoint import header_of
+from puna.models.checkpoint_names import check_name
 from puna.models.config import ModelConfig, config_of, human_count
 from puna.models.create.job import Job
 from puna.models.gguf import GGUFFile, read_gguf
@@ -53,8 +56,10 @@ def has_magic(job: Job, digest: str) -> bool:
 def weights_of_base(job: Job, base: ModelName, files: Mapping[str, str], mix: "Mix | None") -> Weights:
     """Return the layers of another model, with the projectors among ``files``; raise ``ModelNotFoundError``."""
     model = job.library.get(base)
+    if mix and model.is_checkpoint:
+        raise BadRequestError(f"{model.name} was kept as it is; to quantize it, make it from its files")
     layers = [
-        replace(job.existing(layer.media_type, layer.digest), source=layer.source or str(model.name))
+        replace(job.existing(layer.media_type, layer.digest), source=layer.source or str(model.name), name=layer.name)
         for layer in model.manifest.layers
     ]
     added = _gguf_layers(job, files)
@@ -64,13 +69,18 @@ def weights_of_base(job: Job, base: ModelName, files: Mapping[str, str], mix: "M
     return _quantized(job, weights, model.ggufs, mix) if mix else weights
 
 
-def weights_of_files(job: Job, files: Mapping[str, str], mix: "Mix | None") -> Weights:
-    """Return the layers that uploaded files make: GGUF files as they are, a checkpoint as what it is converted to."""
+def weights_of_files(job: Job, files: Mapping[str, str], mix: "Mix | None", *, keep: bool = False) -> Weights:
+    """Return the layers that uploaded files make: GGUF files as they are, a checkpoint as what it is converted to.
+
+    With ``keep`` a checkpoint stays what it is.
+    """
     for name in files:
         if name.lower().endswith(_PICKLES) and not has_magic(job, files[name]):
             raise BadRequestError(f"{name} can run code when it is read; save the model as safetensors instead")
     if any(name.endswith(".safetensors") for name in files):
-        return _converted(job, files, mix)
+        return _kept(job, files) if keep else _converted(job, files, mix)
+    if keep:
+        raise BadRequestError("only checkpoints in safetensors can be kept as they are; none of the files is one")
     found = _gguf_layers(job, files)
     models = [(layer, gguf) for layer, gguf in found if layer.media_type == manifests.MODEL]
     if not models:
@@ -149,6 +159,19 @@ def _converted(job: Job, files: Mapping[str, str], mix: "Mix | None") -> Weights
     return Weights(config, (layer,))
 
 
+def _kept(job: Job, files: Mapping[str, str]) -> Weights:
+    """Return the layers of a checkpoint as it is; raise ``BadManifestError`` if it cannot be read."""
+    layers = tuple(
+        replace(job.existing(manifests.CHECKPOINT, digest), name=check_name(name))
+        for name, digest in sorted(files.items())
+    )
+    with job.scratch(0) as directory:
+        source = directory / "source"
+        job.lay_out(files, source)
+        header = header_of(source)
+    return Weights(replace(config_of(header), format="safetensors"), layers)
+
+
 def checked_adapters(job: Job, files: Mapping[str, str]) -> list[GGUFFile]:
     """Return the headers of the GGUF adapters among ``files``; raise ``BadRequestError`` for what is none."""
     found = []
@@ -173,7 +196,8 @@ def adapter_layers(job: Job, files: Mapping[str, str], weights: Weights) -> list
         if gguf.architecture != (wanted := read_gguf(base).architecture):
             raise BadRequestError(f"{name} is an adapter for {gguf.architecture}, and the model is {wanted}")
     if ggufs:
-        return [job.existing(manifests.ADAPTER, digest) for _, digest in sorted(files.items())]
+        layers = [(name, job.existing(manifests.ADAPTER, digest)) for name, digest in sorted(files.items())]
+        return [replace(layer, title=adapter_title(name)) for name, layer in layers]
     from puna.models.create.convert import convert_adapter
 
     size = sum(job.library.blobs.path(digest).stat().st_size for digest in files.values())

@@ -209,6 +209,20 @@ class Edit:
             if key not in sources[1:]
         }
 
+    def stack(self, name: str, sources: tuple[str, ...]) -> None:
+        """Make one tensor, in the first one's place, of matrices that are alike: one more dimension counts them."""
+        tensors = [self.tensors[source] for source in sources]
+        first = tensors[0]
+        if any((tensor.shape, tensor.type) != (first.shape, first.type) for tensor in tensors):
+            raise GGUFError(f"{', '.join(sources[:2])} and others like them differ in shape or type")
+        data = tuple(part for tensor in tensors for part in tensor.data)
+        stacked = Tensor((*first.shape, len(tensors)), first.type, data)
+        self.tensors = {
+            name if key == sources[0] else key: stacked if key == sources[0] else tensor
+            for key, tensor in self.tensors.items()
+            if key not in sources[1:]
+        }
+
     def first_rows(self, name: str, rows: int) -> None:
         """Keep the first rows of a matrix that lies in the file."""
         tensor = self.tensors.get(name)

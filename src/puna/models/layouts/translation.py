@@ -7,20 +7,22 @@ the rest moves up. Data that lie side by side in both files are copied in one pi
 import errno
 import os
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from puna.models.gguf import GGUFFile
 from puna.models.gguf_checks import check_fields
 from puna.models.gguf_types import GGUFError, TensorInfo, ValueType
-from puna.models.layouts.edit import Edit, Part, Slice, read_exactly
+from puna.models.layouts.edit import Edit, Made, Part, Slice, read_exactly
 from puna.models.layouts.families import ALL
-from puna.models.layouts.layout import Layout
+from puna.models.layouts.layout import Layout, Step
 from puna.models.layouts.values import text
 
 _VERSION = 3
 _COPY_BYTES = 64 << 20
 _FILLER = "puna.filler"
+_LIES = (ArithmeticError, LookupError, NotImplementedError, TypeError, ValueError, struct.error)
+"""What Python says where a number, a text or an array was expected, or another one."""
 BLOCK = 4096
 """The unit in which file systems share data between files."""
 
@@ -53,9 +55,15 @@ class Translation:
                 if isinstance(piece.part, Slice):
                     _copy(source, piece.part, target, piece.offset)
                 else:
-                    _write_all(
-                        target, piece.part.make(lambda at, nbytes: read_exactly(source, at, nbytes)), piece.offset
-                    )
+                    _write_all(target, self._computed(piece.part, source), piece.offset)
+
+    def _computed(self, part: Made, source: int) -> bytes:
+        try:
+            return part.make(lambda at, nbytes: read_exactly(source, at, nbytes))
+        except GGUFError:
+            raise
+        except _LIES as error:
+            raise _untrue(self.layout, error) from error
 
 
 def layout_of(gguf: GGUFFile) -> Layout | None:
@@ -88,9 +96,23 @@ def has_projector(gguf: GGUFFile) -> bool:
 
 def _edited(gguf: GGUFFile, layout: Layout) -> Edit:
     edit = Edit(gguf)
-    for step in layout.text:
-        step(edit)
+    _take(layout.text, edit, layout.name)
     return edit
+
+
+def _take(steps: Iterable[Step], edit: Edit, name: str) -> None:
+    """Take the steps of a layout, which rely on what a header says; raise ``GGUFError`` where it cannot be true."""
+    try:
+        for step in steps:
+            step(edit)
+    except GGUFError:
+        raise
+    except _LIES as error:
+        raise _untrue(name, error) from error
+
+
+def _untrue(name: str, error: Exception) -> GGUFError:
+    return GGUFError(f"what its header says does not fit the layout {name} ({error})")
 
 
 def projector(gguf: GGUFFile) -> Translation | None:
@@ -113,8 +135,7 @@ def _projector_edited(gguf: GGUFFile, layout: Layout) -> Edit:
     edit = Edit(gguf)
     edit.hide(lambda name: not name.startswith(layout.senses))
     edit.set("general.type", "mmproj")
-    for step in layout.projector:
-        step(edit)
+    _take(layout.projector, edit, layout.name)
     for key in [key for key in edit.keys if not key.startswith(("clip.", "general."))]:
         edit.drop(key)
     edit.set("general.architecture", "clip")

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from puna.config.near import nearest
 from puna.errors import BadRequestError
 from puna.models.modelfile.values import BLANK, parameter_value, read_value
 
@@ -137,7 +138,9 @@ class _Reader:
         name = word.upper()
         if name not in COMMANDS:
             allowed = ", ".join(COMMANDS)
-            raise ModelfileError(line, f"{word[:40]!r} is not a command; it must be one of {allowed}")
+            meant = nearest(word, COMMANDS).upper()
+            more = f"did you mean {meant}?" if meant else f"it must be one of {allowed}"
+            raise ModelfileError(line, f"{word[:40]!r} is not a command; {more}")
         key = ""
         if name == "PARAMETER":
             key = self._word()

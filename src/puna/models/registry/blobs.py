@@ -3,15 +3,16 @@
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Mapping
 from concurrent.futures import Executor
 from pathlib import Path
 
 from puna.models.manifests import Layer
 from puna.models.registry.blob_check import BlobCheck, OnBytes, check_blob
 from puna.models.registry.download import BlobDownload, BlobSource
-from puna.models.registry.errors import RegistryError
+from puna.models.registry.errors import RangesUnsupportedError, RegistryError, UnverifiableBlobError
 from puna.models.registry.jobs import Jobs
+from puna.models.registry.neighbourhood import Neighbourhood, Tell
 from puna.models.registry.options import TransferOptions
 from puna.models.registry.partial import PartialBlob, try_open_locked
 from puna.models.registry.progress import Progress, Report, short
@@ -26,7 +27,10 @@ _REPORT_STEP = 4 << 20
 class BlobKeeper:
     """The blobs of a store together with their records, partial files and quarantine."""
 
-    def __init__(self, root: Path, blobs: BlobStore, options: TransferOptions) -> None:
+    def __init__(
+        self, root: Path, blobs: BlobStore, options: TransferOptions, neighbourhood: Neighbourhood | None = None
+    ) -> None:
+        self._neighbourhood = neighbourhood
         self.blobs = blobs
         self.records = RecordStore(root)
         self.partials = root / "puna" / "partial"
@@ -51,7 +55,7 @@ class BlobKeeper:
         if self.blobs.has(layer.digest) and self.blobs.path(layer.digest).stat().st_size == layer.size:
             return 0
         record = self.records.load(layer.digest)
-        partial = self._partial_path(layer.digest)
+        partial = self.partial_path(layer.digest)
         return layer.size - (record.completed if record and partial.is_file() and record.size == layer.size else 0)
 
     async def ensure(self, source: BlobSource, report: Report) -> None:
@@ -97,7 +101,7 @@ class BlobKeeper:
 
     def discard_partial(self, digest: str) -> bool:
         """Remove what is there of a blob on its way; return ``False`` if a process works on it."""
-        path = self._partial_path(digest)
+        path = self.partial_path(digest)
         with storage_errors(path):
             descriptor = try_open_locked(path)
             if descriptor is None:
@@ -124,6 +128,10 @@ class BlobKeeper:
                 self.blobs.path_for_write(digest).replace(destination)
         return destination
 
+    def partial_path(self, digest: str) -> Path:
+        """Return where a blob lies while it is on its way."""
+        return self.partials / self.blobs.path_for_write(digest).name
+
     def quarantine_path(self, digest: str) -> Path:
         """Return where a blob lies once it is put aside."""
         return self.quarantine_directory / self.blobs.path_for_write(digest).name
@@ -141,14 +149,34 @@ class BlobKeeper:
             if await in_thread(self.is_trusted, layer):  # another process fetched it while this one waited for the file
                 partial.path.unlink(missing_ok=True)
                 return
-            await BlobDownload(source, partial, self._options, self._slots, tell).run()
-            await partial.publish(self.blobs.path_for_write(source.digest))
+            await self._fetch(source, partial, tell)
         finally:
             partial.close()
         self.quarantine_path(source.digest).unlink(missing_ok=True)
         tell(source.size)
 
-    async def _is_good(self, layer: Layer, tell: Callable[[int], None]) -> bool:
+    async def _fetch(self, source: BlobSource, partial: PartialBlob, tell: Tell) -> None:
+        """Fill a partial blob, together with other nodes where there are some, and put it in its place."""
+        place = self.blobs.path_for_write(source.digest)
+        near = self._neighbourhood
+        if near is None or near.is_empty or not source.size:
+            await BlobDownload(source, partial, self._options, self._slots, tell).run()
+            await partial.publish(place)
+            return
+        from puna.models.registry.swarm import SwarmDownload  # most servers have no peers
+
+        with near.sharing.begin(source.digest, source.size, source.name) as share:
+            try:
+                await SwarmDownload(source, partial, self._options, self._slots, tell, near, share).run()
+            except (UnverifiableBlobError, RangesUnsupportedError):
+                if not source.has_registry:
+                    raise
+                share.pieces.clear()
+                await BlobDownload(source, partial, self._options, self._slots, tell).run()
+            await partial.publish(place)
+            near.sharing.complete(share)
+
+    async def _is_good(self, layer: Layer, tell: Tell) -> bool:
         """Return whether a file that nobody checked yet is right; put it aside if it is not."""
         path = self.blobs.path_for_write(layer.digest)
         if not path.is_file():
@@ -163,7 +191,7 @@ class BlobKeeper:
 
     def _prepare_partial(self, digest: str) -> Path:
         """Return the place of the partial file; a damaged blob is put there if a record tells its good parts."""
-        path, aside = self._partial_path(digest), self.quarantine_path(digest)
+        path, aside = self.partial_path(digest), self.quarantine_path(digest)
         record = self.records.load(digest)
         if aside.is_file() and not path.exists() and record is not None and record.verified is not None:
             with storage_errors(path):
@@ -171,15 +199,18 @@ class BlobKeeper:
                 aside.replace(path)
         return path
 
-    def _partial_path(self, digest: str) -> Path:
-        return self.partials / self.blobs.path_for_write(digest).name
 
-
-def _tell_later(loop: asyncio.AbstractEventLoop, tell: Callable[[int], None], done: int) -> None:
+def _tell_later(loop: asyncio.AbstractEventLoop, tell: Tell, done: int) -> None:
     if done % _REPORT_STEP == 0:
         loop.call_soon_threadsafe(tell, done)
 
 
-def _reporter(source: BlobSource, report: Report) -> Callable[[int], None]:
+def _reporter(source: BlobSource, report: Report) -> Tell:
     status = f"pulling {short(source.digest)}"
-    return lambda done: report(Progress(status, source.digest, source.size, done))
+    latest: dict[str, int] = {}
+
+    def tell(done: int, sources: Mapping[str, int] | None = None) -> None:
+        latest.update(sources or {})
+        report(Progress(status, source.digest, source.size, done, dict(latest)))
+
+    return tell

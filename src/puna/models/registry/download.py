@@ -19,6 +19,7 @@ from puna.models.registry.policy import host_of
 from puna.models.registry.record import Part
 from puna.models.registry.target import Target
 from puna.models.registry.threads import in_thread, together
+from puna.names import ModelName
 from puna.telemetry.counts import COUNTS
 
 if TYPE_CHECKING:
@@ -38,6 +39,13 @@ class BlobSource:
     digest: str
     size: int
     location: URL | None = None
+    has_registry: bool = True
+    """Whether the registry may be asked; if not, there are peers alone."""
+
+    @property
+    def name(self) -> ModelName:
+        """Return the model that the blob belongs to."""
+        return self.target.name
 
     def range(self, start: int, stop: int) -> AbstractAsyncContextManager[aiohttp.StreamReader]:
         """Return a context manager for the stream of a range."""

@@ -1,6 +1,6 @@
-"""Sharded GGUF repositories of Hugging Face.
+"""Repositories of Hugging Face that its registry refuses: GGUF models in several files, and checkpoints.
 
-Its registry answers 400 for models that are split into several files. The files can be had all the same: the
+It answers 400 for both. The files can be had all the same: the
 repository's listing gives the size and SHA-256 of each, which is all that a manifest needs.
 """
 
@@ -18,6 +18,7 @@ from puna.lazy import lazy
 from puna.models.manifests import CONFIG_TYPE, MODEL, Layer, make_manifest
 from puna.models.registry.errors import ManifestNotFoundError, RegistryError
 from puna.models.registry.http import RegistryHttp, check, read_limited
+from puna.models.registry.huggingface_checkpoint import checkpoint_manifest
 from puna.models.registry.remote_manifest import RemoteManifest, check_manifest
 from puna.models.registry.target import Target
 from puna.models.store import InvalidDigestError, digest_bytes, parse_digest
@@ -49,12 +50,15 @@ def refuses_shards(target: Target, response: aiohttp.ClientResponse) -> bool:
 async def sharded_manifest(http: RegistryHttp, target: Target) -> RemoteManifest:
     """Return a manifest made from the repository's listing, with one model layer for each shard in order.
 
-    Raises ``ManifestNotFoundError`` if no complete set of shards fits the tag.
+    Of a repository without GGUF files it is that of its checkpoint. Raises ``ManifestNotFoundError`` if no complete set
+    of shards fits the tag, or there is no checkpoint.
     """
     url = target.base / "api" / "models" / target.name.namespace / target.name.model / "tree" / "main"
     async with http.request("GET", url.with_query(recursive="true"), target) as response:
         await check(response, 200)
         listing = await read_limited(response, _MOST_LISTING)
+    if b".gguf" not in listing:
+        return await checkpoint_manifest(http, target, listing)
     shards = _choose(_read_listing(listing), target.name.tag.lower())
     config = _config([shard.layer for shard in shards])
     config_layer = Layer(CONFIG_TYPE, digest_bytes(config), len(config))

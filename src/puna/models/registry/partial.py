@@ -14,6 +14,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from puna.models.registry.pieces import hash_range
 from puna.models.registry.record import BlobRecord, Part, RecordStore, Verified, crc_of
 from puna.models.registry.threads import in_thread
 from puna.models.storage import StorageError, storage_errors
@@ -68,6 +69,22 @@ class PartialBlob:
                 )
             os.ftruncate(self._descriptor, self.record.size)
 
+    async def replan(self, part_size: int) -> None:
+        """Have parts of this size from now on, and keep those that lie in what has arrived already."""
+        planned = BlobRecord.planned(self.record.digest, self.record.size, part_size)
+        layout = [(part.offset, part.size) for part in planned.parts]
+        if layout != [(part.offset, part.size) for part in self.record.parts]:
+            await in_thread(self._take_over, planned)
+            self.record = planned
+            self._states = {0: hashlib.sha256()}
+
+    def _take_over(self, planned: BlobRecord) -> None:
+        arrived = self.record.arrived()
+        for part in planned.parts:
+            if any(start <= part.offset and part.end <= stop for start, stop in arrived):
+                part.completed = part.size
+                part.crc = crc_of(self._descriptor, part.offset, part.size)
+
     def plan(self, part_size: int) -> None:
         """Begin again with other parts."""
         self.record = BlobRecord.planned(self.record.digest, self.record.size, part_size)
@@ -86,6 +103,19 @@ class PartialBlob:
                 written = os.pwrite(self._descriptor, view, offset)
                 view, offset = view[written:], offset + written
         return zlib.crc32(data, crc)
+
+    async def write(self, offset: int, data: bytes) -> None:
+        """Write bytes of a part that counts as there only once all of it is."""
+        await in_thread(self._write, offset, data, 0)
+
+    async def sums(self, part: Part) -> tuple[str, int]:
+        """Return the SHA-256, in hex, and the checksum of what the file holds of the whole part now."""
+        return await in_thread(self._sums, part)
+
+    def _sums(self, part: Part) -> tuple[str, int]:
+        with storage_errors(self.path):
+            crc = crc_of(self._descriptor, part.offset, part.size)
+            return hash_range(self._descriptor, part.offset, part.end), crc
 
     def crc(self, part: Part) -> int:
         """Return the checksum of what the file holds of the part now."""

@@ -1,7 +1,7 @@
 """The progress of a pull or a push, as Ollama's stream shows it."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 
@@ -13,6 +13,8 @@ class Progress:
     digest: str = ""
     total: int = 0
     completed: int = 0
+    sources: Mapping[str, int] = field(default_factory=dict)
+    """Where the bytes came from that came in this pull, where there was a choice: bytes by host."""
 
     @property
     def key(self) -> str:
@@ -22,7 +24,7 @@ class Progress:
     def to_json(self) -> dict[str, Any]:
         """Return the line as an object; empty fields are left out, as Ollama does."""
         entry: dict[str, Any] = {"status": self.status}
-        for name in ("digest", "total", "completed"):
+        for name in ("digest", "total", "completed", "sources"):
             if value := getattr(self, name):
                 entry[name] = value
         return entry

@@ -6,15 +6,17 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from puna.errors import ModelNotFoundError, PunaError
+from puna.models.checkpoint import header_of, laid_out
 from puna.models.gguf import GGUFError, read_gguf
 from puna.models.loadable import LoadCheck, UnloadableError, anything, try_to_load
 from puna.models.made_here import MadeHere
-from puna.models.manifests import MODEL, PROJECTOR, BadManifestError, Layer, Manifest, ManifestStore
+from puna.models.manifests import CHECKPOINT, MODEL, PROJECTOR, BadManifestError, Layer, Manifest, ManifestStore
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.blobs import BlobKeeper
 from puna.models.registry.download import BlobSource
-from puna.models.registry.errors import ManifestNotFoundError, UnverifiableBlobError
+from puna.models.registry.errors import ManifestNotFoundError, TransientError, UnverifiableBlobError
 from puna.models.registry.jobs import Jobs, stream
+from puna.models.registry.peers import Peers
 from puna.models.registry.policy import AccessPolicy
 from puna.models.registry.progress import Progress, Report
 from puna.models.registry.remote_manifest import RemoteManifest, blobs_of
@@ -114,26 +116,31 @@ class Puller:
         keeper: BlobKeeper,
         policy: AccessPolicy,
         load_check: LoadCheck = anything,
+        peers: Peers | None = None,
     ) -> None:
         self._library = library
+        self._peers = peers
         self._load_check = load_check
         self._api = api
         self._keeper = keeper
         self._policy = policy
         self._jobs: Jobs[None] = Jobs()
 
-    def pull(self, model: str, *, insecure: bool = False, guarded: bool = False) -> AsyncGenerator[Progress, None]:
+    def pull(
+        self, model: str, *, insecure: bool = False, guarded: bool = False, registry: bool = True
+    ) -> AsyncGenerator[Progress, None]:
         """Yield the progress of fetching ``model``; the iterator ends when it can be used.
 
-        ``guarded`` is for requests from other machines: it refuses addresses on private networks. Raises
+        ``guarded`` is for requests from other machines: it refuses addresses on private networks. Without ``registry``
+        only peers are asked; with it they give what they have, and the whole model where it does not answer. Raises
         ``InvalidNameError``, ``RegistryError``, ``ManifestNotFoundError``, ``BadManifestError`` or ``StorageError``;
         the model that was there stays as it was, and what was fetched is used by the next pull.
         """
         target = self._target(model, insecure=insecure, guarded=guarded)
 
         async def work(report: Report) -> None:
-            key = (target.name.key, str(target.base), guarded, target.credentials)
-            await self._jobs.run(key, lambda report: self._pull(target, report), report)
+            key = (target.name.key, str(target.base), guarded, target.credentials, registry)
+            await self._jobs.run(key, lambda report: self._pull(target, report, registry=registry), report)
 
         return stream(work)
 
@@ -180,11 +187,28 @@ class Puller:
         layers = tuple((layer, self._keeper.missing_bytes(layer)) for layer in blobs_of(manifest))
         return PullPlan(name, present is None, present is not None and present.digest == manifest.digest, layers)
 
-    async def _pull(self, target: Target, report: Report) -> None:
+    async def _manifest(self, target: Target, *, registry: bool) -> tuple[RemoteManifest, bool]:
+        """Return the manifest, and whether it is the registry's. Peers are asked where that does not have it."""
+        failure: PunaError = ManifestNotFoundError()
+        if registry:
+            try:
+                return await self._api.manifest(target), True
+            except (ManifestNotFoundError, TransientError) as error:
+                failure = error
+        if self._peers is None or not self._peers.all():
+            raise failure
+        try:
+            return await self._peers.manifest(target.name), False
+        except ManifestNotFoundError:
+            raise failure from None
+
+    async def _pull(self, target: Target, report: Report, *, registry: bool) -> None:
         report(Progress("pulling manifest"))
-        remote = await self._api.manifest(target)
+        remote, registry = await self._manifest(target, registry=registry)
+        if not registry:
+            report(Progress("pulling from peers"))
         for attempt in range(_FINAL_ATTEMPTS):
-            await self._fetch_blobs(target, remote, report)
+            await self._fetch_blobs(target, remote, report, registry=registry)
             report(Progress("verifying sha256 digest"))
             await in_thread(self._check_files, remote.manifest)
             report(Progress("writing manifest"))
@@ -204,12 +228,23 @@ class Puller:
 
     def _check_files(self, manifest: Manifest) -> None:
         """Raise ``BadManifestError`` unless the model's files are GGUF; what only such a model has is removed."""
+        self._check_checkpoint(manifest)
         for layer in (*manifest.of_type(MODEL), *manifest.of_type(PROJECTOR)):
             try:
                 read_gguf(self._library.blobs.path(layer.digest))
             except GGUFError as error:
                 self._library.discard(other.digest for other in blobs_of(manifest))
                 raise BadManifestError(f"this is not a model that can be run here: {error}") from None
+
+    def _check_checkpoint(self, manifest: Manifest) -> None:
+        """Raise ``BadManifestError`` unless what is kept of a checkpoint is one; else its blobs are removed."""
+        if not (layers := manifest.of_type(CHECKPOINT)):
+            return
+        try:
+            header_of(laid_out(layers, self._library.blobs, manifest.digest))
+        except BadManifestError as error:
+            self._library.discard(other.digest for other in blobs_of(manifest))
+            raise BadManifestError(f"this is not a model that can be run here: {error}") from None
 
     def _is_current(self, name: ModelName, manifest: Manifest) -> bool:
         """Return whether the name has this manifest already."""
@@ -234,7 +269,7 @@ class Puller:
             return False
         return not {layer.digest for layer in blobs_of(old)} <= {layer.digest for layer in blobs_of(manifest)}
 
-    async def _fetch_blobs(self, target: Target, remote: RemoteManifest, report: Report) -> None:
+    async def _fetch_blobs(self, target: Target, remote: RemoteManifest, report: Report, *, registry: bool) -> None:
         limit = asyncio.Semaphore(_BLOBS_AT_A_TIME)
 
         async def fetch(layer: Layer) -> None:
@@ -244,7 +279,8 @@ class Puller:
                     await self._store_inline(layer, data)
                     return
                 location = remote.locations.get(layer.digest)
-                await self._keeper.ensure(BlobSource(self._api, target, layer.digest, layer.size, location), report)
+                source = BlobSource(self._api, target, layer.digest, layer.size, location, has_registry=registry)
+                await self._keeper.ensure(source, report)
 
         await together(*(fetch(layer) for layer in blobs_of(remote.manifest)))
 

@@ -80,6 +80,16 @@ class BlobRecord:
         """Return how many bytes have arrived."""
         return sum(part.completed for part in self.parts)
 
+    def arrived(self) -> list[tuple[int, int]]:
+        """Return the ranges of which all bytes have arrived, as long as they can be."""
+        ranges: list[tuple[int, int]] = []
+        for part in self.parts:
+            if ranges and ranges[-1][1] == part.offset:
+                ranges[-1] = (ranges[-1][0], part.position)
+            elif part.completed:
+                ranges.append((part.offset, part.position))
+        return ranges
+
     def encode(self) -> bytes:
         """Return the record as ``RecordStore`` keeps it."""
         body = {

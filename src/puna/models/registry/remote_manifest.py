@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
-from puna.models.manifests import MANIFEST_TYPE, MODEL, BadManifestError, Layer, Manifest, parse_manifest
+from puna.models.checkpoint_names import check_name
+from puna.models.manifests import CHECKPOINT, MANIFEST_TYPE, MODEL, BadManifestError, Layer, Manifest, parse_manifest
 
 OCI_MANIFEST_TYPE = "application/vnd.oci.image.manifest.v1+json"
 ACCEPT = f"{MANIFEST_TYPE}, {OCI_MANIFEST_TYPE}"
@@ -59,11 +60,13 @@ def _check_layers(manifest: Manifest) -> None:
     for layer in (*manifest.layers, manifest.config):
         if sizes.setdefault(layer.digest, layer.size) != layer.size:
             raise BadManifestError(f"invalid manifest: it gives two sizes for {layer.digest}")
+    for layer in manifest.of_type(CHECKPOINT):
+        check_name(layer.name)
     for layer in manifest.layers:
         if not layer.media_type.startswith(_LAYER_PREFIX):
             raise BadManifestError(f"this is not a model: it has a layer of type {layer.media_type[:100]!r}")
         if layer.media_type == MODEL and layer.size == 0:
             raise BadManifestError(f"invalid manifest: the model layer {layer.digest} is empty")
-    if not manifest.of_type(MODEL):
+    if not manifest.of_type(MODEL) and not manifest.of_type(CHECKPOINT):
         kinds = ", ".join(sorted({layer.media_type.removeprefix(_LAYER_PREFIX) for layer in manifest.layers}))
         raise BadManifestError(f"it has no GGUF file that can be run here (its layers: {kinds[:100] or 'none'})")

@@ -22,6 +22,8 @@ class Target:
     guarded: bool
     """Whether addresses on private networks are refused."""
     credentials: Credentials | None = field(default=None, repr=False)
+    of_host: str = ""
+    """The registry whose model is asked for, where the server has models of several (``ns``, as containerd asks)."""
 
     @property
     def repository(self) -> str:
@@ -35,7 +37,8 @@ class Target:
 
     def url(self, *parts: str) -> URL:
         """Return the address of something in the repository."""
-        return self.base / "v2" / self.name.namespace / self.name.model / "/".join(parts)
+        address = self.base / "v2" / self.name.namespace / self.name.model / "/".join(parts)
+        return address.with_query(ns=self.of_host) if self.of_host else address
 
 
 @dataclass(frozen=True, slots=True)

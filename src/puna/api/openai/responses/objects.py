@@ -56,9 +56,9 @@ def with_ids(items: str | Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
 
 
 def shown_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an item of an input as it is told: the text of a message is a list of parts, and it has a status."""
+    """Return an item of an input as it is told: with a status, and the text of a message as a list of parts."""
     if item.get("type") != "message":
-        return dict(item)
+        return {"status": DONE, **item}
     content = item.get("content")
     if isinstance(content, str):
         kind = {"type": "output_text", "annotations": []} if item.get("role") == "assistant" else {"type": "input_text"}

@@ -5,11 +5,11 @@ from typing import Any, Protocol
 
 import orjson
 
+from puna.api.openai.custom import Input
 from puna.api.openai.responses.objects import RUNNING, item_id, logprobs_of
-from puna.api.openai.responses.tools import INPUT, Tool
+from puna.api.openai.responses.tools import Tool
 from puna.inference.events import Logprob
 from puna.inference.output.calls import lenient_object
-from puna.inference.output.json_text import JsonText
 
 Emit = Callable[..., None]
 
@@ -141,7 +141,7 @@ class CallItem(_Item):
         super().__init__(emit, "custom_tool_call" if tool.custom else "function_call")
         self._call_id = call_id
         self._tool = tool
-        self._input = JsonText(INPUT)
+        self._input = Input()
 
     def begin(self, index: int) -> None:
         """See ``OpenItem``."""
@@ -162,11 +162,9 @@ class CallItem(_Item):
             arguments = _strict(self._text)
             self._emit("function_call_arguments.done", arguments=arguments, name=self._tool.name)
             return self._done(self._item(status, arguments))
-        found = lenient_object(self._text)
-        told = self._input.text
-        text = str(found[INPUT]) if found and INPUT in found else told or self._text
-        if text.startswith(told) and len(text) > len(told):
-            self._emit("custom_tool_call_input.delta", delta=text[len(told) :])
+        text = self._input.whole()
+        if rest := self._input.rest():
+            self._emit("custom_tool_call_input.delta", delta=rest)
         self._emit("custom_tool_call_input.done", input=text)
         return self._done(self._item(status, text))
 

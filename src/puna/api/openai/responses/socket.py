@@ -8,6 +8,8 @@ the connection lasts, so that ``previous_response_id`` works with ``store: false
 import asyncio
 import logging
 import secrets
+from dataclasses import replace
+from http import HTTPStatus
 from typing import Any
 
 import orjson
@@ -15,6 +17,7 @@ from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from puna.accounts.grant import INFER
+from puna.api.access.identity import IDENTITY, Identity
 from puna.api.access.scopes import needs
 from puna.api.dialect import OPENAI
 from puna.api.errors import fault_of
@@ -25,10 +28,14 @@ from puna.api.openai.responses.begin import Begun, Items, begin, caller, spoken
 from puna.api.openai.responses.reply import Events
 from puna.api.openai.responses.schemas import SocketBody
 from puna.api.services import Services, keep_alive_seconds
+from puna.api.watching.taking import Taking
+from puna.api.watching.watchers import turn_watchers
 from puna.errors import BadRequestError, UnavailableError
 
 router = APIRouter()
 _MOST_WAITING = 16
+_OF_SOCKETS = {"type", "generate", "stream", "stream_id", "previous_response_id", "conversation"}
+"""Fields that a response over a socket has, and that do not belong to a request of its own."""
 _INTERNAL_ERROR = 1011
 """Why a socket is closed (RFC 6455)."""
 _log = logging.getLogger(__name__)
@@ -47,7 +54,8 @@ class _Session:
 
     def __init__(self, socket: WebSocket) -> None:
         self._socket = socket
-        self._services: Services = socket.app.state.services
+        self._identity: Identity = socket.scope[IDENTITY]
+        self._services: Services = socket.app.state.services.seen_by(self._identity)
         self._waiting: asyncio.Queue[str | bytes] = asyncio.Queue()
         self._said: dict[str, Items] = {}
 
@@ -90,7 +98,7 @@ class _Session:
         body = validated(SocketBody, text, self._socket.url.path)
         match body.type:
             case "response.create":
-                await self._create(body)
+                await self._counted(body)
             case "response.processed":  # Codex says what it has read to its end
                 pass
             case "response.steer":
@@ -98,23 +106,44 @@ class _Session:
             case kind:
                 raise BadRequestError(f'nothing is known of events of the type "{kind[:80]}"', param="type")
 
-    async def _create(self, body: SocketBody) -> None:
+    async def _counted(self, body: SocketBody) -> None:
+        """Make a response as a request of the key that opened the socket, as that key is now."""
+        key = self._identity.key
+        if key is None:
+            await self._create(body, self._services)
+            return
+        with self._services.accounts.admitted(key.name, self._socket.url.path, key.id) as now:
+            identity = replace(self._identity, key=now)
+            self._socket.scope[IDENTITY] = identity
+            await self._create(body, self._services.seen_by(identity))
+
+    async def _create(self, body: SocketBody, services: Services) -> None:
         if body.background:
             raise BadRequestError("background: not over a socket, whose end is the response's", param="background")
         self._socket.scope[REQUEST_ID] = secrets.token_hex(8)
-        begun = await begin(self._socket, self._services, body, self._said)
+        taking = Taking.of({**self._socket.scope, "method": "POST"}) if services.settings.record else None
+        watchers = turn_watchers(self._socket.scope)
+        told = services.service.told((*watchers, *((taking,) if taking else ())))
+        services = replace(services, service=told)
+        begun = await begin(self._socket, services, body, self._said)
+        if taking:  # a request of its own, with all that was said before it over this connection
+            items = [*begun.prompt.earlier, *begun.prompt.given]
+            taking.hear(json_bytes({**body.model_dump(exclude=_OF_SOCKETS, exclude_unset=True), "input": items}))
+            taking.status = HTTPStatus.OK
         if body.generate:
             async for events in begun.made.make():
                 await self._send(events, body.stream_id)
         else:
-            await self._prepare(begun, body)
+            await self._prepare(begun, body, services)
+        if taking and taking.record:
+            services.recordings.keep(taking.recording())
         response, prompt = begun.made.response, begun.prompt
         self._said = {str(response["id"]): [*prompt.earlier, *spoken(prompt.given, response)]}
 
-    async def _prepare(self, begun: Begun, body: SocketBody) -> None:
+    async def _prepare(self, begun: Begun, body: SocketBody, services: Services) -> None:
         """Bring the model into memory and count the prompt, for a response that says nothing."""
         request, keep_alive = begun.prompt.asked.request, keep_alive_seconds(body.keep_alive)
-        tokens = await self._services.service.count(request, caller(self._socket, body), keep_alive)
+        tokens = await services.service.count(request, caller(self._socket, body), keep_alive)
         begun.made.reply.say_nothing(tokens)
         await begun.made.keep()
         await self._send(begun.made.reply.drain(), body.stream_id)

@@ -1,20 +1,17 @@
 """Tools: what of them a model is offered as functions, and whose calls are whose when it answers.
 
-A function in a namespace is offered as ``namespace__name``. A custom tool takes a text and no arguments: it is offered
-as a function whose one argument is this text, bound by the tool's grammar if it has one.
+A function in a namespace is offered as ``namespace__name``, a custom tool as a function of one text.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from puna.api.openai.custom import custom_function
 from puna.api.openai.responses.blame import blaming
-from puna.api.openai.responses.grammars import text_pattern
 from puna.errors import BadRequestError
 from puna.inference.requests import ToolChoice
 
-INPUT = "input"
-"""What the argument of a custom tool is called."""
 _MODES = ("auto", "none", "required")
 
 
@@ -90,7 +87,7 @@ class Tools:
         description = "\n".join(filter(None, (about, str(tool.get("description") or ""))))
         function = {"name": flat, "description": description, "parameters": parameters or {}}
         if custom:
-            function |= _custom(tool, description, where)
+            function = custom_function(flat, description, tool.get("format"), where)
         self.functions.append({"type": "function", "function": function})
 
     def choice(self, value: str | Mapping[str, Any], *, parallel: bool) -> ToolChoice:
@@ -132,21 +129,3 @@ class Tools:
         if len(found) != 1:
             raise BadRequestError(f'tool_choice: there is no tool called "{name[:80]}"')
         return found[0]
-
-
-def _custom(tool: Mapping[str, Any], description: str, where: str) -> dict[str, Any]:
-    """Return what stands for a custom tool in a function: its description, and the one argument."""
-    schema: dict[str, Any] = {"type": "string"}
-    form = tool.get("format") or {"type": "text"}
-    if not isinstance(form, dict) or form.get("type") not in ("text", "grammar"):
-        raise BadRequestError(f'{where}.format.type must be "text" or "grammar"')
-    if form["type"] == "grammar":
-        syntax, definition = form.get("syntax"), form.get("definition")
-        if not isinstance(definition, str) or not definition.strip():
-            raise BadRequestError(f"{where}.format.definition must be a string")
-        schema["pattern"] = text_pattern(str(syntax), definition, f"{where}.format")
-        description += f"\nThe input must follow this {syntax} grammar:\n{definition}"
-    return {
-        "description": description.strip(),
-        "parameters": {"type": "object", "properties": {INPUT: schema}, "required": [INPUT]},
-    }

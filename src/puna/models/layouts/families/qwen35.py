@@ -1,6 +1,6 @@
 """Qwen 3.5, dense and with experts: a count of heads for each block, three rotary sections, a vision tower."""
 
-from puna.models.layouts.families import qwen_vision
+from puna.models.layouts.families import qwen_mtp, qwen_vision
 from puna.models.layouts.layout import Layout, either, has_keys, has_tensors
 from puna.models.layouts.steps import ending, four_sections, hidden, largest
 
@@ -22,7 +22,8 @@ def _layout(architecture: str, *more: str) -> Layout:
             largest(".attention.head_count_kv", 2),
             four_sections(_SECTIONS),
             ending(".ssm_dt", ".ssm_dt.bias"),
-            hidden("v.", "mm.", "mtp."),  # "mtp." would guess tokens ahead; the engine wants it in a block of its own
+            qwen_mtp.guessing_block,
+            hidden("v.", "mm.", "mtp."),
         ),
         projector=qwen_vision.STEPS,
     )

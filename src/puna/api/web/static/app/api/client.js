@@ -1,4 +1,4 @@
-/** Requests to this server. The browser adds the password that it was asked for; a key of the page's own goes first. */
+/** Requests to this server, with the key or login that the page has asked for. */
 import { signal } from "../html.js";
 import { apiKey } from "../state/preferences.js";
 import { readLines } from "./ndjson.js";
@@ -34,10 +34,10 @@ export function newId() {
  */
 export async function send(method, path, body, { signal: abort, id, conversation } = {}) {
   /** @type {Record<string, string>} */
-  const headers = { "X-Request-Id": id ?? newId() };
+  const headers = { "X-Request-Id": id ?? newId(), "X-Requested-With": "XMLHttpRequest" };
   if (body !== undefined) headers["Content-Type"] = "application/json";
   if (conversation) headers["X-Session-Id"] = conversation;
-  if (apiKey.value) headers.Authorization = `Bearer ${apiKey.value}`;
+  if (apiKey.value) headers.Authorization = authorization(apiKey.value);
   let response;
   try {
     response = await fetch(path, { method, headers, body: JSON.stringify(body), signal: abort, cache: "no-store" });
@@ -48,6 +48,12 @@ export async function send(method, path, body, { signal: abort, id, conversation
   if (response.ok) return response;
   if (response.status === 401) refused.value = true;
   throw new ApiError(response.status, await reasonOf(response));
+}
+
+/** @param {string} given a key, or `user:password` */
+function authorization(given) {
+  if (!given.includes(":")) return `Bearer ${given}`;
+  return `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(given)))}`;
 }
 
 /** @param {Response} response */

@@ -6,14 +6,20 @@ import { IconButton } from "./icon.js";
 /** @param {{title: string, onClose: () => void, wide?: boolean, children?: unknown}} props */
 export function Dialog({ title, onClose, wide = false, children }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const over = useRef(false);
   const id = useId();
   useEffect(() => {
     const dialog = /** @type {HTMLDialogElement} */ (ref.current);
     dialog.showModal();
-    return () => dialog.close();
+    return () => {
+      over.current = true;
+      dialog.close();
+    };
   }, []);
+  // The event comes later, when another dialog may have taken this one's place.
+  const closed = () => over.current || onClose();
   const outside = (/** @type {MouseEvent} */ event) => event.target === ref.current && onClose();
-  return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby=${id} onClose=${onClose} onMouseDown=${outside}>
+  return html`<dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby=${id} onClose=${closed} onMouseDown=${outside}>
     <div class="dialog-body">
       <header class="dialog-head">
         <h2 id=${id}>${title}</h2>

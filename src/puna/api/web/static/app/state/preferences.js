@@ -12,7 +12,7 @@ const browsers = /^zh\b/i.test(navigator.language) ? "zh" : "en";
 export const theme = signal(kept.theme ?? "system");
 /** The language chosen here; "" is the browser's. @type {{value: Language | ""}} */
 export const chosenLanguage = signal(kept.language ?? "");
-/** The key that is sent as `Authorization: Bearer`, "" for none. It stays in this browser. */
+/** The key or login (`user:password`) that requests are sent with, "" for none. It stays in this browser. */
 export const apiKey = signal(recall("key", ""));
 /** Whether the sidebar is open on a narrow screen. */
 export const sidebarOpen = signal(false);

@@ -17,6 +17,7 @@ const PLAIN = /^http:\/\//i;
  * @property {number} total bytes
  * @property {number} completed bytes
  * @property {number} speed bytes per second
+ * @property {[string, number][]} [sources] hosts and how many bytes came from each, most first
  * @property {string} [error]
  * @property {string} [warning]
  */
@@ -50,21 +51,21 @@ export async function pull(name) {
   const abort = new AbortController();
   aborts.set(name, abort);
   set(name, { state: "running", error: undefined, warning: undefined, speed: 0, status: t("pullBegins") });
-  /** @type {Map<string, {total: number, completed: number}>} */
+  /** @type {Map<string, {total: number, completed: number, sources: Record<string, number>}>} */
   const parts = new Map();
   /** @type {[number, number][]} */
   let times = [];
   try {
     for await (const item of stream("/api/pull", { model: name, insecure: PLAIN.test(name) }, { signal: abort.signal })) {
       if (item.status?.startsWith("warning:")) set(name, { warning: item.status });
-      if (item.digest) parts.set(item.digest, { total: item.total ?? 0, completed: item.completed ?? 0 });
+      if (item.digest) parts.set(item.digest, { total: item.total ?? 0, completed: item.completed ?? 0, sources: item.sources ?? {} });
       const all = [...parts.values()];
       const completed = all.reduce((sum, part) => sum + part.completed, 0);
       const total = all.reduce((sum, part) => sum + part.total, 0);
       const now = performance.now();
       times = [...times.filter(([time]) => now - time < WINDOW_MS), [now, completed]];
       const span = (now - times[0][0]) / 1000;
-      set(name, { status: item.status, total, completed, speed: span > 0.2 ? (completed - times[0][1]) / span : 0 });
+      set(name, { status: item.status, total, completed, sources: places(all), speed: span > 0.2 ? (completed - times[0][1]) / span : 0 });
     }
     set(name, { state: "done" });
     await loadModels();
@@ -74,6 +75,14 @@ export async function pull(name) {
   } finally {
     aborts.delete(name);
   }
+}
+
+/** Adds up what came from where. @param {{sources: Record<string, number>}[]} parts @returns {[string, number][]} */
+function places(parts) {
+  /** @type {Map<string, number>} */
+  const sums = new Map();
+  for (const { sources } of parts) for (const [host, size] of Object.entries(sources)) sums.set(host, (sums.get(host) ?? 0) + size);
+  return [...sums].sort((one, other) => other[1] - one[1]);
 }
 
 /** @param {string} name */

@@ -1,4 +1,4 @@
-/** Which view is open, as the address says after `#/`: `chat/ID`, `models/NAME` or `now`. */
+/** Which view is open, as the address says after `#/`: `chat/ID`, `models/NAME`, `now` or `usage`. */
 import { signal } from "../html.js";
 
 /** @returns {{view: string, rest: string}} */

@@ -10,6 +10,7 @@ import { KeyDialog } from "./key.js";
 import { Models } from "./models.js";
 import { Now } from "./now.js";
 import { Sidebar } from "./sidebar.js";
+import { Usage } from "./usage.js";
 
 export function App() {
   const { view, rest } = route.value;
@@ -29,7 +30,7 @@ export function App() {
     <${Sidebar} />
     <div class="veil" onClick=${() => (sidebarOpen.value = false)}></div>
     <main ref=${main} tabindex="-1">
-      ${view === "models" ? html`<${Models} name=${rest} />` : view === "now" ? html`<${Now} />` : html`<${Chat} id=${rest} />`}
+      ${view === "models" ? html`<${Models} name=${rest} />` : view === "now" ? html`<${Now} />` : view === "usage" ? html`<${Usage} />` : html`<${Chat} id=${rest} />`}
     </main>
     <${Notices} />
     <${KeyDialog} />

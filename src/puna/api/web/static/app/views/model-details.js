@@ -4,6 +4,7 @@ import { show, shortName } from "../state/models.js";
 import { number } from "../text/numbers.js";
 import { t } from "../text/translate.js";
 import { Dialog } from "../parts/dialog.js";
+import { Tuned } from "./engine.js";
 
 /** @param {{name: string, onClose: () => void}} props */
 export function ModelDetails({ name, onClose }) {
@@ -14,7 +15,7 @@ export function ModelDetails({ name, onClose }) {
   }, [name]);
   return html`<${Dialog} wide title=${shortName(name)} onClose=${onClose}>
     ${problem && html`<p class="problem" role="alert">${problem}</p>`}
-    ${model && html`<${Shown} model=${model} />`}
+    ${model && html`<${Shown} model=${model} /><${Tuned} name=${name} />`}
   <//>`;
 }
 

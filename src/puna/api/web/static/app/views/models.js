@@ -1,6 +1,7 @@
 /** The models on disk: what each is, whether it runs here, and what can be done with it. */
 import { html, signal, useEffect, useState } from "../html.js";
 import { get, post, send } from "../api/client.js";
+import { loadEngine } from "../state/engine.js";
 import { loadModels, models, shortName } from "../state/models.js";
 import { notify } from "../state/notices.js";
 import { sidebarOpen } from "../state/preferences.js";
@@ -13,6 +14,7 @@ import { Confirm, Dialog } from "../parts/dialog.js";
 import { IconButton } from "../parts/icon.js";
 import { Menu } from "../parts/menu.js";
 import { Create } from "./create.js";
+import { Engine } from "./engine.js";
 import { ModelDetails } from "./model-details.js";
 import { Pulls } from "./pulls.js";
 import { verify, Verify } from "./verify.js";
@@ -26,6 +28,7 @@ export function Models({ name }) {
   useEffect(() => {
     document.title = `${t("view_models")} · Puna`;
     loadModels().catch((error) => notify(error.message || t("unreachable"), { bad: true }));
+    loadEngine().catch(() => {});
     get("/api/puna/machine").then((found) => (machine.value = found)).catch(() => {});
   }, []);
   return html`<div class="page">
@@ -42,6 +45,7 @@ export function Models({ name }) {
       ${models.value === null
         ? html`<p class="faint">${t("loadingList")}</p>`
         : html`<ul class="model-list">${models.value.map((model) => html`<${Row} key=${model.name} model=${model} />`)}</ul>`}
+      <${Engine} />
     </div>
     ${creating && html`<${Create} onClose=${() => setCreating(false)} />`}
     ${name && html`<${ModelDetails} name=${name} onClose=${() => go("models")} />`}

@@ -99,13 +99,13 @@ function Queue({ queue }) {
     ${!queue.requests.length
       ? html`<p class="faint">${t("nobodyWaits")}</p>`
       : html`<div class="table" tabindex="0" role="region" aria-label=${t("queue")}><table>
-          <thead><tr>${["model", "client", "state", "since", "wait"].map((name) => html`<th>${t(`col_${name}`)}</th>`)}<th></th></tr></thead>
+          <thead><tr>${["model", "client", "state", "since", "wait"].map((name, index) => html`<th class=${index > 2 ? "n" : ""}>${t(`col_${name}`)}</th>`)}<th></th></tr></thead>
           <tbody>
             ${queue.requests.map(
               (request) =>
                 html`<tr key=${request.id}>
                   <td>${shortName(request.model)}</td><td>${request.client}</td><td>${t(`queue_${request.state}`)}${request.position ? ` ${request.position}` : ""}</td>
-                  <td>${duration(request.seconds)}</td><td>${request.estimated_wait == null ? "" : duration(request.estimated_wait)}</td>
+                  <td class="n">${duration(request.seconds)}</td><td class="n">${request.estimated_wait == null ? "" : duration(request.estimated_wait)}</td>
                   <td><button type="button" class="quiet" onClick=${() => tell(send("DELETE", `/api/queue/${encodeURIComponent(request.id)}`))}>${t("cancel")}</button></td>
                 </tr>`,
             )}

@@ -23,7 +23,7 @@ export function Pulls() {
 
 /** @param {{item: import("../state/pulls.js").Pull}} props */
 function Row({ item }) {
-  const { name, state, status, total, completed, speed, error, warning } = item;
+  const { name, state, status, total, completed, speed, sources, error, warning } = item;
   const facts = [];
   if (total) facts.push(t("ofSize", { done: size(completed), total: size(total) }), percent(completed / total));
   if (speed > 0) facts.push(t("perSecond", { size: size(speed) }), t("left", { time: duration((total - completed) / speed) }));
@@ -37,6 +37,7 @@ function Row({ item }) {
     </div>
     ${state !== "done" && html`<progress max=${total || 1} value=${state === "running" && !total ? undefined : completed} aria-label=${name}></progress>`}
     ${facts.length > 0 && state !== "done" && html`<p class="facts">${facts.map((fact) => html`<span>${fact}</span>`)}</p>`}
+    ${(sources?.length ?? 0) > 0 && html`<p class="facts">${sources.map(([host, bytes]) => html`<span key=${host}>${t("fromHost", { host, size: size(bytes) })}</span>`)}</p>`}
     ${error && html`<p class="problem" role="alert">${error}</p>`}
     ${warning && html`<p class="left-out">${warning}</p>`}
   </div>`;

@@ -17,6 +17,7 @@ const VIEWS = /** @type {const} */ ([
   ["chat", "chat"],
   ["models", "cube"],
   ["now", "pulse"],
+  ["usage", "bars"],
 ]);
 
 export function Sidebar() {

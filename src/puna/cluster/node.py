@@ -1,0 +1,244 @@
+"""One node: Puna's own scheduler, engines and store, which answer what an ingress sends."""
+
+import asyncio
+import contextlib
+import tempfile
+import time
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from puna import __version__
+from puna.cluster.copies import Copies, Peers
+from puna.cluster.state import Held, NodeState, Report
+from puna.cluster.wire import Call, Card, Mailbox, pack, unpack
+from puna.engine.engines import PORTABLE, Engines
+from puna.errors import NotFoundError, PunaError
+from puna.models.library import Library
+from puna.models.model import Model
+from puna.scheduler.lender import Lender
+from puna.service import SavedSessions
+from puna.service.local import LocalService
+from puna.settings import Settings
+from puna.telemetry.log import log_record
+
+INGRESS_SECONDS = 10.0
+"""After so long without a word of an ingress, nobody waits for what it had asked for."""
+_STORED_SECONDS = 2.0
+_DRAIN_PAUSE = 0.05
+
+
+@dataclass(eq=False, slots=True)
+class _Running:
+    call: Call
+    task: asyncio.Task[None]
+
+
+class Node:
+    """What runs on one machine of a cluster. ``labels`` are what its operator says of it."""
+
+    def __init__(self, name: str, address: str, settings: Settings, peers: Peers, labels: frozenset[str]) -> None:
+        self._name, self._address, self._labels = name, address, labels
+        self._settings = settings
+        self._lender = Lender(settings, Path(tempfile.gettempdir()))
+        self._service = LocalService(self._lender, (log_record,))
+        self._library = Library(
+            settings.models,
+            hide_builtin=settings.hide_builtin,
+            go_template=settings.go_template,
+            overrides=lambda name: settings.sections.of(name).options,
+        )
+        self.copies = Copies(self._library, peers, settings.home / "cluster" / "copies.json")
+        self._calls: dict[str, _Running] = {}
+        self._ingresses: dict[str, float] = {}
+        self._stored: tuple[float, frozenset[str]] = (-_STORED_SECONDS, frozenset())
+        self._draining = False
+        self._sweeper: asyncio.Task[None] | None = None
+
+    async def begin(self) -> None:
+        """Get ready for calls."""
+        await asyncio.to_thread(self._library.clean)
+        await self._service.begin(self._library)
+        self._sweeper = asyncio.create_task(self._sweep())
+
+    # --- what it says of itself
+
+    async def beat(self, ingress: str) -> NodeState:
+        """Return the node's state, with the requests of others than ``ingress`` counted apart."""
+        now = time.monotonic()
+        self._ingresses[ingress] = now
+        if now - self._stored[0] >= _STORED_SECONDS:
+            models = (await asyncio.to_thread(self._library.list)).models
+            self._stored = now, frozenset(model.digest for model in models)
+        engines = Engines(self._settings.home, self._settings.engine)
+        return NodeState(
+            id=self._name,
+            address=self._address,
+            version=__version__,
+            engine=engines.chosen() if engines.program() else PORTABLE,
+            memory=self._lender.memory(),
+            held=self._held(ingress),
+            stored=self._stored[1],
+            labels=self._labels,
+            draining=self._draining,
+        )
+
+    def _held(self, ingress: str) -> tuple[Held, ...]:
+        slots: dict[str, int] = {}
+        sizes: dict[str, int] = {}
+        for entry in self._lender.loaded():
+            if entry.resident.ready:
+                digest = entry.model.digest
+                slots[digest] = slots.get(digest, 0) + entry.config.parallel
+                sizes[digest] = sizes.get(digest, 0) + entry.size
+        others = [running.call.digest for running in self._calls.values() if running.call.ingress != ingress]
+        return tuple(Held(digest, slots[digest], sizes[digest], others.count(digest)) for digest in slots)
+
+    async def report(self) -> bytes:
+        """Return a ``Report``, packed."""
+        activity = await self._service.activity()
+        return pack(Report(tuple(await self._service.models()), activity.requests, activity.loads))
+
+    async def cards(self, digests: frozenset[str]) -> list[Card]:
+        """Return the cards of those of the models that can be read; copies of others' are theirs to tell of."""
+        listing = await asyncio.to_thread(self._library.list)
+        cards = []
+        for model in listing.models:
+            if model.digest not in digests or self.copies.has(model.name):
+                continue
+            with contextlib.suppress(PunaError, OSError):
+                cards.append(await asyncio.to_thread(Card.of, model))
+        return cards
+
+    # --- what it is asked to do
+
+    async def stream(self, call: Call) -> AsyncGenerator[list[Any], None]:
+        """Yield the events of one generation, those that have come meanwhile as one list.
+
+        A ``PunaError`` comes as the last item, so that it is the same on the other side.
+        """
+        box: Mailbox[Any] = Mailbox()
+        task = asyncio.create_task(self._fill(call, box))
+        self._calls[call.id] = _Running(call, task)
+        try:
+            while items := await box.take():
+                yield items
+        finally:
+            del self._calls[call.id]
+            task.cancel()
+
+    async def _fill(self, call: Call, box: Mailbox[Any]) -> None:
+        try:
+            arguments, named = await self._arguments(call)
+            async with aclosing(self._service.generate(*arguments, **named)) as events:
+                async for batch in events:
+                    box.put(list(batch))
+        except PunaError as error:
+            box.put([error])
+        finally:
+            box.close()  # an error that is a fault of ours ends the answer without an end, and is in the log
+
+    async def call(self, call: Call) -> bytes:
+        """Return what a method of the service returns, packed, or the ``PunaError`` that it raises."""
+        task = asyncio.create_task(self._called(call))
+        self._calls[call.id] = _Running(call, asyncio.create_task(_ended(task)))
+        try:
+            return pack(await task)
+        except PunaError as error:
+            return pack(error)
+        finally:
+            del self._calls[call.id]
+            task.cancel()
+
+    async def _called(self, call: Call) -> Any:
+        arguments, named = await self._arguments(call)
+        return await getattr(self._service, call.method)(*arguments, **named)
+
+    async def _arguments(self, call: Call) -> Any:
+        """Return the arguments of a call, when its model is here and what settings say of it holds."""
+        model = await self.copies.need(call.model, call.manifest, call.sources)
+        sections = self._settings.sections
+        if sections.of(model.name) != call.section:
+            sections.models[model.name.key] = model.name, call.section
+            await self._service.settle(model)
+        return unpack(call.body, lambda _name, digest: model if digest == model.digest else self._unknown(digest))
+
+    def _unknown(self, digest: str) -> Model:
+        raise NotFoundError(f"no model has the digest {digest}")
+
+    async def end(self, call_id: str) -> None:
+        """End a call for which nobody waits any more."""
+        if running := self._calls.get(call_id):
+            running.task.cancel()
+
+    async def cancel(self, request_id: str) -> None:
+        """End a request by its id, if it is here."""
+        with contextlib.suppress(NotFoundError):
+            await self._service.cancel(request_id)
+
+    async def unload(self, digest: str) -> None:
+        """Take a model out of memory."""
+        for entry in self._lender.loaded():
+            if entry.model.digest == digest:
+                await self._service.unload(entry.model)
+                return
+
+    async def forget(self, digest: str) -> None:
+        """Note that a model is no more; its copy goes as well."""
+        self._service.forget(digest)
+        await asyncio.to_thread(self.copies.drop, digest)
+
+    async def sessions(self) -> SavedSessions:
+        """Return the saved sessions of this node."""
+        return await self._service.sessions()
+
+    async def clear_sessions(self) -> int:
+        """Remove the saved sessions of this node."""
+        return await self._service.clear_sessions()
+
+    async def read(self, digest: str, start: int) -> bytes:
+        """Return a part of a blob, for another node."""
+        return await self.copies.read(digest, start)
+
+    # --- its end
+
+    async def drain(self, seconds: float = 0.0) -> None:
+        """Take no more requests, and wait until those that are here are over, or so many seconds."""
+        self._draining = True
+        for _ in range(int(seconds / _DRAIN_PAUSE)):
+            if not self._calls:
+                return
+            await asyncio.sleep(_DRAIN_PAUSE)
+
+    async def undrain(self) -> None:
+        """Take requests again."""
+        self._draining = False
+
+    async def close(self) -> None:
+        """End everything."""
+        self._draining = True
+        if self._sweeper:
+            self._sweeper.cancel()
+        for running in list(self._calls.values()):
+            running.task.cancel()
+        await self._service.close()
+
+    async def _sweep(self) -> None:
+        """End the calls of each ingress that is no more."""
+        while True:
+            await asyncio.sleep(INGRESS_SECONDS / 5)
+            now = time.monotonic()
+            for running in list(self._calls.values()):
+                heard = self._ingresses.setdefault(running.call.ingress, now)
+                if now - heard > INGRESS_SECONDS:
+                    running.task.cancel()
+            self._ingresses = {name: at for name, at in self._ingresses.items() if now - at < 2 * INGRESS_SECONDS}
+
+
+async def _ended(task: "asyncio.Task[Any]") -> None:
+    try:
+        await asyncio.wait([task])
+    finally:
+        task.cancel()

@@ -1,0 +1,294 @@
+"""The service of a cluster: requests come in here, and nodes answer them."""
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Sequence
+from copy import copy
+from dataclasses import replace
+from typing import Any, Literal, cast
+
+from puna.cluster.dispatch import Dispatch, Fleet
+from puna.cluster.prefixes import Beginning, beginning_of
+from puna.cluster.routing import Ask
+from puna.cluster.state import NodeState, Report
+from puna.cluster.wire import unpack
+from puna.errors import ModelNotFoundError, NotFoundError
+from puna.inference.decide import Decided, DecideRequest
+from puna.inference.embed import Embedded, EmbedRequest
+from puna.inference.events import Event, Started
+from puna.inference.generate import Rendered
+from puna.inference.options import Options
+from puna.inference.requests import GenerationRequest
+from puna.inference.rerank import Reranked, RerankRequest
+from puna.inference.watching import Watcher, taken, watched
+from puna.models.library import Library
+from puna.models.model import Model
+from puna.names import ModelName
+from puna.scheduler.admission import RequestState
+from puna.scheduler.lease import Caller, RequestCanceledError
+from puna.scheduler.options import RunnerOptions
+from puna.scheduler.residency import ModelState
+from puna.scheduler.sessions import SessionInfo
+from puna.service import OWN, Activity, SavedSessions
+from puna.service.local import recorded
+from puna.settings import Settings
+from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
+
+_LOOK_SECONDS = 1.0
+
+
+class ClusterService:
+    """See ``Service``. ``subscribers`` are told of each request that is over."""
+
+    def __init__(self, settings: Settings, subscribers: Sequence[Subscriber], fleet: Fleet) -> None:
+        self._subscribers = subscribers
+        self._watchers: Sequence[Watcher] = ()
+        self._dispatch = Dispatch(settings, fleet, self._find)
+        self._library: Library | None = None
+        self._others: tuple[Model, ...] = ()
+        self._cards: dict[str, tuple[Model, ...]] = {}
+        """The models of each node that are not stored here."""
+        self._told: dict[str, frozenset[str]] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    # --- the requests of dialects
+
+    def generate(
+        self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
+    ) -> AsyncGenerator[list[Event], None]:
+        """See ``Service``."""
+        record = self._record(request.model, caller, dialect)
+        request = taken(self._watchers, request) if self._watchers else request
+        ask = self._dispatch.ask(request.model, caller, beginning_of(request))
+        arguments = (request, caller, keep_alive, dialect)
+        events = recorded(self._dispatch.generate(ask, request.model, arguments), record)
+        return watched(self._watchers, events) if self._watchers else events
+
+    async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
+        """See ``Service``."""
+        beginning = beginning_of(request)
+        return cast(
+            Rendered, await self._asked("render", request.model, caller, beginning, request, caller, keep_alive)
+        )
+
+    async def count(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> int:
+        """See ``Service``."""
+        beginning = beginning_of(request)
+        return cast(int, await self._asked("count", request.model, caller, beginning, request, caller, keep_alive))
+
+    async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
+        """See ``Service``."""
+        record = self._record(request.model, caller, dialect)
+        try:
+            found = await self._asked("embed", request.model, caller, (), request, caller, keep_alive, dialect)
+        except Exception as error:
+            record.end(FAILED, type(error).__name__)
+            raise
+        else:
+            result = cast(Embedded, found)
+            record.ready, record.load = result.load_duration, result.loading
+            record.prompt, record.cut = result.prompt_tokens, result.dropped_tokens
+            record.end(DONE)
+            return result
+        finally:
+            record.end(GONE)
+
+    async def detokenize(
+        self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
+    ) -> str:
+        """See ``Service``."""
+        return cast(str, await self._asked("detokenize", model, caller, (), model, options, tokens, caller, keep_alive))
+
+    async def pieces(
+        self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
+    ) -> list[str]:
+        """See ``Service``."""
+        found = await self._asked("pieces", model, caller, (), model, options, tokens, caller, keep_alive)
+        return cast(list[str], found)
+
+    async def decide(
+        self, request: DecideRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
+    ) -> Decided:
+        """See ``Service``."""
+        return cast(
+            Decided, await self._asked("decide", request.model, caller, (), request, caller, keep_alive, dialect)
+        )
+
+    async def rerank(
+        self, request: RerankRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
+    ) -> Reranked:
+        """See ``Service``."""
+        return cast(
+            Reranked, await self._asked("rerank", request.model, caller, (), request, caller, keep_alive, dialect)
+        )
+
+    async def tokenize(
+        self, model: Model, options: Options, text: str, caller: Caller, keep_alive: float | None, *, special: bool
+    ) -> list[int]:
+        """See ``Service``."""
+        named = {"special": special}
+        found = await self._asked("tokenize", model, caller, (), model, options, text, caller, keep_alive, **named)
+        return cast(list[int], found)
+
+    async def load(self, model: Model, options: RunnerOptions, caller: Caller, keep_alive: float | None) -> Started:
+        """See ``Service``."""
+        return cast(Started, await self._asked("load", model, caller, (), model, options, caller, keep_alive))
+
+    # --- what is in memory, and who waits
+
+    async def unload(self, model: Model) -> None:
+        """See ``Service``."""
+        await self._dispatch.everywhere("unload", model.digest)
+
+    def told(self, watchers: Sequence[Watcher]) -> "ClusterService":
+        """See ``Service``. What a runner was asked is not told: it is on another machine."""
+        service = copy(self)
+        service._watchers = watchers
+        return service
+
+    async def settle(self, model: Model) -> None:
+        """See ``Service``. A node hears of it with its next request for the model."""
+
+    def forget(self, digest: str) -> None:
+        """See ``Service``."""
+        self._dispatch.in_background(self._dispatch.everywhere("forget", digest))
+
+    async def models(self) -> list[ModelState]:
+        """See ``Service``. A model on several nodes is told of once, with all that it takes of them."""
+        by_digest: dict[str, ModelState] = {}
+        for report in await self._reports():
+            for state in report.models:
+                known = by_digest.get(state.model.digest)
+                by_digest[state.model.digest] = state if known is None else _together(known, state)
+        return sorted(by_digest.values(), key=lambda state: state.expires_at, reverse=True)
+
+    def elsewhere(self) -> Sequence[Model]:
+        """See ``Service``."""
+        return self._others
+
+    async def activity(self) -> Activity:
+        """See ``Service``."""
+        reports = await self._reports()
+        running = {state.id: state for report in reports for state in report.requests}
+        now = time.monotonic()
+        for ask in self._dispatch.router.running():
+            running.setdefault(ask.ticket.id, self._state(ask, "running", now - ask.begun))
+        waiting = [
+            replace(
+                self._state(ask, "waiting", now - ask.ticket.arrived),
+                position=self._dispatch.router.queue.position(ask.ticket),
+            )
+            for ask in self._dispatch.router.waiting()
+        ]
+        loads = tuple(load for report in reports for load in report.loads)
+        return Activity((*running.values(), *waiting), loads)
+
+    async def cancel(self, request_id: str) -> None:
+        """See ``Service``."""
+        running = self._dispatch.running(request_id)
+        if running is None:
+            states = [state for report in await self._reports() for state in report.requests]
+            if request_id not in {state.id for state in states}:
+                raise NotFoundError(f"no request '{request_id}' waits or runs")
+        if running is not False:
+            await self._dispatch.everywhere("cancel", request_id)
+        if self._dispatch.running(request_id) is not None:
+            self._dispatch.fail(request_id, RequestCanceledError())
+
+    async def sessions(self) -> SavedSessions:
+        """See ``Service``."""
+        found: list[SavedSessions] = await self._dispatch.everywhere("sessions")
+        infos: list[SessionInfo] = [info for saved in found for info in saved.sessions]
+        infos.sort(key=lambda info: info.used_at, reverse=True)
+        return SavedSessions(sum(saved.limit for saved in found), tuple(infos))
+
+    async def clear_sessions(self) -> int:
+        """See ``Service``."""
+        return sum(await self._dispatch.everywhere("clear_sessions"))
+
+    def nodes(self) -> list[NodeState]:
+        """Return the nodes and what they last said of themselves."""
+        return self._dispatch.router.nodes()
+
+    async def set_draining(self, names: Sequence[str], *, draining: bool) -> None:
+        """Let nodes take no more requests, or take them again."""
+        await self._dispatch.tell(names, "drain" if draining else "undrain")
+
+    # --- its beginning and end
+
+    async def begin(self, library: Library) -> None:
+        """See ``Service``."""
+        self._library = library
+        self._dispatch.begin()
+        self._looking = asyncio.create_task(self._look())
+
+    async def drain(self, seconds: float) -> None:
+        """See ``Service``."""
+        await self._dispatch.drain(seconds)
+
+    async def close(self) -> None:
+        """See ``Service``."""
+        if self._looking:
+            self._looking.cancel()
+        await self._dispatch.close()
+
+    async def _look(self) -> None:
+        """Learn what nodes have that is not stored here."""
+        while True:
+            await asyncio.sleep(_LOOK_SECONDS)
+            states = {state.id: state for state in self.nodes()}
+            for name in self._cards.keys() - states.keys():
+                del self._cards[name], self._told[name]
+            for name, state in states.items():
+                if self._told.get(name) != state.stored:
+                    await self._read_cards(state)
+            others = {model.name.key: model for models in self._cards.values() for model in models}
+            if set(others.values()) != set(self._others):
+                self._others = tuple(others.values())
+
+    async def _read_cards(self, state: NodeState) -> None:
+        assert self._library is not None
+        here = {model.digest for model in (await asyncio.to_thread(self._library.list)).models} - self._digests()
+        cards = await self._dispatch.cards(state.id, state.stored - here) if state.stored - here else []
+        if cards is not None:
+            self._cards[state.id] = tuple(card.model(self._library) for card in cards)
+            self._told[state.id] = state.stored
+
+    def _digests(self) -> set[str]:
+        return {model.digest for model in self._others}
+
+    async def _asked(
+        self, method: str, model: Model, caller: Caller, beginning: Beginning, *arguments: Any, **named: Any
+    ) -> Any:
+        return await self._dispatch.call(method, self._dispatch.ask(model, caller, beginning), model, arguments, named)
+
+    async def _reports(self) -> list[Report]:
+        packed = await self._dispatch.everywhere("report")
+        return [await asyncio.to_thread(unpack, data, self._find) for data in packed]
+
+    def _find(self, name: ModelName, digest: str) -> Model:
+        """Return the model that a node tells of. It may be one of another name here."""
+        assert self._library is not None
+        found = next((model for model in self._library.list().models if model.digest == digest), None)
+        if found is None:
+            raise ModelNotFoundError(str(name))
+        return found
+
+    def _state(self, ask: Ask, state: Literal["running", "waiting"], seconds: float) -> RequestState:
+        ticket, models = ask.ticket, self._library.list().models if self._library else ()
+        name = next((str(model.name) for model in models if model.digest == ask.digest), "")
+        return RequestState(ticket.id, name, ticket.client, ticket.batch, state, seconds)
+
+    def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
+        told = (*self._subscribers, *(watcher.ends for watcher in self._watchers))
+        return Record(caller.id, str(model.name), dialect, told, key=caller.key, batch=caller.batch)
+
+
+def _together(one: ModelState, other: ModelState) -> ModelState:
+    return replace(
+        one,
+        size=one.size + other.size,
+        size_on_cards=one.size_on_cards + other.size_on_cards,
+        context=min(one.context, other.context),
+        expires_at=max(one.expires_at, other.expires_at),
+    )

@@ -1,0 +1,54 @@
+"""What nodes say of themselves, as plain data."""
+
+from dataclasses import dataclass, field
+
+from puna.models.model import Model
+from puna.scheduler.admission import RequestState
+from puna.scheduler.residency import LoadState, ModelState
+
+PROTOCOL = 1
+"""What crosses between ingress and node; another number is another language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A model in a node's memory: its slots and its bytes.
+
+    ``others`` is how many requests use or wait for the slots beside those of whoever the state is told.
+    """
+
+    digest: str
+    slots: int
+    size: int
+    others: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """A node at one moment. ``memory`` is what it has for models, in bytes, and ``stored`` the digests on its disk."""
+
+    id: str
+    address: str = ""
+    version: str = ""
+    protocol: int = PROTOCOL
+    engine: str = ""
+    memory: int = 0
+    held: tuple[Held, ...] = ()
+    stored: frozenset[str] = frozenset()
+    labels: frozenset[str] = frozenset()
+    draining: bool = False
+
+    @property
+    def free(self) -> int:
+        """Return the bytes that no model takes."""
+        return max(0, self.memory - sum(held.size for held in self.held))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a node tells when it is asked in full."""
+
+    models: tuple[ModelState, ...] = ()
+    requests: tuple[RequestState, ...] = ()
+    loads: tuple[LoadState, ...] = ()
+    stored: tuple[Model, ...] = field(default=())

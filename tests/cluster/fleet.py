@@ -1,0 +1,86 @@
+"""Nodes in this process, which everything reaches pickled: a cluster without Ray, whose nodes die as a test wants."""
+
+import asyncio
+import pickle
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from puna.cluster.dispatch import NodeLostError
+from puna.cluster.node import Node
+from puna.cluster.wire import Call
+from puna.settings import Settings
+
+
+def crossed(value: Any) -> Any:
+    """Return what comes out on the other side."""
+    return pickle.loads(pickle.dumps(value))
+
+
+class LocalFleet:
+    """See ``Fleet`` and ``Peers``. ``dead`` nodes break all calls, ``hung`` ones leave them without an answer."""
+
+    def __init__(self, root: Path, settings: Settings) -> None:
+        self.root = root
+        self.settings = settings
+        self.nodes: dict[str, Node] = {}
+        self.dead: dict[str, asyncio.Event] = {}
+        self.hung: set[str] = set()
+        self.calls: list[tuple[str, str]] = []
+        self.read_from: dict[str, int] = {}
+
+    async def add(self, name: str, labels: Sequence[str] = (), **changes: Any) -> Node:
+        home = self.root / name
+        settings = replace(self.settings, **({"home": home, "models": home / "models"} | changes))
+        node = self.nodes[name] = Node(name, f"10.0.0.{len(self.nodes)}", settings, self, frozenset(labels))
+        self.dead[name] = asyncio.Event()
+        await node.begin()
+        return node
+
+    async def kill(self, name: str) -> None:
+        """Let a node die: nothing that it does matters any more."""
+        self.dead[name].set()
+        await self.nodes.pop(name).close()
+
+    def names(self) -> Sequence[str]:
+        return [name for name in self.nodes if not self.dead[name].is_set()]
+
+    async def stream(self, node: str, call: Call) -> AsyncGenerator[list[Any], None]:
+        self.calls.append((node, call.method))
+        async with aclosing(self._node(node).stream(crossed(call))) as batches:
+            while True:
+                batch = await self._alive(node, anext(batches, None))
+                if batch is None:
+                    return
+                yield crossed(batch)
+
+    async def ask(self, node: str, method: str, *arguments: Any) -> Any:
+        if method == "call":
+            self.calls.append((node, arguments[0].method))
+        return crossed(await self._alive(node, getattr(self._node(node), method)(*crossed(arguments))))
+
+    async def read(self, node: str, digest: str, start: int) -> bytes:
+        data: bytes = await self._alive(node, self._node(node).read(digest, start))
+        self.read_from[node] = self.read_from.get(node, 0) + len(data)
+        return data
+
+    async def _alive(self, node: str, work: Any) -> Any:
+        task = asyncio.ensure_future(work)
+        death = asyncio.ensure_future(self.dead[node].wait())
+        try:
+            if node in self.hung:
+                await death
+            await asyncio.wait([task, death], return_when=asyncio.FIRST_COMPLETED)
+            if self.dead[node].is_set():
+                raise NodeLostError(f"{node} died")
+            return task.result()
+        finally:
+            task.cancel()
+            death.cancel()
+
+    def _node(self, name: str) -> Node:
+        if name not in self.nodes:
+            raise NodeLostError(f"{name} is dead")
+        return self.nodes[name]

@@ -1,0 +1,209 @@
+"""A cluster of real Ray nodes on this machine: each with its own store, in a network of its own where that may be."""
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+import requests
+from tests.server import SOURCE, free_port, wait_for
+
+_NET = "10.77"
+_START_SECONDS = 180
+
+
+def can_have_networks() -> bool:
+    """Return whether this machine lets us make network namespaces."""
+    return os.geteuid() == 0 and shutil.which("ip") is not None
+
+
+@dataclass(eq=False)
+class Machine:
+    """One machine of the lab: its process, its home and its address."""
+
+    name: str
+    address: str
+    root: Path
+    process: "subprocess.Popen[str]"
+    namespace: str = ""
+
+    def processes(self, part: str) -> list[psutil.Process]:
+        """Return the processes on it with these words in what they call themselves."""
+        found = []
+        for process in psutil.Process(self.process.pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if part in " ".join(process.cmdline()):
+                    found.append(process)
+        return found
+
+    def log(self) -> str:
+        """Return what its command has said."""
+        return (self.root / "log").read_text(errors="replace")
+
+
+@dataclass(eq=False)
+class Lab:
+    """A head and more machines. Use it as a context manager: everything ends with it."""
+
+    settings: dict[str, str] = field(default_factory=dict)
+    machines: list[Machine] = field(default_factory=list)
+
+    def __enter__(self) -> "Lab":
+        self._stack = contextlib.ExitStack()
+        self.root = Path(
+            self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pl-", ignore_cleanup_errors=True))
+        )
+        self._net = f"{_NET}.{secrets.randbelow(250) + 1}"
+        self._bridge = f"pl{secrets.token_hex(3)}"
+        self.has_networks = can_have_networks()
+        if self.has_networks:
+            self._ip("link", "add", self._bridge, "type", "bridge")
+            self._stack.callback(self._ip, "link", "del", self._bridge)
+            self._ip("addr", "add", f"{self._net}.1/24", "dev", self._bridge)
+            self._ip("link", "set", self._bridge, "up")
+        self.port, self.http = free_port(), free_port()
+        while 10001 <= self.port < 30000:  # which Ray has for other things
+            self.port = free_port()
+        self.token = secrets.token_hex(24)
+        head = f"{self._net}.1" if self.has_networks else "127.0.0.1"
+        self.url = f"http://127.0.0.1:{self.http}"
+        self.join_address = f"{head}:{self.port}"
+        arguments = ["cluster", "start", f"--port={self.port}", f"--address={head}"]
+        self.machines.append(self._start("head", head, "", arguments, "listens on"))
+        self.session = requests.Session()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for machine in reversed(self.machines):
+            self.end(machine)
+        self._stack.close()
+
+    @property
+    def head(self) -> Machine:
+        return self.machines[0]
+
+    def add(self, count: int = 1, **settings: str) -> list[Machine]:
+        """Let more machines join; they do so side by side."""
+        new = []
+        for _ in range(count):
+            number = len(self.machines)
+            address, namespace = "127.0.0.1", ""
+            if self.has_networks:
+                address, namespace = f"{self._net}.{number + 1}", f"{self._bridge}-{number}"
+                self._network(namespace, f"{self._bridge}v{number}", address)
+            arguments = ["cluster", "join", self.join_address, f"--address={address}"]
+            machine = self._start(f"node{number}", address, namespace, arguments, "", settings)
+            self.machines.append(machine)
+            new.append(machine)
+        for machine in new:
+            self._wait(machine, "has joined")
+        wait_for(lambda: len(self.nodes()) >= len(self.machines), _START_SECONDS, "all nodes")
+        return new
+
+    def nodes(self) -> list[dict[str, Any]]:
+        """Return what ``puna cluster status`` tells of the nodes."""
+        response = self.session.get(f"{self.url}/api/puna/cluster", timeout=30)
+        assert response.status_code == 200, response.text
+        nodes: list[dict[str, Any]] = response.json()["nodes"]
+        return nodes
+
+    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+        """Run a command of Puna against the cluster."""
+        return subprocess.run(
+            [sys.executable, "-m", "puna", *arguments],
+            env=self._environment(self.head.root, {}) | {"OLLAMA_HOST": self.url},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=120,
+            check=False,
+        )
+
+    def end(self, machine: Machine) -> None:
+        """End a machine as its user would, and be sure of it."""
+        family = []
+        with contextlib.suppress(psutil.Error):
+            family = psutil.Process(machine.process.pid).children(recursive=True)
+        with contextlib.suppress(psutil.Error):
+            machine.process.send_signal(signal.SIGTERM)
+            machine.process.wait(60)
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+
+    def crash(self, machine: Machine) -> None:
+        """End everything on a machine at once, as a power cut does."""
+        family = [psutil.Process(machine.process.pid)]
+        family += family[0].children(recursive=True)
+        if machine.namespace:
+            self._ip("-n", machine.namespace, "link", "set", "eth0", "down")
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        machine.process.wait()
+        self.machines.remove(machine)
+
+    def _start(
+        self,
+        name: str,
+        address: str,
+        namespace: str,
+        arguments: list[str],
+        until: str,
+        settings: dict[str, str] | None = None,
+    ) -> Machine:
+        root = self.root / name
+        (root / "tmp").mkdir(parents=True)
+        before = ["ip", "netns", "exec", namespace] if namespace else []
+        with (root / "log").open("wb") as log:
+            process = subprocess.Popen(
+                [*before, sys.executable, "-m", "puna", *arguments],
+                env=self._environment(root, settings or {}),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                encoding="utf-8",
+            )
+        machine = Machine(name, address, root, process, namespace)
+        if until:
+            self._wait(machine, until)
+        return machine
+
+    def _wait(self, machine: Machine, words: str) -> None:
+        wait_for(lambda: words in machine.log() or machine.process.poll() is not None, _START_SECONDS, words)
+        assert machine.process.poll() is None, machine.log()
+
+    def _environment(self, root: Path, settings: dict[str, str]) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(root),
+            "TMPDIR": str(root / "tmp"),
+            "PYTHONPATH": str(SOURCE),
+            "OLLAMA_HOST": f"127.0.0.1:{self.http}",
+            "OLLAMA_MODELS": str(root / "models"),
+            "PUNA_CLUSTER_TOKEN": self.token,
+            **self.settings,
+            **settings,
+        }
+
+    def _network(self, namespace: str, link: str, address: str) -> None:
+        self._ip("netns", "add", namespace)
+        self._stack.callback(self._ip, "netns", "del", namespace)
+        self._ip("link", "add", link, "type", "veth", "peer", "name", "eth0", "netns", namespace)
+        self._ip("link", "set", link, "master", self._bridge, "up")
+        for words in (
+            ("addr", "add", f"{address}/24", "dev", "eth0"),
+            ("link", "set", "eth0", "up"),
+            ("link", "set", "lo", "up"),
+        ):
+            self._ip("-n", namespace, *words)
+
+    def _ip(self, *arguments: str) -> None:
+        subprocess.run(["ip", *arguments], check=True, capture_output=True)

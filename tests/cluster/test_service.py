@@ -1,0 +1,290 @@
+"""A cluster of real nodes with real engines, in one process."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.cluster.fleet import LocalFleet
+
+from puna.cluster.dispatch import NodeLostError
+from puna.cluster.service import ClusterService
+from puna.errors import BadRequestError, NotFoundError
+from puna.inference.embed import EmbedRequest
+from puna.inference.events import Event, Finished, Started, Text
+from puna.inference.options import Options
+from puna.inference.requests import Conversation, GenerationRequest, Message
+from puna.models.create.build import create
+from puna.models.create.recipe import Recipe
+from puna.models.library import Library
+from puna.models.model import Model
+from puna.names import parse_name
+from puna.scheduler.lease import Caller, RequestCanceledError
+from puna.settings import Settings
+
+LONG = {"num_predict": 2000, "ignore_eos": True, "num_ctx": 4096, "temperature": 0}
+
+
+@dataclass
+class Cluster:
+    fleet: LocalFleet
+    service: ClusterService
+    library: Library
+
+    @property
+    def cria(self) -> Model:
+        return self.library.get("cria")
+
+    def request(self, text: str = "Hello", model: Model | None = None, **options: Any) -> GenerationRequest:
+        merged = Options.merge({"num_predict": 8, "num_ctx": 512, "temperature": 0} | options)
+        asked = Conversation(messages=(Message(role="user", content=text),))
+        return GenerationRequest(model=model or self.cria, name="cria", input=asked, options=merged, think=False)
+
+    async def answer(self, request: GenerationRequest, caller: Caller | None = None) -> tuple[str, Finished]:
+        events = [
+            event
+            async for batch in self.service.generate(request, caller or Caller("somebody"), None, "ollama")
+            for event in batch
+        ]
+        assert sum(isinstance(event, Started) for event in events) == 1
+        assert isinstance(events[-1], Finished)
+        return "".join(event.text for event in events if isinstance(event, Text)), events[-1]
+
+    async def nodes(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.service.nodes()) != count:
+                await asyncio.sleep(0.02)
+
+    def where(self) -> list[str]:
+        return [node for node, _ in self.fleet.calls]
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path, socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
+    monkeypatch.setattr("tempfile.tempdir", str(socket_path))
+    settings = replace(Settings.from_env({}), home=tmp_path / "home", models=tmp_path / "models", sessions=0)
+    fleet, loop = LocalFleet(tmp_path, settings), asyncio.get_running_loop()
+    service = ClusterService(settings, (), fleet)
+    made = Cluster(
+        fleet,
+        service,
+        Library(
+            settings.models,
+            elsewhere=service.elsewhere,
+            on_gone=lambda digest: loop.call_soon_threadsafe(service.forget, digest),
+        ),
+    )
+    await service.begin(made.library)
+    yield made
+    await service.close()
+    for node in fleet.nodes.values():
+        await node.close()
+
+
+async def test_a_node_answers_as_this_process_would(cluster: Cluster) -> None:
+    await cluster.fleet.add("one")
+    text, end = await cluster.answer(cluster.request())
+    assert text
+    assert (end.reason, end.generated_tokens) == ("length", 8)
+    vectors = await cluster.service.embed(
+        EmbedRequest(model=cluster.cria, texts=("a", "b"), options=Options()), Caller(), None, "ollama"
+    )
+    assert vectors.vectors.shape[0] == 2
+    tokens = await cluster.service.tokenize(cluster.cria, Options(), "Hello", Caller(), None, special=False)
+    assert await cluster.service.detokenize(cluster.cria, Options(), tokens, Caller(), None) == "Hello"
+    assert [state.model.digest for state in await cluster.service.models()] == [cluster.cria.digest]
+    await cluster.service.unload(cluster.cria)
+    assert await cluster.service.models() == []
+
+
+async def test_an_error_is_the_same_as_without_a_cluster(cluster: Cluster) -> None:
+    await cluster.fleet.add("one")
+    request = replace(cluster.request("word " * 600, num_ctx=256), truncate=False, shift=False)
+    with pytest.raises(BadRequestError, match="exceeds the context length") as caught:
+        await cluster.answer(request)
+    assert caught.value.code == "context_length_exceeded"
+
+
+async def test_a_conversation_comes_back_to_the_node_that_knows_it(cluster: Cluster) -> None:
+    for name in ("one", "two", "three"):
+        await cluster.fleet.add(name)
+    await cluster.nodes(3)
+    system = Message(role="system", content="You are a careful assistant. " * 4)
+    talks = {
+        name: [system, Message(role="user", content=f"My name is {name}. " * 6)]
+        for name in ("Ada", "Bo", "Cleo", "Dan", "Eve", "Finn")
+    }
+    read = cached = 0
+    for turn in range(4):
+        for name, talk in talks.items():
+            request = replace(cluster.request(num_ctx=1024), input=Conversation(messages=tuple(talk)))
+            text, end = await cluster.answer(request, Caller(name, conversation=name))
+            talk += [Message(role="assistant", content=text), Message(role="user", content=f"And then, {turn}?")]
+            if turn:
+                read, cached = read + end.prompt_tokens, cached + end.cached_tokens
+    assert cached / read >= 0.8
+
+
+async def test_what_had_not_begun_runs_on_another_node(cluster: Cluster) -> None:
+    await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    cluster.fleet.hung.add("one")
+    task = asyncio.create_task(cluster.answer(cluster.request()))
+    await asyncio.sleep(0.1)
+    await cluster.fleet.add("two")
+    began = time.monotonic()
+    await cluster.fleet.kill("one")
+    text, _ = await task
+    assert text
+    assert cluster.where() == ["one", "two"]
+    assert time.monotonic() - began < 20
+
+
+async def test_an_answer_that_had_begun_ends_with_an_error(cluster: Cluster) -> None:
+    await cluster.fleet.add("one")
+    seen: list[Event] = []
+
+    async def read() -> None:
+        async for batch in cluster.service.generate(cluster.request(**LONG), Caller("a"), None, "ollama"):
+            seen.extend(batch)
+
+    task = asyncio.create_task(read())
+    while not any(isinstance(event, Text) for event in seen):
+        await asyncio.sleep(0.01)
+    began = time.monotonic()
+    await asyncio.gather(cluster.fleet.kill("one"), task, return_exceptions=True)
+    assert time.monotonic() - began < 2
+    with pytest.raises(NodeLostError, match="died"):
+        await task
+
+
+async def test_a_node_that_hangs_is_taken_out_and_comes_back(cluster: Cluster) -> None:
+    await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    cluster.fleet.hung.add("one")
+    await cluster.nodes(0)
+    await cluster.fleet.add("two")
+    assert (await cluster.answer(cluster.request()))[0]
+    cluster.fleet.hung.clear()
+    await cluster.nodes(2)
+
+
+async def test_a_request_is_cancelled_wherever_it_is(cluster: Cluster) -> None:
+    waiting = asyncio.create_task(cluster.answer(cluster.request(), Caller("a", "waits")))
+    await asyncio.sleep(0.05)
+    assert [(state.id, state.state) for state in (await cluster.service.activity()).requests] == [("waits", "waiting")]
+    await cluster.service.cancel("waits")
+    with pytest.raises(RequestCanceledError):
+        await waiting
+    await cluster.fleet.add("one")
+    running = asyncio.create_task(cluster.answer(cluster.request(**LONG), Caller("a", "runs")))
+    while not [state for state in (await cluster.service.activity()).requests if state.state == "running"]:
+        await asyncio.sleep(0.05)
+    await cluster.service.cancel("runs")
+    with pytest.raises(RequestCanceledError):
+        await running
+    with pytest.raises(NotFoundError):
+        await cluster.service.cancel("nobody")
+
+
+async def test_a_client_that_goes_ends_its_generation(cluster: Cluster) -> None:
+    node = await cluster.fleet.add("one")
+    events = cluster.service.generate(cluster.request(**LONG), Caller("a"), None, "ollama")
+    async for batch in events:
+        if isinstance(batch[-1], Text):
+            break
+    await events.aclose()
+    async with asyncio.timeout(5):
+        while node._calls or (await cluster.service.activity()).requests:
+            await asyncio.sleep(0.02)
+
+
+async def test_a_model_comes_to_the_nodes_that_lack_it_and_each_byte_leaves_its_origin_once(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("puna.cluster.copies.CHUNK", 1 << 16)
+    origin = await cluster.fleet.add("origin", ["origin"])
+    model_name = parse_name("mine")
+    await asyncio.to_thread(_make, origin._library, model_name)
+    for name in ("one", "two", "three", "four"):
+        await cluster.fleet.add(name, ["worker"], hide_builtin=True)
+    await cluster.nodes(5)
+    async with asyncio.timeout(10):
+        while not cluster.library.has(model_name):
+            await asyncio.sleep(0.05)
+    model = cluster.library.get(model_name)
+    assert model.template == "{{ .Prompt }}!", "it is told of as if it were here"
+    cluster.fleet.settings.sections.models[model_name.key] = (
+        model_name,
+        replace(cluster.fleet.settings.sections.of(model_name), nodes=("worker",)),
+    )
+    answers = await asyncio.gather(
+        *(cluster.answer(cluster.request(f"{at}", model, num_predict=64), Caller(f"{at}")) for at in range(32))
+    )
+    assert all(end.generated_tokens for _, end in answers)
+    homes = {node for node, method in cluster.fleet.calls if method == "generate"}
+    assert "origin" not in homes
+    assert len(homes) >= 2
+    assert cluster.fleet.read_from["origin"] == model.size
+    assert sum(cluster.fleet.read_from.values()) == model.size * len(homes)
+
+
+def _make(library: Library, name: Any) -> None:
+    recipe = Recipe(base=parse_name("cria"), template="{{ .Prompt }}!")
+    create(library, name, recipe, lambda _: None, lambda: False)
+
+
+async def test_a_model_that_is_deleted_goes_everywhere(cluster: Cluster) -> None:
+    await asyncio.to_thread(_make, cluster.library, parse_name("mine"))
+    model = cluster.library.get("mine")
+    node = await cluster.fleet.add("one")
+    origin = await cluster.fleet.add("origin", models=cluster.fleet.settings.models)
+    await cluster.nodes(2)
+    assert origin
+    while not node._library.has(model.name):
+        await asyncio.gather(*(cluster.answer(cluster.request("x", model), Caller(f"{at}")) for at in range(12)))
+    await asyncio.to_thread(cluster.library.delete, model)
+    async with asyncio.timeout(10):
+        while node._library.has(model.name):
+            await asyncio.sleep(0.05)
+    assert not cluster.library.has(model.name)
+
+
+async def test_a_node_that_drains_ends_what_it_has_begun_and_others_answer_meanwhile(cluster: Cluster) -> None:
+    old = await cluster.fleet.add("old")
+    options = {"num_predict": 400, "ignore_eos": True, "num_ctx": 1024}
+    begun = asyncio.create_task(cluster.answer(cluster.request(**options), Caller("a")))
+    while not old._calls:
+        await asyncio.sleep(0.02)
+    await cluster.fleet.add("new")
+    await cluster.nodes(2)
+    draining = asyncio.create_task(old.drain(60))
+    while not any(state.draining for state in cluster.service.nodes()):
+        await asyncio.sleep(0.02)
+    assert (await cluster.answer(cluster.request(), Caller("b")))[0]
+    _, end = await begun
+    assert end.generated_tokens == 400
+    await draining
+    assert cluster.where() == ["old", "new"]
+
+
+async def test_what_an_ingress_that_is_no_more_had_asked_for_ends(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("puna.cluster.node.INGRESS_SECONDS", 1.0)
+    node = await cluster.fleet.add("one")
+    lost = ClusterService(cluster.fleet.settings, (), cluster.fleet)
+    await lost.begin(cluster.library)
+    events = lost.generate(cluster.request(**LONG), Caller("a"), None, "ollama")
+    async for batch in events:
+        if isinstance(batch[-1], Text):
+            break
+    await lost._dispatch.close()  # its beats end; nobody has told the node
+    async with asyncio.timeout(20):
+        while node._calls:
+            await asyncio.sleep(0.05)
+    await events.aclose()
+    await lost.close()
