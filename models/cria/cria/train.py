@@ -168,6 +168,8 @@ class Run:
                 total, number, started = 0.0, 0, time.monotonic()
             if self.step % self.plan.checkpoint_every == 0:
                 self.save()
+        if number:
+            self._report(phase, total / number, number * phase.batch * phase.length / (time.monotonic() - started))
 
     def _report(self, phase: Phase, loss: float, speed: float) -> None:
         line = {"step": self.step, "of": self.plan.steps, "phase": phase.name, "loss": round(loss, 4)}

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cria.data.composed import values
-from cria.data.composed.acts import ACTS, Act
+from cria.data.composed.act import Act
+from cria.data.composed.acts import ACTS
 from cria.data.composed.dress import dressed
 from cria.data.composed.grammar import expand, fill, say, with_articles
 from cria.data.composed.values import KINDS, Kind, schema, word
