@@ -81,7 +81,10 @@ def test_a_few_steps_learn_a_row_and_go_on_from_their_state() -> None:
 
 
 @pytest.mark.parametrize("rounding", [False, True])
-def test_a_phase_reports_its_last_steps_and_rounds_when_it_says_so(tmp_path: Path, rounding: bool) -> None:
+def test_a_phase_reports_its_last_steps_and_rounds_when_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounding: bool
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)  # compiling takes half a minute
     phase = Phase("short", 3, 1, 8, {}, rounded=rounding)
     run = Run(tmp_path, tmp_path / "tokenizer.json", small(), Plan((phase,), checkpoint_every=99), CPU)
     seen = []
