@@ -11,7 +11,7 @@ import jsonschema
 import pytest
 from cria.chat import spans
 from cria.data import mixture
-from cria.data.composed import acts, dress, grammar, lexicon
+from cria.data.composed import acts, dress, forms, grammar, lexicon
 from cria.data.composed.values import KINDS
 from cria.data.packing import document
 from cria.data.skills.words import draw
@@ -166,14 +166,36 @@ def requests() -> Iterator[str]:
                     yield pattern(marked).replace(re.escape("\0"), "\0").replace("\0", cores[moods[0]]) + "[.。]?"
 
 
+def sentences() -> Iterator[str]:
+    """Every sentence of the forms as expressions, with names and things of up to three words and ages of two digits."""
+    english, chinese = r"(?:[\w'-]+ ){0,2}[\w'-]+", "[\u4e00-\u9fff]{1,9}"
+    phrases = "|".join(pattern(kind.en) for kind in KINDS.values())
+    for words, aged, opened, yes, no, happened in (
+        (english, forms.AGED_EN, forms.OPENING_EN, forms.YES_EN, forms.NO_EN, forms.HAPPENED_EN),
+        (chinese, forms.AGED_ZH, forms.OPENING_ZH, forms.YES_ZH, forms.NO_ZH, forms.HAPPENED_ZH),
+    ):
+        for text in aged:
+            sure = pattern(text.rstrip(".。").replace("{x}", "<x>").replace("{a}", "<a>"))
+            yield sure.replace("<x>", words).replace("<a>", r"\d{1,2}") + "[.。]?"
+        before = pattern(opened[0])
+        if words == english:
+            yield from (f"{before}the {words} is {pattern(text)}{words}[.]?" for text in (yes, no))
+            yield f"{before}(?:the |a |our )?{words} {pattern(happened[0])} (?:{phrases}).*"
+        else:
+            yield from (f"{before}{words}{pattern(text)}{words}的?。?" for text in (yes, no))
+            yield rf"{before}{words}[，\w].*{pattern(happened[0])}。?"
+
+
 def test_no_question_of_the_evaluation_can_be_composed() -> None:
     """Neither in a sample nor at all, whatever words are filled in."""
     cases = read()
     questions = {next(m["content"] for m in reversed(case.messages) if m["role"] == "user") for case in cases}
     said = {normal(m["content"]) for name in NAMES for e in examples(name, 1000) for m in e.messages}
     assert {normal(text) for text in questions} & said == set()
-    made = [re.compile(text, re.IGNORECASE) for text in requests()]
+    made = [re.compile(text, re.IGNORECASE) for text in (*requests(), *sentences())]
     assert len(made) > 300
+    for text in ("Note: the owl is not blue.", "Zed has just turned 12", "听说香菇在滨海卖掉了。"):
+        assert any(found.fullmatch(text) for found in made)
     assert any(found.fullmatch("Could you kindly put it down for me?") for found in made)
     assert [text for text in sorted(questions) if any(found.fullmatch(text) for found in made)] == []
 

@@ -23,18 +23,20 @@ HAPPENED_EN = (
     "|is for sale|turned up|was ordered|goes out]",
 )
 HAPPENED_ZH = ("[到了|卖掉了|修好了|放着|不见了|开始|结束了|做好了|等着|出现了|被订走了|出发]",)
+YES_EN, NO_EN = "[|really |quite ]", "[not |not really |no longer |hardly ]"
+YES_ZH, NO_ZH = "[是|很|确实]", "[不|一点也不|不再]"
 OPENING_EN = ("[|||Note: |As you know, |Yesterday I heard that |They say |For the record: |Oh, ]",)
 OPENING_ZH = ("[|||备注：|听说|记一下，|昨天得知|刚收到消息，]",)
 AGED_EN = (
-    "{x} is {a} [years old|now|today].",
+    "{x} is {a} [years of age|now|today].",
     "{x} [has just turned|turned|will soon be] {a}.",
     "{x}, [aged |]{a}",
     "[At|Aged] {a}, {x} [is the youngest|still works|sings well|came first].",
     "[Our neighbour|My friend|A certain] {x} is {a}.",
 )
 AGED_ZH = (
-    "{x}[今年|]{a}岁[了|]。",
-    "{x}[刚满|快到|才|已经]{a}岁[了|]。",
+    "{x}的[岁数|年纪]是{a}岁。",
+    "{x}[快到|才|已经|下个月就]{a}岁[了|]。",
     "{a}岁的{x}[来了|还在上班|唱得好|得了第一]。",
     "[邻居|朋友|有个叫]{x}[，|的]{a}岁。",
 )
@@ -85,8 +87,8 @@ def whether(d: Draw) -> Fact:
     """A thing that is so or not."""
     what, how, yes = values.thing(d), word(d, "adjective"), d.chance(0.5)
     core = d.say(
-        ("the {x} is " + ("[|really |quite ]" if yes else "[not |not really |no longer |hardly ]") + "{a}.",),
-        ("{x}" + ("[是|很|确实]" if yes else "[不|一点也不|不再]") + "{a}[的|]。",),
+        (f"the {{x}} is {YES_EN if yes else NO_EN}{{a}}.",),
+        (f"{{x}}{YES_ZH if yes else NO_ZH}{{a}}[的|]。",),
     )
     said = fill(_opened(d, core), {"x": what, "a": how})
     key = "物品" if d.zh and d.chance(0.5) else d.pick(("thing", "item", "what", "name"))
