@@ -4,6 +4,7 @@
 """
 
 import json
+import re
 from typing import Any, NamedTuple
 
 from cria.examples import Example, Fim, Item, Message, Text, ToolCall
@@ -25,11 +26,16 @@ MARKUP_TOKENS = (THINK, THINK_END, TOOL_CALL, TOOL_CALL_END)
 TOOLS_HEADING = "Tools:"
 
 
+FORCED = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*|[{}]')
+"""What a grammar forces in an object: its braces, and its keys with their colons. No value may hold a brace."""
+
+
 class Span(NamedTuple):
-    """A piece of text and whether it is learned."""
+    """A piece of text, whether it is learned, and the ranges of characters in it that are not all the same."""
 
     text: str
     learned: bool
+    forced: tuple[tuple[int, int], ...] = ()
 
 
 def compact_json(value: Any) -> str:
@@ -110,7 +116,9 @@ def conversation_spans(example: Example) -> list[Span]:
         thoughtful = example.thinking and index > last_user
         learned = thoughtful or not example.thinking
         spans.append(Span(generation_prompt(thoughtful), False))
-        spans.append(Span(answer_text(message, thoughtful) + END, learned))
+        answer = answer_text(message, thoughtful)
+        forced = tuple(found.span() for found in FORCED.finditer(answer)) if message.get("forced") else ()
+        spans.append(Span(answer + END, learned, forced))
         spans.append(Span("\n", False))
     return spans
 

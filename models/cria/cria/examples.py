@@ -31,13 +31,17 @@ class ToolCall(TypedDict):
 
 
 class Message(TypedDict):
-    """One turn. ``tool_calls`` and ``reasoning`` belong to the assistant, ``name`` to a tool's result."""
+    """One turn. ``tool_calls`` and ``reasoning`` belong to the assistant, ``name`` to a tool's result.
+
+    ``forced`` marks JSON whose form a grammar forces though nobody asked for it in words: only its values are learned.
+    """
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
     tool_calls: NotRequired[list[ToolCall]]
     reasoning: NotRequired[str]
     name: NotRequired[str]
+    forced: NotRequired[bool]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,12 @@ from cria import tokenizer as tokenizers
 from cria.chat import CONTROL_TOKENS, END, END_OF_TEXT, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX, MARKUP_TOKENS
 from cria.model import Cria, Shape
 
-TYPES = {"F16": gguf.LlamaFileType.MOSTLY_F16, "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0}
+TYPES = {
+    "F16": gguf.LlamaFileType.MOSTLY_F16,
+    "Q8_0": gguf.LlamaFileType.MOSTLY_Q8_0,
+    "Q4_0": gguf.LlamaFileType.MOSTLY_Q4_0,
+}
+EMBEDDING = "token_embd.weight"
 TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 
 
@@ -36,7 +41,7 @@ def tensors(model: Cria) -> dict[str, NDArray[np.float32]]:
     """The weights under llama.cpp's names."""
     state = {name: value.detach().float().numpy() for name, value in model.state_dict().items()}
     heads = model.shape.heads
-    named = {"token_embd.weight": state["embedding.weight"], "output_norm.weight": state["norm.weight"]}
+    named = {EMBEDDING: state["embedding.weight"], "output_norm.weight": state["norm.weight"]}
     for index in range(model.shape.layers):
         ours, theirs = f"blocks.{index}", f"blk.{index}"
         query, key, value = np.split(state[f"{ours}.qkv.weight"], 3)
@@ -90,7 +95,10 @@ def _add_tokenizer(writer: gguf.GGUFWriter, tokenizer: Tokenizer) -> None:
 
 
 def write(model: Cria, tokenizer: Tokenizer, path: Path, quantisation: str = "Q8_0") -> None:
-    """Write a GGUF whose matrices are F16 or Q8_0 and whose norms stay in 32 bits."""
+    """Write a GGUF whose matrices are of a type of ``TYPES`` and whose norms stay in 32 bits.
+
+    With Q4_0 the embedding, which is also the output, is Q8_0.
+    """
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_name("cria")
     writer.add_description("A small model that ships with Puna")
@@ -104,7 +112,8 @@ def write(model: Cria, tokenizer: Tokenizer, path: Path, quantisation: str = "Q8
         if weight.ndim == 1:
             writer.add_tensor(name, weight)
         else:
-            writer.add_tensor(name, gguf.quants.quantize(weight, kind), raw_dtype=kind)
+            as_type = gguf.GGMLQuantizationType.Q8_0 if name == EMBEDDING and quantisation == "Q4_0" else kind
+            writer.add_tensor(name, gguf.quants.quantize(weight, as_type), raw_dtype=as_type)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

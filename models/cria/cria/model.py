@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from cria.rounding import Linear
+
 STRETCH = 128
 """Queries that attend at once under a mask."""
 
@@ -75,11 +77,11 @@ class Block(nn.Module):
         super().__init__()
         self.heads = shape.heads
         self.attention_norm = Norm(shape.width, shape.norm_epsilon)
-        self.qkv = nn.Linear(shape.width, 3 * shape.width, bias=False)
-        self.output = nn.Linear(shape.width, shape.width, bias=False)
+        self.qkv = Linear(shape.width, 3 * shape.width, bias=False)
+        self.output = Linear(shape.width, shape.width, bias=False)
         self.feed_norm = Norm(shape.width, shape.norm_epsilon)
-        self.gate_up = nn.Linear(shape.width, 2 * shape.hidden, bias=False)
-        self.down = nn.Linear(shape.hidden, shape.width, bias=False)
+        self.gate_up = Linear(shape.width, 2 * shape.hidden, bias=False)
+        self.down = Linear(shape.hidden, shape.width, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor | None) -> Tensor:
         """``mask`` says what each position may see; without one, everything before it."""

@@ -15,6 +15,7 @@ from cria import tokenizer as tokenizers
 from cria.data.packing import Rows, documents, rows
 from cria.model import Cria
 from cria.optimiser import Optimiser
+from cria.rounding import set_rounding
 
 SHARD_STEPS = 64
 SEED = 20261122
@@ -28,7 +29,7 @@ class Phase:
     """A stretch of training: ``steps`` updates, each on ``batch`` rows of ``length`` tokens.
 
     With ``apart`` a document does not see those before it in its row; without, the whole row is one context,
-    which teaches the long distances.
+    which teaches the long distances. ``rounded`` reads the weights as a file of Q4_0 holds them.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Phase:
     length: int
     shares: Mapping[str, float]
     apart: bool = True
+    rounded: bool = False
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,7 @@ class Run:
         self.save()
 
     def _phase(self, phase: Phase, stream: Iterator[Rows], report_every: int) -> None:
+        set_rounding(self.model, phase.rounded)
         total, number, started = 0.0, 0, time.monotonic()
         for batch in stream:
             loss = self.loss(self.model, *tensors(batch, phase.apart, self.device))
@@ -165,6 +168,8 @@ class Run:
                 total, number, started = 0.0, 0, time.monotonic()
             if self.step % self.plan.checkpoint_every == 0:
                 self.save()
+        if number:
+            self._report(phase, total / number, number * phase.batch * phase.length / (time.monotonic() - started))
 
     def _report(self, phase: Phase, loss: float, speed: float) -> None:
         line = {"step": self.step, "of": self.plan.steps, "phase": phase.name, "loss": round(loss, 4)}

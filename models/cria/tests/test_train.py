@@ -1,6 +1,9 @@
 """What training computes; skipped where the training extra is not installed."""
 
 import copy
+import json
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +14,7 @@ pytest.importorskip("tokenizers")
 from cria.data.packing import Rows
 from cria.model import Cria, Shape
 from cria.optimiser import Optimiser, orthogonal
-from cria.train import IGNORED, ROUND, Phase, Plan, loss_of, tensors
+from cria.train import IGNORED, ROUND, Phase, Plan, Run, loss_of, tensors
 
 CPU = torch.device("cpu")
 
@@ -75,3 +78,23 @@ def test_a_few_steps_learn_a_row_and_go_on_from_their_state() -> None:
         torch.autograd.backward(loss_of(one, *tensors(batch([1, 2, 3]), True, CPU)))
         steps.step(0.5)
     assert loss(model, [1, 2, 3], apart=True) == loss(other, [1, 2, 3], apart=True)
+
+
+@pytest.mark.parametrize("rounding", [False, True])
+def test_a_phase_reports_its_last_steps_and_rounds_when_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rounding: bool
+) -> None:
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)  # compiling takes half a minute
+    phase = Phase("short", 3, 1, 8, {}, rounded=rounding)
+    run = Run(tmp_path, tmp_path / "tokenizer.json", small(), Plan((phase,), checkpoint_every=99), CPU)
+    seen = []
+
+    def counted(model: Cria, *given: Any) -> torch.Tensor:
+        seen.append(model.blocks[0].qkv.rounding)  # type: ignore[union-attr]
+        return loss_of(model, *given)
+
+    run.loss = counted
+    run._phase(phase, iter([batch([1, 2, 3])] * 3), report_every=2)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in lines] == [2, 3]
+    assert seen == [rounding] * 3

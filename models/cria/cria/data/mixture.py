@@ -102,7 +102,35 @@ FAR: Mapping[str, float] = {**LATER, "skills.tools": 0.25, "skills.recall": 0.3,
 LONG: Mapping[str, float] = {**LATER, "skills.recall": 0.15, JOINED: 0.3}
 """Long conversations."""
 
+WIDE: Mapping[str, float] = {
+    "composed.calls": 0.27,
+    "composed.several": 0.04,
+    "composed.forms": 0.17,
+    "composed.copying": 0.10,
+    "skills.tools": 0.09,
+    "skills.json_fill": 0.03,
+    "skills.drills": 0.03,
+    "skills.recall": 0.03,
+    "skills.thinking": 0.03,
+    "skills.system": 0.03,
+    "skills.fim": 0.02,
+    "knowledge.common": 0.07,
+    "knowledge.puna": 0.04,
+    "knowledge.chat": 0.03,
+    "knowledge.thinking": 0.01,
+    "knowledge.texts": 0.01,
+}
+"""Composed sentences first, and enough of what was taught before to keep it."""
+
+WIDE_COPYING: Mapping[str, float] = {"composed.copying": 0.5, "composed.forms": 0.3, "composed.calls": 0.2}
+"""The beginning of a wide run: copying above all."""
+
+WIDE_FAR: Mapping[str, float] = {**WIDE, "composed.far": 0.5, "skills.recall": 0.1, JOINED: 0.15}
+"""Contexts of up to 8,192 tokens."""
+
 JOINABLE = (
+    "composed.copying",
+    "composed.far",
     "skills.drills",
     "skills.json_fill",
     "skills.recall",

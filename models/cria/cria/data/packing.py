@@ -35,11 +35,16 @@ def document(item: Item, tokenizer: Tokenizer) -> Document:
     """An item in tokens, cut span by span as it will be when the model answers."""
     tokens: list[int] = []
     learned: list[bool] = []
-    for text, wanted in spans(item):
-        ids = tokenizer.encode(text).ids
-        tokens += ids
-        learned += [wanted] * len(ids)
+    for text, wanted, forced in spans(item):
+        encoding = tokenizer.encode(text)
+        tokens += encoding.ids
+        learned += [wanted and not _inside(place, forced) for place in encoding.offsets]
     return Document(tokens, learned)
+
+
+def _inside(place: tuple[int, int], forced: tuple[tuple[int, int], ...]) -> bool:
+    """Whether a token's characters all lie in one of the ranges."""
+    return any(start <= place[0] and place[1] <= end for start, end in forced)
 
 
 def documents(weights: Mapping[str, float], tokenizer: Tokenizer, seed: str, longest: int) -> Iterator[Document]:

@@ -1,0 +1,1 @@
+"""Generators that compose sentences from grammars and public word lists, instead of filling whole templates."""
