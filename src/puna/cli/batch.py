@@ -131,11 +131,12 @@ def _path(name: str) -> str:
 
 def _wait(client: Client, name: str) -> dict[str, Any]:
     """Return a batch when it is over, showing how far it is; a server that is started again meanwhile is waited for."""
+    path = _path(name)  # what is the name of none is wrong at once
     away_since: float | None = None
     shown = ""
     while True:
         try:
-            batch = client.get(_path(name))
+            batch = client.get(path)
             away_since = None
         except ServerError:
             raise

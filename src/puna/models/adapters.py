@@ -19,10 +19,14 @@ if TYPE_CHECKING:
 
 _OTHER = re.compile(r"[^A-Za-z0-9_.-]+")
 _LONGEST = 80
+_BLOB = re.compile(r"sha256[-:][0-9a-f]{64}")
+"""What a file is called that has lost its name, as in the Modelfile that is shown."""
 
 
 def adapter_title(file_name: str) -> str:
-    """Return what an adapter of this file is called, which can be a tag; "" if nothing of its name can."""
+    """Return what an adapter of this file is called, which can be a tag; "" for a blob, or if none can."""
+    if _BLOB.fullmatch(file_name):
+        return ""
     return _OTHER.sub("-", PurePath(file_name).stem).strip("-.")[:_LONGEST]
 
 

@@ -177,8 +177,8 @@ export const OPTIONS = [
     "draft_num_predict",
     "integer",
     "4 with a draft model",
-    "how many tokens are guessed ahead (up to 256) by the DRAFT model, or by layers of the model's own that were made for it, which are used only if this is given or puna tune found them faster; 0: none",
-    "提前猜多少个 token（至多 256），由草稿模型或模型自带的层来猜；0：不猜",
+    "how many tokens are guessed ahead (up to 256) by the DRAFT model, or by layers of the model's own that were made for it, which are used only if this is given or puna tune found them faster; 0: none. Beside pictures too. A draft model that does not fit is named at create, or in the log when it does not load, and done without",
+    "提前猜多少个 token（至多 256），由草稿模型或模型自带的层来猜；0：不猜。有图片时也行。放不进或加载不了的草稿模型会说明，然后不用它",
   ],
   [
     "xtc_probability",
@@ -289,8 +289,8 @@ export const OPTIONS = [
     "lora",
     "json",
     "all, with 1",
-    "how strongly each of the model's adapters works, [{\"id\": 0, \"scale\": 0.5}], counted in the order of its Modelfile; those that are not named do not work",
-    "模型的各个适配器的强度，如 [{\"id\": 0, \"scale\": 0.5}]，按 Modelfile 里的顺序编号；没有列出的不起作用",
+    "how strongly each of the model's adapters works, [{\"id\": 0, \"scale\": 0.5}], counted in the order of their files' names; those that are not named do not work",
+    "模型的各个适配器的强度，如 [{\"id\": 0, \"scale\": 0.5}]，按文件名的顺序编号；没有列出的不起作用",
   ],
   [
     "thinking_budget",
