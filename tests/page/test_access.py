@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import Serve
-from tests.page.steps import answered, expect, prose, say
+from tests.page.steps import answered, choose_model, expect, prose, say
 
 AXE = Path(__file__).with_name("vendor") / "axe.js"
 FINDINGS = """async () => {
@@ -78,6 +78,8 @@ def test_theme_follows_the_system_and_the_choice(open_page: Any) -> None:
 def test_keyboard_alone_will_do(page: Any) -> None:
     box = page.get_by_role("textbox", name="Write a message")
     expect(box).to_be_focused()
+    choose_model(page, "cria")  # others of the shared server may go on and on
+    box.focus()
     page.keyboard.type("Why is the sky blue?")
     page.keyboard.press("Shift+Enter")
     page.keyboard.type("Tell me.")
@@ -107,6 +109,21 @@ def test_keyboard_alone_will_do(page: Any) -> None:
     expect(page.get_by_role("menuitem", name="Export all as JSON")).to_be_focused()
     page.keyboard.press("Escape")
     expect(menu).to_be_focused()
+
+
+def test_what_is_sent_before_the_models_are_listed_waits_for_them(open_page: Any) -> None:
+    page = open_page("/page-is-not-there", allowed="404")
+    held: list[Any] = []
+    page.route("**/api/tags", lambda route: held.append(route))  # a method has no place for what is added to it
+    page.goto(page.url.removesuffix("page-is-not-there"))
+    box = page.get_by_role("textbox", name="Write a message")
+    box.fill("Why is the sky blue?")
+    page.keyboard.press("Enter")
+    assert box.input_value() == "Why is the sky blue?"
+    held[0].continue_()
+    page.locator(".answer").wait_for()
+    answered(page)
+    assert prose(page)
 
 
 def test_password_is_asked_for_in_the_page(serve: Serve, open_page: Any) -> None:

@@ -16,6 +16,7 @@ export function Composer() {
   const [text, setText] = useState("");
   const [attached, setAttached] = useState(/** @type {import("../state/attach.js").Attached} */ (EMPTY));
   const [over, setOver] = useState(false);
+  const [waiting, setWaiting] = useState(false); // to send, for the models that are not listed yet
   const field = useRef(/** @type {HTMLTextAreaElement | null} */ (null));
   const input = useRef(/** @type {HTMLInputElement | null} */ (null));
   runningChanged.value;
@@ -43,11 +44,18 @@ export function Composer() {
   };
   useDrops(take, setOver);
   const send = () => {
-    if (!ready) return;
+    if (!ready) {
+      setWaiting(!empty && !conversation.models.length && models.value?.length !== 0);
+      return;
+    }
+    setWaiting(false);
     say({ content: text, ...attached }, last?.id ?? "");
     setText("");
     setAttached(EMPTY);
   };
+  useEffect(() => {
+    if (waiting && ready) send();
+  }, [waiting, ready]);
   const keys = (/** @type {KeyboardEvent} */ event) => {
     if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
     event.preventDefault();
