@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection
 from itertools import islice
 
-_LOGIN = re.compile(r"(?<=://)[^\s/\"']*@|(?<![\w.@/-])[\w.~%+-]+:[^\s/\"'@:]+@(?=[\w.\[-])(?!sha256)")
+_LOGIN = re.compile(r"(?<=://)[^\s/\"']*@|(?<![\w.~%+@/-])[\w.~%+-]+:[^\s/\"'@:]+@(?=[\w.\[-])(?!sha256)")
 """What stands between ``://`` and ``@``, and ``user:password@`` before a host without a scheme."""
 
 
