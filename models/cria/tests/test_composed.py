@@ -9,6 +9,11 @@ from typing import Any
 
 import jsonschema
 import pytest
+
+# The word lists, and the trainer of vocabularies (the extra cria-train).
+for package in ("jieba", "names", "tokenizers", "wonderwords"):
+    pytest.importorskip(package)
+
 from cria.chat import spans
 from cria.data import mixture
 from cria.data.composed import acts, dress, forms, grammar, lexicon

@@ -77,6 +77,8 @@ def plain(value: Any) -> Any:
 
 
 def test_training_reads_no_case_and_says_none() -> None:
+    pytest.importorskip("tokenizers")
+    pytest.importorskip("torch")
     from cria.data import mixture
 
     names = ",".join(name for name in mixture.SHARES if name != mixture.JOINED)
