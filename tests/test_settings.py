@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from puna.settings import SETTINGS, Address, Credentials, SettingError, Settings, parse_address
+from puna.config.address import Address, parse_address
+from puna.config.values import Credentials
+from puna.settings import SETTINGS, SettingError, Settings
 
 
 def one(variable: str, text: str) -> Any:

@@ -4,253 +4,49 @@
 are checked against it. Names are ``OLLAMA_*`` where Ollama has the setting, ``PUNA_*`` otherwise.
 """
 
-import ipaddress
 import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from puna.config.address import Address, parse_address
 from puna.config.file import read_files
 from puna.config.near import unknown_variables
 from puna.config.sections import Sections, read_sections
 from puna.config.sources import ENVIRONMENT, Given, gather, key_of
+from puna.config.values import (
+    Credentials,
+    Network,
+    optional,
+    optional_token,
+    parse_bool,
+    parse_bytes,
+    parse_choice,
+    parse_count,
+    parse_credentials,
+    parse_level,
+    parse_list,
+    parse_logins,
+    parse_mirrors,
+    parse_networks,
+    parse_path,
+    parse_patterns,
+    parse_peers,
+    parse_positive,
+)
 from puna.durations import parse_duration
 from puna.errors import BadRequestError, PunaError
 from puna.jobs.batches_hours import Hours, parse_hours
 
-DEFAULT_PORT = 11434
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
-_PORTS = {"http": 80, "https": 443}
-_LAST_PORT, _PORT_DIGITS = 65535, 5
-_UNIX, _LONGEST_SOCKET = "unix:", 100
-"""How the address of a unix socket begins, and how long a path systems allow for sure."""
-_HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes that are not UTF-8."""
 _SECRET = re.compile(r"_(AUTH|API_KEY|TOKEN|SECRET|PASSWORD|TESTING)$")
-_LEAST_TOKEN = 32
-_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40}
 
 
 class SettingError(PunaError):
     """A setting has a value that cannot be used; the text begins with its variable, or its file and line."""
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where the server listens: ``host`` is an IP address or a host name, ``port`` 0 takes a free one.
-
-    ``scheme`` is how clients reach it. That of a server without ``PUNA_TLS_CERT`` is HTTP, whatever it says: TLS is a
-    proxy's before it then. ``path`` is that of a unix socket, which stands in for host and port.
-    """
-
-    host: str
-    port: int
-    scheme: str = "http"
-    path: str = ""
-
-    @property
-    def is_loopback(self) -> bool:
-        """Return whether only this machine can reach the address."""
-        if self.path or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
-
-    @property
-    def url(self) -> str:
-        """Return the base URL for clients on this machine; for a unix socket it says where that is."""
-        if self.path:
-            return f"{_UNIX}{self.path}"
-        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"{self.scheme}://[{host}]:{self.port}" if ":" in host else f"{self.scheme}://{host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Credentials:
-    """A user and a password for HTTP Basic authentication."""
-
-    user: str
-    password: str = field(repr=False)
-
-
-def parse_address(text: str) -> Address:
-    """Return the address that an ``OLLAMA_HOST`` value means (scheme, host and port are each optional).
-
-    ``unix:/path`` is a unix socket. Raises ``BadRequestError``, whose text holds nothing that may be a password.
-    """
-    if text.strip().startswith(_UNIX):
-        return _unix_address(text.strip().removeprefix(_UNIX))
-    scheme, separator, rest = text.strip().partition("://")
-    if not separator:
-        scheme, rest = "", text.strip()
-    if scheme.lower() not in ("", *_PORTS):
-        raise BadRequestError("the address must begin with http:// or https://, or with the host")
-    if "@" in rest:
-        raise BadRequestError("a user and a password do not belong into an address; OLLAMA_BASIC_AUTH holds them")
-    host, port = _split_port(rest.partition("/")[0])
-    default = _PORTS.get(scheme.lower(), DEFAULT_PORT)
-    return Address(_checked_host(host), default if port is None else _checked_port(port), scheme.lower() or "http")
-
-
-def _unix_address(path: str) -> Address:
-    clean = f"/{path.lstrip('/')}" if path.startswith("/") else ""
-    if not clean or len(os.fsencode(clean)) > _LONGEST_SOCKET:
-        raise BadRequestError(f"a unix socket is unix:/path, of at most {_LONGEST_SOCKET} bytes")
-    return Address("localhost", 0, path=clean)
-
-
-def _split_port(text: str) -> tuple[str, str | None]:
-    if text.startswith("["):
-        host, bracket, rest = text[1:].partition("]")
-        if not bracket or ":" not in host or rest[:1] not in ("", ":"):
-            raise BadRequestError(f"{text!r} is not an address: an IPv6 address in brackets, then :port")
-        return host, rest[1:] if rest else None
-    if text.count(":") > 1:  # a bare IPv6 address
-        return text, None
-    host, colon, port = text.partition(":")
-    return host, port if colon else None
-
-
-def _checked_host(host: str) -> str:
-    """Return a host that can be reached, 127.0.0.1 for none."""
-    if ":" in host:
-        try:
-            return str(ipaddress.IPv6Address(host))
-        except ValueError:
-            raise BadRequestError(f"{host!r} is not an IPv6 address") from None
-    if host and not _HOST.fullmatch(host):
-        raise BadRequestError(f"{host!r} is not the name or the address of a host")
-    return host or "127.0.0.1"
-
-
-def _checked_port(port: str) -> int:
-    if not (port.isascii() and port.isdigit() and len(port) <= _PORT_DIGITS and int(port) <= _LAST_PORT):
-        raise BadRequestError(f"{port!r} is not a port between 0 and {_LAST_PORT}")
-    return int(port)
-
-
-def _parse_credentials(text: str) -> Credentials:
-    user, colon, password = text.partition(":")
-    if not colon or not user or not password:
-        raise BadRequestError("it must have the form user:password")
-    return Credentials(user, password)
-
-
-def _parse_bool(text: str) -> bool:
-    lowered = text.strip().lower()
-    if lowered in {"1", "t", "true", "yes", "on"}:
-        return True
-    if lowered in {"0", "f", "false", "no", "off"}:
-        return False
-    raise BadRequestError(f"{text!r} is neither true nor false")
-
-
-def _parse_level(text: str) -> bool:
-    """Return whether a level of logging, which Ollama counts from 0 on, is more than the usual one."""
-    return int(text) > 0 if text.isascii() and text.isdigit() else _parse_bool(text)
-
-
-def _parse_count(text: str) -> int:
-    if not (text.isascii() and text.isdigit()):
-        raise BadRequestError(f"{text!r} is not a whole number of 0 or more")
-    return int(text)
-
-
-def _parse_positive(text: str) -> int:
-    if not (number := _parse_count(text)):
-        raise BadRequestError("it must be at least 1")
-    return number
-
-
-def _parse_bytes(text: str) -> int:
-    lowered = text.strip().lower().removesuffix("b").removesuffix("i")
-    unit = lowered[-1:] if lowered[-1:] in _UNITS else ""
-    return _parse_count(lowered.removesuffix(unit).strip()) * _UNITS[unit]
-
-
-def _parse_path(text: str) -> Path:
-    return Path(text).expanduser().absolute()
-
-
-def _parse_networks(text: str) -> tuple[Network, ...]:
-    try:
-        return tuple(ipaddress.ip_network(part, strict=False) for part in _parse_list(text))
-    except ValueError as error:
-        raise BadRequestError(f"{error}: it must be a list of IP addresses or networks") from None
-
-
-def _parse_list(text: str) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",") if part.strip())
-
-
-def _parse_pairs(text: str) -> dict[str, str]:
-    pairs: dict[str, str] = {}
-    for entry in _parse_list(text):
-        key, equals, value = (part.strip() for part in entry.partition("="))
-        if not (key and equals and value):
-            raise BadRequestError("it must have the form host=value,...")
-        pairs[key.lower()] = value
-    return pairs
-
-
-def _parse_mirrors(text: str) -> dict[str, str]:
-    mirrors: dict[str, str] = {}
-    for host, address in _parse_pairs(text).items():
-        mirrors[host] = _checked_registry(address)
-    return mirrors
-
-
-def _checked_registry(address: str) -> str:
-    """Return the base address of a registry, which is one of https unless it says something else."""
-    if "@" in address:
-        raise BadRequestError("a login does not belong into an address; PUNA_REGISTRY_AUTH holds them")
-    url = urlsplit(address if "://" in address else f"https://{address}")
-    if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-        raise BadRequestError(f"{address!r} is not the address of a registry")
-    return url.geturl().rstrip("/")
-
-
-def _parse_patterns(text: str) -> tuple[str, ...]:
-    """Return patterns of names; a word for true means all, one for false none."""
-    try:
-        return ("*",) if _parse_bool(text or "false") else ()
-    except BadRequestError:
-        return _parse_list(text)
-
-
-def _parse_peers(text: str) -> tuple[str, ...]:
-    return tuple(_checked_registry(address) for address in _parse_list(text))
-
-
-def _parse_logins(text: str) -> dict[str, Credentials]:
-    return {host: _parse_credentials(login) for host, login in _parse_pairs(text).items()}
-
-
-def _parse_choice(*choices: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        lowered = text.strip().lower()
-        if lowered not in choices:
-            raise BadRequestError(f"{text!r} is not one of {', '.join(choices)}")
-        return lowered
-
-    return parse
-
-
-def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    return lambda text: parse(text) if text else None
-
-
-def _optional_token(text: str) -> str:
-    if text and len(text) < _LEAST_TOKEN:
-        raise BadRequestError(f"it must be a random text of at least {_LEAST_TOKEN} characters")
-    return text
 
 
 def _setting(variable: str, default: str, parse: Callable[[str], Any], help_text: str) -> Any:
@@ -269,12 +65,12 @@ class Settings:
         "address and port, or unix:/path of a socket, to listen on, and for clients to ask",
     )
     models: Path = _setting(
-        "OLLAMA_MODELS", "~/.ollama/models", _parse_path, "directory of the models, in Ollama's layout"
+        "OLLAMA_MODELS", "~/.ollama/models", parse_path, "directory of the models, in Ollama's layout"
     )
     home: Path = _setting(
         "PUNA_HOME",
         "~/.puna",
-        _parse_path,
+        parse_path,
         "directory of what Puna keeps beside models: engines, what puna tune has found, what was typed into puna run",
     )
     engine: str = _setting(
@@ -299,20 +95,20 @@ class Settings:
     context_length: int = _setting(
         "OLLAMA_CONTEXT_LENGTH",
         "0",
-        _parse_count,
+        parse_count,
         "context in tokens; 0: the model's own, up to what memory allows",
     )
     num_parallel: int = _setting(
         "OLLAMA_NUM_PARALLEL",
         "0",
-        _parse_count,
+        parse_count,
         "requests that one model answers at a time; 0: chosen from memory",
     )
     max_loaded_models: int = _setting(
-        "OLLAMA_MAX_LOADED_MODELS", "0", _parse_count, "models in memory at a time; 0: as many as fit"
+        "OLLAMA_MAX_LOADED_MODELS", "0", parse_count, "models in memory at a time; 0: as many as fit"
     )
     max_queue: int = _setting(
-        "OLLAMA_MAX_QUEUE", "512", _parse_count, "requests that may wait; one more is answered with 503"
+        "OLLAMA_MAX_QUEUE", "512", parse_count, "requests that may wait; one more is answered with 503"
     )
     stall_timeout: float = _setting(
         "PUNA_STALL_TIMEOUT",
@@ -323,19 +119,19 @@ class Settings:
     memory_margin: int = _setting(
         "PUNA_MEMORY_MARGIN",
         "768M",
-        _parse_bytes,
+        parse_bytes,
         "memory that a runner may take beyond what is planned for its model before it is ended; 0: no bound",
     )
     sessions: int = _setting(
         "PUNA_SESSIONS",
         "2G",
-        _parse_bytes,
+        parse_bytes,
         "disk space for the caches of conversations whose model has left memory; 0: keep none",
     )
     responses: int = _setting(
         "PUNA_RESPONSES",
         "256M",
-        _parse_bytes,
+        parse_bytes,
         "disk space for the stored responses and conversations of the Responses API, for each key; 0: store none",
     )
     responses_age: float = _setting(
@@ -347,7 +143,7 @@ class Settings:
     batches: int = _setting(
         "PUNA_BATCHES",
         "1G",
-        _parse_bytes,
+        parse_bytes,
         "disk space for the files of batches and their answers, for each key; 0: take no batches",
     )
     batches_age: float = _setting(
@@ -357,7 +153,7 @@ class Settings:
         "how long files, and batches after their end, are kept; negative: for ever",
     )
     batch_parallel: int = _setting(
-        "PUNA_BATCH_PARALLEL", "4", _parse_positive, "requests of batches that are asked at a time"
+        "PUNA_BATCH_PARALLEL", "4", parse_positive, "requests of batches that are asked at a time"
     )
     batch_hours: Hours = _setting(
         "PUNA_BATCH_HOURS",
@@ -368,79 +164,79 @@ class Settings:
     kv_cache_type: str | None = _setting(
         "OLLAMA_KV_CACHE_TYPE",
         "",
-        _optional(_parse_choice("f16", "f32", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl")),
+        optional(parse_choice("f16", "f32", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "iq4_nl")),
         "number format of the key-value cache; unset: f16, or what puna tune has found",
     )
     go_template: bool | None = _setting(
         "OLLAMA_GO_TEMPLATE",
         "",
-        _optional(_parse_bool),
+        optional(parse_bool),
         "whether a model's Go template is used where its file has a Jinja one too; unset: the one that can do more",
     )
     flash_attention: bool | None = _setting(
         "OLLAMA_FLASH_ATTENTION",
         "",
-        _optional(_parse_bool),
+        optional(parse_bool),
         "flash attention on or off; unset: off on a processor, else the engine decides, or what puna tune has found",
     )
     origins: tuple[str, ...] = _setting(
         "OLLAMA_ORIGINS",
         "",
-        _parse_list,
+        parse_list,
         "further origins (comma-separated, * allowed) whose pages may call the API",
     )
     basic_auth: Credentials | None = _setting(
         "OLLAMA_BASIC_AUTH",
         "",
-        _optional(_parse_credentials),
+        optional(parse_credentials),
         "user:password that every request must present (HTTP Basic)",
     )
     api_key: str = _setting("OLLAMA_API_KEY", "", str, "key that commands present to the server (puna key create)")
     tls_cert: Path | None = _setting(
         "PUNA_TLS_CERT",
         "",
-        _optional(_parse_path),
+        optional(parse_path),
         "certificate with its chain (PEM) with which the server speaks HTTPS; read again when it is renewed",
     )
     tls_key: Path | None = _setting(
-        "PUNA_TLS_KEY", "", _optional(_parse_path), "key of the certificate; unset: it is in the same file"
+        "PUNA_TLS_KEY", "", optional(parse_path), "key of the certificate; unset: it is in the same file"
     )
     tls_ca: Path | None = _setting(
-        "PUNA_TLS_CA", "", _optional(_parse_path), "certificates (PEM) that commands trust beside those of the system"
+        "PUNA_TLS_CA", "", optional(parse_path), "certificates (PEM) that commands trust beside those of the system"
     )
-    debug: bool = _setting("OLLAMA_DEBUG", "false", _parse_level, "log more, and show where a command failed")
+    debug: bool = _setting("OLLAMA_DEBUG", "false", parse_level, "log more, and show where a command failed")
     log_format: str = _setting(
-        "PUNA_LOG_FORMAT", "text", _parse_choice("text", "json"), "form of the log's lines: text, or json"
+        "PUNA_LOG_FORMAT", "text", parse_choice("text", "json"), "form of the log's lines: text, or json"
     )
     log_file: Path | None = _setting(
-        "PUNA_LOG_FILE", "", _optional(_parse_path), "file that the server logs to; unset: standard error"
+        "PUNA_LOG_FILE", "", optional(parse_path), "file that the server logs to; unset: standard error"
     )
     log_file_size: int = _setting(
         "PUNA_LOG_FILE_SIZE",
         "32M",
-        _parse_bytes,
+        parse_bytes,
         "size at which a new log file is begun, four older ones being kept; 0: when another program has moved it",
     )
     traces: bool = _setting(
         "PUNA_TRACES",
         "false",
-        _parse_bool,
+        parse_bool,
         "tell of each request by OpenTelemetry, as the OTEL_* variables say; needs the extra puna[traces]",
     )
     record: bool = _setting(
         "PUNA_RECORD",
         "false",
-        _parse_bool,
+        parse_bool,
         "keep requests with their answers, encrypted, to ask them again (puna replay)",
     )
     record_key: Path | None = _setting(
         "PUNA_RECORD_KEY",
         "",
-        _optional(_parse_path),
+        optional(parse_path),
         "file whose bytes are the key to what is recorded; unset: record.key in PUNA_HOME, which is made",
     )
     record_size: int = _setting(
-        "PUNA_RECORD_SIZE", "256M", _parse_bytes, "disk space for recorded requests; the oldest make room"
+        "PUNA_RECORD_SIZE", "256M", parse_bytes, "disk space for recorded requests; the oldest make room"
     )
     record_age: float = _setting(
         "PUNA_RECORD_AGE", "168h", parse_duration, "how long a recorded request is kept; negative: for ever"
@@ -448,13 +244,13 @@ class Settings:
     allow_open: bool = _setting(
         "PUNA_ALLOW_OPEN",
         "false",
-        _parse_bool,
+        parse_bool,
         "listen on a non-loopback address without credentials, knowingly",
     )
     max_body: int = _setting(
         "PUNA_MAX_BODY",
         "256M",
-        _parse_bytes,
+        parse_bytes,
         "largest request body (blob uploads excepted); one over it is answered with 413",
     )
     client_timeout: float = _setting(
@@ -466,70 +262,70 @@ class Settings:
     trusted_proxies: tuple[Network, ...] = _setting(
         "PUNA_TRUSTED_PROXIES",
         "",
-        _parse_networks,
+        parse_networks,
         "proxies (addresses or networks, comma-separated) whose X-Forwarded-For is believed; empty: none",
     )
     truncate: bool = _setting(
         "PUNA_TRUNCATE",
         "true",
-        _parse_bool,
+        parse_bool,
         "drop the oldest messages of a prompt that does not fit its context; false: answer with 400",
     )
     mirrors: Mapping[str, str] = _setting(
-        "PUNA_MIRRORS", "", _parse_mirrors, "mirrors to pull from: registry=address,... (https unless it says http://)"
+        "PUNA_MIRRORS", "", parse_mirrors, "mirrors to pull from: registry=address,... (https unless it says http://)"
     )
     allowed_registries: tuple[str, ...] = _setting(
-        "PUNA_ALLOWED_REGISTRIES", "", _parse_list, "the only registries to pull from and push to; empty: any"
+        "PUNA_ALLOWED_REGISTRIES", "", parse_list, "the only registries to pull from and push to; empty: any"
     )
     allow_private_registries: bool = _setting(
         "PUNA_ALLOW_PRIVATE_REGISTRIES",
         "false",
-        _parse_bool,
+        parse_bool,
         "let clients on other machines pull from registries on private networks",
     )
     share: tuple[str, ...] = _setting(
         "PUNA_SHARE",
         "",
-        _parse_patterns,
+        parse_patterns,
         "models (patterns of names, comma-separated; * for all) that others may pull from this server; unset: none",
     )
     peers: tuple[str, ...] = _setting(
         "PUNA_PEERS",
         "",
-        _parse_peers,
+        parse_peers,
         "other Punas to take models from, side by side with their registry: address,... (https unless it says http://)",
     )
     media_hosts: tuple[str, ...] = _setting(
         "PUNA_MEDIA_HOSTS",
         "",
-        _parse_list,
+        parse_list,
         "private hosts (host or host:port) whose pictures and sounds a request may name by URL; none: no URLs at all",
     )
     registry_auth: Mapping[str, Credentials] = _setting(
-        "PUNA_REGISTRY_AUTH", "", _parse_logins, "logins for registries: host=user:password,..."
+        "PUNA_REGISTRY_AUTH", "", parse_logins, "logins for registries: host=user:password,..."
     )
     no_history: bool = _setting(
-        "OLLAMA_NOHISTORY", "false", _parse_bool, "do not keep what was typed into puna run beyond its end"
+        "OLLAMA_NOHISTORY", "false", parse_bool, "do not keep what was typed into puna run beyond its end"
     )
     editor: str = _setting(
         "OLLAMA_EDITOR", "", str, "editor for long messages in puna run (Ctrl + g); unset: VISUAL, then EDITOR"
     )
     hide_builtin: bool = _setting(
-        "PUNA_HIDE_BUILTIN", "false", _parse_bool, "leave the built-in model cria out of the list"
+        "PUNA_HIDE_BUILTIN", "false", parse_bool, "leave the built-in model cria out of the list"
     )
     config: Path | None = _setting(
         "PUNA_CONFIG",
         "",
-        _optional(_parse_path),
+        optional(parse_path),
         "file of settings that wins over /etc/puna.toml and ~/.config/puna/config.toml; /dev/null: no files are read",
     )
     node_labels: tuple[str, ...] = _setting(
-        "PUNA_NODE_LABELS", "", _parse_list, "labels of this machine in a cluster, which models may ask for"
+        "PUNA_NODE_LABELS", "", parse_list, "labels of this machine in a cluster, which models may ask for"
     )
     testing: str = _setting(
         "PUNA_TESTING",
         "",
-        _optional_token,
+        optional_token,
         "set by puna.testing alone: the key to routes by which a test writes the answers of this server",
     )
 
@@ -556,7 +352,7 @@ class Settings:
 
 def _parsed(entry: "SettingInfo", given: Given) -> Any:
     where = entry.variable if given.origin == ENVIRONMENT else f"{given.origin}: {entry.key}"
-    if entry.parse is not _parse_path and not given.text.isprintable() and _SURROGATE.search(given.text):
+    if entry.parse is not parse_path and not given.text.isprintable() and _SURROGATE.search(given.text):
         raise SettingError(f"{where}: it is not UTF-8")
     try:
         return entry.parse(given.text)

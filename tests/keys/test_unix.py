@@ -14,8 +14,9 @@ from tests.server import World
 
 from puna.cli.errors import CommandError
 from puna.cli.listener import listening
+from puna.config.address import parse_address
 from puna.errors import BadRequestError
-from puna.settings import Settings, parse_address
+from puna.settings import Settings
 
 
 class Connection(http.client.HTTPConnection):

@@ -15,6 +15,7 @@ from puna.cli.errors import CommandError
 from puna.cli.open_files import raise_limit
 from puna.cli.ports import program_on
 from puna.cli.tables import human_size
+from puna.config.address import Address
 from puna.engine import processor
 from puna.engine.engines import PORTABLE, Engines, UnknownEngineError
 from puna.engine.gain import gain
@@ -23,7 +24,7 @@ from puna.models.library import Library
 from puna.names import DEFAULT_HOST
 from puna.scheduler.cgroup import MemoryGroups
 from puna.scheduler.tuning_store import usable_cores
-from puna.settings import SETTINGS, Address, Settings
+from puna.settings import SETTINGS, Settings
 
 OK, NOTE, BAD = "ok", "note", "bad"
 _LITTLE_MEMORY, _LITTLE_DISK = 1 << 30, 5_000_000_000

@@ -11,7 +11,7 @@ from types import FrameType
 
 from puna.cli.errors import CommandError
 from puna.cli.ports import program_on
-from puna.settings import Address
+from puna.config.address import Address
 
 _BACKLOG = 2048
 _OWNER_ONLY = 0o600

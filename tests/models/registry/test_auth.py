@@ -17,12 +17,12 @@ from tests.models.registry.weights import weights
 from tests.system import require
 from yarl import URL
 
+from puna.config.values import Credentials
 from puna.models.registry.auth import Authenticator, parse_challenges
 from puna.models.registry.credentials import CredentialStore
 from puna.models.registry.errors import AccessDeniedError, RegistryError
 from puna.models.registry.identity import Identity
 from puna.models.registry.key_file import IdentityError, load_or_create, public_text
-from puna.settings import Credentials
 
 BEARER = 'Bearer realm="https://auth.example/token",service="svc, with comma",scope="repository:a/b:pull,push"'
 

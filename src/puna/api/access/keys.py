@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from starlette.datastructures import Headers
 
-from puna.settings import Credentials
+from puna.config.values import Credentials
 
 BASIC = 'Basic realm="Puna", charset="UTF-8"'
 BEARER = 'Bearer realm="Puna"'

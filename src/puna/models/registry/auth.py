@@ -17,11 +17,11 @@ from urllib.parse import urlencode
 
 from yarl import URL
 
+from puna.config.values import Credentials
 from puna.models.registry.credentials import CredentialStore, basic
 from puna.models.registry.errors import AccessDeniedError, RegistryError
 from puna.models.registry.identity import Identity
 from puna.models.registry.policy import host_of
-from puna.settings import Credentials
 
 _PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|$)\s*')
 _SCHEME = re.compile(r"\s*,?\s*(Basic|Bearer)(?:\s+|$)", re.IGNORECASE)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from puna.settings import Credentials
+from puna.config.values import Credentials
 
 _DOCKER_HUB = {"docker.io", "registry-1.docker.io", "index.docker.io"}
 

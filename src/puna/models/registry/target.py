@@ -4,10 +4,10 @@ from dataclasses import dataclass, field
 
 from yarl import URL
 
+from puna.config.values import Credentials
 from puna.models.registry.errors import InsecureProtocolError
 from puna.models.registry.policy import AccessPolicy
 from puna.names import InvalidNameError, ModelName, parse_name
-from puna.settings import Credentials
 
 _ALIASES = {"hf.co": "huggingface.co"}
 """Short hosts that only redirect: asking the real one keeps the challenge and its answer on one origin."""
