@@ -13,7 +13,8 @@ import puna
 
 IMAGES = Path(__file__).parents[1] / "docs/guide/images"
 QUESTIONS = {"en": "Why is the sky blue?", "zh": "为什么天空是蓝色的?"}
-VIEWS = {"models": "#/models", "now": "#/now"}
+VIEWS = {"models": 1.5, "now": 20}
+"""Views, and the seconds after which there is something to be seen in them."""
 _LOCALES = {"en": "en-US", "zh": "zh-CN"}
 _WAIT = 60_000
 
@@ -30,16 +31,15 @@ def take(out: Path) -> None:
             page.goto(server.url)
             _ask(page, QUESTIONS[language])
             page.screenshot(path=out / f"chat{suffix}.png")
-            for name, view in VIEWS.items():
-                page.goto(f"{server.url}/{view}")
-                page.wait_for_timeout(1500)
+            for name, seconds in VIEWS.items():
+                page.goto(f"{server.url}/#/{name}")
+                page.wait_for_timeout(seconds * 1000)
                 page.screenshot(path=out / f"{name}{suffix}.png")
             page.close()
         browser.close()
 
 
 def _ask(page: Any, question: str) -> None:
-    page.locator("main select").first.wait_for()  # the models, without which nothing is sent
     page.get_by_role("textbox").last.fill(question)
     page.keyboard.press("Enter")
     page.locator(".answer .facts").first.wait_for()

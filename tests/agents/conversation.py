@@ -7,7 +7,6 @@ run in a network of its own (``unshare -rn``).
 
 import json
 import os
-import struct
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
@@ -15,20 +14,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from tests.longer import CONTEXT, long_weights
+
 import puna
-from puna import builtin
 from puna.cli.agents import AGENTS, NO_KEY, Target
-from puna.models.library import Library
 from puna.testing import call
 
 NOTE = "The llama sings.\n"
 QUESTIONS = ("Write a note and read it.", "What did I ask?", "Read the long file.", "And what was my first question?")
 LONG, LAST = "It is long.", "You asked for a note."
 SUMMARY = "The user had a note written and read, then a long file read."
-_CONTEXT = 1 << 16
 _SECONDS = 240
 SETTINGS = {
-    "OLLAMA_CONTEXT_LENGTH": str(_CONTEXT),
+    "OLLAMA_CONTEXT_LENGTH": str(CONTEXT),
     "OLLAMA_GO_TEMPLATE": "1",
     "OLLAMA_NUM_PARALLEL": "1",
     "PUNA_LOG_FORMAT": "json",
@@ -63,7 +61,7 @@ class Ways:
     further: tuple[str, ...]
     write: Callable[[Path], Any]
     read: Callable[[Path], Any]
-    environment: Mapping[str, str]
+    environment: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     """Settings of its own by which its prompts are short, in its home (hidden ones) or where it works."""
     full: tuple[str, ...] = (SUMMARY, LONG)
@@ -90,40 +88,39 @@ _CODEX = (
 )
 WAYS = {
     "claude": Ways(
-        40_000,
-        420,
-        ("-p", "--tools", "Read,Write", "--system-prompt", "Be brief.", "--dangerously-skip-permissions"),
-        ("-c",),
-        lambda path: call("Write", {"file_path": str(path), "content": NOTE}),
-        lambda path: call("Read", {"file_path": str(path)}),
-        {"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "IS_SANDBOX": "1"},
+        window=40_000,
+        lines=420,
+        first=("-p", "--tools", "Read,Write", "--system-prompt", "Be brief.", "--dangerously-skip-permissions"),
+        further=("-c",),
+        write=lambda path: call("Write", {"file_path": str(path), "content": NOTE}),
+        read=lambda path: call("Read", {"file_path": str(path)}),
+        environment={"CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1", "IS_SANDBOX": "1"},
         after=(SUMMARY, LAST),  # once more: it has put the long file back, in part
     ),
     "codex": Ways(
-        12_000,
-        150,
-        _CODEX,
-        ("resume", "--last"),
-        lambda path: call("exec_command", {"cmd": f"printf '%s' '{NOTE}' > {path.name}"}),
-        lambda path: call("exec_command", {"cmd": f"cat {path.name}", "max_output_tokens": 30_000}),
-        {},
-        {".brief": "Be brief."},
-        (LONG,),
-        (SUMMARY, LAST),
+        window=12_000,
+        lines=150,
+        first=_CODEX,
+        further=("resume", "--last"),
+        write=lambda path: call("exec_command", {"cmd": f"printf '%s' '{NOTE}' > {path.name}"}),
+        read=lambda path: call("exec_command", {"cmd": f"cat {path.name}", "max_output_tokens": 30_000}),
+        files={".brief": "Be brief."},
+        full=(LONG,),
+        after=(SUMMARY, LAST),
     ),
     "opencode": Ways(
-        7_600,
-        150,
-        ("run", "--title", "note"),
-        ("-c",),
-        lambda path: call("write", {"filePath": str(path), "content": NOTE}),
-        lambda path: call("read", {"filePath": str(path)}),
-        {
+        window=7_600,
+        lines=150,
+        first=("run", "--title", "note"),
+        further=("-c",),
+        write=lambda path: call("write", {"filePath": str(path), "content": NOTE}),
+        read=lambda path: call("read", {"filePath": str(path)}),
+        environment={
             "OPENCODE_DISABLE_MODELS_FETCH": "1",
             "OPENCODE_DISABLE_AUTOUPDATE": "1",
             "OPENCODE_DISABLE_LSP_DOWNLOAD": "1",
         },
-        {
+        files={
             "opencode.json": json.dumps(
                 {
                     "agent": {"build": {"prompt": "Be brief."}},
@@ -131,18 +128,15 @@ WAYS = {
                 }
             )
         },
-        (LONG, SUMMARY, LONG),
+        full=(LONG, SUMMARY, LONG),
     ),
 }
 
 
 def make_long(server: puna.Server, folder: Path) -> str:
     """Make the built-in model with a context that an agent's prompts fit in; it makes no sense of them."""
-    data = Library(builtin.STORE).get(builtin.CRIA).path.read_bytes()
-    key = b"llama.context_length" + struct.pack("<I", 4)
-    at = data.index(key) + len(key)
     path = folder / "long.gguf"
-    path.write_bytes(data[:at] + struct.pack("<I", _CONTEXT) + data[at + 4 :])
+    path.write_bytes(long_weights())
     with server.ollama() as client:
         client.create(model="long", files={path.name: client.create_blob(path)}, template=_TEMPLATE)
     return "long"
@@ -172,9 +166,7 @@ def main(name: str, program: str, folder: Path) -> dict[str, Any]:
             done = subprocess.run(
                 command, env=environment, cwd=work, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS
             )
-            said.append(
-                [done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")[-2000:]]
-            )
+            said.append([done.returncode, *(text.decode(errors="replace") for text in (done.stdout, done.stderr))])
 
         try:
             for at, (question, script) in enumerate(zip(QUESTIONS, ways.scripts(note, long), strict=True)):
