@@ -194,13 +194,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         recent,
     )
     batches.start()
-    sweeper = asyncio.create_task(archive.keep_bounded())
+    sweepers = [asyncio.create_task(part.keep_bounded()) for part in (archive, kept)]
     preloading = asyncio.create_task(preload(app.state.services))
     try:
         yield
     finally:
-        sweeper.cancel()
-        preloading.cancel()
+        for task in (*sweepers, preloading):
+            task.cancel()
         await batches.close()
         await journal.close()
         await runs.close()

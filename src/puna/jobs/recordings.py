@@ -104,6 +104,10 @@ class Recordings:
         await asyncio.gather(*self._writing)
         await self._database.close()
 
+    async def keep_bounded(self) -> None:
+        """Remove what is too old, now and from time to time; it ends by being cancelled."""
+        await self._database.sweep(self._shrink)
+
     async def begin(self) -> None:
         """Say in the log what is recorded, or why nothing is; raise ``KeyFileError`` for a key file without a key."""
         key = self._key_file.key()
@@ -112,7 +116,6 @@ class Recordings:
             return
         try:
             others = await self._database.run(lambda connection: _not_of(connection, _id(key)))
-            await self._database.run(lambda connection: self._shrink(connection, time.time()))
         except StorageError as error:
             _log.error("requests are not recorded: %s", error)
             return
@@ -140,7 +143,7 @@ class Recordings:
                 _log.error("requests are not recorded: %s", error)
 
     def _write(self, connection: "Connection", recording: Recording) -> None:
-        key, name, now = self._key_file.key(), recording.head["id"], time.time()
+        key, name = self._key_file.key(), recording.head["id"]
         parts = orjson.dumps(recording.head), recording.asked, orjson.dumps(recording.said)
         blobs = [
             sealed(key, zlib.compress(part, 1), f"{name} {kind}")
@@ -150,13 +153,14 @@ class Recordings:
         if size > self._size:
             _log.warning("request %s is too large to be recorded (PUNA_RECORD_SIZE)", recording.head["request"])
             return
-        connection.execute("INSERT INTO recordings VALUES(?, ?, ?, ?, ?, ?, ?)", (name, now, size, _id(key), *blobs))
-        self._shrink(connection, now)
+        row = (name, time.time(), size, _id(key), *blobs)
+        connection.execute("INSERT INTO recordings VALUES(?, ?, ?, ?, ?, ?, ?)", row)
+        self._shrink(connection)
 
-    def _shrink(self, connection: "Connection", now: float) -> None:
+    def _shrink(self, connection: "Connection") -> None:
         """Remove what is too old, then the oldest, until the rest is as little as may be kept."""
         if self._age >= 0:
-            connection.execute("DELETE FROM recordings WHERE created < ?", (now - self._age,))
+            connection.execute("DELETE FROM recordings WHERE created < ?", (time.time() - self._age,))
         (size,) = connection.execute("SELECT total(size) FROM recordings").fetchone()
         if size > self._size:
             for name, own in connection.execute("SELECT id, size FROM recordings ORDER BY created").fetchall():
@@ -165,14 +169,6 @@ class Recordings:
                 if size <= self._size:
                     break
         connection.execute("PRAGMA incremental_vacuum").fetchall()
-
-    async def expire(self) -> None:
-        """Remove what is too old."""
-        if self.exists:
-            try:
-                await self._database.run(lambda connection: self._shrink(connection, time.time()))
-            except StorageError as error:
-                _log.warning("%s", error)
 
     async def heads(self, since: float, limit: int) -> list[dict[str, Any]]:
         """Return what is listed of the recordings since a time (seconds since the epoch), the newest first.
