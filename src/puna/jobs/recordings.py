@@ -6,6 +6,7 @@ user's file. Each row says which key has sealed it, so that those of a key that 
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 import zlib
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS recordings(
 ) STRICT;
 CREATE INDEX IF NOT EXISTS recordings_created ON recordings(created);
 """
+_PARTS = ("head", "asked", "said")
 _LEAST_SECRET, _MADE_SECRET, _ID_BYTES = 16, 32, 8
 _ENTRY = 200
 """Bytes that a row takes besides what is in it."""
@@ -91,7 +93,7 @@ class Recordings:
         self._database = Database(settings.home / "recordings.db", _SCHEMA, lambda _: None)
         self._key_file = KeyFile.of(settings)
         self._size, self._age = settings.record_size, settings.record_age
-        self._complained = 0.0
+        self._complained = -math.inf
         self._writing: set[asyncio.Task[None]] = set()
 
     @property
@@ -138,7 +140,7 @@ class Recordings:
         try:
             await self._database.run(lambda connection: self._write(connection, recording))
         except (StorageError, KeyFileError) as error:
-            if time.monotonic() - self._complained > _AGAIN or not self._complained:
+            if time.monotonic() - self._complained > _AGAIN:
                 self._complained = time.monotonic()
                 _log.error("requests are not recorded: %s", error)
 
@@ -146,8 +148,7 @@ class Recordings:
         key, name = self._key_file.key(), recording.head["id"]
         parts = orjson.dumps(recording.head), recording.asked, orjson.dumps(recording.said)
         blobs = [
-            sealed(key, zlib.compress(part, 1), f"{name} {kind}")
-            for kind, part in zip(("head", "asked", "said"), parts, strict=True)
+            sealed(key, zlib.compress(part, 1), f"{name} {kind}") for kind, part in zip(_PARTS, parts, strict=True)
         ]
         size = sum(map(len, blobs)) + _ENTRY
         if size > self._size:
@@ -162,12 +163,13 @@ class Recordings:
         if self._age >= 0:
             connection.execute("DELETE FROM recordings WHERE created < ?", (time.time() - self._age,))
         (size,) = connection.execute("SELECT total(size) FROM recordings").fetchone()
-        if size > self._size:
-            for name, own in connection.execute("SELECT id, size FROM recordings ORDER BY created").fetchall():
-                connection.execute("DELETE FROM recordings WHERE id = ?", (name,))
-                size -= own
-                if size <= self._size:
-                    break
+        gone = []
+        for name, freed in connection.execute("SELECT id, size FROM recordings ORDER BY created"):
+            if size <= self._size:
+                break
+            gone.append((name,))
+            size -= freed
+        connection.executemany("DELETE FROM recordings WHERE id = ?", gone)
         connection.execute("PRAGMA incremental_vacuum").fetchall()
 
     async def heads(self, since: float, limit: int) -> list[dict[str, Any]]:
@@ -178,6 +180,7 @@ class Recordings:
         if not self.exists:
             return []
         key = self._key_file.key()
+        own = _id(key)
 
         def work(connection: "Connection") -> Sequence[tuple[str, bytes, bytes]]:
             return connection.execute(
@@ -186,7 +189,7 @@ class Recordings:
             ).fetchall()
 
         rows = await self._database.run(work)
-        mine = [(name, head) for name, owner, head in rows if owner == _id(key)]
+        mine = [(name, head) for name, owner, head in rows if owner == own]
         if rows and not mine:
             raise KeyFileError(f"the recordings were made with another key than that in {self.where}")
         return [orjson.loads(self._open(key, name, "head", head)) for name, head in mine]
@@ -208,9 +211,7 @@ class Recordings:
         found, owner, *blobs = rows[0]
         if owner != _id(key):
             raise KeyFileError(f"recording {found} was made with another key than that in {self.where}")
-        head, asked, said = (
-            self._open(key, found, kind, blob) for kind, blob in zip(("head", "asked", "said"), blobs, strict=True)
-        )
+        head, asked, said = (self._open(key, found, kind, blob) for kind, blob in zip(_PARTS, blobs, strict=True))
         return Recording(orjson.loads(head), asked, orjson.loads(said))
 
     async def remove(self, name: str = "") -> int:
