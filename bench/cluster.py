@@ -76,10 +76,6 @@ def turns(url: str, talks: int = 12, rounds: int = 6) -> None:
     print(f"{talks} conversations, {rounds} turns: {cached} of {read} tokens from a cache: {cached / read:.3f}")
 
 
-def _user(text: str) -> dict[str, str]:
-    return {"role": "user", "content": text}
-
-
 @dataclass
 class Tally:
     """What became of requests."""

@@ -12,6 +12,10 @@ from tests.server import Server
 
 from puna.accounts.grant import ADMIN, ANY
 from puna.api.access.scopes import ScopeTable, declared, flat, needs
+from puna.builtin import CRIA, STORE
+from puna.models.library import Library
+from puna.scheduler.tuned import Tuned
+from puna.scheduler.tuning_store import Measured, TuningKey, TuningStore
 
 ASKED: dict[str, Any] = {
     "model": "cria",
@@ -185,6 +189,24 @@ def test_models_hold_and_nothing_tells_of_others(guarded: Server, make_key: Make
     assert sorted(names("/api/tags")) == ["cria:latest", "mine/x:latest"]
     for name in ("mine/x", "secret:1"):
         assert guarded.request("DELETE", "/api/delete", {"model": name}, headers=root).status_code == 200
+
+
+def test_requests_and_measurements_of_hidden_models_are_not_told(guarded: Server, make_key: MakeKey) -> None:
+    root = bearer(make_key("root", scopes=["admin"]))
+    assert guarded.post("/api/copy", {"source": "cria", "destination": "secret:1"}, headers=root).status_code == 200
+    assert guarded.post("/api/chat", {**ASKED, "model": "secret:1"}, headers=root).status_code == 200
+    key = TuningKey.of(Library(STORE).get(CRIA), "x")
+    tuning = TuningStore(guarded.world.home / ".puna" / "tuning")
+    tuning.put(Measured(key, "secret:1", Tuned(threads=1), {}, "2026-11-27T10:00:00+00:00"))
+    headers = bearer(make_key(models=["cria*"]))
+    assert guarded.post("/api/chat", ASKED, headers=headers).status_code == 200
+    for path, name in (("/api/puna/requests", "requests"), ("/api/puna/engine", "tuned")):
+        seen, told = (
+            {entry["model"] for entry in guarded.get(path, headers=of).json()[name]} for of in (root, headers)
+        )
+        assert "secret:1" in seen and told == seen & {"cria:latest"}, path
+    tuning.remove(None)
+    assert guarded.request("DELETE", "/api/delete", {"model": "secret:1"}, headers=root).status_code == 200
 
 
 def test_making_a_model_of_one_that_is_not_here_takes_the_scope_to_pull(guarded: Server, make_key: MakeKey) -> None:

@@ -194,6 +194,19 @@ def test_size_and_age_are_bounded(serve: Serve) -> None:
     wait_for(lambda: len(server.get(PATH).json()["recordings"]) == 1)
 
 
+def test_what_is_too_old_goes_from_a_server_that_records_no_more(serve: Serve) -> None:
+    server = serve(ON)
+    server.ask("/api/chat", {"model": "cria", **TURNS["/api/chat"]})
+    heads(server)
+    server.stop()
+    with sqlite3.connect(server.world.home / ".puna" / "recordings.db") as connection:
+        connection.execute("UPDATE recordings SET created = created - 8 * 24 * 3600")
+    connection.close()
+    del server.world.environment["PUNA_RECORD"]
+    server = serve(world=server.world)
+    wait_for(lambda: server.get(PATH).json() == {"recording": False, "recordings": []})
+
+
 def test_a_lost_key_is_said_clearly(serve: Serve) -> None:
     server = serve(ON)
     server.ask("/api/chat", {"model": "cria", **TURNS["/api/chat"]})

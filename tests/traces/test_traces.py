@@ -145,6 +145,26 @@ def test_spans_of_a_chat(traced: Server, receiver: Receiver) -> None:
 
 
 @pytest.mark.parametrize(
+    ("path", "route"),
+    [
+        ("/api/version", "/api/version"),
+        ("/v1/models/v1", "/v1/models/{model}"),  # the value stands in the path twice
+        ("/openai/v1/models/some/model", "/openai/v1/models/{model}"),
+        ("/v1/responses/none/input_items", "/v1/responses/{response_id}/input_items"),
+        ("/api/nothing", None),
+    ],
+)
+def test_routes_are_told_with_the_names_of_their_parameters(
+    traced: Server, receiver: Receiver, path: str, route: str | None
+) -> None:
+    name = path.replace("/", "-")
+    traced.get(path, headers={"X-Request-Id": name})
+    root, _ = receiver.of(name)
+    assert attributes(root).get("http.route") == route
+    assert root.name == (f"GET {route}" if route else "GET")
+
+
+@pytest.mark.parametrize(
     ("path", "body", "operation"),
     [
         ("/v1/chat/completions", {**BODY, "max_tokens": 3, "stream": True, "n": 2}, "chat"),

@@ -32,6 +32,7 @@ from puna.api.http.direct import Direct
 from puna.api.http.faults import Faults
 from puna.api.http.request_id import RequestIds
 from puna.api.http.responses import json_response
+from puna.api.inside import Inside
 from puna.api.model_shapes import SHAPES
 from puna.api.preload import preload
 from puna.api.routes import Loading, Routes
@@ -92,6 +93,7 @@ def create_app(
         app.add_api_route(path, route, methods=["GET"], tags=["server"])
         app.add_api_route(path, route, methods=["HEAD"], include_in_schema=False)  # an operation has one method
     routes = app.state.routes = Routes(app)
+    app.state.inside = Inside(app)
     SHAPES[ANTHROPIC_VERSION] = AnthropicModels()
     if settings.share:
         from puna.api.registry import pieces  # no other server has any of it
@@ -174,7 +176,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age), cipher)
     runs = Runs(archive)
     journal = Journal(settings.home, BatchBounds(settings.batches, settings.batches_age))
-    batches = Batches(journal, ItemRoutes(app), settings.batch_parallel, settings.batch_hours)
+    batches = Batches(journal, ItemRoutes(app.state.inside, accounts), settings.batch_parallel, settings.batch_hours)
     kept = Recordings(settings)
     if settings.record:
         await kept.begin()
@@ -194,13 +196,13 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         recent,
     )
     batches.start()
-    sweeper = asyncio.create_task(archive.keep_bounded())
+    sweepers = [asyncio.create_task(part.keep_bounded()) for part in (archive, kept)]
     preloading = asyncio.create_task(preload(app.state.services))
     try:
         yield
     finally:
-        sweeper.cancel()
-        preloading.cancel()
+        for task in (*sweepers, preloading):
+            task.cancel()
         await batches.close()
         await journal.close()
         await runs.close()

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
-from fastapi import FastAPI
 
 from puna.accounts.accounts import Accounts
 from puna.accounts.keys import Key
@@ -22,11 +21,11 @@ _LATER = ("stream", "background")
 
 
 class ItemRoutes:
-    """Answers items by routes of ``app``, as requests of the batch class from whoever made the batch."""
+    """Answers items by the routes ``inside``, as requests of the batch class from whoever made the batch."""
 
-    def __init__(self, app: FastAPI) -> None:
-        self._of = app
-        self._inside = Inside(app)
+    def __init__(self, inside: Inside, accounts: Accounts) -> None:
+        self._inside = inside
+        self._accounts = accounts
 
     async def __call__(self, item: BatchItem, line: bytes) -> Answered:
         """Return the answer to an item, errors included."""
@@ -47,8 +46,7 @@ class ItemRoutes:
         if not item.owner:
             yield None
             return
-        accounts: Accounts = self._of.state.accounts
-        with accounts.admitted(item.owner, item.endpoint) as key:
+        with self._accounts.admitted(item.owner, item.endpoint) as key:
             yield key
 
 

@@ -21,7 +21,7 @@ from puna.api.openai import answers as openai_answers
 from puna.api.openai import examples as openai
 from puna.api.puna import answers as puna_answers
 from puna.api.puna import examples as puna
-from puna.api.shapes import JSON, Schema, either, or_null, texts, thing
+from puna.api.shapes import JSON, TEXT, Schema, either, or_null, texts, thing
 
 BODIES = {**ollama.BODIES, **openai.BODIES, **anthropic.BODIES, **puna.BODIES}
 """An example for each body that is JSON, by method and path."""
@@ -37,14 +37,14 @@ _ALWAYS = (401, 403, 431, 500, 503)
 _WITH_PARAMETERS = (400, 404)
 _WITH_BODY = (400, 404, 408, 413, 507)
 _LEFT_OUT = ("422",)
-_MAYBE = or_null({"type": "string"})
+_MAYBE = or_null(TEXT)
 _TOLD = thing({**texts("message", "type"), "param": _MAYBE, "code": _MAYBE})
 _ERRORS = {
     OLLAMA.name: ("Error", thing(texts("error"))),
     OPENAI.name: ("OpenAIError", thing({"error": _TOLD})),
     ANTHROPIC.name: (
         "AnthropicError",
-        thing({"type": {"type": "string"}, "error": thing(texts("type", "message")), "request_id": _MAYBE}),
+        thing({"type": TEXT, "error": thing(texts("type", "message")), "request_id": _MAYBE}),
     ),
 }
 """The name and the schema of an error in each dialect."""
@@ -97,9 +97,9 @@ def _responses(operation: Mapping[str, Any], dialect: str, method: str, path: st
     statuses = {
         *_ALWAYS,
         *(_WITH_BODY if "requestBody" in operation else ()),
+        *(_WITH_PARAMETERS if operation.get("parameters") else ()),
         *([404] if (method, path) in NEVER else ()),
     }
-    statuses |= set(_WITH_PARAMETERS if operation.get("parameters") else ())
     error = {"$ref": f"#/components/schemas/{_ERRORS[dialect][0]}"}
     for status in sorted(statuses):
         own = responses.get(str(status), {}).get("content", {}).get(JSON, {}).get("schema")

@@ -9,7 +9,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import ExceptionHandler, Message, Scope
 
-from puna.api.access.identity import IDENTITY, Identity
 from puna.api.http.direct import DIRECT
 from puna.api.http.faults import Faults
 from puna.api.http.request_id import REQUEST_ID
@@ -70,14 +69,13 @@ class Inside:
 def inner_scope(
     path: str,
     request_id: str,
-    identity: Identity | None = None,
     *,
     method: str = "POST",
     query: str = "",
     headers: Iterable[tuple[bytes, bytes]] = (_JSON,),
 ) -> MutableMapping[str, Any]:
-    """Return the scope of a request from nowhere; without an ``identity`` it must be given one."""
-    scope: MutableMapping[str, Any] = {
+    """Return the scope of a request from nowhere; who asks (``IDENTITY``) is still to be put in."""
+    return {
         "type": "http",
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
@@ -92,6 +90,3 @@ def inner_scope(
         "server": None,
         REQUEST_ID: request_id,
     }
-    if identity is not None:
-        scope[IDENTITY] = identity
-    return scope

@@ -5,8 +5,6 @@ A response keeps its own input and output only: what came before lies with the r
 said is sealed, so that no copy of the file has it; what cannot be opened any more is as if it were gone.
 """
 
-import asyncio
-import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +15,7 @@ import orjson
 
 from puna.cipher import Cipher
 from puna.errors import NotFoundError, PayloadTooLargeError
-from puna.jobs.database import Database, StorageError
+from puna.jobs.database import Database
 from puna.jobs.process import is_alive, this_process
 from puna.jobs.tables import (
     ENTRY,
@@ -39,8 +37,6 @@ if TYPE_CHECKING:
 LOST = "the server ended before the response was complete"
 _UNFINISHED = "('queued', 'in_progress')"
 _PURPOSE = "responses"
-_SWEEP_SECONDS = 3600.0
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +67,7 @@ class Archive:
 
     async def keep_bounded(self) -> None:
         """Remove what is too old, now and from time to time; it ends by being cancelled."""
-        while True:
-            if self._database.exists:
-                try:
-                    await self._database.run(self._expire)
-                except StorageError as error:
-                    _log.warning("%s", error)
-            await asyncio.sleep(_SWEEP_SECONDS)
+        await self._database.sweep(self._expire)
 
     async def save(self, owner: str, response: Mapping[str, Any], given: Sequence[Item]) -> None:
         """Keep a response as it is now, with the items that it was ``given`` itself.

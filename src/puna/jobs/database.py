@@ -5,6 +5,7 @@ deleted is overwritten (``secure_delete``). The file can be read by its user alo
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _PATIENCE = 30.0
 """Seconds for which another process may write."""
+_SWEEP_SECONDS = 3600.0
 _PRAGMAS = (
     "PRAGMA auto_vacuum = INCREMENTAL",
     "PRAGMA journal_mode = WAL",
@@ -27,6 +29,7 @@ _PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA secure_delete = ON",
 )
+_log = logging.getLogger(__name__)
 
 
 class StorageError(PunaError):
@@ -66,6 +69,16 @@ class Database:
         The work is done to its end even if nobody waits for it any more.
         """
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, self._do, work))
+
+    async def sweep(self, work: Callable[["Connection"], None]) -> None:
+        """Have ``work`` remove what is too old, now and from time to time; it ends by being cancelled."""
+        while True:
+            if self.exists:
+                try:
+                    await self.run(work)
+                except StorageError as error:
+                    _log.warning("%s", error)
+            await asyncio.sleep(_SWEEP_SECONDS)
 
     def _do(self, work: Callable[["Connection"], T]) -> T:
         import sqlite3  # a server that keeps nothing does without

@@ -6,6 +6,7 @@ user's file. Each row says which key has sealed it, so that those of a key that 
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 import zlib
@@ -33,6 +34,7 @@ CREATE TABLE IF NOT EXISTS recordings(
 ) STRICT;
 CREATE INDEX IF NOT EXISTS recordings_created ON recordings(created);
 """
+_PARTS = ("head", "asked", "said")
 _LEAST_SECRET, _MADE_SECRET, _ID_BYTES = 16, 32, 8
 _ENTRY = 200
 """Bytes that a row takes besides what is in it."""
@@ -91,7 +93,7 @@ class Recordings:
         self._database = Database(settings.home / "recordings.db", _SCHEMA, lambda _: None)
         self._key_file = KeyFile.of(settings)
         self._size, self._age = settings.record_size, settings.record_age
-        self._complained = 0.0
+        self._complained = -math.inf
         self._writing: set[asyncio.Task[None]] = set()
 
     @property
@@ -104,6 +106,10 @@ class Recordings:
         await asyncio.gather(*self._writing)
         await self._database.close()
 
+    async def keep_bounded(self) -> None:
+        """Remove what is too old, now and from time to time; it ends by being cancelled."""
+        await self._database.sweep(self._shrink)
+
     async def begin(self) -> None:
         """Say in the log what is recorded, or why nothing is; raise ``KeyFileError`` for a key file without a key."""
         key = self._key_file.key()
@@ -112,7 +118,6 @@ class Recordings:
             return
         try:
             others = await self._database.run(lambda connection: _not_of(connection, _id(key)))
-            await self._database.run(lambda connection: self._shrink(connection, time.time()))
         except StorageError as error:
             _log.error("requests are not recorded: %s", error)
             return
@@ -135,44 +140,37 @@ class Recordings:
         try:
             await self._database.run(lambda connection: self._write(connection, recording))
         except (StorageError, KeyFileError) as error:
-            if time.monotonic() - self._complained > _AGAIN or not self._complained:
+            if time.monotonic() - self._complained > _AGAIN:
                 self._complained = time.monotonic()
                 _log.error("requests are not recorded: %s", error)
 
     def _write(self, connection: "Connection", recording: Recording) -> None:
-        key, name, now = self._key_file.key(), recording.head["id"], time.time()
+        key, name = self._key_file.key(), recording.head["id"]
         parts = orjson.dumps(recording.head), recording.asked, orjson.dumps(recording.said)
         blobs = [
-            sealed(key, zlib.compress(part, 1), f"{name} {kind}")
-            for kind, part in zip(("head", "asked", "said"), parts, strict=True)
+            sealed(key, zlib.compress(part, 1), f"{name} {kind}") for kind, part in zip(_PARTS, parts, strict=True)
         ]
         size = sum(map(len, blobs)) + _ENTRY
         if size > self._size:
             _log.warning("request %s is too large to be recorded (PUNA_RECORD_SIZE)", recording.head["request"])
             return
-        connection.execute("INSERT INTO recordings VALUES(?, ?, ?, ?, ?, ?, ?)", (name, now, size, _id(key), *blobs))
-        self._shrink(connection, now)
+        row = (name, time.time(), size, _id(key), *blobs)
+        connection.execute("INSERT INTO recordings VALUES(?, ?, ?, ?, ?, ?, ?)", row)
+        self._shrink(connection)
 
-    def _shrink(self, connection: "Connection", now: float) -> None:
+    def _shrink(self, connection: "Connection") -> None:
         """Remove what is too old, then the oldest, until the rest is as little as may be kept."""
         if self._age >= 0:
-            connection.execute("DELETE FROM recordings WHERE created < ?", (now - self._age,))
+            connection.execute("DELETE FROM recordings WHERE created < ?", (time.time() - self._age,))
         (size,) = connection.execute("SELECT total(size) FROM recordings").fetchone()
-        if size > self._size:
-            for name, own in connection.execute("SELECT id, size FROM recordings ORDER BY created").fetchall():
-                connection.execute("DELETE FROM recordings WHERE id = ?", (name,))
-                size -= own
-                if size <= self._size:
-                    break
+        gone = []
+        for name, freed in connection.execute("SELECT id, size FROM recordings ORDER BY created"):
+            if size <= self._size:
+                break
+            gone.append((name,))
+            size -= freed
+        connection.executemany("DELETE FROM recordings WHERE id = ?", gone)
         connection.execute("PRAGMA incremental_vacuum").fetchall()
-
-    async def expire(self) -> None:
-        """Remove what is too old."""
-        if self.exists:
-            try:
-                await self._database.run(lambda connection: self._shrink(connection, time.time()))
-            except StorageError as error:
-                _log.warning("%s", error)
 
     async def heads(self, since: float, limit: int) -> list[dict[str, Any]]:
         """Return what is listed of the recordings since a time (seconds since the epoch), the newest first.
@@ -182,6 +180,7 @@ class Recordings:
         if not self.exists:
             return []
         key = self._key_file.key()
+        own = _id(key)
 
         def work(connection: "Connection") -> Sequence[tuple[str, bytes, bytes]]:
             return connection.execute(
@@ -190,7 +189,7 @@ class Recordings:
             ).fetchall()
 
         rows = await self._database.run(work)
-        mine = [(name, head) for name, owner, head in rows if owner == _id(key)]
+        mine = [(name, head) for name, owner, head in rows if owner == own]
         if rows and not mine:
             raise KeyFileError(f"the recordings were made with another key than that in {self.where}")
         return [orjson.loads(self._open(key, name, "head", head)) for name, head in mine]
@@ -212,9 +211,7 @@ class Recordings:
         found, owner, *blobs = rows[0]
         if owner != _id(key):
             raise KeyFileError(f"recording {found} was made with another key than that in {self.where}")
-        head, asked, said = (
-            self._open(key, found, kind, blob) for kind, blob in zip(("head", "asked", "said"), blobs, strict=True)
-        )
+        head, asked, said = (self._open(key, found, kind, blob) for kind, blob in zip(_PARTS, blobs, strict=True))
         return Recording(orjson.loads(head), asked, orjson.loads(said))
 
     async def remove(self, name: str = "") -> int:

@@ -11,6 +11,7 @@ from puna.api.shapes import (
     Answers,
     Schema,
     counts,
+    either,
     just,
     many,
     or_null,
@@ -33,7 +34,7 @@ _FINAL = {
     "logprobs": many(thing(_TOKEN, top_logprobs=many(thing(_TOKEN)))),
     "_debug_info": thing({"rendered_template": TEXT}, image_count=WHOLE),
 }
-_FAILED = {"error": TEXT}
+_FAILED = thing({"error": TEXT})
 _ALWAYS = {"model": TEXT, "created_at": TEXT, "done": FLAG}
 _GENERATED = thing({**_ALWAYS, "response": TEXT}, thinking=TEXT, context=many(WHOLE), **_FINAL)
 _SAID = thing({**_ALWAYS, "message": _MESSAGE}, **_FINAL)
@@ -48,7 +49,7 @@ _EMBEDDED = thing(
 
 def _either_way(schema: Schema) -> dict[str, Schema]:
     """Return what comes back as a stream of objects, or as the last one alone; an error may end the stream."""
-    return {LINES: {"anyOf": [schema, thing(_FAILED)]}, JSON: schema}
+    return {LINES: either(schema, _FAILED), JSON: schema}
 
 
 _LISTED = {**_NAMED, "modified_at": TEXT, "size": WHOLE, "details": _DETAILS}

@@ -83,13 +83,14 @@ _MODEL = thing(
     capabilities=many(TEXT),
     **counts("context_length", "embedding_length"),
 )
+_ITEM = thing({"type": TEXT, "id": TEXT})
 _RESPONSE = thing(
     {
         **texts("id", "model"),
         "object": just("response"),
         "created_at": WHOLE,
         "status": just("completed", "failed", "in_progress", "cancelled", "queued", "incomplete"),
-        "output": many(thing({"type": TEXT, "id": TEXT})),
+        "output": many(_ITEM),
         "error": or_null(thing(texts("code", "message"))),
         "incomplete_details": or_null(thing({"reason": TEXT})),
         "usage": or_null(_COUNTED),
@@ -98,7 +99,6 @@ _RESPONSE = thing(
     }
 )
 _EVENT = thing({"type": TEXT}, sequence_number=WHOLE)
-_ITEM = thing({"type": TEXT, "id": TEXT})
 _ENDS = {"first_id": or_null(TEXT), "last_id": or_null(TEXT), "has_more": FLAG}
 _CONVERSATION = thing({"id": TEXT, "object": just("conversation"), "created_at": WHOLE, "metadata": OBJECT})
 _FILE = thing(

@@ -11,8 +11,8 @@ from puna.errors import BadRequestError
 from puna.inference.media.placing import joined
 from puna.inference.requests import Message, ToolCall
 
-_KNOWN = {"text": ("text",), "refusal": ("refusal",), "image_url": ("image_url",), "input_audio": ("input_audio",)}
-"""What is read of a part of each kind, beside its type."""
+_KINDS = ("text", "refusal", "image_url", "input_audio")
+"""Kinds of parts of which is read, beside the type, what is called as they are."""
 _TEXTS = {"text": "text", "input_text": "text", "output_text": "text", "refusal": "refusal"}
 """Kinds of parts that are text, and the field that it is in."""
 
@@ -25,8 +25,8 @@ async def messages_of(bodies: Sequence[ChatMessage], media: MediaReader) -> tupl
 def unread(bodies: Iterable[ChatMessage]) -> Iterable[str]:
     """Yield the names of what parts of messages have that has no effect, and official clients may send."""
     for part in (part for body in bodies if not isinstance(body.content, str) for part in body.content):
-        known = _KNOWN.get(str(part.get("type")), tuple(part))
-        yield from (f"messages.content.{name}" for name in part if name != "type" and name not in known)
+        if (kind := part.get("type")) in _KINDS:
+            yield from (f"messages.content.{name}" for name in part if name not in ("type", kind))
         image = part.get("image_url")
         if isinstance(image, dict) and image.get("detail") not in (None, "auto"):
             yield "messages.content.image_url.detail"

@@ -11,6 +11,7 @@ from puna.api.shapes import (
     Answers,
     by_name,
     counts,
+    either,
     just,
     many,
     or_null,
@@ -60,7 +61,7 @@ _RANKS = thing(
         "usage": thing(counts("prompt_tokens", "total_tokens")),
     }
 )
-_RANKED = {JSON: {"anyOf": [_RANKS, many(thing({"index": WHOLE, "score": NUMBER}, text=TEXT))]}}
+_RANKED = {JSON: either(_RANKS, many(thing({"index": WHOLE, "score": NUMBER}, text=TEXT)))}
 _TUNED = thing({**texts("model", "measured_at", "engine", "runs_with"), "speeds": by_name(NUMBER)})
 _RECORDED = thing(
     {**texts("id", "method", "path", "dialect"), "headers": by_name(TEXT), "answer": TEXT, "status": WHOLE}
@@ -122,9 +123,7 @@ ANSWERS: Answers = {
                 "factor": NUMBER,
                 "builds": by_name(OBJECT),
                 "models": by_name(TEXT),
-                "tuned": many(
-                    thing({**texts("model", "measured_at", "engine", "runs_with"), "speeds": by_name(NUMBER)})
-                ),
+                "tuned": many(_TUNED),
             }
         )
     },

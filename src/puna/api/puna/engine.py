@@ -9,12 +9,10 @@ from starlette.responses import Response
 from puna.accounts.grant import INFER
 from puna.api.access.scopes import needs
 from puna.api.http.responses import json_response
-from puna.api.services import ServicesDep
+from puna.api.services import Services, ServicesDep
 from puna.engine.account import account
 from puna.engine.engines import Engines
-from puna.models.library import Library
 from puna.scheduler.tuning_store import Measured, TuningStore
-from puna.settings import Settings
 
 router = APIRouter()
 
@@ -23,14 +21,16 @@ router = APIRouter()
 @needs(INFER)
 async def engine_route(services: ServicesDep) -> Response:
     """Tell which engine runs models and what it uses of the processor, and how models run that were measured."""
-    return json_response(await asyncio.to_thread(_told, services.settings, services.library))
+    return json_response(await asyncio.to_thread(_told, services))
 
 
-def _told(settings: Settings, library: Library) -> dict[str, Any]:
+def _told(services: Services) -> dict[str, Any]:
+    settings = services.settings
     told = account(Engines(settings.home, settings.engine))
-    here = {str(model.name) for model in library.list().models}
-    models = {name: engine for name, engine in told["models"].items() if name in {entry.lower() for entry in here}}
-    measured = [_entry(entry) for entry in TuningStore(settings.home / "tuning").list() if entry.model in here]
+    seen = {str(model.name) for model in services.models().models}
+    keys = {name.lower() for name in seen}
+    models = {name: engine for name, engine in told["models"].items() if name in keys}
+    measured = [_entry(entry) for entry in TuningStore(settings.home / "tuning").list() if entry.model in seen]
     return told | {"models": models, "tuned": measured}
 
 

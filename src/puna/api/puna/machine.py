@@ -11,9 +11,10 @@ from starlette.responses import Response
 from puna.accounts.grant import INFER
 from puna.api.access.scopes import needs
 from puna.api.http.responses import json_response
-from puna.api.services import ServicesDep
+from puna.api.services import Services, ServicesDep
 from puna.engine.devices import Device, devices, devices_now
 from puna.engine.engines import Engines
+from puna.names import parse_name
 from puna.telemetry.record import Record
 
 router = APIRouter()
@@ -38,8 +39,18 @@ async def machine_route(services: ServicesDep) -> Response:
 @router.get("/api/puna/requests", tags=["queue"])
 @needs(INFER)
 async def requests_route(services: ServicesDep) -> Response:
-    """List the last requests that are over, the latest first, without a word of what was said."""
-    return json_response({"requests": [_entry(record) for record in services.recent.records()]})
+    """List the last requests that are over, the latest first, without a word of what was said.
+
+    A key is told of its own, and of those to models that it may know of.
+    """
+    return json_response(
+        {"requests": [_entry(record) for record in services.recent.records() if _is_seen(services, record)]}
+    )
+
+
+def _is_seen(services: Services, record: Record) -> bool:
+    key = services.key
+    return key is None or record.key == key.name or services.sees(parse_name(record.model))
 
 
 def cards_of(program: str) -> Sequence[Device]:

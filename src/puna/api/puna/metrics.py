@@ -1,6 +1,7 @@
 """``/metrics``: what the server does and has done, for Prometheus."""
 
 import asyncio
+import math
 import time
 from collections.abc import Iterator, Sequence
 
@@ -22,7 +23,7 @@ router = APIRouter()
 _TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _started = time.time()
 _LOOK_SECONDS = 30.0
-_looked = 0.0
+_looked = -math.inf
 _seen: Sequence[Device] = ()
 
 
@@ -39,7 +40,7 @@ async def metrics_route(services: ServicesDep) -> Response:
 async def _cards(services: Services) -> list[Gauge]:
     """Return the memory of graphics cards, as a look of a few seconds ago has found it: each takes a process."""
     global _looked, _seen
-    if time.monotonic() - _looked > _LOOK_SECONDS or not _looked:
+    if time.monotonic() - _looked > _LOOK_SECONDS:
         _looked = time.monotonic()
         program = Engines(services.settings.home, services.settings.engine).program()
         _seen = await asyncio.to_thread(cards_of, program)

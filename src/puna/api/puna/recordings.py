@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import APIRouter, Depends
 from pydantic import Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -29,7 +29,6 @@ from puna.jobs.recordings import Recording
 router = APIRouter()
 _PATH = "/api/puna/recordings"
 _MOST = 1000
-_INSIDE = "puna_replays"
 _STATEFUL = ("store", "background")
 """Fields of a response that would let a replay change what is stored."""
 
@@ -97,32 +96,19 @@ async def remove_recording_route(recording_id: str, services: ServicesDep) -> Re
 async def _replayed(request: Request, services: Services, recording: Recording, body: ReplayBody) -> Recording:
     head, request_id = recording.head, secrets.token_hex(8)
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in head["headers"].items()]
-    scope = inner_scope(
-        head["path"],
-        request_id,
-        request.scope[IDENTITY],
-        method=head["method"],
-        query=head["query"],
-        headers=headers,
-    )
+    scope = inner_scope(head["path"], request_id, method=head["method"], query=head["query"], headers=headers)
+    scope[IDENTITY] = request.scope[IDENTITY]
     taking = Taking.of(scope, engine=body.engine, replay_of=head["id"])
     taking.hear(_changed(recording, body))
     watch(scope, taking)
-    reply = await _inside(request.app)(scope, bytes(taking.body))
+    inside: Inside = request.app.state.inside
+    reply = await inside(scope, bytes(taking.body))
     taking.status = reply.status
     taking.send(reply.body)
     replayed = taking.recording()
     if services.settings.record:
         services.recordings.keep(replayed)
     return replayed
-
-
-def _inside(app: FastAPI) -> Inside:
-    """Return the routes that may be asked again, made once for each application."""
-    if not hasattr(app.state, _INSIDE):
-        setattr(app.state, _INSIDE, Inside(app))
-    inside: Inside = getattr(app.state, _INSIDE)
-    return inside
 
 
 def _changed(recording: Recording, asked: ReplayBody) -> bytes:

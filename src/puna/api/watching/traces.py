@@ -22,6 +22,7 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from starlette.datastructures import Headers
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from puna import __version__
@@ -204,10 +205,12 @@ class SpanWatcher:
 
 def _route(scope: Scope) -> str:
     """Return the path of the route that took a request, with the names of its parameters; "" where none did."""
-    route: str = scope["path"] if "endpoint" in scope else ""
-    for name, value in scope.get("path_params", {}).items():
-        route = route.replace(str(value), f"{{{name}}}")
-    return route
+    path: str = scope["path"] if "endpoint" in scope else ""
+    route = scope.get("route")
+    if not isinstance(route, Route):
+        return path
+    own = route.path_format  # without the prefix of a router that it is in, or with it: versions of FastAPI differ
+    return path.removesuffix(own.format(**scope["path_params"])) + own
 
 
 def _answered(span: trace.Span, status: int) -> None:

@@ -79,12 +79,11 @@ class Function:
 
 @dataclass(frozen=True)
 class Asked:
-    """A request and its call, or calls; ``before`` says the value that the request leaves out."""
+    """A request and its call; ``before`` says the value that the request leaves out."""
 
     text: str
     call: ToolCall
     before: str = ""
-    also: ToolCall | None = None
 
 
 def function(d: Draw, taken: set[str]) -> Function:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from cria.data.composed.calls import Asked, Function, ask, definitions, offer, opening
+from cria.data.composed.calls import Function, ask, definitions, offer, opening
 from cria.data.composed.grammar import expand
 from cria.data.skills.common import finish, user
 from cria.data.skills.tools_asking import calling
@@ -17,16 +17,17 @@ SAME_SHARE = 0.45
 """Of the pairs: those that are one function for two things."""
 
 
-def both(d: Draw, made: Function) -> Asked | None:
-    """One request that names two things, and the two calls; nothing where the function has more to be said."""
-    plain = replace(made, more=())
-    first, second = plain.kind.make(d), plain.kind.make(d)
-    if first[1] == second[1] or plain.kind.type != "string":
+def both(d: Draw, made: Function) -> tuple[str, list[ToolCall]] | None:
+    """One request that names two things, and the two calls; nothing where two things cannot be named at once.
+
+    The function has nothing more to be said.
+    """
+    first, second = made.kind.make(d), made.kind.make(d)
+    if first[1] == second[1] or made.kind.type != "string":
         return None
-    pair = replace(plain.kind, make=lambda d: (d.joined([first[0], second[0]]), None))
-    text = ask(d, replace(plain, kind=pair)).text
-    one, other = (ToolCall(name=plain.name, arguments={plain.key: value}) for _, value in (first, second))
-    return Asked(text, one, also=other)
+    pair = replace(made.kind, make=lambda d: (d.joined([first[0], second[0]]), None))
+    text = ask(d, replace(made, kind=pair)).text
+    return text, [ToolCall(name=made.name, arguments={made.key: value}) for _, value in (first, second)]
 
 
 def two(d: Draw) -> Example | Case:
@@ -34,9 +35,8 @@ def two(d: Draw) -> Example | Case:
     functions = offer(d, d.pick((2, 2, 3)))
     if d.chance(SAME_SHARE):
         functions[0] = replace(functions[0], more=())
-        asked = both(d, functions[0])
-        if asked is not None and asked.also is not None:
-            return _finished(d, functions, asked.text, [asked.call, asked.also])
+        if asked := both(d, functions[0]):
+            return _finished(d, functions, *asked)
     one, other = ask(d, functions[0]), ask(d, functions[1])
     joint = expand(d, d.say(BETWEEN_EN, BETWEEN_ZH))
     first = one.text.rstrip("。") if d.zh and not joint.startswith("\n") else one.text
