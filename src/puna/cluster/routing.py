@@ -256,10 +256,6 @@ class Router:
         """Return the requests that nodes answer."""
         return [ask for ask in self._asks.values() if ask.node]
 
-    def find(self, request_id: str) -> Ask | None:
-        """Return the request of an id."""
-        return self._asks.get(request_id)
-
     def estimate(self, ask: Ask) -> float:
         """Return about how many seconds a request will still wait."""
         slots = sum(self._slots(node, ask.digest) for node in self._nodes.values() if node.holds(ask.digest))

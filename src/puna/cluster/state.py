@@ -1,8 +1,7 @@
 """What nodes say of themselves, as plain data."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from puna.models.model import Model
 from puna.scheduler.admission import RequestState
 from puna.scheduler.residency import LoadState, ModelState
 
@@ -51,4 +50,3 @@ class Report:
     models: tuple[ModelState, ...] = ()
     requests: tuple[RequestState, ...] = ()
     loads: tuple[LoadState, ...] = ()
-    stored: tuple[Model, ...] = field(default=())
