@@ -37,7 +37,6 @@ _RETIRE = 120.0
 _CONVERSATIONS = 100_000
 _OWN = 0.5
 """Seconds that a request may wait longer for the node of its conversation, whatever is known of its beginning."""
-_LONGEST_RETRY_AFTER = 60
 
 
 class NoNodeError(UnavailableError):
@@ -166,9 +165,9 @@ class Router:
 
     def full(self, ask: Ask) -> QueueFullError:
         """Take out a request for which there is no room; return the error that says so."""
-        wait = self.estimate(ask)
+        error = QueueFullError(self.estimate(ask))
         self.leave(ask, 0.0)
-        return QueueFullError(math.ceil(min(max(wait, 1), _LONGEST_RETRY_AFTER)))
+        return error
 
     def leave(self, ask: Ask, now: float, *, answered: bool = False) -> None:
         """Note that a request is over, or gave up waiting."""
