@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from puna.cluster.prefixes import Beginning, Prefixes
-from puna.cluster.state import PROTOCOL, Held, NodeState
+from puna.cluster.state import Held, NodeState
 from puna.errors import UnavailableError
 from puna.scheduler.queue import FairQueue, QueueFullError, Ticket
 
@@ -260,10 +260,6 @@ class Router:
         slots = sum(self._slots(node, ask.digest) for node in self._nodes.values() if node.holds(ask.digest))
         return (self.queue.position(ask.ticket) + 1) * self._pace(ask.digest).service / max(slots, 1)
 
-    def usable(self, state: NodeState) -> bool:
-        """Return whether a node may be sent requests."""
-        return not state.draining and state.protocol == PROTOCOL
-
     # --- what to do
 
     def step(self, now: float) -> list[Action]:
@@ -399,7 +395,7 @@ class Router:
         return seconds
 
     def _may(self, node: _Node, ask: Ask) -> bool:
-        return self.usable(node.state) and ask.labels <= node.state.labels
+        return node.state.usable and ask.labels <= node.state.labels
 
     def _open(self, node: _Node, digest: str) -> int:
         return self._slots(node, digest) - self._used(node, digest)
@@ -420,7 +416,7 @@ class Router:
         return self._paces.setdefault(digest, _Pace(self._costs.service, 1 / self._costs.read_rate))
 
     def _nobody(self, ask: Ask) -> NoNodeError:
-        if any(self.usable(node.state) for node in self._nodes.values()):
+        if any(node.state.usable for node in self._nodes.values()):
             return NoNodeError(f"no node of the cluster has the labels {', '.join(sorted(ask.labels))}")
         return NoNodeError("no node of the cluster can answer now", 2)
 

@@ -38,6 +38,11 @@ class NodeState:
     draining: bool = False
 
     @property
+    def usable(self) -> bool:
+        """Return whether it may be sent requests."""
+        return not self.draining and self.protocol == PROTOCOL
+
+    @property
     def free(self) -> int:
         """Return the bytes that no model takes."""
         return max(0, self.memory - sum(held.size for held in self.held))
