@@ -33,7 +33,7 @@ _DRAIN_PAUSE = 0.05
 @dataclass(eq=False, slots=True)
 class _Running:
     call: Call
-    task: asyncio.Task[None]
+    task: asyncio.Task[Any]
 
 
 class Node:
@@ -143,7 +143,7 @@ class Node:
     async def call(self, call: Call) -> bytes:
         """Return what a method of the service returns, packed, or the ``PunaError`` that it raises."""
         task = asyncio.create_task(self._called(call))
-        self._calls[call.id] = _Running(call, asyncio.create_task(_ended(task)))
+        self._calls[call.id] = _Running(call, task)
         try:
             return pack(await task)
         except PunaError as error:
@@ -235,10 +235,3 @@ class Node:
                 if now - heard > INGRESS_SECONDS:
                     running.task.cancel()
             self._ingresses = {name: at for name, at in self._ingresses.items() if now - at < 2 * INGRESS_SECONDS}
-
-
-async def _ended(task: "asyncio.Task[Any]") -> None:
-    try:
-        await asyncio.wait([task])
-    finally:
-        task.cancel()
