@@ -113,7 +113,7 @@ class Dispatch:
     async def generate(self, ask: Ask, model: Model, arguments: tuple[Any, ...]) -> AsyncGenerator[list[Event], None]:
         """Yield the events of one generation, of another node if the first is lost before the answer has begun."""
         begun = started = False
-        for last in (*[False] * (_MOST_LOSSES - 1), True):
+        while True:
             try:
                 async with self._placed(ask) as (running, node):
                     call = self._call("generate", model, node, arguments, {})
@@ -129,7 +129,7 @@ class Dispatch:
                     self.router.leave(ask, time.monotonic(), answered=True)
                     return
             except NodeLostError as error:
-                if begun or last:
+                if begun:
                     raise
                 self._again(ask, error)
 
@@ -137,21 +137,19 @@ class Dispatch:
         self, method: str, ask: Ask, model: Model, arguments: tuple[Any, ...], named: dict[str, Any] | None = None
     ) -> Any:
         """Return what the service of a node answers, of another one if the first is lost."""
-        for last in (*[False] * (_MOST_LOSSES - 1), True):
+        while True:
             try:
                 async with self._placed(ask) as (running, node):
                     answer = await self._answer(running, node, self._call(method, model, node, arguments, named or {}))
                     self.router.leave(ask, time.monotonic(), answered=True)
                     return answer
             except NodeLostError as error:
-                if last:
-                    raise
                 self._again(ask, error)
-        raise AssertionError
 
     def _again(self, ask: Ask, error: NodeLostError) -> None:
-        """Let a request wait for another node, as none of its answer has been sent."""
-        if self._closed:
+        """Let a request wait for another node, as none of its answer has been sent; raise ``error`` if it may not."""
+        ask.losses += 1
+        if self._closed or ask.losses == _MOST_LOSSES:
             raise error
         _log.warning("request %s runs again on another node: %s", ask.ticket.id, error)
         self.router.again(ask)

@@ -58,7 +58,7 @@ class Costs:
 class Ask:
     """One request on its way: ``size`` is that of its model in bytes, ``labels`` are what its node must have.
 
-    ``begun`` is when it came to ``node``, in seconds.
+    ``begun`` is when it came to ``node``, in seconds, and ``losses`` how many nodes it has lost.
     """
 
     ticket: Ticket
@@ -69,6 +69,7 @@ class Ask:
     pinned: bool = False
     node: str = ""
     begun: float = 0.0
+    losses: int = 0
 
     @property
     def digest(self) -> str:
