@@ -312,7 +312,6 @@ class Dispatch:
             id=f"{self._name}-{self._count}",
             method=method,
             model=model.name,
-            digest=model.digest,
             manifest=model.manifest,
             section=self._sections.of(model.name),
             sources=self._sources(model.digest, node),
