@@ -321,7 +321,7 @@ class Dispatch:
 
     def _sources(self, digest: str, node: str) -> tuple[str, ...]:
         """Return where a node may take a model from, first who was last sent for it, so that they make a row."""
-        holders = [state.id for state in self.router.nodes() if digest in state.stored]
+        holders = self._stored_on(digest)
         if node in holders:
             return ()
         row = self._rows.setdefault(digest, [])
@@ -330,6 +330,9 @@ class Dispatch:
         before = row[: row.index(node)]
         known = set(self._fleet.names())
         return tuple(name for name in (*reversed(before), *holders) if name in known)
+
+    def _stored_on(self, digest: str) -> list[str]:
+        return [state.id for state in self.router.nodes() if digest in state.stored]
 
     def _learn(self, ask: Ask, batch: list[Event]) -> None:
         for event in batch:
@@ -380,8 +383,8 @@ class Dispatch:
             except (PunaError, TimeoutError) as error:
                 self._lost(name, str(error) or f"it has said nothing for {PATIENCE:g} seconds")
             else:
-                self._arrived(state)
                 self.router.beat(state, time.monotonic())
+                self._arrived(state)
                 self._pump()
             await asyncio.sleep(max(BEAT, _BEAT_EACH * len(self._followed)))
 
@@ -400,7 +403,6 @@ class Dispatch:
 
     def _arrived(self, state: NodeState) -> None:
         """Forget the rows of models that all in them have by now."""
-        stored = {other.id: other.stored for other in self.router.nodes()} | {state.id: state.stored}
         for digest in [digest for digest in self._rows if digest in state.stored]:
-            if all(digest in stored.get(name, ()) for name in self._rows[digest]):
+            if set(self._rows[digest]) <= set(self._stored_on(digest)):
                 del self._rows[digest]
