@@ -12,6 +12,7 @@ from tests.cluster.fleet import LocalFleet
 
 from puna.cluster.dispatch import NodeLostError
 from puna.cluster.service import ClusterService
+from puna.cluster.wire import Call
 from puna.errors import BadRequestError, NotFoundError
 from puna.inference.embed import EmbedRequest
 from puna.inference.events import Event, Finished, Started, Text
@@ -141,6 +142,23 @@ async def test_what_had_not_begun_runs_on_another_node(cluster: Cluster) -> None
     assert text
     assert cluster.where() == ["one", "two"]
     assert time.monotonic() - began < 20
+
+
+async def test_a_request_that_loses_three_nodes_is_taken_for_the_cause(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.fleet.add("one")
+    tries = []
+
+    async def lost(node: str, _call: Call) -> AsyncIterator[list[Any]]:
+        tries.append(node)
+        raise NodeLostError(f"{node} died")
+        yield []
+
+    monkeypatch.setattr(cluster.fleet, "stream", lost)
+    with pytest.raises(NodeLostError, match="died"):
+        await cluster.answer(cluster.request())
+    assert tries == ["one"] * 3
 
 
 async def test_an_answer_that_had_begun_ends_with_an_error(cluster: Cluster) -> None:

@@ -21,7 +21,6 @@ from puna.cli.tables import AsJson, human_size, print_json, print_table
 from puna.settings import Settings
 
 RAY_PORT = 6379
-_NODE, _INGRESS = "puna_node", "puna_ingress"
 _MISSING = 'a cluster needs Ray: pip install "puna[cluster]"'
 _PATH = "/api/puna/cluster"
 
@@ -45,11 +44,11 @@ def start(
     settings = Settings.from_env()
     refuse_open(settings)
     _need_ray()
-    from puna.cluster.ray_node import environment, own_address, ray_node, token_of
+    from puna.cluster.ray_node import INGRESS, NODE, environment, own_address, ray_node, token_of
 
     secret = token_of(settings, token)
     address = own or own_address()
-    resources = json.dumps({_NODE: 1, _INGRESS: 1})
+    resources = json.dumps({NODE: 1, INGRESS: 1})
     arguments = ["--head", f"--port={port}", f"--node-ip-address={address}", "--include-dashboard=false"]
     arguments += [f"--resources={resources}"]
     with _ended_by_signals(), ray_node(settings, secret, arguments) as process:
@@ -71,12 +70,12 @@ def join(
     """Let this machine answer requests of a cluster until the command ends."""
     settings = Settings.from_env()
     _need_ray()
-    from puna.cluster.ray_node import own_address, ray_node, token_of
+    from puna.cluster.ray_node import NODE, own_address, ray_node, token_of
 
     secret = token_of(settings, token)
     host, _, port = address.partition(":")
     arguments = [f"--address={host}:{port or RAY_PORT}", f"--node-ip-address={own or own_address()}"]
-    arguments += [f"--resources={json.dumps({_NODE: 1})}"]
+    arguments += [f"--resources={json.dumps({NODE: 1})}"]
     with _ended_by_signals(), ray_node(settings, secret, arguments) as process:
         typer.echo(f"Puna {__version__} has joined {host}:{port or RAY_PORT}")
         _stay(process)

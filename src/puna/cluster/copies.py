@@ -73,10 +73,6 @@ class Copies:
         self._path = path
         self._coming: dict[str, _Coming] = {}
         self._fetching: dict[str, asyncio.Task[None]] = {}
-        self.received = 0
-        """Bytes that have come from other nodes."""
-        self.sent = 0
-        """Bytes that other nodes have taken."""
 
     def find(self, name: ModelName, digest: str) -> Model:
         """Return the model of a digest, under this name or another; raise ``ModelNotFoundError``."""
@@ -115,9 +111,7 @@ class Copies:
                 await coming.grown.wait_for(lambda: coming.ended or coming.size >= wanted)
             if coming.size < wanted:
                 raise NoCopyError(f"{digest} did not come to its end")
-        data = await asyncio.to_thread(self._part, digest, coming.path if coming else None, start)
-        self.sent += len(data)
-        return data
+        return await asyncio.to_thread(self._part, digest, coming.path if coming else None, start)
 
     def _part(self, digest: str, path: Path | None, start: int) -> bytes:
         """Return a chunk of a file that may have become the blob meanwhile."""
@@ -208,7 +202,6 @@ class Copies:
                     if len(data) != wanted:
                         raise NoCopyError(f"{source} has less of {layer.digest} than there should be")
                     await asyncio.to_thread(_append, writer, data)
-                    self.received += wanted
                     await coming.tell(writer.size)
                 await asyncio.to_thread(writer.commit, layer.digest)
             finally:

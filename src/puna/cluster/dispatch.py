@@ -113,7 +113,7 @@ class Dispatch:
     async def generate(self, ask: Ask, model: Model, arguments: tuple[Any, ...]) -> AsyncGenerator[list[Event], None]:
         """Yield the events of one generation, of another node if the first is lost before the answer has begun."""
         begun = started = False
-        for last in (*[False] * (_MOST_LOSSES - 1), True):
+        while True:
             try:
                 async with self._placed(ask) as (running, node):
                     call = self._call("generate", model, node, arguments, {})
@@ -129,7 +129,7 @@ class Dispatch:
                     self.router.leave(ask, time.monotonic(), answered=True)
                     return
             except NodeLostError as error:
-                if begun or last:
+                if begun:
                     raise
                 self._again(ask, error)
 
@@ -137,21 +137,19 @@ class Dispatch:
         self, method: str, ask: Ask, model: Model, arguments: tuple[Any, ...], named: dict[str, Any] | None = None
     ) -> Any:
         """Return what the service of a node answers, of another one if the first is lost."""
-        for last in (*[False] * (_MOST_LOSSES - 1), True):
+        while True:
             try:
                 async with self._placed(ask) as (running, node):
                     answer = await self._answer(running, node, self._call(method, model, node, arguments, named or {}))
                     self.router.leave(ask, time.monotonic(), answered=True)
                     return answer
             except NodeLostError as error:
-                if last:
-                    raise
                 self._again(ask, error)
-        raise AssertionError
 
     def _again(self, ask: Ask, error: NodeLostError) -> None:
-        """Let a request wait for another node, as none of its answer has been sent."""
-        if self._closed:
+        """Let a request wait for another node, as none of its answer has been sent; raise ``error`` if it may not."""
+        ask.losses += 1
+        if self._closed or ask.losses == _MOST_LOSSES:
             raise error
         _log.warning("request %s runs again on another node: %s", ask.ticket.id, error)
         self.router.again(ask)
@@ -314,7 +312,6 @@ class Dispatch:
             id=f"{self._name}-{self._count}",
             method=method,
             model=model.name,
-            digest=model.digest,
             manifest=model.manifest,
             section=self._sections.of(model.name),
             sources=self._sources(model.digest, node),
@@ -324,7 +321,7 @@ class Dispatch:
 
     def _sources(self, digest: str, node: str) -> tuple[str, ...]:
         """Return where a node may take a model from, first who was last sent for it, so that they make a row."""
-        holders = [state.id for state in self.router.nodes() if digest in state.stored]
+        holders = self._stored_on(digest)
         if node in holders:
             return ()
         row = self._rows.setdefault(digest, [])
@@ -333,6 +330,9 @@ class Dispatch:
         before = row[: row.index(node)]
         known = set(self._fleet.names())
         return tuple(name for name in (*reversed(before), *holders) if name in known)
+
+    def _stored_on(self, digest: str) -> list[str]:
+        return [state.id for state in self.router.nodes() if digest in state.stored]
 
     def _learn(self, ask: Ask, batch: list[Event]) -> None:
         for event in batch:
@@ -383,8 +383,8 @@ class Dispatch:
             except (PunaError, TimeoutError) as error:
                 self._lost(name, str(error) or f"it has said nothing for {PATIENCE:g} seconds")
             else:
-                self._arrived(state)
                 self.router.beat(state, time.monotonic())
+                self._arrived(state)
                 self._pump()
             await asyncio.sleep(max(BEAT, _BEAT_EACH * len(self._followed)))
 
@@ -403,7 +403,6 @@ class Dispatch:
 
     def _arrived(self, state: NodeState) -> None:
         """Forget the rows of models that all in them have by now."""
-        stored = {other.id: other.stored for other in self.router.nodes()} | {state.id: state.stored}
         for digest in [digest for digest in self._rows if digest in state.stored]:
-            if all(digest in stored.get(name, ()) for name in self._rows[digest]):
+            if set(self._rows[digest]) <= set(self._stored_on(digest)):
                 del self._rows[digest]

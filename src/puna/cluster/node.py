@@ -26,14 +26,14 @@ from puna.telemetry.log import log_record
 
 INGRESS_SECONDS = 10.0
 """After so long without a word of an ingress, nobody waits for what it had asked for."""
-_STORED_SECONDS = 2.0
+_LOOK_SECONDS = 2.0
 _DRAIN_PAUSE = 0.05
 
 
 @dataclass(eq=False, slots=True)
 class _Running:
     call: Call
-    task: asyncio.Task[None]
+    task: asyncio.Task[Any]
 
 
 class Node:
@@ -53,7 +53,8 @@ class Node:
         self.copies = Copies(self._library, peers, settings.home / "cluster" / "copies.json")
         self._calls: dict[str, _Running] = {}
         self._ingresses: dict[str, float] = {}
-        self._stored: tuple[float, frozenset[str]] = (-_STORED_SECONDS, frozenset())
+        self._engine, self._stored = "", frozenset[str]()
+        self._looked = -_LOOK_SECONDS
         self._draining = False
         self._sweeper: asyncio.Task[None] | None = None
 
@@ -69,21 +70,26 @@ class Node:
         """Return the node's state, with the requests of others than ``ingress`` counted apart."""
         now = time.monotonic()
         self._ingresses[ingress] = now
-        if now - self._stored[0] >= _STORED_SECONDS:
-            models = (await asyncio.to_thread(self._library.list)).models
-            self._stored = now, frozenset(model.digest for model in models)
-        engines = Engines(self._settings.home, self._settings.engine)
+        if now - self._looked >= _LOOK_SECONDS:
+            self._engine, self._stored = await asyncio.to_thread(self._look)
+            self._looked = now
         return NodeState(
             id=self._name,
             address=self._address,
             version=__version__,
-            engine=engines.chosen() if engines.program() else PORTABLE,
+            engine=self._engine,
             memory=self._lender.memory(),
             held=self._held(ingress),
-            stored=self._stored[1],
+            stored=self._stored,
             labels=self._labels,
             draining=self._draining,
         )
+
+    def _look(self) -> tuple[str, frozenset[str]]:
+        """Return the engine that runs models, and the digests of those that are stored. Reads files."""
+        engines = Engines(self._settings.home, self._settings.engine)
+        stored = frozenset(model.digest for model in self._library.list().models)
+        return engines.chosen() if engines.program() else PORTABLE, stored
 
     def _held(self, ingress: str) -> tuple[Held, ...]:
         slots: dict[str, int] = {}
@@ -143,7 +149,7 @@ class Node:
     async def call(self, call: Call) -> bytes:
         """Return what a method of the service returns, packed, or the ``PunaError`` that it raises."""
         task = asyncio.create_task(self._called(call))
-        self._calls[call.id] = _Running(call, asyncio.create_task(_ended(task)))
+        self._calls[call.id] = _Running(call, task)
         try:
             return pack(await task)
         except PunaError as error:
@@ -235,10 +241,3 @@ class Node:
                 if now - heard > INGRESS_SECONDS:
                     running.task.cancel()
             self._ingresses = {name: at for name, at in self._ingresses.items() if now - at < 2 * INGRESS_SECONDS}
-
-
-async def _ended(task: "asyncio.Task[Any]") -> None:
-    try:
-        await asyncio.wait([task])
-    finally:
-        task.cancel()

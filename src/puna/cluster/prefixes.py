@@ -6,7 +6,7 @@ a tree of them. The table is bounded; what was used longest ago goes.
 
 import json
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -55,14 +55,17 @@ def _texts(request: GenerationRequest) -> Iterator[str]:
             if tools:
                 yield json.dumps(tools, sort_keys=True)
             for message in messages:
-                images = "".join(blake2b(image, digest_size=_HASH_BYTES).hexdigest() for image in message.images)
-                yield f"{message.role}\0{images}{message.content}"
+                yield f"{message.role}\0{_digests(message.images)}{message.content}"
         case Completion(prompt=prompt, images=images):
-            yield "".join(blake2b(image, digest_size=_HASH_BYTES).hexdigest() for image in images)
+            yield _digests(images)
             yield prompt if isinstance(prompt, str) else repr(prompt)
         case Infill(prefix=prefix, suffix=suffix):
             yield prefix
             yield suffix
+
+
+def _digests(images: Iterable[bytes]) -> str:
+    return "".join(blake2b(image, digest_size=_HASH_BYTES).hexdigest() for image in images)
 
 
 class Prefixes:

@@ -20,14 +20,13 @@ from puna import logs
 from puna.api.app import create_app
 from puna.cluster.node import Node
 from puna.cluster.ray_fleet import NAMESPACE, PREFIX, RayFleet
+from puna.cluster.ray_node import INGRESS, NODE
 from puna.cluster.routes import router
 from puna.cluster.service import ClusterService
 from puna.service import Service
 from puna.settings import Settings
 from puna.telemetry.record import Subscriber
 
-NODE, INGRESS = "puna_node", "puna_ingress"
-"""The resources of machines that have a node, and on which an ingress may run: those see the same models directory."""
 DRAIN_SECONDS = 600.0
 """How long answers under way may still take when a node or an ingress is replaced."""
 _MANY = 100_000

@@ -16,6 +16,8 @@ import psutil
 from puna.errors import PunaError
 from puna.settings import Settings
 
+NODE, INGRESS = "puna_node", "puna_ingress"
+"""The resources of machines that have a node, and on which an ingress may run: those see the same models directory."""
 _START_SECONDS = 120.0
 _END_SECONDS = 45.0
 _TRIES = 3

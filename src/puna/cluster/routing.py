@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 
 from puna.cluster.prefixes import Beginning, Prefixes
-from puna.cluster.state import PROTOCOL, Held, NodeState
+from puna.cluster.state import Held, NodeState
 from puna.errors import UnavailableError
 from puna.scheduler.queue import FairQueue, QueueFullError, Ticket
 
@@ -37,7 +37,6 @@ _RETIRE = 120.0
 _CONVERSATIONS = 100_000
 _OWN = 0.5
 """Seconds that a request may wait longer for the node of its conversation, whatever is known of its beginning."""
-_LONGEST_RETRY_AFTER = 60
 
 
 class NoNodeError(UnavailableError):
@@ -59,7 +58,7 @@ class Costs:
 class Ask:
     """One request on its way: ``size`` is that of its model in bytes, ``labels`` are what its node must have.
 
-    ``begun`` is when it came to ``node``, in seconds.
+    ``begun`` is when it came to ``node``, in seconds, and ``losses`` how many nodes it has lost.
     """
 
     ticket: Ticket
@@ -70,6 +69,7 @@ class Ask:
     pinned: bool = False
     node: str = ""
     begun: float = 0.0
+    losses: int = 0
 
     @property
     def digest(self) -> str:
@@ -166,9 +166,9 @@ class Router:
 
     def full(self, ask: Ask) -> QueueFullError:
         """Take out a request for which there is no room; return the error that says so."""
-        wait = self.estimate(ask)
+        error = QueueFullError(self.estimate(ask))
         self.leave(ask, 0.0)
-        return QueueFullError(math.ceil(min(max(wait, 1), _LONGEST_RETRY_AFTER)))
+        return error
 
     def leave(self, ask: Ask, now: float, *, answered: bool = False) -> None:
         """Note that a request is over, or gave up waiting."""
@@ -256,18 +256,10 @@ class Router:
         """Return the requests that nodes answer."""
         return [ask for ask in self._asks.values() if ask.node]
 
-    def find(self, request_id: str) -> Ask | None:
-        """Return the request of an id."""
-        return self._asks.get(request_id)
-
     def estimate(self, ask: Ask) -> float:
         """Return about how many seconds a request will still wait."""
         slots = sum(self._slots(node, ask.digest) for node in self._nodes.values() if node.holds(ask.digest))
         return (self.queue.position(ask.ticket) + 1) * self._pace(ask.digest).service / max(slots, 1)
-
-    def usable(self, state: NodeState) -> bool:
-        """Return whether a node may be sent requests."""
-        return not state.draining and state.protocol == PROTOCOL
 
     # --- what to do
 
@@ -404,7 +396,7 @@ class Router:
         return seconds
 
     def _may(self, node: _Node, ask: Ask) -> bool:
-        return self.usable(node.state) and ask.labels <= node.state.labels
+        return node.state.usable and ask.labels <= node.state.labels
 
     def _open(self, node: _Node, digest: str) -> int:
         return self._slots(node, digest) - self._used(node, digest)
@@ -425,7 +417,7 @@ class Router:
         return self._paces.setdefault(digest, _Pace(self._costs.service, 1 / self._costs.read_rate))
 
     def _nobody(self, ask: Ask) -> NoNodeError:
-        if any(self.usable(node.state) for node in self._nodes.values()):
+        if any(node.state.usable for node in self._nodes.values()):
             return NoNodeError(f"no node of the cluster has the labels {', '.join(sorted(ask.labels))}")
         return NoNodeError("no node of the cluster can answer now", 2)
 

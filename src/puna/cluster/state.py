@@ -1,8 +1,7 @@
 """What nodes say of themselves, as plain data."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from puna.models.model import Model
 from puna.scheduler.admission import RequestState
 from puna.scheduler.residency import LoadState, ModelState
 
@@ -39,6 +38,11 @@ class NodeState:
     draining: bool = False
 
     @property
+    def usable(self) -> bool:
+        """Return whether it may be sent requests."""
+        return not self.draining and self.protocol == PROTOCOL
+
+    @property
     def free(self) -> int:
         """Return the bytes that no model takes."""
         return max(0, self.memory - sum(held.size for held in self.held))
@@ -51,4 +55,3 @@ class Report:
     models: tuple[ModelState, ...] = ()
     requests: tuple[RequestState, ...] = ()
     loads: tuple[LoadState, ...] = ()
-    stored: tuple[Model, ...] = field(default=())

@@ -36,12 +36,16 @@ class Call:
     id: str
     method: str
     model: ModelName
-    digest: str
     manifest: Manifest
     section: Section
     sources: tuple[str, ...]
     ingress: str
     body: bytes
+
+    @property
+    def digest(self) -> str:
+        """Return which model it is for."""
+        return self.manifest.digest
 
 
 class _Pickler(pickle.Pickler):

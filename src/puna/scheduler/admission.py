@@ -15,8 +15,6 @@ from puna.scheduler.policy import Policy, Resident
 from puna.scheduler.queue import QueueFullError, Ticket
 from puna.scheduler.tuned import Tuned
 
-_LONGEST_RETRY_AFTER = 60
-
 
 @dataclass(eq=False, slots=True)
 class Request:
@@ -86,9 +84,7 @@ class Admission:
         """Turn somebody away if too many wait, now that it is known which requests began at once."""
         displaced = self._policy.queue.overflow(newest.ticket)
         if displaced:
-            wait = self._policy.estimate(displaced) or 1
-            error = QueueFullError(math.ceil(min(max(wait, 1), _LONGEST_RETRY_AFTER)))
-            self.refuse(self.of(displaced), error)
+            self.refuse(self.of(displaced), QueueFullError(self._policy.estimate(displaced) or 1))
 
     def grant(self, request: Request, entry: LoadedModel) -> None:
         """Give a request a slot of a runner."""

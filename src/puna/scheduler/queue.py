@@ -21,14 +21,15 @@ AGEING = 60.0
 PROMOTION = 60.0
 """Seconds after which a batch request no longer gives way to interactive ones."""
 _FULL = "server busy, please try again.  maximum pending requests exceeded"
+_LONGEST_RETRY_AFTER = 60
 _FEW = 64
 
 
 class QueueFullError(UnavailableError):
-    """Too many requests wait (``OLLAMA_MAX_QUEUE``)."""
+    """Too many requests wait (``OLLAMA_MAX_QUEUE``); this one would have waited about so many seconds."""
 
-    def __init__(self, retry_after: int) -> None:
-        super().__init__(_FULL, retry_after)
+    def __init__(self, wait: float) -> None:
+        super().__init__(_FULL, math.ceil(min(max(wait, 1), _LONGEST_RETRY_AFTER)))
 
 
 @dataclass(eq=False, slots=True)
