@@ -14,6 +14,7 @@ from typing import Any
 
 from puna.cli.agents import Agent, Target
 from puna.cli.errors import CommandError
+from puna.process import await_end
 
 _PATHS = ("/v1/messages", "/v1/responses", "/v1/chat/completions")
 _PASSED = ("anthropic-", "openai-")
@@ -54,7 +55,8 @@ def overhear(agent: Agent, program: str, target: Target, question: str) -> Overh
     try:
         listener.heard.wait(_SECONDS)
     finally:
-        _end(process)
+        process.terminate()
+        await_end(process, _STOP_SECONDS)
         listener.shutdown()
         listener.server_close()
     if listener.request is None:
@@ -62,15 +64,6 @@ def overhear(agent: Agent, program: str, target: Target, question: str) -> Overh
             f"{agent.title} asked nothing within {_SECONDS} seconds (puna launch {agent.name} shows why)"
         )
     return listener.request
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 class _Listener(ThreadingHTTPServer):
