@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from puna.models.checkpoint_names import WEIGHTS, check_name
+from puna.models.checkpoint_names import check_name
 from puna.models.gguf import GGUFFile, MetadataValue, TensorInfo
 from puna.models.gguf_types import TENSOR_TYPES
 from puna.models.links import CHECKPOINTS, make_links
@@ -101,8 +101,3 @@ def _tensors(vocabulary: int, weights: int) -> tuple[TensorInfo, ...]:
     kind = next(kind for kind in TENSOR_TYPES.values() if kind.name == "F16")
     embedding = TensorInfo("token_embd.weight", (1, vocabulary), kind, 0, 0)
     return (embedding, TensorInfo("weights", (max(weights - vocabulary, 0),), kind, 0, 0))
-
-
-def is_weights(name: str) -> bool:
-    """Return whether a file of a checkpoint has weights."""
-    return name.endswith(WEIGHTS)
