@@ -16,6 +16,7 @@ from puna.cli.client import NOT_FOUND, Client, ServerError
 from puna.cli.errors import CommandError
 from puna.cli.screen import console, is_terminal
 from puna.cli.store import prepare_models
+from puna.process import await_end
 from puna.settings import Settings
 
 _START_SECONDS = 30.0
@@ -106,8 +107,4 @@ def _comes_up(server: "subprocess.Popen[bytes]", client: Client) -> bool:
 def _stop(server: "subprocess.Popen[bytes]") -> None:
     if server.stdin:
         server.stdin.close()
-    try:
-        server.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        server.kill()
-        server.wait()
+    await_end(server, _STOP_SECONDS)

@@ -14,8 +14,9 @@ from typing import Any
 
 from puna.cli.agents import Agent, Target
 from puna.cli.errors import CommandError
+from puna.cli.turns import SPEECHES
+from puna.process import await_end
 
-_PATHS = ("/v1/messages", "/v1/responses", "/v1/chat/completions")
 _PASSED = ("anthropic-", "openai-")
 _SECONDS = 90
 _STOP_SECONDS = 5
@@ -54,7 +55,8 @@ def overhear(agent: Agent, program: str, target: Target, question: str) -> Overh
     try:
         listener.heard.wait(_SECONDS)
     finally:
-        _end(process)
+        process.terminate()
+        await_end(process, _STOP_SECONDS)
         listener.shutdown()
         listener.server_close()
     if listener.request is None:
@@ -62,15 +64,6 @@ def overhear(agent: Agent, program: str, target: Target, question: str) -> Overh
             f"{agent.title} asked nothing within {_SECONDS} seconds (puna launch {agent.name} shows why)"
         )
     return listener.request
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 class _Listener(ThreadingHTTPServer):
@@ -103,7 +96,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = json.loads(data)
         except ValueError:
             body = None
-        if self.path.partition("?")[0] in _PATHS and isinstance(body, dict) and body.get("tools"):
+        if self.path.partition("?")[0] in SPEECHES and isinstance(body, dict) and body.get("tools"):
             if self.server.request is None:
                 headers = {name: text for name, text in self.headers.items() if name.lower().startswith(_PASSED)}
                 self.server.request = Overheard(self.path, headers, body)

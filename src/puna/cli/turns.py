@@ -179,6 +179,14 @@ class Chat:
         return {tool["function"]["name"]: tool["function"]["parameters"] for tool in body["tools"]}
 
 
+SPEECHES: Mapping[str, Speech] = {
+    "/v1/messages": Messages(),
+    "/v1/responses": Responses(),
+    "/v1/chat/completions": Chat(),
+}
+"""The dialects by the paths that agents ask."""
+
+
 def fits(call: Call, tools: Mapping[str, Mapping[str, Any]]) -> str:
     """Return what is wrong with a call, "" if it names a tool and gives it what it needs."""
     if call.name not in tools:

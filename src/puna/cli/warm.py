@@ -2,7 +2,6 @@
 
 import json
 import time
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,14 +13,9 @@ from puna.cli.connection import connected
 from puna.cli.errors import CommandError
 from puna.cli.launch import find_agent, program_of, target_for
 from puna.cli.overheard import Overheard, overhear
-from puna.cli.turns import Chat, Messages, Responses, Speech, Turn
+from puna.cli.turns import SPEECHES, Turn
 from puna.settings import Settings
 
-_SPEECHES: Mapping[str, Speech] = {
-    "/v1/messages": Messages(),
-    "/v1/responses": Responses(),
-    "/v1/chat/completions": Chat(),
-}
 _QUESTIONS = ("Which files are here?", "Say hello.")
 """Two that differ: what a prompt has in common with another is saved."""
 
@@ -71,7 +65,7 @@ def _of_file(path: Path) -> Overheard:
 
 def _ask(client: Client, asked: Overheard, model: str, question: str) -> Turn:
     """Have a prompt answered with a token, and return what the server says of it."""
-    speech = _SPEECHES[asked.path.partition("?")[0]]
+    speech = SPEECHES[asked.path.partition("?")[0]]
     body: dict[str, Any] = json.loads(json.dumps(asked.body)) | {"model": model, "stream": True}
     speech.ask(body, question, 1)
     turn, began = Turn(), time.monotonic()

@@ -159,19 +159,13 @@ class EngineClient:
 
     async def _get(self, path: str) -> Any:
         """Return the decoded answer to ``GET path``."""
-        try:
-            async with self._call("GET", path) as response:
-                return _decode(response.status, await response.read())
-        except (aiohttp.ClientError, OSError) as error:
-            raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+        async with self._call("GET", path) as response:
+            return _decode(response.status, await response.read())
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Return the decoded answer to ``POST path``."""
-        try:
-            async with self._call("POST", path, body) as response:
-                return _decode(response.status, await response.read())
-        except (aiohttp.ClientError, OSError) as error:
-            raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+        async with self._call("POST", path, body) as response:
+            return _decode(response.status, await response.read())
 
     async def stream(
         self, route: Route, body: Mapping[str, Any], *, in_turn: bool = True
@@ -203,8 +197,6 @@ class EngineClient:
                         yield decoded
                 if pending.startswith(b"error: "):
                     raise _error(500, _loads(pending.removeprefix(b"error: ")))
-        except (aiohttp.ClientError, OSError) as error:
-            raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
         finally:
             if in_turn:
                 self.leave_turn()
@@ -213,6 +205,19 @@ class EngineClient:
     async def _call(
         self, method: str, path: str, body: Mapping[str, Any] | None = None
     ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Give the answer to one call; a connection that ends, here or while the answer is read, is a runner's end."""
+        try:
+            response = await self._open(method, path, body)
+            self._responses.add(response)
+            try:
+                yield response
+            finally:
+                self._responses.discard(response)
+                response.close()
+        except (aiohttp.ClientError, OSError) as error:
+            raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+
+    async def _open(self, method: str, path: str, body: Mapping[str, Any] | None) -> aiohttp.ClientResponse:
         if self._aborted:
             raise aiohttp.ClientConnectionError(_ABORTED)
         self._last_byte = time.monotonic()
@@ -221,7 +226,7 @@ class EngineClient:
         opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data, headers=headers))
         self._opening.add(opening)
         try:
-            response = await opening
+            return await opening
         except asyncio.CancelledError:
             if self._aborted and not _being_cancelled():
                 raise aiohttp.ClientConnectionError(_ABORTED) from None
@@ -232,12 +237,6 @@ class EngineClient:
             raise
         finally:
             self._opening.discard(opening)
-        self._responses.add(response)
-        try:
-            yield response
-        finally:
-            self._responses.discard(response)
-            response.close()
 
     async def tokenize(self, text: str, *, special: bool = True, parse_special: bool = True) -> list[int]:
         """Return the tokens of ``text``; ``special`` adds the model's own beginning-of-text token."""

@@ -29,7 +29,6 @@ from puna.engine.progress import LoadProgress
 from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
 from puna.engine.vllm import program as vllm
 from puna.engine.vllm.client import VllmClient
-from puna.engine.vllm.program import is_vllm
 from puna.engine.words import clean, last_words
 from puna.lazy import loaded
 from puna.models.loadable import UnloadableError
@@ -102,7 +101,7 @@ class Runner:
             raise
         limit_memory(process.pid, memory)
         limit_processor(process.pid, processor_seconds)
-        client = VllmClient if is_vllm(config.engine) else EngineClient
+        client = VllmClient if vllm.is_vllm(config.engine) else EngineClient
         runner = cls(name, config, process, client.connect(place.socket, key), place)
         if isinstance(runner.client, VllmClient):
             runner.client.context = config.context
@@ -147,7 +146,7 @@ class Runner:
         """Return why the process has ended before the model was loaded."""
         lines, code = list(self._lines), self._process.returncode or 0
         at_fault, reason = is_fault_of_files(lines), reason_of(lines, code)
-        if is_vllm(self.config.engine):
+        if vllm.is_vllm(self.config.engine):
             return ModelLoadError(f"model {self.name} failed to load: {reason}", out_of_memory=is_memory(lines))
         if not (at_fault or is_memory(lines) or code == -signal.SIGKILL):  # a fault of the files, if it is one always
             try:
@@ -276,11 +275,11 @@ async def _start_process(files: EngineFiles, place: Place, key: str, debug: bool
 def _command(config: RunnerConfig, place: Place, debug: bool) -> list[str]:
     place.watch()
     place.make()
-    write = vllm.command if is_vllm(config.engine) else native.command
+    write = vllm.command if vllm.is_vllm(config.engine) else native.command
     return write(config, str(place.socket), debug=debug)
 
 
 def _environment(config: RunnerConfig, key: str, place: Place) -> dict[str, str]:
-    if is_vllm(config.engine):
+    if vllm.is_vllm(config.engine):
         return environment() | vllm.environment(config, key, place.path)
     return environment(key if config.engine else "")

@@ -4,19 +4,17 @@ An engine gets them as a directory. What Puna has to know of a model it reads fr
 checkpoint ``header_of`` says the same in the same words.
 """
 
-import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from puna.models.checkpoint_names import WEIGHTS, check_name
+from puna.models.checkpoint_names import check_name
 from puna.models.gguf import GGUFFile, MetadataValue, TensorInfo
 from puna.models.gguf_types import TENSOR_TYPES
+from puna.models.links import CHECKPOINTS, make_links
 from puna.models.manifests import BadManifestError, Layer
-from puna.models.storage import storage_errors
 from puna.models.store import BlobStore
 
-DIRECTORY = "checkpoints"
 _FILE_TYPES = {"F32": 0, "F16": 1, "BF16": 32}
 """GGUF's numbers for types of weights."""
 _HIDDEN = ("hidden_size", "n_embd", "d_model")
@@ -30,15 +28,8 @@ def laid_out(layers: Sequence[Layer], blobs: BlobStore, digest: str) -> Path:
 
     ``digest`` is that of the model, in hex. Raises ``BadManifestError``, ``BlobNotFoundError`` or ``StorageError``.
     """
-    directory = blobs.directory.parent / DIRECTORY / digest
-    for layer in layers:
-        link, target = directory / check_name(layer.name), blobs.path(layer.digest).absolute()
-        with storage_errors(link):
-            if not link.is_symlink() or link.readlink() != target:
-                link.parent.mkdir(parents=True, exist_ok=True)
-                new = link.with_name(f"{link.name}.{secrets.token_hex(8)}")
-                new.symlink_to(target)
-                new.replace(link)
+    directory = blobs.directory.parent / CHECKPOINTS / digest
+    make_links(directory, {check_name(layer.name): blobs.path(layer.digest) for layer in layers})
     return directory
 
 
@@ -110,8 +101,3 @@ def _tensors(vocabulary: int, weights: int) -> tuple[TensorInfo, ...]:
     kind = next(kind for kind in TENSOR_TYPES.values() if kind.name == "F16")
     embedding = TensorInfo("token_embd.weight", (1, vocabulary), kind, 0, 0)
     return (embedding, TensorInfo("weights", (max(weights - vocabulary, 0),), kind, 0, 0))
-
-
-def is_weights(name: str) -> bool:
-    """Return whether a file of a checkpoint has weights."""
-    return name.endswith(WEIGHTS)

@@ -4,8 +4,13 @@ import re
 
 from puna.models.manifests import BadManifestError
 
-WEIGHTS = ".safetensors"
+_WEIGHTS = ".safetensors"
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,200}(/[A-Za-z0-9_][A-Za-z0-9_.+-]{0,200}){0,4}")
+
+
+def is_weights(name: str) -> bool:
+    """Return whether a file of a checkpoint has weights."""
+    return name.endswith(_WEIGHTS)
 
 
 def check_name(name: str) -> str:

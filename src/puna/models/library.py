@@ -11,12 +11,12 @@ from typing import Any
 from puna import builtin
 from puna.errors import BadRequestError, ModelNotFoundError, PunaError
 from puna.models.atomic import remove_leftovers, remove_scratch
+from puna.models.links import remove_stale_links
 from puna.models.listing import Listing, Snapshot
 from puna.models.made_here import MadeHere
 from puna.models.manifests import BadManifestError, Manifest, ManifestStore
 from puna.models.model import Model
 from puna.models.registry.record import RecordStore
-from puna.models.split import remove_stale_links
 from puna.models.storage import StorageError
 from puna.models.store import BlobStore
 from puna.names import ModelName, parse_name

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from puna.models import manifests
-from puna.models.checkpoint import header_of, is_weights, laid_out
+from puna.models.checkpoint import header_of, laid_out
+from puna.models.checkpoint_names import is_weights
 from puna.models.config import ModelConfig
 from puna.models.gguf import GGUFError, GGUFFile, read_gguf
 from puna.models.layouts.translation import as_engine_sees, has_projector, projector_as_engine_sees

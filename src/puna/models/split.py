@@ -4,17 +4,14 @@ llama.cpp finds the parts by the name of the first, so that blobs, which are nam
 the right names. They lie in ``split`` under the models directory, made when a model is first loaded.
 """
 
-import secrets
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from puna.errors import BadRequestError
 from puna.models.gguf import GGUFFile
-from puna.models.storage import storage_errors
+from puna.models.links import SPLIT, make_links
 
 MAX_PARTS = 1024
-_DIRECTORY = "split"
 
 
 class SplitError(BadRequestError):
@@ -56,23 +53,7 @@ def linked_parts(paths: Sequence[Path], root: Path) -> Path:
 
     Raises ``StorageError`` where they are not there yet and cannot be made.
     """
-    directory = root / _DIRECTORY / paths[0].name.removeprefix("sha256-")
-    links = [directory / f"model-{number:05d}-of-{len(paths):05d}.gguf" for number in range(1, len(paths) + 1)]
-    with storage_errors(links[0]):
-        directory.mkdir(parents=True, exist_ok=True)
-        for link, path in zip(links, paths, strict=True):
-            target = path.absolute()
-            if not link.is_symlink() or link.readlink() != target:
-                # In one step, so that a model that is loading never finds a part missing.
-                new = link.with_name(f"{link.name}.{secrets.token_hex(8)}")
-                new.symlink_to(target)
-                new.replace(link)
-    return links[0]
-
-
-def remove_stale_links(root: Path) -> None:
-    """Remove the links under ``root`` to models that are gone."""
-    directory = root / _DIRECTORY
-    for links in directory.iterdir() if directory.is_dir() else ():
-        if links.is_dir() and not all(link.exists() for link in links.iterdir()):
-            shutil.rmtree(links, ignore_errors=True)
+    directory = root / SPLIT / paths[0].name.removeprefix("sha256-")
+    names = [f"model-{number:05d}-of-{len(paths):05d}.gguf" for number in range(1, len(paths) + 1)]
+    make_links(directory, dict(zip(names, paths, strict=True)))
+    return directory / names[0]

@@ -21,7 +21,6 @@ from puna.errors import PunaError
 HEADER = "X-Puna-Testing"
 _CONTROL = "/api/puna/testing"
 _START_SECONDS = 60.0
-_END_SECONDS = 30.0
 _CONTROL_SECONDS = 60.0
 _POLL_SECONDS = 0.01
 _LISTENS = re.compile(r"listens on http://127\.0\.0\.1:(\d+)")
@@ -125,16 +124,6 @@ def start(root: Path, models: Path | None, settings: Mapping[str, str]) -> "tupl
         process.wait()
         raise ServerError(f"the server did not start; its log ends:\n{running.log()[-_LOG_SHOWN:]}")
     return Running(port, token, root), process
-
-
-def end(process: "subprocess.Popen[bytes]") -> None:
-    """End a server, with a moment for what it does."""
-    process.terminate()
-    try:
-        process.wait(_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
 
 
 def _port(process: "subprocess.Popen[bytes]", out: Path) -> int:

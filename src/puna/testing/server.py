@@ -11,9 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from puna.process import await_end
 from puna.testing.answers import Answer, Fault, Item, as_answer
 from puna.testing.asked import Request, request_of
-from puna.testing.process import Running, ServerError, end, start
+from puna.testing.process import Running, ServerError, start
 
 if TYPE_CHECKING:
     import anthropic
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     import openai
 
+_END_SECONDS = 30.0
 _KEY = "puna"
 """Clients want a key; the server asks for none."""
 
@@ -78,7 +80,8 @@ class Server:
         atexit.unregister(self.stop)
         self._leave()
         if self._process:
-            end(self._process)
+            self._process.terminate()
+            await_end(self._process, _END_SECONDS)
         if self._running:
             shutil.rmtree(self._running.root, ignore_errors=True)
         self._running = self._process = None

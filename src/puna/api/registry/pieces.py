@@ -70,15 +70,13 @@ async def pieces_route(
 async def pieces_blob_route(request: Request, digest: str, services: ServicesDep) -> Response:
     """Return a range of a blob that is here as a whole, or of pieces that have arrived already."""
     digest = parse_digest(digest)
-    transfers = services.transfers
     shelf = await Shelf.of(services)
-    share = transfers.sharing.pulling(digest)
-    if share is not None and share.name is not None and shelf.may_have(share.name):
+    if share := shelf.pulling(digest):
         part = asked_range(request, share.size, "")
         if part is None or not share.pieces.covers(*part):
             raise RangeError(share.size)
         try:
-            return blob_response(request, transfers.keeper.partial_path(digest), digest, share.size, part)
+            return blob_response(request, services.transfers.keeper.partial_path(digest), digest, share.size, part)
         except FileNotFoundError:
             pass  # it has just become a whole one
     path = await asyncio.to_thread(shelf.any_blob, digest)
@@ -91,11 +89,9 @@ async def pieces_blob_route(request: Request, digest: str, services: ServicesDep
 async def _share(services: Services, digest: str) -> Share | None:
     """Return what the request may know of a blob; what it may not is not there."""
     shelf = await Shelf.of(services)
-    sharing = services.transfers.sharing
-    share = sharing.pulling(digest)
-    if share is not None and share.name is not None and shelf.may_have(share.name):
+    if share := shelf.pulling(digest):
         return share
     path = await asyncio.to_thread(shelf.any_blob, digest)
     if path is None or not path.stat().st_size:
         return None
-    return sharing.whole(digest, path)
+    return services.transfers.sharing.whole(digest, path)

@@ -10,6 +10,7 @@ from puna.errors import NotFoundError
 from puna.models.listing import Listing
 from puna.models.model import Model
 from puna.models.registry.remote_manifest import blobs_of
+from puna.models.registry.sharing import Share
 from puna.models.store import BlobNotFoundError
 from puna.names import DEFAULT_HOST, DEFAULT_NAMESPACE, ModelName
 
@@ -98,6 +99,11 @@ class Shelf:
         if not any(self.may_have(name) for name in (*names, *([arrived] if arrived else []))) or not blobs.has(digest):
             return None
         return blobs.path(digest)
+
+    def pulling(self, digest: str) -> Share | None:
+        """Return what there is of a blob that is on its way for a shared model."""
+        share = self._services.transfers.sharing.pulling(digest)
+        return share if share is not None and share.name is not None and self.may_have(share.name) else None
 
     def _with(self, digest: str) -> tuple[Model, ...]:
         known = _BY_DIGEST.get(self._listing)

@@ -1,25 +1,17 @@
 """vLLM's OpenAI server over a runner's unix socket, with the methods of ``engine.protocol.Engine``."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import orjson
 
 from puna.engine.client import EngineClient
-from puna.engine.errors import EngineError, EngineRequestError, RunnerCrashedError, TemplateError
+from puna.engine.errors import EngineError, EngineRequestError, TemplateError
 from puna.engine.protocol import Route
 from puna.engine.vllm import bodies
 from puna.engine.vllm.events import Answer
 from puna.engine.vllm.program import SERVED
-from puna.lazy import lazy
-
-if TYPE_CHECKING:
-    import aiohttp
-else:
-    aiohttp = lazy("aiohttp")
 
 _EVENT_END, _DATA, _DONE = b"\n\n", b"data: ", b"[DONE]"
 _RUNNING = re.compile(r"^vllm:num_requests_running\{.*\} (\S+)$", re.MULTILINE)
@@ -50,20 +42,17 @@ class VllmClient(EngineClient):
     ) -> AsyncGenerator[list[dict[str, Any]], None]:
         """See ``Engine``. Only prompts are answered: messages are rendered first; vLLM gives prompts their turns."""
         asked, answer = bodies.completion(_text_only(route, body), self.context), Answer()
-        try:
-            async with self._call("POST", "/v1/completions", asked) as response:
-                if response.status != 200:
-                    raise _refusal(response.status, await response.read())
-                pending = b""
-                while chunk := await response.content.readany():
-                    self.note_byte()
-                    events = (pending + chunk).split(_EVENT_END)
-                    pending = events.pop()
-                    said = [item for event in events for item in answer.read(_decoded(event))]
-                    if said:
-                        yield said
-        except (aiohttp.ClientError, OSError) as error:
-            raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+        async with self._call("POST", "/v1/completions", asked) as response:
+            if response.status != 200:
+                raise _refusal(response.status, await response.read())
+            pending = b""
+            while chunk := await response.content.readany():
+                self.note_byte()
+                events = (pending + chunk).split(_EVENT_END)
+                pending = events.pop()
+                said = [item for event in events for item in answer.read(_decoded(event))]
+                if said:
+                    yield said
 
     async def complete(self, body: Mapping[str, Any], route: Route = Route.COMPLETION) -> dict[str, Any]:
         """See ``Engine``."""
@@ -112,23 +101,17 @@ class VllmClient(EngineClient):
 
     async def slots(self) -> list[dict[str, Any]]:
         """Return one slot for all requests, which changes as long as the engine reads or generates."""
-        try:
-            async with self._call("GET", "/metrics") as response:
-                text = (await response.read()).decode(errors="replace")
-        except (aiohttp.ClientError, OSError) as error:
-            raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+        async with self._call("GET", "/metrics") as response:
+            text = (await response.read()).decode(errors="replace")
         running = sum(float(number) for number in _RUNNING.findall(text))
         done = sum(float(number) for number in _WORK.findall(text))
         return [{"id": at, "is_processing": at < running, "n_done": done} for at in range(max(1, int(running)))]
 
     async def _ask(self, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
-        try:
-            async with self._call("POST", path, body) as response:
-                data = await response.read()
-                if response.status != 200:
-                    raise _refusal(response.status, data)
-        except (aiohttp.ClientError, OSError) as error:
-            raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
+        async with self._call("POST", path, body) as response:
+            data = await response.read()
+            if response.status != 200:
+                raise _refusal(response.status, data)
         answer: dict[str, Any] = orjson.loads(data)
         return answer
 

@@ -9,7 +9,7 @@ from puna.errors import BadRequestError
 from puna.models import manifests
 from puna.models.adapters import adapter_title
 from puna.models.checkpoint import header_of
-from puna.models.checkpoint_names import check_name
+from puna.models.checkpoint_names import check_name, is_weights
 from puna.models.config import ModelConfig, config_of, human_count
 from puna.models.create.job import Job
 from puna.models.gguf import GGUFFile, read_gguf
@@ -77,7 +77,7 @@ def weights_of_files(job: Job, files: Mapping[str, str], mix: "Mix | None", *, k
     for name in files:
         if name.lower().endswith(_PICKLES) and not has_magic(job, files[name]):
             raise BadRequestError(f"{name} can run code when it is read; save the model as safetensors instead")
-    if any(name.endswith(".safetensors") for name in files):
+    if any(map(is_weights, files)):
         return _kept(job, files) if keep else _converted(job, files, mix)
     if keep:
         raise BadRequestError("only checkpoints in safetensors can be kept as they are; none of the files is one")

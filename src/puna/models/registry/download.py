@@ -92,18 +92,8 @@ class BlobDownload:
 
     async def _fetch_and_hash(self) -> None:
         self._report(self._partial.record.completed)
-        saver = asyncio.ensure_future(self._save_regularly())
-        try:
+        async with self._partial.saved(self._options.checkpoint_interval):
             await together(self._hash(), *(self._fetch(part) for part in self._partial.record.parts))
-        finally:
-            saver.cancel()
-            await asyncio.wait([saver])
-            await self._partial.checkpoint()
-
-    async def _save_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(self._options.checkpoint_interval)
-            await self._partial.checkpoint()
 
     async def _hash(self) -> None:
         self._actual = await self._partial.digest(self._advanced)

@@ -1,7 +1,7 @@
 """Repositories of Hugging Face that its registry refuses: GGUF models in several files, and checkpoints.
 
-It answers 400 for both. The files can be had all the same: the
-repository's listing gives the size and SHA-256 of each, which is all that a manifest needs.
+It answers 400 for both. The files can be had all the same: the repository's listing gives the size and SHA-256 of each,
+which is all that a manifest needs.
 """
 
 from __future__ import annotations
@@ -10,15 +10,12 @@ import json
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
-
-from yarl import URL
 
 from puna.lazy import lazy
 from puna.models.manifests import CONFIG_TYPE, MODEL, Layer, make_manifest
 from puna.models.registry.errors import ManifestNotFoundError, RegistryError
 from puna.models.registry.http import RegistryHttp, check, read_limited
-from puna.models.registry.huggingface_checkpoint import checkpoint_manifest
+from puna.models.registry.huggingface_checkpoint import checkpoint_manifest, file_url
 from puna.models.registry.remote_manifest import RemoteManifest, check_manifest
 from puna.models.registry.target import Target
 from puna.models.store import InvalidDigestError, digest_bytes, parse_digest
@@ -63,8 +60,7 @@ async def sharded_manifest(http: RegistryHttp, target: Target) -> RemoteManifest
     config = _config([shard.layer for shard in shards])
     config_layer = Layer(CONFIG_TYPE, digest_bytes(config), len(config))
     manifest = make_manifest(config_layer, tuple(shard.layer for shard in shards))
-    root = target.base / target.name.namespace / target.name.model / "resolve" / "main"
-    locations = {shard.layer.digest: URL(f"{root}/{quote(shard.path)}", encoded=True) for shard in shards}
+    locations = {shard.layer.digest: file_url(target, shard.path) for shard in shards}
     return RemoteManifest(check_manifest(manifest.raw), locations, {config_layer.digest: config})
 
 

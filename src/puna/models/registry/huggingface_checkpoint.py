@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from puna.models.checkpoint_names import WEIGHTS, check_name
+from puna.models.checkpoint_names import check_name, is_weights
 from puna.models.config import ModelConfig
 from puna.models.manifests import CHECKPOINT, CONFIG_TYPE, Layer, make_manifest
 from puna.models.registry.errors import ManifestNotFoundError, RegistryError
@@ -38,6 +38,12 @@ class _File:
     digest: str
 
 
+def file_url(target: Target, path: str) -> URL:
+    """Return where a file of a repository lies."""
+    root = target.base / target.name.namespace / target.name.model / "resolve" / "main"
+    return URL(f"{root}/{quote(path)}", encoded=True)
+
+
 async def checkpoint_manifest(http: RegistryHttp, target: Target, listing: bytes) -> RemoteManifest:
     """Return a manifest with a layer for each file of the checkpoint in a repository's listing.
 
@@ -46,8 +52,7 @@ async def checkpoint_manifest(http: RegistryHttp, target: Target, listing: bytes
     files = _chosen(_read(listing))
     if target.name.tag.lower() not in ("latest", "main") or not files:
         raise ManifestNotFoundError
-    root = target.base / target.name.namespace / target.name.model / "resolve" / "main"
-    places = {file.path: URL(f"{root}/{quote(file.path)}", encoded=True) for file in files}
+    places = {file.path: file_url(target, file.path) for file in files}
     limit = asyncio.Semaphore(_AT_A_TIME)
 
     async def small(file: _File) -> tuple[str, bytes]:
@@ -108,4 +113,4 @@ def _config(raw: bytes, layers: Sequence[Layer]) -> bytes:
         raise RegistryError(f"{_CONFIG} cannot be read: {error}") from error
     types = {"bfloat16": "BF16", "float16": "F16", "float32": "F32"}
     config = ModelConfig("safetensors", family, (family,), quantization=types.get(kind, "unknown"))
-    return config.encode([layer.digest for layer in layers if layer.name.endswith(WEIGHTS)])
+    return config.encode([layer.digest for layer in layers if is_weights(layer.name)])

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shutil
 import zlib
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -159,6 +160,22 @@ class PartialBlob:
         """Write the record that a restart resumes from."""
         with storage_errors(self.path, _RESUMES):
             await in_thread(self._records.write, self.record.digest, self.record.encode())
+
+    @contextlib.asynccontextmanager
+    async def saved(self, interval: float) -> AsyncIterator[None]:
+        """Write the record every ``interval`` seconds as long as the context lasts, and at its end."""
+        saver = asyncio.ensure_future(self._save_regularly(interval))
+        try:
+            yield
+        finally:
+            saver.cancel()
+            await asyncio.wait([saver])
+            await self.checkpoint()
+
+    async def _save_regularly(self, interval: float) -> None:
+        while True:
+            await asyncio.sleep(interval)
+            await self.checkpoint()
 
     async def publish(self, destination: Path) -> None:
         """Put the verified file in its place in the store."""

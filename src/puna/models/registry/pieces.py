@@ -8,7 +8,7 @@ import hashlib
 import itertools
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from puna.models.atomic import AtomicFile
@@ -94,6 +94,10 @@ class Pieces:
         self.epoch = secrets.token_hex(4)
         self._on_change()
 
+    def hashes(self) -> dict[int, str]:
+        """Return those that are there now, each with its hash, in the order of the blob."""
+        return dict(sorted(self._hashes.items()))
+
     def since(self, count: int, most: int) -> list[tuple[int, str]]:
         """Return at most ``most`` pieces with their hashes, without the first ``count``."""
         return list(itertools.islice(self._hashes.items(), count, count + most))
@@ -122,7 +126,7 @@ class HashFiles:
             return []
         return [raw[at : at + _HASH_BYTES].hex() for at in range(0, len(raw), _HASH_BYTES)]
 
-    def write(self, digest: str, hashes: list[str]) -> None:
+    def write(self, digest: str, hashes: Iterable[str]) -> None:
         """Keep the hashes of a whole blob; raise ``OSError``."""
         with AtomicFile(self._directory) as target:
             target.file.write(bytes.fromhex("".join(hashes)))

@@ -227,22 +227,16 @@ class Puller:
         report(Progress("success"))
 
     def _check_files(self, manifest: Manifest) -> None:
-        """Raise ``BadManifestError`` unless the model's files are GGUF; what only such a model has is removed."""
-        self._check_checkpoint(manifest)
-        for layer in (*manifest.of_type(MODEL), *manifest.of_type(PROJECTOR)):
-            try:
-                read_gguf(self._library.blobs.path(layer.digest))
-            except GGUFError as error:
-                self._library.discard(other.digest for other in blobs_of(manifest))
-                raise BadManifestError(f"this is not a model that can be run here: {error}") from None
+        """Raise ``BadManifestError`` unless the model's files are GGUF, or a checkpoint.
 
-    def _check_checkpoint(self, manifest: Manifest) -> None:
-        """Raise ``BadManifestError`` unless what is kept of a checkpoint is one; else its blobs are removed."""
-        if not (layers := manifest.of_type(CHECKPOINT)):
-            return
+        What only such a model has is removed then.
+        """
         try:
-            header_of(laid_out(layers, self._library.blobs, manifest.digest))
-        except BadManifestError as error:
+            if checkpoint := manifest.of_type(CHECKPOINT):
+                header_of(laid_out(checkpoint, self._library.blobs, manifest.digest))
+            for layer in (*manifest.of_type(MODEL), *manifest.of_type(PROJECTOR)):
+                read_gguf(self._library.blobs.path(layer.digest))
+        except (GGUFError, BadManifestError) as error:
             self._library.discard(other.digest for other in blobs_of(manifest))
             raise BadManifestError(f"this is not a model that can be run here: {error}") from None
 

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from puna.models.registry.news import News
 from puna.models.registry.pieces import HashFiles, Pieces, bounds, hash_range, piece_count
 from puna.models.registry.threads import in_stoppable_thread
 from puna.names import ModelName
@@ -35,11 +36,11 @@ class Share:
     def __init__(self, digest: str, size: int, name: ModelName | None = None) -> None:
         self.digest = digest
         self.name = name
-        self.pieces = Pieces(size, self._tell)
+        self._news = News()
+        self.pieces = Pieces(size, self._news.tell)
         self.claims: set[int] = set()
         self.received = 0
         self._joined: dict[str, tuple[float, float]] = {}
-        self._news = asyncio.Event()
 
     @property
     def size(self) -> int:
@@ -52,7 +53,7 @@ class Share:
         first = self.joined(node) or now
         self._joined[node] = (first, now)
         if first == now:
-            self._tell()
+            self._news.tell()
 
     def joined(self, node: str) -> float:
         """Return the monotonic time at which a node joined that was heard of lately, else 0."""
@@ -62,16 +63,11 @@ class Share:
     def claim(self, index: int) -> None:
         """Say that this node fetches a piece from where all of it is, so that nobody else does."""
         self.claims.add(index)
-        self._tell()
-
-    def _tell(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
+        self._news.tell()
 
     async def wait(self, seconds: float) -> None:
         """Return at the next change, or after ``seconds``."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), seconds)
+        await self._news.wait(seconds)
 
 
 class Sharing:
@@ -118,9 +114,8 @@ class Sharing:
             return
         _remember(self._arrived, share.digest, share.name)
         _remember(self._whole, share.digest, share)
-        hashes = dict(share.pieces.since(0, piece_count(share.size)))
         with contextlib.suppress(OSError):  # they can be made again
-            self._files.write(share.digest, [hashes[index] for index in sorted(hashes)])
+            self._files.write(share.digest, share.pieces.hashes().values())
 
     def whole(self, digest: str, path: Path) -> Share:
         """Return a share of a whole blob; its hashes are made in a thread where they are not known."""
@@ -140,8 +135,7 @@ class Sharing:
         loop = asyncio.get_running_loop()
         try:
             await in_stoppable_thread(None, _hash_all, share, path, loop)
-            hashes = dict(share.pieces.since(0, piece_count(share.size)))
-            self._files.write(share.digest, [hashes[index] for index in sorted(hashes)])
+            self._files.write(share.digest, share.pieces.hashes().values())
         except OSError as error:
             _log.warning("the pieces of %s cannot be hashed: %s", share.digest, error)
 

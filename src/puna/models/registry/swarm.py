@@ -12,7 +12,7 @@ import contextlib
 import logging
 import statistics
 import time
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,7 @@ from puna.models.registry.choice import Choice
 from puna.models.registry.download import BlobSource
 from puna.models.registry.errors import RegistryError, TransientError, UnverifiableBlobError
 from puna.models.registry.neighbourhood import Neighbourhood, Tell
+from puna.models.registry.news import News
 from puna.models.registry.options import TransferOptions
 from puna.models.registry.partial import PartialBlob
 from puna.models.registry.peers import Source
@@ -71,7 +72,7 @@ class SwarmDownload:
         self._underway = 0
         self._seconds: list[float] = []
         self._advanced = asyncio.Event()
-        self._news = asyncio.Event()
+        self._news = News()
         self._failures = 0
         self._moved_at = time.monotonic()
 
@@ -81,28 +82,28 @@ class SwarmDownload:
         Raises what ``BlobDownload.run`` raises, and ``RangesUnsupportedError``.
         """
         await self._partial.replan(piece_size(self._origin.size))
-        watchers = [asyncio.ensure_future(self._watch(source)) for source in self._sources]
-        watchers.append(asyncio.ensure_future(self._save_regularly()))
-        try:
+        async with self._partial.saved(self._options.checkpoint_interval), self._watched():
             await self._resume()
             await self._join()
             if not await self._fetch_all() and not await self._settle():
                 raise UnverifiableBlobError(self._origin.digest, "something else")
             self._name_liars()
+
+    @contextlib.asynccontextmanager
+    async def _watched(self) -> AsyncIterator[None]:
+        """Follow what peers have as long as the context lasts."""
+        watchers = [asyncio.ensure_future(self._watch(source)) for source in self._sources]
+        try:
+            yield
         finally:
             for watcher in watchers:
                 watcher.cancel()
-            await asyncio.wait(watchers)
-            await self._partial.checkpoint()
+            if watchers:
+                await asyncio.wait(watchers)
 
     @property
     def _parts(self) -> list[Part]:
         return self._partial.record.parts
-
-    async def _save_regularly(self) -> None:
-        while True:
-            await asyncio.sleep(self._options.checkpoint_interval)
-            await self._partial.checkpoint()
 
     async def _resume(self) -> None:
         """Show others what an earlier run left, as far as it is still as it came."""
@@ -120,20 +121,11 @@ class SwarmDownload:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_JOIN_SECONDS):
                 while any(source.is_seed is None and source.is_live for source in self._sources):
-                    await self._pause()
+                    await self._news.wait(_TICK)
 
     def _report(self) -> None:
         self._share.received = self._partial.record.completed + self._underway
         self._tell(self._share.received, self._given)
-
-    def _changed(self) -> None:
-        self._news.set()
-        self._news = asyncio.Event()
-
-    async def _pause(self) -> None:
-        """Return at the next change, or soon."""
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), _TICK)
 
     async def _fetch_all(self) -> bool:
         """Fetch all that is missing, and return whether the whole is right."""
@@ -158,10 +150,10 @@ class SwarmDownload:
                     finally:
                         taking.discard(index)
                         self._share.claims.discard(index)
-                        self._changed()
+                        self._news.tell()
                     continue
             self._give_up_without_hope()
-            await self._pause()
+            await self._news.wait(_TICK)
 
     def _missing(self) -> list[int]:
         return [index for index, part in enumerate(self._parts) if part.completed < part.size]
@@ -278,13 +270,13 @@ class SwarmDownload:
             except RegistryError as error:
                 _log.info("peer %s: %s", source.host, error)
                 source.is_silent = True
-                self._changed()
+                self._news.tell()
                 await asyncio.sleep(_RETRY_SECONDS)
                 continue
             source.take(state)
             for index, digest in state.pieces:
                 self._check(source, index, digest)
-            self._changed()
+            self._news.tell()
             if state.kind == "none" or len(source.hashes) == len(self._parts):
                 await self._until_joined(source)
 
@@ -309,13 +301,13 @@ class SwarmDownload:
 
         With a registry, all that it has not given; else what peers do not agree on, as one group after another says.
         """
-        mine = dict(self._share.pieces.since(0, len(self._parts)))
+        mine = self._share.pieces.hashes()
         if self._origin.has_registry:
             self._choice.believed = ()
             return await self._fetch_again(index for index in mine if index not in self._truth)
         for view, places in self._choice.views(mine):
             self._choice.believed = places
-            here = dict(self._share.pieces.since(0, len(self._parts)))
+            here = self._share.pieces.hashes()
             if await self._fetch_again(index for index, digest in view.items() if here.get(index) != digest):
                 return True
         self._partial.discard()
@@ -331,7 +323,7 @@ class SwarmDownload:
 
     def _name_liars(self) -> None:
         """Leave out, from now on, who said of a piece what was not so."""
-        right = dict(self._share.pieces.since(0, len(self._parts)))
+        right = self._share.pieces.hashes()
         for source in self._sources:
             wrong = next((index for index, digest in source.hashes.items() if right[index] != digest), None)
             if wrong is not None and not source.is_dropped:

@@ -1,8 +1,12 @@
-"""The links by which llama.cpp finds the parts of a split model."""
+"""The links by which engines find the files of a model: parts of a split one, and a checkpoint's."""
 
 from pathlib import Path
 
-from puna.models.split import linked_parts, remove_stale_links
+from puna.models.checkpoint import laid_out
+from puna.models.links import remove_stale_links
+from puna.models.manifests import CHECKPOINT, Layer
+from puna.models.split import linked_parts
+from puna.models.store import BlobStore
 
 
 def blobs(directory: Path, count: int) -> list[Path]:
@@ -36,3 +40,16 @@ def test_links_to_a_model_that_is_gone_are_removed(tmp_path: Path) -> None:
     remove_stale_links(tmp_path)
     assert kept.exists()
     assert not gone.parent.exists()
+
+
+def test_links_to_a_checkpoint_that_is_gone_are_removed(tmp_path: Path) -> None:
+    store = BlobStore(tmp_path)
+    digests = [store.add(text) for text in (b"weights", b"extra", b"other")]
+    weights, extra, other = (Layer(CHECKPOINT, digest, 1, name="1/model.safetensors") for digest in digests)
+    kept = laid_out([other], store, "kept")
+    gone = laid_out([weights, Layer(CHECKPOINT, extra.digest, 1, name="config.json")], store, "gone")
+    assert (gone / "1/model.safetensors").read_bytes() == b"weights"
+    store.path(weights.digest).unlink()
+    remove_stale_links(tmp_path)
+    assert (kept / "1/model.safetensors").exists()
+    assert not gone.exists()
