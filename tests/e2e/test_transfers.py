@@ -156,6 +156,20 @@ def test_pulls_that_a_proxy_passes_on_stay_out_of_private_networks(puna, model) 
     assert puna.post("/api/pull", body)[0] == 200
 
 
+def test_whatever_reaches_registries_stays_out_of_private_networks_for_a_proxy(puna, model, registry) -> None:
+    damage(blob(puna))
+    usual = {"model": model, "insecure": True, "stream": False}
+    for path, body in (
+        ("/api/puna/repair", usual),
+        ("/api/pull", usual | {"dry_run": True}),
+        ("/api/pull", usual | {"model": "", "all": True, "dry_run": True}),
+        ("/api/push", usual),
+        ("/api/create", {"model": "made", "from": f"{registry}/e2e/nothing", "stream": False}),
+    ):
+        assert "private network" in str(puna.post(path, body, **{"X-Forwarded-For": "127.0.0.1"})), path
+        assert "private network" not in str(puna.post(path, body)), path
+
+
 def test_push_of_what_is_not_here(puna, registry) -> None:
     status, (line,) = puna.post("/api/push", {"model": f"{registry}/e2e/none", "insecure": True, "stream": False})
     assert status == 404
