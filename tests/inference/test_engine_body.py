@@ -1,14 +1,16 @@
 """What the engine is sent, in its own words."""
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.inference.world import model_of, request_of
 
-from puna.inference.engine_body import chat_body, chat_message, common_body, logprobs_for_completion
+from puna.inference.engine_body import chat_body, chat_message, chosen_body, common_body, logprobs_for_completion
 from puna.inference.format.constraint import bind
 from puna.inference.options import Options
-from puna.inference.requests import Conversation, Message, Think, ToolCall
+from puna.inference.requests import Conversation, Message, Think, ToolCall, ToolChoice
 
 
 @pytest.mark.parametrize(
@@ -37,6 +39,47 @@ def test_options_go_under_the_engine_s_names(tmp_path: Path) -> None:
     assert body["top_p"] == Options().sampling["top_p"]
     assert body["stream"] is True
     assert "grammar" not in body
+
+
+def test_prompts_are_kept_and_thoughts_counted(tmp_path: Path) -> None:
+    asked = request_of(model_of(tmp_path), "x")
+    body = common_body(asked, 100)
+    assert (body["cache_prompt"], body["timings_per_token"], body["return_progress"]) == (True, False, False)
+    assert common_body(replace(asked, can_think=True), 100)["timings_per_token"], "nobody else counts them"
+    assert common_body(replace(asked, with_reading=True), 100)["return_progress"]
+
+
+def test_an_adapter_that_a_request_leaves_out_is_off(tmp_path: Path) -> None:
+    model = model_of(tmp_path)
+    model.__dict__["adapters"] = (tmp_path / "a", tmp_path / "b", tmp_path / "c")
+    body = common_body(request_of(model, "x", options={"lora": [{"id": 1, "scale": 0.5}]}), 100)
+    assert body["lora"] == [{"id": 0, "scale": 0}, {"id": 1, "scale": 0.5}, {"id": 2, "scale": 0}]
+    assert "lora" not in common_body(request_of(model, "x"), 100), "then each is as the model has it"
+
+
+@pytest.mark.parametrize(("budget", "sent"), [(-1, None), (0, 1), (1, 1), (7, 7)])
+def test_thoughts_have_their_budget(tmp_path: Path, budget: int, sent: int | None) -> None:
+    asked = replace(request_of(model_of(tmp_path), "x", options={"thinking_budget": budget}), can_think=True)
+    conversation = Conversation(messages=())
+    assert chat_body(asked, conversation, think=True).get("thinking_budget_tokens") == sent
+    assert "thinking_budget_tokens" not in chat_body(replace(asked, think=False), conversation, think=False)
+
+
+@pytest.mark.parametrize(
+    ("choice", "sent"),
+    [
+        (ToolChoice(), {}),
+        (ToolChoice("required"), {"tools": "fg", "tool_choice": "required", "parallel_tool_calls": True}),
+        (ToolChoice("required", ("g",)), {"tools": "g", "tool_choice": "required", "parallel_tool_calls": True}),
+        (ToolChoice(parallel=False), {"tools": "fg", "tool_choice": "auto", "parallel_tool_calls": False}),
+    ],
+)
+def test_the_choice_of_calls_is_sent(choice: ToolChoice, sent: dict[str, Any]) -> None:
+    tools = tuple({"type": "function", "function": {"name": name}} for name in "fg")
+    body = chosen_body(Conversation(messages=(), tools=tools, tool_choice=choice))
+    names = "".join(tool["function"]["name"] for tool in body.get("tools", ()))
+    assert body | ({"tools": names} if body else {}) == sent
+    assert chosen_body(Conversation(messages=(), tool_choice=choice)) == {}
 
 
 @pytest.mark.parametrize("asked", ["json", {}, {"type": "integer"}])

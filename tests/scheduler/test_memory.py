@@ -75,6 +75,21 @@ def test_steps_are_smaller_where_their_scores_would_take_much_memory(cells: tupl
     assert replace(scored, micro_batch=0).step(*cells) == cells[0], "a text to embed is not cut"
 
 
+@pytest.mark.parametrize(
+    ("footprint", "gib", "bound"),
+    [
+        (TINY, 20, 3072 * 2048 * 8),  # what all slots can hold
+        (MIDDLE, 20, GIB),
+    ],
+)
+def test_prompts_that_leave_their_slot_have_what_is_left_within_bounds(
+    footprint: Footprint, gib: int, bound: int
+) -> None:
+    assert plan(footprint, context=0, parallel=0, available=gib * GIB).prompt_cache == bound
+    tight = plan(MIDDLE, context=4096, parallel=1, available=int(6.6 * GIB))
+    assert tight.prompt_cache == int(6.6 * GIB * 0.85) - tight.size
+
+
 def test_what_cannot_fit_is_told_with_numbers() -> None:
     with pytest.raises(
         OutOfMemoryError, match=r"requires more system memory \(9\.1 GiB\) than is available \(6\.0 GiB\)"

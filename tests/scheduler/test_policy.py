@@ -203,6 +203,17 @@ def test_a_batch_request_takes_idle_room_only_until_it_has_waited() -> None:
     assert world.log[3:] == ["-x", "+y", "c"]
 
 
+def test_a_batch_request_gives_way_to_one_for_another_model_that_came_later() -> None:
+    world = World(gib=5)
+    world.ask("a", "x")
+    world.now = 11
+    world.ask("b", "y", batch=True)
+    world.now = 12
+    world.ask("c", "z")
+    world.end("a")
+    assert world.log[2:] == ["-x", "+z", "c"]
+
+
 @pytest.mark.parametrize(("load", "turn"), [(2, 10), (5, 20), (20, 60), (90, 90)])
 def test_slow_loads_make_turns_longer_within_bounds(load: float, turn: float) -> None:
     world = World(gib=5)
@@ -274,6 +285,54 @@ def test_the_wait_is_estimated_from_what_requests_took() -> None:
     world.end("a", 4)
     waiting = world.policy.queue.tickets()
     assert [world.policy.estimate(ticket) for ticket in waiting] == [2, 4, 6]
+    world.end("b", 9)
+    waiting = world.policy.queue.tickets()
+    assert [world.policy.estimate(ticket) for ticket in waiting] == [2.5, 5], "the last one counts for a fifth"
+
+
+def test_of_busy_models_the_one_longest_in_memory_makes_room() -> None:
+    world = World(gib=10, slots=2)
+    for name, model in (("a", "y"), ("b", "x")):
+        world.ask(name, model)
+        world.now += 1
+    world.now = 30
+    world.ask("c", "z")
+    world.ask("d", "x")
+    assert world.log == ["+y", "a", "+x", "b", "d"], "the other one goes on"
+    world.end("a")
+    assert world.log[5:] == ["-y", "+z", "c"]
+
+
+def test_a_model_that_made_room_waits_from_then_on() -> None:
+    world = World(gib=5)
+    for name in "ab":
+        world.ask(name, "x")
+    world.now = 11
+    world.ask("c", "y")
+    world.now = 12
+    world.ask("d", "z")
+    world.end("a", 3)
+    assert world.log[2:] == ["-x", "+y", "c"]
+    world.now = 30
+    world.end("c")
+    assert world.log[5:] == ["-y", "+z", "d"], "though the other request for x has waited since before"
+    world.now = 60
+    world.end("d")
+    assert world.log[8:] == ["-z", "+x", "b"]
+
+
+def test_a_pinned_model_makes_room_for_nobody() -> None:
+    world = World(gib=10)
+    for name, pinned in (("a", True), ("b", False)):
+        demand = Demand(Footprint(4 * GIB - (64 << 20), 0, 8192), 1024, 1, pinned=pinned)
+        world.policy.submit(Ticket(name, name, name, demand, world.now))
+        world.step()
+        world.end(name)
+    world.ask("c", "c")
+    assert world.log == ["+a", "a", "+b", "b", "-b", "+c", "c"], "it was used first, and stays"
+    pinned_one, loading = world.policy.residents["a"], world.policy.residents["c"]
+    assert world.policy.squeeze(loading, shrink=False) == []
+    assert pinned_one.ready
 
 
 def test_a_load_that_ran_out_of_memory_sends_idle_models_away_or_shrinks() -> None:

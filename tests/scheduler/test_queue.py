@@ -6,7 +6,7 @@ import pytest
 
 from puna.scheduler.demand import Demand
 from puna.scheduler.memory import Footprint
-from puna.scheduler.queue import PROMOTION, FairQueue, Ticket
+from puna.scheduler.queue import PROMOTION, FairQueue, QueueFullError, Ticket
 
 _DEMAND = Demand(Footprint(1, 1, 1))
 
@@ -140,6 +140,42 @@ def test_whoever_fills_the_queue_makes_room_for_others() -> None:
     another = ticket("a9")
     queue.push(another)
     assert queue.overflow(another) is another
+
+
+def test_of_whoever_fills_the_queue_what_can_wait_makes_room_first() -> None:
+    queue = queue_of([ticket("a0", lane="other", batch=True), *(ticket(f"a{i}") for i in range(1, 4))], limit=4)
+    newcomer = ticket("b0")
+    queue.push(newcomer)
+    displaced = queue.overflow(newcomer)
+    assert displaced and displaced.id == "a0"
+
+
+def test_one_request_more_than_others_have_is_no_flood() -> None:
+    queue = queue_of([ticket("a0"), ticket("a1")], limit=2)
+    newcomer = ticket("b0")
+    queue.push(newcomer)
+    assert queue.overflow(newcomer) is newcomer
+
+
+def test_a_request_that_lost_its_runner_is_not_turned_away() -> None:
+    queue = queue_of([ticket("a0")], limit=1)
+    back = Ticket("b0", "b", "m", _DEMAND, 0.0, again=True)
+    queue.push(back)
+    assert queue.overflow(back) is None
+
+
+@pytest.mark.parametrize(("wait", "told"), [(0.0, "1"), (2.1, "3"), (3600.0, "60")])
+def test_who_is_turned_away_is_told_when_to_come_back(wait: float, told: str) -> None:
+    assert QueueFullError(wait).headers["Retry-After"] == told
+
+
+def test_a_turn_given_back_counts_by_the_weight_of_its_client() -> None:
+    tickets = [ticket(f"a{number}", weight=2) for number in range(2)]
+    queue = queue_of([*tickets, ticket("b0"), ticket("b1")])
+    queue.start(tickets[0])
+    queue.remove(tickets[1])
+    queue.push(ticket("a2", weight=2))
+    assert drain(queue) == ["b0", "a2", "b1"]
 
 
 @pytest.mark.parametrize("taken", [0, 1, 2])

@@ -1,0 +1,57 @@
+"""Thoughts that may have so many tokens: two generations that look like one."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.inference.world import ScriptedEngine, model_of, request_of, said, text_of, thinking_of
+
+from puna.inference.events import Finished
+from puna.inference.prepare import prepare
+from puna.inference.thinking_budget import within_budget
+
+TEMPLATE = "{{ range .Messages }}{{ .Content }}{{ end }}{{ if .Think }}<think>{{ end }}"
+
+
+async def run(
+    folder: Path, *answers: list[dict[str, Any]], **options: Any
+) -> tuple[ScriptedEngine, str, str, Finished]:
+    """Return the engine with what it was asked, the thinking, the content, and the end."""
+    engine = ScriptedEngine(*answers)
+    asked = replace(request_of(model_of(folder, template=TEMPLATE), "hi", think=True, options=options), can_think=True)
+    events = [
+        event async for batch in within_budget(engine, await prepare(asked, engine, context=500)) for event in batch
+    ]
+    *pieces, end = events
+    assert isinstance(end, Finished)
+    assert not any(isinstance(piece, Finished) for piece in pieces), "one end, and that is the last"
+    return engine, thinking_of(pieces), text_of(pieces), end
+
+
+async def test_thoughts_end_with_their_budget(tmp_path: Path) -> None:
+    answers = said("a", "b", "c", "d"), said("x", "y")
+    engine, thinking, content, end = await run(tmp_path, *answers, thinking_budget=2, num_predict=9)
+    assert (thinking, content) == ("ab", "xy")
+    first, second = (body for _, body in engine.asked)
+    assert second["prompt"][len(first["prompt"]) :] == [ord(letter) for letter in "ab</think>\n\n"]
+    assert (first["n_predict"], second["n_predict"]) == (9, 7), "the limit is that of both"
+    assert (end.reason, end.thinking_tokens, end.generated_tokens) == ("stop", 2, 4)
+
+
+@pytest.mark.parametrize("budget", [0, 1])
+async def test_no_budget_is_one_of_a_token(tmp_path: Path, budget: int) -> None:
+    _, thinking, content, _ = await run(tmp_path, said("a", "b"), said("x"), thinking_budget=budget)
+    assert (thinking, content) == ("a", "x")
+
+
+async def test_an_answer_has_a_token_though_thoughts_took_them_all(tmp_path: Path) -> None:
+    engine, *_ = await run(tmp_path, said("a", "b", "c"), said("x"), thinking_budget=2, num_predict=2)
+    assert engine.asked[1][1]["n_predict"] == 1
+
+
+@pytest.mark.parametrize("pieces", [("a", "</think>x"), ("a", "</think>", "x", "y", "z")])
+async def test_thoughts_within_their_budget_are_one_generation(tmp_path: Path, pieces: tuple[str, ...]) -> None:
+    engine, thinking, content, end = await run(tmp_path, said(*pieces), thinking_budget=3)
+    assert (thinking, content) == ("a", "".join(pieces).partition("</think>")[2])
+    assert (len(engine.asked), end.generated_tokens) == (1, len(pieces))
