@@ -6,7 +6,7 @@ import pytest
 from tests.inference.world import calls_of, text_of, thinking_of
 
 from puna.inference.engine_events import ChatDecoder, decode_completion
-from puna.inference.events import CallArguments, Finished, Reading, Said, Text, Thought
+from puna.inference.events import CallArguments, CallStarted, Finished, Reading, Said, Text, Thought
 
 TIMINGS = {"cache_n": 3, "prompt_n": 4, "prompt_ms": 2.0, "predicted_n": 5, "predicted_ms": 1.5}
 ARGUMENTS = '{"city":"K\\"}{ö","at":{"b":[1,{}],"a":null}}'
@@ -123,3 +123,12 @@ def test_thoughts_are_counted_and_progress_is_told() -> None:
     assert items[0] == Reading(9, 3, 5)
     assert isinstance(items[-1], Finished)
     assert (items[-1].thinking_tokens, items[-1].generated_tokens) == (4, 5)
+
+
+def test_calls_are_counted_from_the_first_and_guesses_told() -> None:
+    calls = [{"index": index, "function": {"name": name, "arguments": "{}"}} for index, name in ((3, "f"), (1, "g"))]
+    timings = TIMINGS | {"draft_n": 8, "draft_n_accepted": 6}
+    *items, end = decode(chunk(tool_calls=calls), chunk("tool_calls") | {"timings": timings})
+    assert [item.call for item in items if isinstance(item, CallStarted | CallArguments)] == [0, 0, 1, 1]
+    assert isinstance(end, Finished)
+    assert (end.drafted_tokens, end.accepted_tokens) == (8, 6)

@@ -13,6 +13,7 @@ from tests.inference.world import JINJA, ScriptedEngine, model_of, request_of, s
 from puna.engine.errors import EngineError, RunnerCrashedError
 from puna.errors import BadRequestError
 from puna.inference.events import Finished, Reading, Started, Text
+from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check, generate
 from puna.inference.requests import Conversation, GenerationRequest, Infill, Message, ToolChoice
 from puna.scheduler.beginnings import Head
@@ -116,6 +117,15 @@ async def test_a_call_that_must_be_has_no_format(tmp_path: Path) -> None:
             pass
         sent.append(engine.asked)
     assert sent[0] == sent[1]
+
+
+@pytest.mark.parametrize(("answer", "reason"), [("[1,2]", "stop"), ("[1,", "length")])
+async def test_what_ends_with_stop_is_valid(tmp_path: Path, answer: str, reason: str) -> None:
+    bound = Constraint("root ::= x", {"type": "array", "uniqueItems": True})
+    request = request_of(model_of(tmp_path, template="{{ .Prompt }}"), "hi", format=bound)
+    events = [event async for batch in generate(lend(ScriptedEngine(said(answer))), request) for event in batch]
+    assert isinstance(events[-1], Finished)
+    assert events[-1].reason == reason
 
 
 class Warm:

@@ -1,6 +1,7 @@
 """From a request to the engine's call: the path that it takes, its tokens, what is counted."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,11 @@ from tests.inference.world import BOS, JINJA, ScriptedEngine, gguf_file, model_o
 
 from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import UnsupportedError
+from puna.inference.families.voice import Voice
 from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
 from puna.inference.prepare import prepare
+from puna.inference.prepare.parsed import think_of
 from puna.inference.requests import Completion, Conversation, Infill, Message, Think
 
 CHAT = {"tokenizer.chat_template": JINJA}
@@ -155,3 +158,9 @@ def test_model_that_can_think_does_unless_told_otherwise(
 ) -> None:
     request = request_of(model_of(tmp_path), "x", think=asked, options=parameters, can_think=can_think)
     assert request.thinks == thinks
+
+
+@pytest.mark.parametrize(("parser", "think"), [("harmony", "high"), ("qwen3", "max"), ("", "max")])
+def test_a_family_that_has_no_word_for_the_most_thinks_hard(tmp_path: Path, parser: str, think: Think) -> None:
+    asked = replace(request_of(model_of(tmp_path), "hi", think="max"), can_think=True)
+    assert think_of(asked, Voice(parser=parser)) == think

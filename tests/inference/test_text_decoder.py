@@ -77,3 +77,10 @@ def test_what_is_held_back_at_a_limit_is_said() -> None:
     assert text_of(pieces) == "well so it "
     assert isinstance(end, Finished)
     assert (end.reason, end.stop) == ("length", "")
+
+
+def test_tokens_of_thoughts_are_those_up_to_the_last_piece_that_is_one() -> None:
+    decoder = TextDecoder([ThinkingParser("<think>", "</think>", opened=True)])
+    *_, end = [item for event in said("so", " it", " is</think>yes", "!") for item in decoder.decode(event)]
+    assert isinstance(end, Finished)
+    assert (end.thinking_tokens, end.generated_tokens) == (2, 4)

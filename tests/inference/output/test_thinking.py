@@ -28,6 +28,7 @@ CASES = {
     "opened in the prompt": ("Hm.</think>\nYes", True, ("Hm.", "Yes")),
     "opened, with space": ("\n Hm. </think> Yes", True, ("Hm.", "Yes")),
     "never closed": ("<think>Hm. </thi", False, ("Hm. </thi", "")),
+    "never closed, with space": ("<think>Hm. \n", False, ("Hm.", "")),
     "almost closed": ("<think>a</think b</think>c", False, ("a</think b", "c")),
     "cut in the opening tag": ("<thi", False, ("", "<thi")),
     "a second pair is text": ("<think>a</think><think>b</think>", False, ("a", "<think>b</think>")),

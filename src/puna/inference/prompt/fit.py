@@ -44,11 +44,10 @@ async def fit(
 
 def _starts(messages: Sequence[Message], asked: int) -> list[int]:
     """Return where a shorter conversation may begin, the longest first; ``asked`` is the user's last message."""
-    last = max((index for index, message in enumerate(messages) if message.role != "tool"), default=0)
     return [
         index
         for index, message in enumerate(messages)
-        if 0 < index <= last and (message.role == "user" or (index > asked and message.role == "assistant"))
+        if index > 0 and (message.role == "user" or (index > asked and message.role == "assistant"))
     ]
 
 
