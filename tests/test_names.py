@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patient import PATIENT
 
 from puna.names import InvalidNameError, ModelName, parse_name
 
@@ -69,6 +70,7 @@ def test_same_without_regard_to_case() -> None:
     assert parse_name("cria:8b").key != parse_name("cria").key
 
 
+@PATIENT
 @given(st.text(max_size=60) | st.text("ab./:-_%\\~", max_size=30))
 def test_a_name_never_leaves_its_directory(text: str) -> None:
     try:

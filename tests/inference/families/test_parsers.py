@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.patient import PATIENT
 
 from puna.inference.families.parsers import PARSERS
 from puna.inference.families.parsing import Asked
@@ -65,7 +66,7 @@ PIECES = st.lists(st.one_of(st.sampled_from(MARKS), st.sampled_from(["\n", " ", 
 
 
 @pytest.mark.parametrize("name", PARSERS)
-@settings(max_examples=60, deadline=None)
+@settings(PATIENT, max_examples=60)
 @given(pieces=PIECES, think=st.sampled_from([None, True, False]), has_tools=st.booleans(), seed=st.integers(0, 99))
 def test_any_text_is_read_alike_however_it_is_cut(
     name: str, pieces: list[str], think: bool | None, has_tools: bool, seed: int

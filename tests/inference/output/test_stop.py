@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patient import PATIENT
 
 from puna.inference.output.events import ContentText
 from puna.inference.output.stop import StopParser
@@ -45,6 +46,7 @@ def test_only_a_possible_stop_is_held_back() -> None:
 TEXT = st.text("abc", max_size=30)
 
 
+@PATIENT
 @given(TEXT, st.lists(st.text("abc", min_size=1, max_size=3), max_size=3), st.lists(st.integers(0, 30)))
 def test_the_cut_of_the_pieces_does_not_matter(text: str, stops: list[str], cuts: list[int]) -> None:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})

@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patient import PATIENT
 
 from puna.inference.output.events import ContentText, ParserChain, ThinkingText
 from puna.inference.output.stop import StopParser
@@ -56,6 +57,7 @@ def test_thinking_arrives_while_it_is_written() -> None:
 ALPHABET = st.lists(st.sampled_from(["<think>", "</think>", " ", "\n", "a", "<", "</", "think>"]), max_size=12)
 
 
+@PATIENT
 @given(ALPHABET.map("".join), st.lists(st.integers(0, 80)), st.booleans())
 def test_the_cut_of_the_pieces_does_not_matter(text: str, cuts: list[int], opened: bool) -> None:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})

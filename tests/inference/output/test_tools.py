@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.patient import PATIENT
 
 from puna.inference.output.events import ContentText, OutputEvent, ToolCallParsed
 from puna.inference.output.tools import MAX_CALL, MAX_HEADER, ToolCallParser, closing_marker
@@ -182,7 +183,7 @@ PIECES = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(PATIENT, max_examples=300)
 @given(st.sampled_from(["<tool_call>", "{", "["]), PIECES.map("".join), st.lists(st.integers(0, 300)))
 def test_the_cut_of_the_pieces_does_not_matter(prefix: str, text: str, cuts: list[int]) -> None:
     places = sorted({0, len(text), *(cut for cut in cuts if cut < len(text))})

@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.patient import PATIENT
 
 from puna.models.modelfile.parse import ModelfileError, parse_modelfile
 from puna.models.modelfile.values import CannotQuoteError, parameter_texts, parameter_value, quote
@@ -17,6 +18,7 @@ PIECES = st.sampled_from(
 )
 
 
+@PATIENT
 @given(AWKWARD)
 def test_what_can_be_quoted_is_read_back(text: str) -> None:
     try:
@@ -36,18 +38,21 @@ def test_text_that_no_quotation_holds_is_an_error() -> None:
 NUMBERS = st.integers(-(2**40), 2**40) | st.floats(allow_nan=False, allow_infinity=False) | st.booleans()
 
 
+@PATIENT
 @given(NUMBERS)
 def test_numbers_and_booleans_are_read_back(value: float | bool) -> None:
     ((name, text),) = parameter_texts({"temperature": value})
     assert parameter_value(name, text) == value
 
 
+@PATIENT
 @given(st.dictionaries(st.text(max_size=5), st.integers(-100, 100)))
 def test_objects_are_read_back(value: dict[str, int]) -> None:
     ((name, text),) = parameter_texts({"logit_bias": value})
     assert parameter_value(name, text) == value
 
 
+@PATIENT
 @given(st.lists(PIECES | st.text(string.printable, max_size=8), max_size=40).map("".join) | st.binary(max_size=200))
 def test_whatever_is_read_is_a_modelfile_or_an_error_that_explains(source: str | bytes) -> None:
     try:
