@@ -14,6 +14,7 @@ from puna.inference.events import Finished, Started, Text
 from puna.inference.generate import generate
 from puna.scheduler.lease import Lease
 from puna.scheduler.lender import Lender
+from puna.telemetry.log import seconds_of
 from puna.telemetry.record import Record
 
 
@@ -56,3 +57,17 @@ async def test_nothing_follows_the_end(tmp_path: Path) -> None:
     assert "".join(event.text for event in events if isinstance(event, Text)) == "ab"
     assert [isinstance(event, Finished) for event in events] == [False] * (len(events) - 1) + [True]
     assert [(end.outcome, end.generated) for end in ends] == [("done", 2)]
+
+
+async def test_speed_is_that_of_the_engine_also_where_everything_comes_at_once(tmp_path: Path) -> None:
+    engine = ScriptedEngine(list(said(*"abcdefghi")))
+    ends: list[Record] = []
+    record = Record("1", "tiny", "", (ends.append,))
+    async for _ in generate(
+        lend(engine), request_of(model_of(tmp_path, template="{{ .Prompt }}"), "hi"), record=record
+    ):
+        pass
+    (end,) = ends
+    assert (end.generated, end.steps) == (9, 8)
+    assert seconds_of(end)["speed"] == round(8 / (9 * 1.5e-3), 2)
+    assert seconds_of(Record("2", "tiny", "", generated=9, first=1, duration=2))["speed"] == 0

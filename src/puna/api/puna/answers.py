@@ -142,7 +142,7 @@ ANSWERS: Answers = {
             }
         )
     },
-    ("get", "/api/puna/requests"): {JSON: thing({"requests": many(_ASKED)})},
+    ("get", "/api/puna/requests"): {JSON: thing({"requests": many(_ASKED), "others": WHOLE})},
     ("post", "/api/puna/modelfile"): {
         JSON: thing(
             texts("from"),
