@@ -251,7 +251,7 @@ def test_what_waits_is_told_in_words() -> None:
 def test_an_engine_that_would_be_faster_is_told_once_and_to_people_alone(
     server: Server, beside: World, serve: Serve
 ) -> None:
-    told = "An engine built here"
+    told = "puna engine build: prompts read"
     factor = gain(EngineInfoProcess("portable", "").result().instructions)
     assert told not in beside.run("run", "cria", "x", "--keepalive", "1m").stderr
     with Terminal(beside, "run", "cria", "Say a word", columns=140) as terminal:

@@ -121,6 +121,7 @@ ANSWERS: Answers = {
                 **texts("engine", "version"),
                 **dict.fromkeys(("instructions", "cards", "unused_instructions"), many(ANY)),
                 "factor": NUMBER,
+                "measured_with": TEXT,
                 "builds": by_name(OBJECT),
                 "models": by_name(TEXT),
                 "tuned": many(_TUNED),
