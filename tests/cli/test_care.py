@@ -1,21 +1,26 @@
 """``puna doctor``, ``launch`` and ``service``: what they say, what they write, and that they take it back."""
 
+import contextlib
 import json
 import os
 import plistlib
 import re
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from tests.cli.terminal import Terminal
 from tests.conftest import Serve
 from tests.keys.conftest import key_of
-from tests.server import Server, World, free_port
+from tests.server import Server, World, free_port, wait_for
+from tests.session import Session
 from tests.system import require
 
+from puna import __version__
 from puna.cli import service
 from puna.cli.copies import Copies
 from puna.cli.errors import CommandError
@@ -206,6 +211,31 @@ def test_service_is_installed_told_and_removed(world: World) -> None:
     key_of(world, "me")
     assert world.run("service", "install").returncode == 0
     assert "can be reached by others" not in str(findings(world, "--offline")["server"])
+
+
+def test_service_runs_in_a_session_of_systemd(world: World) -> None:
+    address = world.environment["OLLAMA_HOST"] = f"127.0.0.1:{free_port()}"
+
+    def answers() -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(f"http://{address}/", timeout=10).ok
+        return False
+
+    with Session(world) as session:
+        puna = [sys.executable, "-m", "puna"]
+        done = session.run(*puna, "service", "install")
+        assert done.returncode == 0, done.stderr
+        wait_for(answers)
+        assert f"Puna {__version__} listens on http://{address}" in session.journal()
+        (process,) = [one for one in world.processes() if one.cmdline()[1:] == ["-m", "puna", "serve"]]
+        process.kill()  # it comes again after three seconds
+        wait_for(lambda: not process.is_running())
+        wait_for(answers)
+        status = session.run(*puna, "service", "status")
+        assert (status.returncode, status.stdout.split(", ")[-1]) == (0, "runs\n")
+        assert session.run(*puna, "service", "uninstall").returncode == 0
+        assert not answers()
+        assert session.run(*puna, "service", "status").returncode == 3
 
 
 def test_service_of_a_mac_is_a_property_list(
