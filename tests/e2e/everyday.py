@@ -41,6 +41,10 @@ SOUND = base64.b64encode(wav() + MARK.encode()).decode()
 URL = f"data:image/png;base64,{PICTURE}"
 PARAMETERS = {"type": "object", "properties": {"at": {"type": "string", "description": MARK}}}
 TOOL = {"type": "function", "function": {"name": "look", "description": MARK, "parameters": PARAMETERS}}
+ODD_TOOL = {
+    "type": "function",
+    "function": {"name": "look", "parameters": {"type": "object", "properties": {"at": {"type": MARK}}}},
+}
 CLAUDE_TOOL = {"name": "look", "description": MARK, "input_schema": PARAMETERS}
 SCHEMA = {"type": "object", "properties": {MARK: {"type": "integer"}}, "required": [MARK]}
 CALLED = [{"id": "call_1", "type": "function", "function": {"name": "look", "arguments": json.dumps({"at": MARK})}}]
@@ -59,6 +63,8 @@ TURNS: list[tuple[str, dict[str, Any]]] = [
     ("/api/chat", {"messages": ASK, "format": SCHEMA, "options": {"num_predict": 40}}),
     ("/api/chat", {"messages": ASK, "format": {"type": MARK}}),
     ("/api/chat", {"messages": ASK, "images": [MARK]}),
+    ("/api/chat", {"messages": ASK, "tools": [ODD_TOOL]}),
+    ("/v1/chat/completions", {"messages": ASK, "tools": [ODD_TOOL]}),
     ("/api/chat", {"messages": [{"role": "user", "content": TEXT, "images": [PICTURE]}], "options": FEW}),
     ("/api/chat", {"model": "seeing", "messages": [{"role": "user", "content": TEXT, "images": [PICTURE]}]}),
     ("/api/chat", {"model": "hearing", "messages": [{"role": "user", "content": TEXT, "audio": [SOUND]}]}),
