@@ -5,6 +5,7 @@ import json
 import os
 import plistlib
 import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -261,6 +262,27 @@ def test_the_container_is_healthy_when_its_server_answers(server: Server, beside
     assert beside.run(check[1]).returncode == 0
     beside.environment["OLLAMA_HOST"] = f"0.0.0.0:{free_port()}"
     assert beside.run(check[1]).returncode == 1
+
+
+def test_the_container_is_described_as_its_programs_want_it() -> None:
+    linted = subprocess.run([require("hadolint"), ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (linted.returncode, linted.stdout) == (0, "")
+    command = [require("docker-compose", "docker-compose"), "-f", ROOT / "compose.yaml", "config", "--quiet"]
+    composed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (composed.returncode, composed.stderr) == (0, "")
+
+
+@pytest.mark.day
+def test_what_goes_into_the_container_is_all_that_it_takes(tmp_path: Path, world: World) -> None:
+    (copied,) = re.findall(r"^COPY (.* )\./\nCOPY src src$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    for name in copied.split():
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", tmp_path / "made", "."]
+    done = subprocess.run(install, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    world.environment |= {"PYTHONPATH": str(tmp_path / "made"), "OLLAMA_HOST": f"127.0.0.1:{free_port()}"}
+    assert world.run("run", "cria", "Hello").returncode == 0
 
 
 def test_what_waits_is_told_in_words() -> None:
