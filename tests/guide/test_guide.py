@@ -146,14 +146,14 @@ class Reader:
         for name in ("puna", "ollama"):
             self.program(name, f'exec {shlex.quote(sys.executable)} -m puna "$@"')
         self.program("python", f'exec {shlex.quote(sys.executable)} "$@"')
+        # What is installed here goes beside what runs the tests, where its dependencies are.
+        beside = shlex.join(["--no-deps", "--target", str(self.world.root / "site")])
+        self.program("pip", f'exec {shlex.quote(sys.executable)} -m pip "$@" {beside}')
         self.program("claude", 'echo "$ANTHROPIC_BASE_URL $@"')  # an agent that says how it was started
         self.world.environment |= {
             "PATH": f"{self.world.root}/bin:{self.world.environment['PATH']}",
             "OLLAMA_HOST": self.address,
             "PUNA_MIRRORS": f"registry.ollama.ai=http://{registry}",
-            # What pip fetches here goes beside what runs the tests, and its dependencies are there.
-            "PIP_TARGET": str(self.world.root / "site"),
-            "PIP_NO_DEPS": "1",
         }
 
     def program(self, name: str, script: str) -> None:
