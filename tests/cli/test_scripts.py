@@ -124,7 +124,18 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
 
 
 @pytest.mark.parametrize(
-    "arguments", [["list"], ["ps"], ["show", "cria"], ["sessions"], ["engine"], ["verify"], ["tune", "--show"]]
+    "arguments",
+    [
+        ["list"],
+        ["ps"],
+        ["show", "cria"],
+        ["sessions"],
+        ["engine"],
+        ["verify"],
+        ["tune", "--show"],
+        ["launch"],
+        ["config"],
+    ],
 )
 def test_every_table_is_there_as_json(beside: World, arguments: list[str]) -> None:
     done = beside.run(*arguments, "--json")
