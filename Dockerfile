@@ -13,7 +13,7 @@ RUN useradd --create-home --uid 1000 puna \
 ENV PATH=/opt/puna/bin:$PATH \
     OLLAMA_HOST=0.0.0.0:11434 \
     OLLAMA_MODELS=/models
-USER puna
+USER 1000
 VOLUME ["/models", "/home/puna/.puna"]
 EXPOSE 11434
 # With the credentials of the server, which an unadorned request would not have.

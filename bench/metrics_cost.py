@@ -1,58 +1,99 @@
-"""What it costs the server to be watched: ``python -m bench.metrics_cost [ROUNDS]``.
+"""What it costs the server to count and to be read: ``python -m bench.metrics_cost [ROUNDS]``.
 
-Rounds with ``/metrics`` read every second alternate with rounds without; each streams answers, and the processor time
-of the server's own process is divided by the tokens. What counts is always on: the reader is all that can differ.
+Counting is done once for each request, so its time is taken by itself and divided by the tokens of an answer; a look at
+``/metrics`` is timed by itself as well. Then rounds in which somebody looks once a second, which is fifteen times as
+often as Prometheus does, alternate with rounds without, and the processor time of the server's own process for each
+token is compared. Times are those of the process's own clock, in nanoseconds; Linux alone gives it of another process.
 """
 
 import statistics
 import sys
 import threading
+import time
+import timeit
 import urllib.request
 
-import psutil
 from tests.server import Server, World
 
-_ANSWERS, _TOKENS = 3, 800
+from puna.telemetry.metrics import count_record
+from puna.telemetry.record import Record
+
+_TOKENS = 800
+_ANSWER = {"num_predict": _TOKENS, "ignore_eos": True, "num_ctx": 2048}
+_LOOKS = 200
+_SCHEDULED = 2
+"""Names the processor time among the clocks of a process (``CPUCLOCK_SCHED`` in Linux's posix-timers.h)."""
 
 
-def _read_on(url: str, stop: threading.Event) -> None:
+def _spent(pid: int) -> int:
+    """Return the nanoseconds of processor time that a process has taken."""
+    return time.clock_gettime_ns((~pid << 3) | _SCHEDULED)
+
+
+def _look(url: str) -> None:
+    with urllib.request.urlopen(f"{url}/metrics") as response:
+        response.read()
+
+
+def _look_on(url: str, stop: threading.Event) -> None:
     while not stop.wait(1):
-        with urllib.request.urlopen(f"{url}/metrics") as response:
-            response.read()
+        _look(url)
 
 
 def _round(server: Server, *, watched: bool) -> float:
-    """Return the microseconds of the server's process for each token."""
+    """Return the microseconds of the server's process for each token of one answer."""
     stop = threading.Event()
-    reader = threading.Thread(target=_read_on, args=(server.url, stop))
+    reader = threading.Thread(target=_look_on, args=(server.url, stop))
     if watched:
         reader.start()
-    process = psutil.Process(server.process.pid)
-    before = process.cpu_times()
-    for _ in range(_ANSWERS):
-        options = {"num_predict": _TOKENS, "ignore_eos": True, "num_ctx": 2048}
-        server.stream("/api/generate", {"model": "cria", "prompt": "Once", "options": options})
-    after = process.cpu_times()
+    before = _spent(server.process.pid)
+    server.stream("/api/generate", {"model": "cria", "prompt": "Once", "options": _ANSWER})
+    after = _spent(server.process.pid)
     stop.set()
     if watched:
         reader.join()
-    return ((after.user + after.system) - (before.user + before.system)) / (_ANSWERS * _TOKENS) * 1e6
+    return (after - before) / _TOKENS / 1e3
+
+
+def _of_counting() -> float:
+    """Return the microseconds of counting one answer."""
+    record = Record("1", "cria:latest", "ollama", (count_record,), ready=1000, first=2000, duration=3000)
+    record.outcome = "done"
+    record.count(100, 50, 0, _TOKENS, 0, 0, 1000)
+    return min(timeit.repeat(lambda: count_record(record), number=2000, repeat=7)) / 2000 * 1e6
+
+
+def _of_looking(server: Server) -> float:
+    """Return the microseconds of the server's process for one look."""
+    _look(server.url)
+    before = _spent(server.process.pid)
+    for _ in range(_LOOKS):
+        _look(server.url)
+    return (_spent(server.process.pid) - before) / _LOOKS / 1e3
 
 
 def main() -> None:
     """Measure in a server of its own."""
-    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 8
+    rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 30
     server = Server(World())
     for watched in (False, True):
         _round(server, watched=watched)
     found: dict[bool, list[float]] = {False: [], True: []}
+    began = time.monotonic()
     for number in range(rounds):
         for watched in (False, True) if number % 2 else (True, False):
             found[watched].append(_round(server, watched=watched))
-    ratios = [on / off for on, off in zip(found[True], found[False], strict=True)]
+    rate = 2 * rounds * _TOKENS / (time.monotonic() - began)
+    ratios = sorted(on / off for on, off in zip(found[True], found[False], strict=True))
     without, with_reader = (statistics.median(found[watched]) for watched in (False, True))
-    print(f"{without:.1f} us a token without, {with_reader:.1f} with a reader every second; ")
-    print(f"ratio of the rounds: median {statistics.median(ratios):.3f}, {min(ratios):.3f} to {max(ratios):.3f}")
+    counting, looking = _of_counting(), _of_looking(server)
+    print(f"{without:.1f} us a token at {rate:.0f} tokens/s; {with_reader:.1f} with a look every second")
+    print(f"  ratio of the rounds: median {statistics.median(ratios):.3f}", end="")
+    print(f", half of them {ratios[rounds // 4]:.3f} to {ratios[-1 - rounds // 4]:.3f}")
+    print(f"counting: {counting:.1f} us an answer, {counting / _TOKENS / without:.3%} of its {_TOKENS} tokens")
+    for seconds in (1, 15):
+        share = looking / seconds / rate / without
+        print(f"a look: {looking:.0f} us; every {seconds} s {share:.2%} of what the tokens of that time take")
     server.stop()
     server.world.close()
 

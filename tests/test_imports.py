@@ -15,7 +15,7 @@ LAYERS = ("cli", "cluster", "api", "service", "tuning", "inference", "scheduler"
 """From the top to the bottom; none may import one above it."""
 FOUNDATION = (
     *("accounts", "models", "net", "gotemplate", "telemetry", "jobs"),
-    *("cipher", "secret_file", "settings", "config", "names", "errors", "durations", "process"),
+    *("cipher", "secret_file", "settings", "config", "names", "errors", "durations", "process", "core_files"),
 )
 """What every layer may use, and what uses none of them."""
 

@@ -1,21 +1,27 @@
 """``puna doctor``, ``launch`` and ``service``: what they say, what they write, and that they take it back."""
 
+import contextlib
 import json
 import os
 import plistlib
 import re
+import shutil
 import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from tests.cli.terminal import Terminal
 from tests.conftest import Serve
 from tests.keys.conftest import key_of
-from tests.server import Server, World, free_port
+from tests.server import Server, World, free_port, wait_for
+from tests.session import Session
 from tests.system import require
 
+from puna import __version__
 from puna.cli import service
 from puna.cli.copies import Copies
 from puna.cli.errors import CommandError
@@ -208,6 +214,31 @@ def test_service_is_installed_told_and_removed(world: World) -> None:
     assert "can be reached by others" not in str(findings(world, "--offline")["server"])
 
 
+def test_service_runs_in_a_session_of_systemd(world: World) -> None:
+    address = world.environment["OLLAMA_HOST"] = f"127.0.0.1:{free_port()}"
+
+    def answers() -> bool:
+        with contextlib.suppress(requests.ConnectionError):
+            return requests.get(f"http://{address}/", timeout=10).ok
+        return False
+
+    with Session(world) as session:
+        puna = [sys.executable, "-m", "puna"]
+        done = session.run(*puna, "service", "install")
+        assert done.returncode == 0, done.stderr
+        wait_for(answers)
+        assert f"Puna {__version__} listens on http://{address}" in session.journal()
+        (process,) = [one for one in world.processes() if one.cmdline()[1:] == ["-m", "puna", "serve"]]
+        process.kill()  # it comes again after three seconds
+        wait_for(lambda: not process.is_running())
+        wait_for(answers)
+        status = session.run(*puna, "service", "status")
+        assert (status.returncode, status.stdout.split(", ")[-1]) == (0, "runs\n")
+        assert session.run(*puna, "service", "uninstall").returncode == 0
+        assert not answers()
+        assert session.run(*puna, "service", "status").returncode == 3
+
+
 def test_service_of_a_mac_is_a_property_list(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -233,6 +264,27 @@ def test_the_container_is_healthy_when_its_server_answers(server: Server, beside
     assert beside.run(check[1]).returncode == 1
 
 
+def test_the_container_is_described_as_its_programs_want_it() -> None:
+    linted = subprocess.run([require("hadolint"), ROOT / "Dockerfile"], capture_output=True, text=True, check=False)
+    assert (linted.returncode, linted.stdout) == (0, "")
+    command = [require("docker-compose", "docker-compose"), "-f", ROOT / "compose.yaml", "config", "--quiet"]
+    composed = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (composed.returncode, composed.stderr) == (0, "")
+
+
+@pytest.mark.day
+def test_what_goes_into_the_container_is_all_that_it_takes(tmp_path: Path, world: World) -> None:
+    (copied,) = re.findall(r"^COPY (.* )\./\nCOPY src src$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    for name in copied.split():
+        shutil.copy(ROOT / name, tmp_path)
+    shutil.copytree(ROOT / "src", tmp_path / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    install = [sys.executable, "-m", "pip", "install", "--no-deps", "--target", tmp_path / "made", "."]
+    done = subprocess.run(install, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    world.environment |= {"PYTHONPATH": str(tmp_path / "made"), "OLLAMA_HOST": f"127.0.0.1:{free_port()}"}
+    assert world.run("run", "cria", "Hello").returncode == 0
+
+
 def test_what_waits_is_told_in_words() -> None:
     from puna.cli.waiting import describe
 
@@ -251,7 +303,7 @@ def test_what_waits_is_told_in_words() -> None:
 def test_an_engine_that_would_be_faster_is_told_once_and_to_people_alone(
     server: Server, beside: World, serve: Serve
 ) -> None:
-    told = "An engine built here"
+    told = "puna engine build: prompts read"
     factor = gain(EngineInfoProcess("portable", "").result().instructions)
     assert told not in beside.run("run", "cria", "x", "--keepalive", "1m").stderr
     with Terminal(beside, "run", "cria", "Say a word", columns=140) as terminal:

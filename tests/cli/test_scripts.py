@@ -123,9 +123,10 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     assert done.stdout == "tag\n"
 
 
-@pytest.mark.parametrize(
-    "arguments", [["list"], ["ps"], ["show", "cria"], ["sessions"], ["engine"], ["verify"], ["tune", "--show"]]
-)
+TABLES = ("list", "ps", "show cria", "sessions", "engine", "verify", "tune --show", "launch", "config")
+
+
+@pytest.mark.parametrize("arguments", [words.split() for words in TABLES])
 def test_every_table_is_there_as_json(beside: World, arguments: list[str]) -> None:
     done = beside.run(*arguments, "--json")
     assert done.returncode == 0, done.stderr

@@ -2,15 +2,19 @@
 
 import importlib.util
 import json
+import re
+import shlex
 import signal
 import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import psutil
 import pytest
 import requests
 from tests.cluster.lab import Lab
+from tests.guide.test_guide import CLUSTER, blocks
 from tests.server import wait_for
 
 pytestmark = [
@@ -40,6 +44,15 @@ def test_status_tells_of_every_machine(lab: Lab) -> None:
     told = lab.run("cluster", "status")
     assert told.returncode == 0, told.stderr
     assert all(node["node"] in told.stdout for node in nodes)
+
+
+def test_commands_of_the_guide_are_those_that_made_it(lab: Lab) -> None:
+    start, join, status = (shlex.split(block.code) for block in blocks("machines") if block.mark == CLUSTER)
+    head, other = (psutil.Process(machine.process.pid).cmdline() for machine in lab.machines[:2])
+    assert head[head.index("puna") :][:3] == start
+    assert other[other.index("puna") :][:3] == join[:3] and join[4:] == ["--token", "$TOKEN"]
+    assert re.fullmatch(r"[\d.]+:\d+", join[3]) and re.fullmatch(r"[\d.]+:\d+", lab.join_address)
+    assert lab.run(*status[1:]).returncode == 0
 
 
 def test_who_has_no_token_cannot_join(lab: Lab) -> None:

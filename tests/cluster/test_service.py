@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,13 @@ from puna.cluster.dispatch import NodeLostError
 from puna.cluster.service import ClusterService
 from puna.cluster.wire import Call
 from puna.errors import BadRequestError, NotFoundError
+from puna.inference.decide import DecideRequest, Question
 from puna.inference.embed import EmbedRequest
 from puna.inference.events import Event, Finished, Started, Text
 from puna.inference.options import Options
 from puna.inference.requests import Conversation, GenerationRequest, Message
+from puna.inference.rerank import RerankRequest
+from puna.inference.watching import Asked
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.library import Library
@@ -25,6 +28,7 @@ from puna.models.model import Model
 from puna.names import parse_name
 from puna.scheduler.lease import Caller, RequestCanceledError
 from puna.settings import Settings
+from puna.telemetry.record import Record
 
 LONG = {"num_predict": 2000, "ignore_eos": True, "num_ctx": 4096, "temperature": 0}
 
@@ -63,6 +67,32 @@ class Cluster:
         return [node for node, _ in self.fleet.calls]
 
 
+class Seen:
+    """A watcher that keeps what it is told."""
+
+    wants_prompt = True
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.ended: list[Record] = []
+        self.is_over = False
+
+    def takes(self, options: Options) -> Options:
+        return options
+
+    def asks(self, asked: Asked) -> None:
+        self.asked.append(asked)
+
+    def says(self, events: Sequence[Event]) -> None:
+        pass
+
+    def ends(self, record: Record) -> None:
+        self.ended.append(record)
+
+    def over(self) -> None:
+        self.is_over = True
+
+
 @pytest.fixture
 async def cluster(tmp_path: Path, socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
     monkeypatch.setattr("tempfile.tempdir", str(socket_path))
@@ -99,6 +129,32 @@ async def test_a_node_answers_as_this_process_would(cluster: Cluster) -> None:
     assert [state.model.digest for state in await cluster.service.models()] == [cluster.cria.digest]
     await cluster.service.unload(cluster.cria)
     assert await cluster.service.models() == []
+
+
+async def test_what_is_asked_of_a_node_is_recorded_and_watched_where_it_came_in(cluster: Cluster) -> None:
+    await cluster.fleet.add("one")
+    options = Options.merge({"num_ctx": 512})
+    question = Question(("Is it so?",), ("Yes", "No"))
+    told = (Message(role="user", content="Llamas eat grass."),)
+    decide = DecideRequest(model=cluster.cria, name="cria", messages=told, questions=(question,), options=options)
+    rerank = RerankRequest(model=cluster.cria, name="cria", query="llama", documents=("a", "b"), options=options)
+    embed = EmbedRequest(model=cluster.cria, texts=("a",), options=options)
+    records: list[Record] = []
+    cluster.service._subscribers = (records.append,)
+    for method, request in (("generate", cluster.request()), ("decide", decide), ("rerank", rerank), ("embed", embed)):
+        watcher = Seen()
+        service = cluster.service.told([watcher])
+        answer = getattr(service, method)(request, Caller("somebody", key="app"), None, "ollama")
+        if method == "generate":
+            assert all([isinstance(event, Event) async for batch in answer for event in batch])
+        else:
+            await answer
+        assert [record.prompt > 0 and (record.key, record.outcome) for record in records] == [("app", "done")], method
+        assert watcher.ended == records and watcher.is_over
+        records.clear()
+        (asked,) = watcher.asked
+        assert asked.request == request and asked.context >= 512 and asked.engine and asked.options["num_ctx"] == 512
+        assert bool(asked.prompt_digest) == (method == "generate")
 
 
 async def test_an_error_is_the_same_as_without_a_cluster(cluster: Cluster) -> None:

@@ -1,5 +1,6 @@
 """Metrics: what is served can be read by Prometheus, and says what clients saw."""
 
+import contextlib
 import json
 import re
 import shutil
@@ -7,12 +8,15 @@ import subprocess
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
+import requests
 from prometheus_client.parser import text_string_to_metric_families
 from tests.conftest import Serve
 from tests.e2e.prompting import user
-from tests.server import Server, wait_for
+from tests.server import Server, free_port, wait_for
+from tests.system import require
 
 from puna.models.library import Library
 from puna.models.manifests import MODEL
@@ -130,9 +134,7 @@ def test_every_name_has_a_series_that_moves(serve: Serve) -> None:
 def test_every_name_that_is_drawn_or_alarms_is_served(server: Server) -> None:
     served = {name for name, _ in samples(server)} | {f"{name}_total" for name in COUNTERS}
     served |= {f"{name}_{part}" for name in HISTOGRAMS for part in ("bucket", "sum", "count")}
-    board = json.loads((MONITORING / "grafana.json").read_text())
-    expressions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
-    text = "\n".join([*expressions, (MONITORING / "alerts.yml").read_text()])
+    text = "\n".join([*drawings(), (MONITORING / "alerts.yml").read_text()])
     drawn = set(re.findall(r"\bpuna_\w+", text))
     gauges = {"puna_model_memory_bytes", "puna_model_card_bytes"}  # only while a model is loaded
     assert drawn <= served | gauges, drawn - served
@@ -148,3 +150,46 @@ def test_promtool_takes_what_is_served(server: Server) -> None:
         [promtool, "check", "rules", MONITORING / "alerts.yml"], capture_output=True, text=True, check=False
     )
     assert rules.returncode == 0, rules.stdout + rules.stderr
+
+
+def test_prometheus_reads_what_is_served_and_draws_and_alarms_by_it(serve: Serve, tmp_path: Path) -> None:
+    program, server, address = require("prometheus", "prometheus"), serve({}), f"127.0.0.1:{free_port()}"
+    for _ in range(2):
+        server.ask("/api/chat", {"model": "cria", "messages": user("Hi"), "stream": False})
+    job = {"job_name": "puna", "static_configs": [{"targets": [f"127.0.0.1:{server.port}"]}]}
+    often = {"scrape_interval": "200ms", "scrape_timeout": "200ms", "evaluation_interval": "200ms"}
+    config = {"global": often, "rule_files": [str(MONITORING / "alerts.yml")], "scrape_configs": [job]}
+    (tmp_path / "prometheus.yml").write_text(json.dumps(config))
+    arguments = [f"--config.file={tmp_path}/prometheus.yml", f"--storage.tsdb.path={tmp_path}/data"]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program, *arguments, f"--web.listen-address={address}"], stdout=log, stderr=log, cwd=tmp_path
+        )
+    try:
+
+        def told(what: str, **query: str) -> Any:
+            with contextlib.suppress(requests.ConnectionError):
+                answer = requests.get(f"http://{address}/api/v1/{what}", params=query, timeout=30)
+                if answer.status_code != 503:  # it begins
+                    assert answer.status_code == 200, (query, answer.text)
+                    return answer.json()["data"]
+            return None
+
+        wait_for(lambda: (told("query", query="up == 1") or {}).get("result"), what="Prometheus, and a look of its")
+        seen = [told("query", query=asked.replace("$__rate_interval", "1m"))["result"] for asked in drawings()]
+        assert any(seen)
+        groups = wait_for(lambda: evaluated(told("rules")["groups"]), what="the rules")
+        assert {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def drawings() -> list[str]:
+    """Return what the dashboard for Grafana asks of Prometheus."""
+    board = json.loads((MONITORING / "grafana.json").read_text())
+    return [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+
+
+def evaluated(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return groups if all(rule["health"] != "unknown" for group in groups for rule in group["rules"]) else []

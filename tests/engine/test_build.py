@@ -4,6 +4,7 @@ import errno
 import fcntl
 import hashlib
 import io
+import json
 import os
 import resource
 import shutil
@@ -16,8 +17,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.system import require
+from tests.system import require, require_native
 
+from puna.cli import engine as engine_command
 from puna.engine.build import build as building
 from puna.engine.build import index, source, toolchain, trial, zig
 from puna.engine.build.build import Order, build_engine
@@ -34,6 +36,12 @@ add_executable(${name} one.cpp)
 set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
 endforeach()
 """
+
+
+EXECUTES = """#include <unistd.h>
+int main(int, char **argv) { return execv("%s", argv); }
+"""
+"""A program that is another one."""
 
 
 @pytest.fixture
@@ -198,6 +206,22 @@ def test_build_that_does_not_work_is_thrown_away(engines: Engines, tmp_path: Pat
     done, total = zip(*steps, strict=True)
     assert list(done) == sorted(done)
     assert done[-1] == pytest.approx(total[-1])
+
+
+@pytest.mark.usefixtures("_compiler")
+def test_a_build_is_told_to_programs_line_by_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PUNA_HOME", str(tmp_path / "home"))
+    as_it_is = tree(tmp_path / "tree", EXECUTES % require_native())
+    monkeypatch.setattr(trial, "measure", lambda *_: trial.Measured(Speed(200, 20), False, Speed(100, 20)))
+    engine_command.build(source=as_it_is, as_json=True)
+    *steps, last = (json.loads(line) for line in capsys.readouterr().out.splitlines())
+    assert {step["status"] for step in steps} >= {"compiling", "checking the build: cria answers with it"}
+    assert all(step["completed"] <= step["total"] for step in steps if step["status"] == "compiling")
+    assert (last["status"], last["name"], last["used"], last["answers"]["asked"]) == ("success", "native", True, 3)
+    assert (last["about"]["speed"]["prompt"], last["about"]["portable_speed"]["prompt"]) == (200, 100)
+    assert Engines(tmp_path / "home").chosen() == "native"
 
 
 def test_something_else_is_no_source(engines: Engines, tmp_path: Path) -> None:

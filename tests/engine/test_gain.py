@@ -22,7 +22,9 @@ def test_only_what_was_measured_is_claimed(
     has: tuple[str, ...], used: tuple[str, ...], factor: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(processor, "instructions", lambda: has)
-    assert gains.gain(used) == factor
+    found = gains.gain(used)
+    assert (found.factor, bool(found)) == (factor, bool(factor))
+    assert len(gains.advice(found)) <= 80
 
 
 def test_who_has_chosen_or_built_hears_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

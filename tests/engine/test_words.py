@@ -2,7 +2,7 @@
 
 import pytest
 
-from puna.engine.words import UNEXPLAINED, clean, last_words, told
+from puna.engine.words import UNEXPLAINED, clean, last_words, told, without_content
 
 
 @pytest.mark.parametrize(
@@ -43,3 +43,24 @@ def test_an_abort_is_told_without_its_path() -> None:
     ]
     assert last_words(lines) == "GGML_ASSERT(ggml_can_mul_mat(a, b)) failed (ggml.c:3355)"
     assert last_words(["0.1 W nothing of the kind"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "logged"),
+    [
+        (
+            '0.02.127.711 W srv    operator(): got exception: {"error":{"message":"unrecognized type SECRET"}}',
+            "0.02.127.711 W srv    operator(): got exception: …",
+        ),
+        ("0.02.1 E llama_grammar: error parsing grammar: SECRET", "0.02.1 E llama_grammar: error parsing grammar: …"),
+        ("0.02.1 W srv: Failed to parse input at pos 3: SECRET", "0.02.1 W srv: Failed to parse input at pos 3: …"),
+        ("0.02.1 W common: tool 'SECRET' is odd", "0.02.1 W common: tool …"),
+        ("SECRET, the next line of what was told", ""),
+        ("notes.txt:3: SECRET", ""),
+        ("0.01.182.325 W slot   operator(): id  7 | task 3 | n_past was set to 8", None),
+        ("/a/b/ggml.c:3355: GGML_ASSERT(ggml_can_mul_mat(a, b)) failed", None),
+        ("(EngineCore pid=9) WARNING 11-27 10:00:00 gpu.py:3] out of memory", None),
+    ],
+)
+def test_no_word_of_a_request_is_logged(line: str, logged: str | None) -> None:
+    assert without_content(line) == (line if logged is None else logged)

@@ -1,10 +1,11 @@
 """One generation over an engine that answers from a script: its events, its end, its record."""
 
+import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from types import FrameType, SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -20,6 +21,8 @@ from puna.scheduler.beginnings import Head
 from puna.scheduler.exchanges import Exchange
 from puna.scheduler.lease import Lease, RequestCanceledError
 from puna.scheduler.lender import Lender
+from puna.service.local import SUBSCRIBERS
+from puna.telemetry.log import seconds_of
 from puna.telemetry.record import DONE, FAILED, GONE, Record
 
 
@@ -222,3 +225,42 @@ def test_adapters_are_those_of_the_model(tmp_path: Path) -> None:
     check(request_of(model, "hi", options={"lora": [{"id": 0}]}))
     with pytest.raises(BadRequestError, match="the model's 1 adapters"):
         check(request_of(model, "hi", options={"lora": [{"id": 1}]}))
+
+
+async def test_speed_is_that_of_the_engine_also_where_everything_comes_at_once(tmp_path: Path) -> None:
+    engine = ScriptedEngine(said(*"abcdefghi"))
+    ends: list[Record] = []
+    record = Record("1", "tiny", "", (ends.append,))
+    async for _ in generate(
+        lend(engine), request_of(model_of(tmp_path, template="{{ .Prompt }}"), "hi"), record=record
+    ):
+        pass
+    (end,) = ends
+    assert (end.generated, end.steps) == (9, 8)
+    assert seconds_of(end)["speed"] == round(8 / (9 * 1.5e-3), 2)
+    assert seconds_of(Record("2", "tiny", "", generated=9, first=1, duration=2))["speed"] == 0
+
+
+async def test_telemetry_does_nothing_for_a_token(tmp_path: Path) -> None:
+    async def steps(tokens: int) -> int:
+        """Return how many functions of telemetry are called for an answer of so many tokens."""
+        record = Record("1", "tiny", "", SUBSCRIBERS)
+        model = model_of(tmp_path, template="{{ .Prompt }}")
+        engine = ScriptedEngine(said(*"x" * tokens))
+        calls = 0
+
+        def seen(frame: FrameType, event: str, _: object) -> None:
+            nonlocal calls
+            calls += event == "call" and "/puna/telemetry/" in frame.f_code.co_filename
+
+        sys.setprofile(seen)
+        try:
+            async for _ in generate(lend(engine), request_of(model, "hi"), record=record):
+                pass
+        finally:
+            sys.setprofile(None)
+        assert record.generated == tokens
+        return calls
+
+    await steps(20)  # the first of a model makes its series
+    assert await steps(200) == await steps(20) > 0

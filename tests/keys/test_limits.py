@@ -18,7 +18,6 @@ from tests.server import Server, World, wait_for
 from puna.accounts.errors import LimitError
 from puna.accounts.grant import granted
 from puna.accounts.limits import Meter
-from puna.api.dialect import error_response
 
 ASKED: dict[str, Any] = {
     "model": "cria",
@@ -51,14 +50,29 @@ def test_requests_in_a_time(guarded: Server, make_key: MakeKey) -> None:
     assert usage(guarded, headers)[0]["refusals"] == 2
 
 
-@pytest.mark.parametrize(
-    ("path", "kind"), [("/v1/chat/completions", "rate_limit_error"), ("/v1/messages", "rate_limit_error")]
-)
-def test_refusal_in_the_dialects_shape(path: str, kind: str) -> None:
-
-    response = error_response({"type": "http", "path": path}, LimitError("too many", 3, {"RateLimit": "x"}))
-    assert (response.status_code, response.headers["retry-after"], response.headers["ratelimit"]) == (429, "3", "x")
-    assert json.loads(bytes(response.body))["error"]["type"] == "rate_limit_error"
+def test_refusal_in_the_shape_of_each_dialect(guarded: Server, make_key: MakeKey) -> None:
+    headers = bearer(make_key(rate="1/h", scopes=["infer", "pull", "registry"]))
+    assert guarded.post("/api/chat", ASKED, headers=headers).status_code == 200
+    kinds = {
+        **dict.fromkeys(("/api/chat", "/api/generate", "/api/embed", "/api/pull", "/api/rerank"), "ollama"),
+        **dict.fromkeys(("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/responses"), "openai"),
+        **dict.fromkeys(("/v1/decisions", "/v1/rerank", "/v1/files", "/v1/batches"), "openai"),
+        **dict.fromkeys(("/v1/messages", "/v1/messages/count_tokens", "/v1/messages/batches"), "anthropic"),
+    }
+    for path, kind in kinds.items():
+        refused = guarded.post(path, ASKED, headers=headers)
+        assert refused.status_code == 429, (path, refused.text)
+        assert 3500 < int(refused.headers["retry-after"]) <= 3600
+        assert refused.headers["ratelimit-policy"] == '"requests";q=1;w=3600'
+        assert refused.headers["ratelimit"] == f'"requests";r=0;t={refused.headers["retry-after"]}'
+        error = refused.json()
+        if kind == "ollama":
+            assert set(error) == {"error"} and "used up its requests" in error["error"], path
+        elif kind == "openai":
+            assert set(error["error"]) == {"message", "type", "param", "code"}, path
+            assert error["error"]["type"] == "rate_limit_error", path
+        else:
+            assert (error["type"], error["error"]["type"]) == ("error", "rate_limit_error"), path
 
 
 def test_tokens_in_a_time(guarded: Server, make_key: MakeKey) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from tests.conftest import Serve
 from tests.page.steps import answered, expect, prose, say
+from tests.server import Server
 
 AXE = Path(__file__).with_name("vendor") / "axe.js"
 FINDINGS = """async () => {
@@ -49,6 +50,30 @@ def test_nothing_hinders_anybody(open_page: Any, size: str) -> None:
         found += findings(page)
         assert page.evaluate(OVERFLOW) <= 0
     assert found == []
+
+
+WIDER = """() => [document.documentElement, ...document.querySelectorAll(".page-body, .log")]
+    .filter((part) => part.scrollWidth > part.clientWidth).map((part) => part.className)"""
+LONG = "hf.co/some-organization/Some-Very-Long-Model-Name-Instruct-2507-GGUF:Q4_K_M"
+
+
+def test_long_names_and_words_fit_a_phone(open_page: Any, server: Server) -> None:
+    server.post("/api/copy", {"source": "cria", "destination": LONG})
+    server.ask("/api/generate", {"model": LONG, "prompt": "Hi", "stream": False, "options": {"num_predict": 2}})
+    page = open_page(**PHONE, allowed="404")
+    page.get_by_label("Model", exact=True).first.select_option(LONG)
+    say(page, "x" * 300 + " Repeat this: " + "https://example.com/" + "y" * 200)
+    page.get_by_role("button", name="Let another model answer beside").click()
+    assert page.evaluate(WIDER) == []
+    for view in ("models", "now", "usage"):
+        page.goto(page.url.partition("#")[0] + f"#/{view}")
+        page.locator(".page-body .model, .page-body .filters").first.wait_for()
+        if view == "models":
+            page.get_by_role("textbox", name="Model to pull").fill(f"http://127.0.0.1:9/{'z' * 70}/{'z' * 70}")
+            page.get_by_role("button", name="Pull", exact=True).click()
+            page.locator(".pull [role=alert]").wait_for()
+        assert page.evaluate(WIDER) == [], view
+    server.request("DELETE", "/api/delete", {"model": LONG})
 
 
 def test_language_follows_the_browser_and_the_choice(open_page: Any) -> None:

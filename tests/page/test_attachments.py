@@ -7,14 +7,16 @@ from typing import Any
 import pytest
 from tests.e2e.projector import picture
 from tests.e2e.test_images import make_seeing
+from tests.e2e.test_sound import make_hearing
+from tests.inference.media.sounds import wav
 from tests.page.steps import choose_model, expect, say
 from tests.server import Server
 
 RED = picture(255, 0, 0)
-PASTE = """(box, data) => {
+PASTE = """(box, [name, type, data]) => {
     const bytes = Uint8Array.from(atob(data), (character) => character.charCodeAt(0));
     const transfer = new DataTransfer();
-    transfer.items.add(new File([bytes], "red.png", { type: "image/png" }));
+    transfer.items.add(new File([bytes], name, { type }));
     const init = { bubbles: true, cancelable: true };
     box.dispatchEvent(new ClipboardEvent("paste", { ...init, clipboardData: transfer }));
     window.dispatchEvent(new DragEvent("drop", { ...init, dataTransfer: transfer }));
@@ -29,7 +31,7 @@ def seeing(shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> s
 def test_pictures_are_pasted_and_dropped(seeing: str, page: Any) -> None:
     choose_model(page, seeing)
     box = page.get_by_role("textbox", name="Write a message")
-    box.evaluate(PASTE, base64.b64encode(RED).decode())
+    box.evaluate(PASTE, ["red.png", "image/png", base64.b64encode(RED).decode()])
     expect(page.locator(".chip img")).to_have_count(2)
     page.get_by_role("button", name="Remove Picture 1").click()
     with page.expect_request("**/api/chat") as asked:
@@ -37,6 +39,24 @@ def test_pictures_are_pasted_and_dropped(seeing: str, page: Any) -> None:
     assert asked.value.post_data_json["messages"][0]["images"] == [base64.b64encode(RED).decode()]
     assert page.locator(".said img").evaluate("image => image.naturalWidth") > 0
     assert page.locator(".chip").count() == 0
+
+
+def test_sounds_are_pasted_and_dropped(page: Any, shared_server: Server, tmp_path: Path) -> None:
+    sound = base64.b64encode(wav()).decode()
+    box = page.get_by_role("textbox", name="Write a message")
+    box.evaluate(PASTE, ["llama.wav", "audio/wav", sound])
+    page.get_by_text("cria:latest cannot hear").first.wait_for()
+    assert page.locator(".chip").count() == 0
+    hearing = make_hearing(shared_server, tmp_path, "page-hears")
+    page.reload()
+    choose_model(page, hearing)
+    box.evaluate(PASTE, ["llama.wav", "audio/wav", sound])
+    expect(page.locator(".chip")).to_have_count(2)
+    with page.expect_request("**/api/chat") as asked:
+        say(page, "What is this?")
+    assert asked.value.post_data_json["messages"][0]["audio"] == [sound, sound]
+    assert page.locator(".said audio").first.evaluate("audio => audio.controls")
+    assert page.locator(".answer .problem").count() == 0
 
 
 def test_text_goes_before_the_message(page: Any) -> None:

@@ -188,8 +188,9 @@ def engine(settings: Settings) -> list[Finding]:
     found.append(Finding("engine", OK, str(info)))
     unused = [entry for entry in processor.instructions() if entry not in info.instructions]
     if unused:
-        factor = gain(info.instructions)
-        faster = f"reads prompts about {factor:.1f} times as fast" if factor else "is faster"
+        likely = gain(info.instructions)
+        known = f"reads prompts {likely.factor:.1f} times as fast (measured with {likely.measured_with})"
+        faster = known if likely else "is faster"
         text = f"it leaves {', '.join(unused)} of this processor unused; an engine built here {faster}"
         found.append(Finding("engine", NOTE, text, "puna engine build"))
     if any(path.exists() for path in _CARDS) and not info.cards:

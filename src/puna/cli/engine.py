@@ -1,12 +1,14 @@
 """``puna engine``: which engine runs, and builds for this machine."""
 
+import json
 import logging
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
@@ -14,14 +16,14 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from puna.cli.arguments import Command, Group
 from puna.cli.errors import CommandError
 from puna.cli.screen import console, is_terminal
-from puna.cli.tables import AsJson, print_json, print_table
+from puna.cli.tables import AsJson, print_json, print_line, print_table
 from puna.cli.timings import duration
 from puna.engine.account import account
 from puna.engine.build import zig
 from puna.engine.build.build import Order, Outcome, build_engine
 from puna.engine.build.toolchain import find_compilers
 from puna.engine.engines import DEFAULT, PORTABLE, Build, Engines, Speed
-from puna.engine.gain import advice
+from puna.engine.gain import Gain, advice
 from puna.engine.native import known_options
 from puna.engine.vllm import program as vllm
 from puna.names import parse_name
@@ -69,7 +71,7 @@ def show(
         typer.echo(f"unused  {', '.join(told['unused_instructions'])} (this processor has them)")
     if not builds:
         plain = "There is no build for this machine; puna engine build makes one."
-        typer.echo(f"\n{advice(told['factor']) if told['factor'] else plain}")
+        typer.echo(f"\n{advice(Gain(told['factor'], told['measured_with'])) if told['factor'] else plain}")
     else:
         typer.echo("")
         _print_builds(name, builds)
@@ -109,14 +111,19 @@ def build(
         bool, typer.Option("--fetch-compiler", help=f"take the compiler from the package index ({zig.SIZE})")
     ] = False,
     tools: Annotated[bool, typer.Option("--tools", help="build llama-bench and llama-quantize too")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Build llama-server for this machine, check it, measure it, and use it if it is faster.
 
     Where there is no compiler, it offers to take one from the package index.
     """
-    fetch_compiler = fetch_compiler or _wants_compiler()
+    fetch_compiler = fetch_compiler or (not as_json and _wants_compiler())
     order = Order(name, source, jobs, cuda, fetch_compiler, tools)
     began = time.monotonic()
+    if as_json:
+        outcome = build_engine(_engines(), order, lambda status: print_line({"status": status}), _objects())
+        print_line({"status": "success", **_told(outcome), "seconds": round(time.monotonic() - began)})
+        return
     with _progress() as (say, step):
         outcome = build_engine(_engines(), order, say, step)
     about, answers = outcome.build.about, outcome.answers
@@ -126,6 +133,29 @@ def build(
         prompt, answer = _speed(about.portable_speed)
         _say(f"the portable engine: {prompt} tokens of a prompt per second, {answer} of an answer")
     _say(f"{name} {_verdict(outcome)} ({time.monotonic() - began:.0f} s)")
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    """Return what came of a build: its speeds and those of the portable engine are in ``about``, in tokens a second."""
+    return {
+        "name": outcome.build.name,
+        "used": outcome.is_used,
+        "answers": asdict(outcome.answers),
+        "about": json.loads(outcome.build.about.to_json()),
+    }
+
+
+def _objects() -> Callable[[float, float], None]:
+    said = -1
+
+    def step(done: float, total: float) -> None:
+        nonlocal said
+        percent = int(100 * done / total)
+        if percent > said:
+            said = percent
+            print_line({"status": "compiling", "completed": done, "total": total})
+
+    return step
 
 
 def _wants_compiler() -> bool:

@@ -23,8 +23,8 @@ def tell_of_engine() -> None:
     engines = Engines(settings.home, settings.engine)
     if not may_gain(engines):
         return
-    if factor := gain(EngineInfoProcess(PORTABLE, "").result().instructions):
-        typer.echo(advice(factor), err=True)
+    if likely := gain(EngineInfoProcess(PORTABLE, "").result().instructions):
+        typer.echo(advice(likely), err=True)
     with contextlib.suppress(OSError):  # where nothing can be kept it is said again
         mark.parent.mkdir(parents=True, exist_ok=True)
         mark.touch()

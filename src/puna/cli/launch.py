@@ -19,6 +19,7 @@ from puna.cli.client import Client
 from puna.cli.connection import connected
 from puna.cli.copies import Copies
 from puna.cli.errors import CommandError
+from puna.cli.tables import print_json
 from puna.cli.transfers import show_or_fetch
 from puna.settings import Settings
 
@@ -34,6 +35,7 @@ def launch(
     config: Annotated[bool, typer.Option("--config", help="write its configuration and do not start it")] = False,
     restore: Annotated[bool, typer.Option("--restore", help="undo what --config wrote")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="do not ask")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="without an agent: list them as JSON")] = False,
 ) -> None:
     """Set a coding agent up for a model here, and start it.
 
@@ -41,7 +43,7 @@ def launch(
     --restore.
     """
     if not agent:
-        _list()
+        _list(as_json=as_json)
         return
     chosen = find_agent(agent)
     settings = Settings.from_env()
@@ -62,7 +64,11 @@ def launch(
             raise typer.Exit(_run(program, start, arguments or []))
 
 
-def _list() -> None:
+def _list(*, as_json: bool) -> None:
+    if as_json:
+        told = [{"name": one.name, "title": one.title, "program": program_of(one)} for one in AGENTS.values()]
+        print_json({"agents": told})
+        return
     for agent in AGENTS.values():
         state = "installed" if program_of(agent) else f"not installed: {agent.install}"
         typer.echo(f"{agent.name:<10} {agent.title} ({state})")

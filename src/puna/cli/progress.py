@@ -1,17 +1,14 @@
 """The progress of work that a server reports line by line."""
 
-import json
-import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import typer
 from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.progress import Progress as Bars
 
 from puna.cli.screen import console, printable
-from puna.cli.tables import human_size
+from puna.cli.tables import human_size, print_line
 
 
 def show_progress(events: Iterable[Mapping[str, Any]], *, as_json: bool = False) -> Mapping[str, Any]:
@@ -56,6 +53,5 @@ def _places(sources: Iterable[Mapping[str, int]]) -> str:
 def _write_lines(events: Iterable[Mapping[str, Any]]) -> Mapping[str, Any]:
     last: Mapping[str, Any] = {}
     for last in events:
-        typer.echo(json.dumps(last, ensure_ascii=False))
-        sys.stdout.flush()
+        print_line(last)
     return last

@@ -20,6 +20,7 @@ from puna.cli.errors import CommandError
 from puna.cli.listener import listening, printable
 from puna.cli.open_files import raise_limit
 from puna.cli.store import prepare_models
+from puna.core_files import forbid_core_files
 from puna.engine.engines import PORTABLE, Engines
 from puna.engine.gain import advice, gain, may_gain
 from puna.engine.info import EngineInfoProcess
@@ -80,6 +81,7 @@ def serve(
         raise CommandError("PUNA_TRACES needs the extra traces: pip install 'puna[traces]'")
     tls = _tls(settings.tls_cert, settings.tls_key) if settings.tls_cert and not address.path else None
     connections = _connections(raise_limit())
+    forbid_core_files()
     with listening(address) as listener:
         _serve(settings, listener, connections, tls, exit_with_stdin=exit_with_stdin)
 
@@ -117,8 +119,8 @@ def _serve(
     def tell() -> None:
         info = look.result()
         lines = [f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {info}"]
-        if may_gain(engines) and (factor := gain(info.instructions)):
-            lines.append(advice(factor))
+        if may_gain(engines) and (likely := gain(info.instructions)):
+            lines.append(advice(likely))
         sys.stdout.write("".join(f"{line}\n" for line in lines))
         sys.stdout.flush()
 

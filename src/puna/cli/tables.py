@@ -26,6 +26,12 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, indent=2, ensure_ascii=False))
 
 
+def print_line(value: Any) -> None:
+    """Write a value as one line of JSON, at once, for programs that follow what happens."""
+    typer.echo(json.dumps(value, ensure_ascii=False))
+    sys.stdout.flush()
+
+
 def human_size(size: int) -> str:
     """Return a number of bytes with a unit of a thousand, as Ollama's lists have it."""
     value = float(size)

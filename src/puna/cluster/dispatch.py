@@ -14,6 +14,7 @@ from puna.cluster.state import NodeState
 from puna.cluster.wire import Call, Card, Find, Mailbox, pack, unpack
 from puna.errors import BadRequestError, PunaError, UnavailableError
 from puna.inference.events import Event, Finished, Reading, Started
+from puna.inference.watching import AskedElsewhere
 from puna.models.model import Model
 from puna.scheduler.demand import Demand
 from puna.scheduler.lease import Caller
@@ -33,6 +34,8 @@ _DRAIN_PAUSE = 0.05
 _NS = 1e-9
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
+Tell = Callable[[AskedElsewhere], object]
+"""Hears what a runner was asked, for those who watch a request."""
 
 
 class NodeLostError(PunaError):
@@ -110,18 +113,25 @@ class Dispatch:
         conversation = f"{caller.key} {caller.conversation}" if caller.conversation else ""
         return Ask(ticket, model.size, beginning, conversation, frozenset(section.nodes), section.pinned)
 
-    async def generate(self, ask: Ask, model: Model, arguments: tuple[Any, ...]) -> AsyncGenerator[list[Event], None]:
-        """Yield the events of one generation, of another node if the first is lost before the answer has begun."""
+    async def generate(
+        self, ask: Ask, model: Model, arguments: tuple[Any, ...], tell: Tell | None = None
+    ) -> AsyncGenerator[list[Event], None]:
+        """Yield the events of one generation, of another node if the first is lost before the answer has begun.
+
+        ``tell``, if there is one, hears what a runner is asked.
+        """
         begun = started = False
         while True:
             try:
                 async with self._placed(ask) as (running, node):
-                    call = self._call("generate", model, node, arguments, {})
+                    call = self._call("generate", model, node, arguments, {}, watched=tell is not None)
                     async with aclosing(self._events(running, node, call)) as batches:
                         async for batch in batches:
-                            if started and isinstance(batch[0], Started):
+                            if tell:
+                                batch = _untold(batch, tell)
+                            if started and batch and isinstance(batch[0], Started):
                                 batch = batch[1:]  # of the node that was lost
-                            started = True
+                            started = started or bool(batch)
                             begun = begun or not all(isinstance(event, Started | Reading) for event in batch)
                             self._learn(ask, batch)
                             if batch:
@@ -134,14 +144,25 @@ class Dispatch:
                 self._again(ask, error)
 
     async def call(
-        self, method: str, ask: Ask, model: Model, arguments: tuple[Any, ...], named: dict[str, Any] | None = None
+        self,
+        method: str,
+        ask: Ask,
+        model: Model,
+        arguments: tuple[Any, ...],
+        named: dict[str, Any] | None = None,
+        tell: Tell | None = None,
     ) -> Any:
-        """Return what the service of a node answers, of another one if the first is lost."""
+        """Return what the service of a node answers, of another one if the first is lost; ``tell`` see ``generate``."""
         while True:
             try:
                 async with self._placed(ask) as (running, node):
-                    answer = await self._answer(running, node, self._call(method, model, node, arguments, named or {}))
+                    call = self._call(method, model, node, arguments, named or {}, watched=tell is not None)
+                    answer = await self._answer(running, node, call)
                     self.router.leave(ask, time.monotonic(), answered=True)
+                    if tell:
+                        for asked in answer.asked:
+                            tell(asked)
+                        return answer.answer
                     return answer
             except NodeLostError as error:
                 self._again(ask, error)
@@ -311,7 +332,16 @@ class Dispatch:
     async def _end(self, node: str, call: Call) -> None:
         await self._ask(node, "end", call.id)
 
-    def _call(self, method: str, model: Model, node: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Call:
+    def _call(
+        self,
+        method: str,
+        model: Model,
+        node: str,
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        *,
+        watched: bool,
+    ) -> Call:
         self._count += 1
         return Call(
             id=f"{self._name}-{self._count}",
@@ -322,6 +352,7 @@ class Dispatch:
             sources=self._sources(model.digest, node),
             ingress=self._name,
             body=pack((arguments, named)),
+            watched=watched,
         )
 
     def _sources(self, digest: str, node: str) -> tuple[str, ...]:
@@ -411,3 +442,14 @@ class Dispatch:
         for digest in [digest for digest in self._rows if digest in state.stored]:
             if set(self._rows[digest]) <= set(self._stored_on(digest)):
                 del self._rows[digest]
+
+
+def _untold(batch: list[Any], tell: Tell) -> list[Any]:
+    """Return the events of a batch; what is none, ``tell`` hears."""
+    events = []
+    for item in batch:
+        if isinstance(item, AskedElsewhere):
+            tell(item)
+        else:
+            events.append(item)
+    return events

@@ -12,10 +12,12 @@ from typing import Any
 
 from puna import __version__
 from puna.cluster.copies import Copies, Peers
+from puna.cluster.relay import Relay
 from puna.cluster.state import Held, NodeState, Report
-from puna.cluster.wire import Call, Card, Mailbox, pack, unpack
+from puna.cluster.wire import Call, Card, Mailbox, Watched, pack, unpack
 from puna.engine.engines import PORTABLE, Engines
 from puna.errors import NotFoundError, PunaError
+from puna.inference.watching import AskedElsewhere
 from puna.models.library import Library
 from puna.models.model import Model
 from puna.scheduler.lender import Lender
@@ -138,7 +140,8 @@ class Node:
     async def _fill(self, call: Call, box: Mailbox[Any]) -> None:
         try:
             arguments, named = await self._arguments(call)
-            async with aclosing(self._service.generate(*arguments, **named)) as events:
+            service = self._service.told([Relay(lambda asked: box.put([asked]))]) if call.watched else self._service
+            async with aclosing(service.generate(*arguments, **named)) as events:
                 async for batch in events:
                     box.put(list(batch))
         except PunaError as error:
@@ -160,7 +163,11 @@ class Node:
 
     async def _called(self, call: Call) -> Any:
         arguments, named = await self._arguments(call)
-        return await getattr(self._service, call.method)(*arguments, **named)
+        if not call.watched:
+            return await getattr(self._service, call.method)(*arguments, **named)
+        asked: list[AskedElsewhere] = []
+        answer = await getattr(self._service.told([Relay(asked.append)]), call.method)(*arguments, **named)
+        return Watched(answer, tuple(asked))
 
     async def _arguments(self, call: Call) -> Any:
         """Return the arguments of a call, when its model is here and what settings say of it holds."""

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import psutil
 
+from puna.core_files import forbid_core_files
 from puna.errors import PunaError
 from puna.settings import Settings
 
@@ -107,6 +108,7 @@ def ray_node(settings: Settings, token: str, arguments: list[str]) -> Iterator["
 
 
 def _begun(command: list[str], token: str, log: Path) -> "subprocess.Popen[bytes]":
+    forbid_core_files()
     with log.open("wb") as file:
         return subprocess.Popen(
             command,

@@ -7,7 +7,7 @@ from copy import copy
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from puna.cluster.dispatch import Dispatch, Fleet
+from puna.cluster.dispatch import Dispatch, Fleet, Tell
 from puna.cluster.prefixes import Beginning, beginning_of
 from puna.cluster.routing import Ask
 from puna.cluster.state import NodeState, Report
@@ -20,7 +20,7 @@ from puna.inference.generate import Rendered
 from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
 from puna.inference.rerank import Reranked, RerankRequest
-from puna.inference.watching import Watcher, taken, watched
+from puna.inference.watching import AskedElsewhere, Watcher, taken, watched
 from puna.models.library import Library
 from puna.models.model import Model
 from puna.names import ModelName
@@ -30,9 +30,10 @@ from puna.scheduler.options import RunnerOptions
 from puna.scheduler.residency import ModelState
 from puna.scheduler.sessions import SessionInfo
 from puna.service import OWN, Activity, SavedSessions
+from puna.service.counted import counted
 from puna.service.local import recorded
 from puna.settings import Settings
-from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
+from puna.telemetry.record import Record, Subscriber
 
 _LOOK_SECONDS = 1.0
 
@@ -61,7 +62,7 @@ class ClusterService:
         request = taken(self._watchers, request) if self._watchers else request
         ask = self._dispatch.ask(request.model, caller, beginning_of(request))
         arguments = (request, caller, keep_alive, dialect)
-        events = recorded(self._dispatch.generate(ask, request.model, arguments), record)
+        events = recorded(self._dispatch.generate(ask, request.model, arguments, self._tell(request)), record)
         return watched(self._watchers, events) if self._watchers else events
 
     async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
@@ -78,20 +79,11 @@ class ClusterService:
 
     async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
         """See ``Service``."""
-        record = self._record(request.model, caller, dialect)
-        try:
-            found = await self._asked("embed", request.model, caller, (), request, caller, keep_alive, dialect)
-        except Exception as error:
-            record.end(FAILED, type(error).__name__)
-            raise
-        else:
-            result = cast(Embedded, found)
-            record.ready, record.load = result.load_duration, result.loading
-            record.prompt, record.cut = result.prompt_tokens, result.dropped_tokens
-            record.end(DONE)
-            return result
-        finally:
-            record.end(GONE)
+
+        async def work(request: EmbedRequest) -> Embedded:
+            return cast(Embedded, await self._told_of("embed", request, caller, keep_alive, dialect))
+
+        return await counted(request, self._record(request.model, caller, dialect), self._watchers, work)
 
     async def detokenize(
         self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
@@ -110,17 +102,21 @@ class ClusterService:
         self, request: DecideRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
     ) -> Decided:
         """See ``Service``."""
-        return cast(
-            Decided, await self._asked("decide", request.model, caller, (), request, caller, keep_alive, dialect)
-        )
+
+        async def work(request: DecideRequest) -> Decided:
+            return cast(Decided, await self._told_of("decide", request, caller, keep_alive, dialect))
+
+        return await counted(request, self._record(request.model, caller, dialect), self._watchers, work)
 
     async def rerank(
         self, request: RerankRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
     ) -> Reranked:
         """See ``Service``."""
-        return cast(
-            Reranked, await self._asked("rerank", request.model, caller, (), request, caller, keep_alive, dialect)
-        )
+
+        async def work(request: RerankRequest) -> Reranked:
+            return cast(Reranked, await self._told_of("rerank", request, caller, keep_alive, dialect))
+
+        return await counted(request, self._record(request.model, caller, dialect), self._watchers, work)
 
     async def tokenize(
         self, model: Model, options: Options, text: str, caller: Caller, keep_alive: float | None, *, special: bool
@@ -141,7 +137,7 @@ class ClusterService:
         await self._dispatch.everywhere("unload", model.digest)
 
     def told(self, watchers: Sequence[Watcher]) -> "ClusterService":
-        """See ``Service``. What a runner was asked is not told: it is on another machine."""
+        """See ``Service``."""
         service = copy(self)
         service._watchers = watchers
         return service
@@ -256,6 +252,29 @@ class ClusterService:
 
     def _digests(self) -> set[str]:
         return {model.digest for model in self._others}
+
+    async def _told_of(
+        self,
+        method: str,
+        request: EmbedRequest | DecideRequest | RerankRequest,
+        caller: Caller,
+        keep_alive: float | None,
+        dialect: str,
+    ) -> Any:
+        """Return what a node answers to a request that others may watch."""
+        arguments = (request, caller, keep_alive, dialect)
+        ask = self._dispatch.ask(request.model, caller, ())
+        return await self._dispatch.call(method, ask, request.model, arguments, tell=self._tell(request))
+
+    def _tell(self, request: GenerationRequest | EmbedRequest | DecideRequest | RerankRequest) -> Tell | None:
+        """Return who hears what a runner of another machine is asked, if anybody watches."""
+        watchers = self._watchers
+
+        def tell(asked: AskedElsewhere) -> None:
+            for watcher in watchers:
+                watcher.asks(asked.asked(request.model, request))
+
+        return tell if watchers else None
 
     async def _asked(
         self, method: str, model: Model, caller: Caller, beginning: Beginning, *arguments: Any, **named: Any

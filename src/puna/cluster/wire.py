@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from puna.config.sections import Section
+from puna.inference.watching import AskedElsewhere
 from puna.models.library import Library
 from puna.models.manifests import Manifest
 from puna.models.model import Model
@@ -30,7 +31,7 @@ class Call:
     """A call of a method of ``Service`` for one model, ``body`` being its arguments.
 
     ``section`` is what the ingress's settings say of the model. ``sources`` are the nodes that a node without it may
-    take it from, the one to begin with first.
+    take it from, the one to begin with first. ``watched`` asks for what a runner was asked beside the answer.
     """
 
     id: str
@@ -41,11 +42,20 @@ class Call:
     sources: tuple[str, ...]
     ingress: str
     body: bytes
+    watched: bool = False
 
     @property
     def digest(self) -> str:
         """Return which model it is for."""
         return self.manifest.digest
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """The answer of a call that is watched, with what its runner was asked."""
+
+    answer: Any
+    asked: tuple[AskedElsewhere, ...]
 
 
 class _Pickler(pickle.Pickler):

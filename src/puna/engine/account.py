@@ -6,7 +6,7 @@ from typing import Any
 
 from puna.engine import processor
 from puna.engine.engines import PORTABLE, Engines
-from puna.engine.gain import gain, may_gain
+from puna.engine.gain import Gain, gain, may_gain
 from puna.engine.info import EngineInfo, EngineInfoProcess
 from puna.engine.native import identity
 
@@ -14,18 +14,20 @@ from puna.engine.native import identity
 def account(engines: Engines) -> dict[str, Any]:
     """Return which engine runs and what it uses of the machine, what it leaves unused, builds and models of their own.
 
-    ``factor`` says how many times as fast a build is likely to read prompts, 0 where nothing is known. The first look
-    at an engine takes a process and half a second.
+    ``factor`` says how many times as fast a build read prompts on processors with ``measured_with``, which this one has
+    too; 0 where nothing is known. The first look at an engine takes a process and half a second.
     """
     program = engines.program()
     info = look(engines.chosen() if program else PORTABLE, program)
+    likely = gain(info.instructions) if may_gain(engines) else Gain()
     return {
         "engine": info.name,
         "version": info.version,
         "instructions": info.instructions,
         "cards": info.cards,
         "unused_instructions": [entry for entry in processor.instructions() if entry not in info.instructions],
-        "factor": gain(info.instructions) if may_gain(engines) else 0.0,
+        "factor": likely.factor,
+        "measured_with": likely.measured_with,
         "builds": {build.name: json.loads(build.about.to_json()) for build in engines.builds()},
         "models": dict(engines.choice().models),
     }

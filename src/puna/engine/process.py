@@ -14,6 +14,8 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
+from puna.core_files import forbid_core_files
+
 _PAUSE_SECONDS = 0.01
 
 
@@ -113,6 +115,7 @@ def _spawn(command: Sequence[str], env: Mapping[str, str], descriptors: Sequence
         pass_fds=descriptors,
         start_new_session=True,  # a Ctrl-C for the server must not reach its runners first
     )
+    forbid_core_files(child.pid)
     os.set_blocking(child.stdin.fileno(), False)  # type: ignore[union-attr]
     return child
 

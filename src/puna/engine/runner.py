@@ -29,7 +29,7 @@ from puna.engine.progress import LoadProgress
 from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
 from puna.engine.vllm import program as vllm
 from puna.engine.vllm.client import VllmClient
-from puna.engine.words import clean, last_words
+from puna.engine.words import clean, last_words, without_content
 from puna.lazy import loaded
 from puna.models.loadable import UnloadableError
 from puna.models.registry.threads import in_thread
@@ -63,6 +63,8 @@ class Runner:
         self._files = EngineFiles(config)
         self._lines: collections.deque[str] = collections.deque(maxlen=_REMEMBERED_LINES)
         self._log = logging.getLogger(f"puna.runner.{name}")
+        self._says_little = False
+        """Whether requests are answered, whose words no line of the log may have."""
         self._output = asyncio.create_task(self._read_output())
 
     @classmethod
@@ -113,6 +115,7 @@ class Runner:
             finally:
                 files.close()  # the process has them open
             await runner._load({"socket": str(place.socket), "key": key, "debug": debug}, load_timeout)
+            runner._says_little = not debug
         except BaseException:
             if runner.alive:
                 runner.kill()  # it may stand still, and has nothing yet to end in order
@@ -179,7 +182,8 @@ class Runner:
                 return
             text = clean(line.decode(errors="replace"))
             self._lines.append(text)
-            self._log.info("%s", text)
+            if logged := without_content(text) if self._says_little else text:
+                self._log.info("%s", logged)
 
     @property
     def alive(self) -> bool:

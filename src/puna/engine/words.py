@@ -15,6 +15,12 @@ _LIBRARY = re.compile(
 """Words of the C++ library: they name a place in it, and nothing that a user has done."""
 _ABORT = re.compile(r"^(?:\S*[/\\])?([\w.-]+\.\w+:\d+): (.+)$")
 """ggml's last words, with the path of a source file: ``/…/ggml.c:3355: GGML_ASSERT(…) failed``."""
+_LINE = re.compile(
+    r"\d+(?:\.\d+)+ [A-Z] |(?:\([^)]*\) )?(?:INFO|WARNING|ERROR) \d\d-\d\d |(?:\S*/)?[\w.-]+\.(?:c|cpp|cu|m):\d+: "
+)
+"""How engines begin a line: llama.cpp with the time and a letter, vLLM with a word and the date, ggml with a place."""
+_QUOTES = re.compile(r"""["'`{\[<]|exception:|pars(?:e|ing)[^:]*:""")
+"""Where a line may begin to repeat a request: llama.cpp tells exceptions whole, with the words of a schema in them."""
 UNEXPLAINED = "the engine met with something that it was not made for"
 
 
@@ -22,6 +28,20 @@ def clean(text: str) -> str:
     """Return a line of the engine as it may stand in a log: printable, on one line, of a bounded length."""
     text = _CONTROL.sub(" ", text[: _LONGEST_LINE + 1]).rstrip()
     return text if len(text) <= _LONGEST_LINE else f"{text[:_LONGEST_LINE]}…"
+
+
+def without_content(text: str) -> str:
+    """Return what of a line may stand in a log while requests are answered, "" if nothing: no word that was said.
+
+    A line without an engine's beginning goes on with what the one before told.
+    """
+    if not _LINE.match(text):
+        return ""
+    found = _QUOTES.search(text)
+    if not found:
+        return text
+    end = found.end() if found[0][-1] == ":" else found.start()
+    return f"{text[:end].rstrip()} …"
 
 
 def is_library(text: str) -> bool:

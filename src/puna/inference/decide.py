@@ -56,12 +56,16 @@ class DecideRequest:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The probabilities of each question's answers, which add up to 1, and the tokens that were read for them."""
+    """The probabilities of each question's answers, which add up to 1, and the tokens that were read for them.
+
+    ``load_duration`` is in nanoseconds, waiting included; ``loading`` is the part of it that a load took.
+    """
 
     probabilities: tuple[tuple[float, ...], ...]
     prompt_tokens: int
     cached_tokens: int
     load_duration: int
+    loading: int = 0
 
 
 async def decide(
@@ -83,7 +87,7 @@ async def decide(
                 before, _ = await _weighed(request, question, labels, _without_input(request.messages), lease)
                 shares = _normal([share / max(own, 1e-6) for share, own in zip(shares, before, strict=True)])
             found.append(tuple(shares))
-        return Decided(tuple(found), read, cached, lease.load_duration)
+        return Decided(tuple(found), read, cached, lease.load_duration, lease.loading)
 
     return await scheduler.run(request.model, request.options.runner, work, keep_alive=keep_alive, caller=caller)
 

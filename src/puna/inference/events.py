@@ -111,11 +111,12 @@ class Finished:
     choice: int = 0
 
     @property
-    def counts(self) -> tuple[int, int, int, int, int, int]:
-        """Return the tokens of the prompt, of them those known, those left out; those generated, guessed, and right."""
+    def counts(self) -> tuple[int, int, int, int, int, int, int]:
+        """Return the tokens of the prompt, of them those known, those left out; those generated, guessed, and right;
+        the nanoseconds of generating."""
         cut = self.truncation.dropped_tokens if self.truncation else 0
         read = self.prompt_tokens, self.cached_tokens, cut
-        return *read, self.generated_tokens, self.drafted_tokens, self.accepted_tokens
+        return *read, self.generated_tokens, self.drafted_tokens, self.accepted_tokens, self.generation_duration
 
 
 Piece = Text | Thought | CallStarted | CallArguments

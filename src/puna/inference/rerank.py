@@ -30,11 +30,13 @@ class RerankRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reranked:
-    """A score from 0 to 1 for each document, in their order."""
+    """A score from 0 to 1 for each document, in their order; times as those of ``Decided``."""
 
     scores: tuple[float, ...]
     prompt_tokens: int
     load_duration: int
+    cached_tokens: int = 0
+    loading: int = 0
 
 
 async def rerank(
@@ -48,12 +50,13 @@ async def rerank(
     if is_embedding_model(request.model.gguf):
         raise UnsupportedError(request.name, "rerank")
     scores: list[float] = []
-    read = load_duration = 0
+    read = cached = load_duration = loading = 0
     for document in request.documents:
         decided = await decide(scheduler, _question(request, document), keep_alive, caller)
         scores.append(decided.probabilities[0][0])
-        read, load_duration = read + decided.prompt_tokens, max(load_duration, decided.load_duration)
-    return Reranked(tuple(scores), read, load_duration)
+        read, cached = read + decided.prompt_tokens, cached + decided.cached_tokens
+        load_duration, loading = max(load_duration, decided.load_duration), max(loading, decided.loading)
+    return Reranked(tuple(scores), read, load_duration, cached, loading)
 
 
 def _question(request: RerankRequest, document: str) -> DecideRequest:
@@ -74,7 +77,8 @@ async def _by_reranker(
         answer = await lease.client.rerank(request.query, documents)
         scores = {int(entry["index"]): float(entry["relevance_score"]) for entry in answer["results"]}
         tokens = int(answer.get("usage", {}).get("prompt_tokens", 0))
-        return Reranked(tuple(_share(scores[index]) for index in range(len(documents))), tokens, lease.load_duration)
+        shares = tuple(_share(scores[index]) for index in range(len(documents)))
+        return Reranked(shares, tokens, lease.load_duration, loading=lease.loading)
 
     options = replace(request.options.runner, embeds=True)
     return await scheduler.run(request.model, options, work, keep_alive=keep_alive, caller=caller)

@@ -39,6 +39,32 @@ class Asked:
     prompt_digest: str = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedElsewhere:
+    """What of ``Asked`` only the machine knows whose runner it was; the rest is known where the request came in."""
+
+    options: Mapping[str, Any]
+    context: int
+    engine: str
+    prompt_digest: str
+
+    @classmethod
+    def of(cls, asked: Asked) -> "AskedElsewhere":
+        """Return what is sent of it."""
+        return cls(options=asked.options, context=asked.context, engine=asked.engine, prompt_digest=asked.prompt_digest)
+
+    def asked(self, model: Model, request: Any) -> Asked:
+        """Return the whole of it."""
+        return Asked(
+            model=model,
+            request=request,
+            options=self.options,
+            context=self.context,
+            engine=self.engine,
+            prompt_digest=self.prompt_digest,
+        )
+
+
 class Watcher(Protocol):
     """Is told of one request. Its methods must be quick and must not raise."""
 

@@ -2,10 +2,9 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from puna.inference.choices import one_of, several
 from puna.inference.decide import Decided, DecideRequest, decide
@@ -25,14 +24,13 @@ from puna.scheduler.lender import Lender
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.residency import ModelState
 from puna.service import OWN, Activity, SavedSessions
+from puna.service.counted import counted
 from puna.telemetry.log import log_record
 from puna.telemetry.metrics import count_record
 from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
 
 SUBSCRIBERS: Sequence[Subscriber] = (log_record, count_record)
 """Who is told of each request that is over, whatever server it is."""
-T = TypeVar("T")
-A = TypeVar("A", EmbedRequest, DecideRequest, RerankRequest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +76,12 @@ class LocalService:
     async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
         """See ``Service``."""
 
-        def note(record: Record, result: Embedded) -> None:
-            record.ready, record.load = result.load_duration, result.loading
-            record.prompt, record.cut = result.prompt_tokens, result.dropped_tokens
+        async def work(request: EmbedRequest) -> Embedded:
+            result = await embed(self.scheduler, request, keep_alive=keep_alive, caller=caller)
+            self._tell(request)
+            return result
 
-        def work(request: EmbedRequest) -> Awaitable[Embedded]:
-            return embed(self.scheduler, request, keep_alive=keep_alive, caller=caller)
-
-        return await self._counted(request, self._record(request.model, caller, dialect), work, note)
+        return await counted(request, self._record(request.model, caller, dialect), self.watchers, work)
 
     async def detokenize(
         self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
@@ -104,51 +100,29 @@ class LocalService:
     ) -> Decided:
         """See ``Service``."""
 
-        def note(record: Record, result: Decided) -> None:
-            record.ready, record.prompt, record.cached = (
-                result.load_duration,
-                result.prompt_tokens,
-                result.cached_tokens,
-            )
+        async def work(request: DecideRequest) -> Decided:
+            result = await decide(self.scheduler, request, keep_alive, caller)
+            self._tell(request)
+            return result
 
-        def work(request: DecideRequest) -> Awaitable[Decided]:
-            return decide(self.scheduler, request, keep_alive, caller)
-
-        return await self._counted(request, self._record(request.model, caller, dialect), work, note)
+        return await counted(request, self._record(request.model, caller, dialect), self.watchers, work)
 
     async def rerank(
         self, request: RerankRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
     ) -> Reranked:
         """See ``Service``."""
 
-        def note(record: Record, result: Reranked) -> None:
-            record.ready, record.prompt = result.load_duration, result.prompt_tokens
-
-        def work(request: RerankRequest) -> Awaitable[Reranked]:
-            return rerank(self.scheduler, request, keep_alive, caller)
-
-        return await self._counted(request, self._record(request.model, caller, dialect), work, note)
-
-    async def _counted(
-        self, request: A, record: Record, work: Callable[[A], Awaitable[T]], note: Callable[[Record, T], None]
-    ) -> T:
-        """Return what ``work`` makes of a request without a stream, and record it; ``note`` takes its counts."""
-        request = taken(self.watchers, request)
-        try:
-            result = await work(request)
-        except Exception as error:
-            record.end(FAILED, type(error).__name__)
-            raise
-        else:
-            note(record, result)
-            for watcher in self.watchers:
-                watcher.asks(self._asked(request))
-            record.end(DONE)
+        async def work(request: RerankRequest) -> Reranked:
+            result = await rerank(self.scheduler, request, keep_alive, caller)
+            self._tell(request)
             return result
-        finally:
-            record.end(GONE)
-            for watcher in self.watchers:
-                watcher.over()
+
+        return await counted(request, self._record(request.model, caller, dialect), self.watchers, work)
+
+    def _tell(self, request: EmbedRequest | DecideRequest | RerankRequest) -> None:
+        """Tell what a runner was asked, as far as that can be seen from here."""
+        for watcher in self.watchers:
+            watcher.asks(self._asked(request))
 
     def _asked(self, request: EmbedRequest | DecideRequest | RerankRequest) -> Asked:
         model = request.model

@@ -22,11 +22,10 @@ def _fields(record: Record) -> dict[str, Any]:
 
 def seconds_of(record: Record) -> dict[str, float]:
     """Return how long each part of a request took, in seconds, and its ``speed`` in tokens a second."""
-    writing = (record.duration - record.first) / _SECOND if record.first else 0.0
     return {
         "wait": round((record.ready - record.load) / _SECOND, 3),
         "load": round(record.load / _SECOND, 3),
         "first": round(record.first / _SECOND, 3),
         "duration": round(record.duration / _SECOND, 3),
-        "speed": round((record.generated - 1) / writing, 2) if writing and record.generated > 1 else 0.0,
+        "speed": round(_SECOND / record.per_token, 2) if record.per_token else 0.0,
     }

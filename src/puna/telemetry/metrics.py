@@ -39,7 +39,9 @@ class Metric:
 HISTOGRAMS: Mapping[str, Metric] = {
     "puna_e2e_request_latency_seconds": Metric("Seconds from a request to its end.", _MODEL),
     "puna_time_to_first_token_seconds": Metric("Seconds from a request to the first piece of its answer.", _MODEL),
-    "puna_time_per_output_token_seconds": Metric("Seconds for each token after the first.", _MODEL),
+    "puna_time_per_output_token_seconds": Metric(
+        "Seconds for each token after the first, as the engine tells.", _MODEL
+    ),
     "puna_request_queue_time_seconds": Metric(
         "Seconds until a slot of a loaded model, loads included.", ("model_name", "class")
     ),
@@ -93,8 +95,8 @@ def count_record(record: Record) -> None:
         _observe("puna_request_prefill_time_seconds", model, (record.first - record.ready) / _SECOND, _LATENCY)
         decode = (record.duration - record.first) / _SECOND
         _observe("puna_request_decode_time_seconds", model, decode, _LATENCY)
-        if record.generated > 1:
-            _observe("puna_time_per_output_token_seconds", model, decode / (record.generated - 1), _PER_TOKEN)
+        if record.per_token:
+            _observe("puna_time_per_output_token_seconds", model, record.per_token / _SECOND, _PER_TOKEN)
     if record.outcome == DONE:
         COUNTS.add("puna_request_success", model)
         _observe("puna_request_prompt_tokens", model, record.prompt, _TOKENS)

@@ -18,10 +18,12 @@ class Record:
     ``ready`` is the time until it had a slot of a loaded model, of which ``load`` went into loading it, ``first`` that
     until the first piece of its answer, ``duration`` that until its end. ``cached`` of the ``prompt`` were known to the
     engine, ``cut`` were left out of it because the context could not hold them. ``accepted`` of ``drafted`` tokens that
-    were guessed ahead were right. ``key`` is the name of the key that was presented, ``batch``
-    tells the request's class.
+    were guessed ahead were right. ``steps`` are the tokens after the first of each choice, ``writing`` is the time in
+    which the engine made them, by its own clock: what it sends may come all at once. ``key`` is the name of the key
+    that was presented, ``batch`` tells the request's class.
 
-    Of a request that was left, or failed on the way, ``generated`` is about what was sent, ``prompt`` what was known.
+    Of a request that was left, or failed on the way, ``generated`` is about what was sent, ``prompt`` what was known,
+    and ``steps`` is 0.
     """
 
     id: str
@@ -39,6 +41,8 @@ class Record:
     generated: int = 0
     drafted: int = 0
     accepted: int = 0
+    steps: int = 0
+    writing: int = 0
     key: str = ""
     batch: bool = False
     outcome: str = ""
@@ -62,12 +66,22 @@ class Record:
         """Return the nanoseconds since the request came in."""
         return time.perf_counter_ns() - self.started
 
-    def count(self, prompt: int, cached: int, cut: int, generated: int, drafted: int, accepted: int) -> None:
+    @property
+    def per_token(self) -> float:
+        """Return the nanoseconds for a token after the first, in the mean; 0 where that is not known."""
+        return self.writing / self.steps if self.steps else 0.0
+
+    def count(
+        self, prompt: int, cached: int, cut: int, generated: int, drafted: int, accepted: int, writing: int
+    ) -> None:
         """Take the counts of an answer; of several choices the prompt is one, and all that they generate counts."""
         self.prompt, self.cached, self.cut = prompt, cached, cut
         self.generated += generated
         self.drafted += drafted
         self.accepted += accepted
+        if generated > 1:
+            self.steps += generated - 1
+            self.writing += writing
 
     def take_load(self, part: "Record") -> None:
         """Take the time of loading from one of several choices: a subscriber of its record."""

@@ -121,6 +121,7 @@ ANSWERS: Answers = {
                 **texts("engine", "version"),
                 **dict.fromkeys(("instructions", "cards", "unused_instructions"), many(ANY)),
                 "factor": NUMBER,
+                "measured_with": TEXT,
                 "builds": by_name(OBJECT),
                 "models": by_name(TEXT),
                 "tuned": many(_TUNED),
@@ -142,7 +143,7 @@ ANSWERS: Answers = {
             }
         )
     },
-    ("get", "/api/puna/requests"): {JSON: thing({"requests": many(_ASKED)})},
+    ("get", "/api/puna/requests"): {JSON: thing({"requests": many(_ASKED), "others": WHOLE})},
     ("post", "/api/puna/modelfile"): {
         JSON: thing(
             texts("from"),

@@ -8,7 +8,7 @@ import psutil
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from puna.accounts.grant import INFER
+from puna.accounts.grant import ADMIN, INFER
 from puna.api.access.scopes import needs
 from puna.api.http.responses import json_response
 from puna.api.services import Services, ServicesDep
@@ -41,16 +41,23 @@ async def machine_route(services: ServicesDep) -> Response:
 async def requests_route(services: ServicesDep) -> Response:
     """List the last requests that are over, the latest first, without a word of what was said.
 
-    A key is told of its own, and of those to models that it may know of.
+    A key without the scope ``admin`` is told of its own, and how many there were of others to models that it may know.
     """
-    return json_response(
-        {"requests": [_entry(record) for record in services.recent.records() if _is_seen(services, record)]}
-    )
+    known = [record for record in services.recent.records() if _is_known(services, record)]
+    own = [record for record in known if _is_seen(services, record)]
+    return json_response({"requests": [_entry(record) for record in own], "others": len(known) - len(own)})
+
+
+def _is_known(services: Services, record: Record) -> bool:
+    return _is_own(services, record) or services.sees(parse_name(record.model))
 
 
 def _is_seen(services: Services, record: Record) -> bool:
-    key = services.key
-    return key is None or record.key == key.name or services.sees(parse_name(record.model))
+    return _is_own(services, record) or services.key is None or ADMIN in services.key.grant.scopes
+
+
+def _is_own(services: Services, record: Record) -> bool:
+    return services.key is not None and record.key == services.key.name
 
 
 def cards_of(program: str) -> Sequence[Device]:

@@ -34,7 +34,9 @@ async def metrics_route(services: ServicesDep) -> Response:
     services.require()  # they name models
     from puna.telemetry.families import exposition  # half a megabyte that a server without a reader does without
 
-    return Response(exposition([*await _gauges(services), *await _cards(services)]), media_type=_TYPE)
+    gauges = [*await _gauges(services), *await _cards(services)]
+    # With hundreds of models it takes half a second, in which no answer must stand still.
+    return Response(await asyncio.to_thread(exposition, gauges), media_type=_TYPE)
 
 
 async def _cards(services: Services) -> list[Gauge]:

@@ -272,6 +272,7 @@ export const chinese = {
   sessions: "已保存的对话缓存",
   sessionsHelp: "磁盘上有 {n} 个对话的缓存，{size}，上限 {limit}；接着聊时不用重读。",
   clearSessions: "删除它们",
+  sessionsOff: "不保存（PUNA_SESSIONS 为 0）：模型离开内存后，接着聊要重读对话。",
   sessionsCleared: "已删除。",
   milliseconds: "{n} 毫秒",
   seconds: "{n} 秒",

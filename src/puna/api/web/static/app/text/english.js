@@ -280,6 +280,7 @@ export const english = {
   sessions: "Saved conversations",
   sessionsHelp: "{n} caches of conversations on disk, {size} of {limit}: what a model has read of them it need not read again.",
   clearSessions: "Delete them",
+  sessionsOff: "None are saved: PUNA_SESSIONS is 0, so a model reads a conversation again when it was out of memory.",
   sessionsCleared: "They are deleted.",
   // times
   milliseconds: "{n} ms",

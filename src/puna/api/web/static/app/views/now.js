@@ -144,7 +144,7 @@ function Sessions({ sessions }) {
   const total = list.reduce((/** @type {number} */ sum, /** @type {any} */ item) => sum + item.size, 0);
   const clear = () => tell(send("DELETE", "/api/puna/sessions").then(() => notify(t("sessionsCleared"))));
   return html`<section><h2>${t("sessions")}</h2>
-    <p class="faint">${t("sessionsHelp", { n: list.length, size: size(total), limit: size(sessions?.limit ?? 0) })}</p>
+    <p class="faint">${sessions?.limit === 0 ? t("sessionsOff") : t("sessionsHelp", { n: list.length, size: size(total), limit: size(sessions?.limit ?? 0) })}</p>
     <ul class="plain-list">${list.slice(0, SHOWN).map((item) => html`<li>${shortName(item.model)} <span class="faint">${t("contextTokens", { n: number(item.tokens) })} · ${size(item.size)} · ${moment(Date.parse(item.used_at))}</span></li>`)}</ul>
     ${list.length > 0 && html`<button type="button" onClick=${clear}>${t("clearSessions")}</button>`}
   </section>`;
