@@ -1,5 +1,6 @@
 """Pairs of files with the same random numbers: as Ollama's registry has an architecture, and as llama.cpp wants it."""
 
+import hashlib
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from typing import Any
 import gguf
 import numpy as np
 from tests.models.layouts.files import write
+from tests.server import Server
 
 WIDTH, HEADS, GROUPS, INNER = 64, 4, 2, 128
 EYE, EYE_HEADS, EYE_BLOCKS, EYE_INNER = 64, 4, 2, 128
@@ -164,3 +166,14 @@ def write_twin(folder: Path, vocabulary: Path, twin: Twin) -> tuple[list[Path], 
         for name, data in seen.items()
     }
     return [old], [new, write(folder / "eyes.gguf", "clip", keys, single)]
+
+
+def create(server: Server, name: str, *paths: Path) -> str:
+    """Make a model of files on a server, whose template is the prompt itself; return its name."""
+    files = {}
+    for path in paths:
+        data = path.read_bytes()
+        files[path.name] = digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+        assert server.post(f"/api/blobs/{digest}", data).status_code in {200, 201}
+    server.ask("/api/create", {"model": name, "files": files, "template": "{{ .Prompt }}", "stream": False})
+    return name

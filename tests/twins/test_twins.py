@@ -1,7 +1,6 @@
 """What Ollama's registry has is translated to what llama.cpp wants: both answer alike, and see alike."""
 
 import base64
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +8,7 @@ import pytest
 from tests.conftest import Serve
 from tests.e2e.projector import picture
 from tests.server import Server
-from tests.twins.files import write_twin
+from tests.twins.files import create, write_twin
 from tests.twins.models import TWINS
 
 from puna.models.library import Library
@@ -17,16 +16,6 @@ from puna.models.library import Library
 IMAGES = [base64.b64encode(picture(*color)).decode() for color in ((255, 0, 0), (0, 0, 255))]
 OPTIONS = {"temperature": 0, "num_predict": 8, "seed": 1, "num_batch": 16}
 ALWAYS = "gemma4"  # a step must hold the fewest tokens that its projector makes of a picture
-
-
-def create(server: Server, name: str, paths: list[Path]) -> str:
-    files = {}
-    for path in paths:
-        data = path.read_bytes()
-        files[path.name] = digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        assert server.post(f"/api/blobs/{digest}", data).status_code in {200, 201}
-    server.ask("/api/create", {"model": name, "files": files, "template": "{{ .Prompt }}", "stream": False})
-    return name
 
 
 def answers(server: Server, name: str, *, sees: bool) -> list[Any]:
@@ -45,6 +34,6 @@ def answers(server: Server, name: str, *, sees: bool) -> list[Any]:
 def test_a_translated_model_answers_as_its_twin(serve: Serve, tmp_path: Path, name: str) -> None:
     server = serve({})
     old, new = write_twin(tmp_path, Library(tmp_path).get("cria").path, TWINS[name]())
-    found = answers(server, create(server, "old", old), sees=len(new) > 1)
-    assert found == answers(server, create(server, "new", new), sees=len(new) > 1)
+    found = answers(server, create(server, "old", *old), sees=len(new) > 1)
+    assert found == answers(server, create(server, "new", *new), sees=len(new) > 1)
     assert len(found) == 2 or found[2] != found[3], "red and blue look alike"
