@@ -65,7 +65,7 @@ def _gemma4() -> Twin:
         old={"tokenizer.ggml.model": "llama", "tokenizer.ggml.pre": "gemma4"},
         tokenizer={"tokenizer.ggml.model": "gemma4", "tokenizer.ggml.pre": "gemma4"},
         seen=seen,
-        eyes={f"vision.{key}": value for key, value in vision(patch_size=16).items()}
+        eyes={f"vision.{key}": value for key, value in vision(patch_size=16, projector__scale_factor=2).items()}
         | {"clip.vision.projector_type": "gemma4v", "clip.vision.image_size": 224}
         | {"clip.vision.image_mean": [0.0] * 3, "clip.vision.image_std": [1.0] * 3},
         hidden={"v.clamp_data": (60,)},
