@@ -12,6 +12,7 @@ from tests.e2e.gemma import write_gemma
 from tests.e2e.projector import picture
 from tests.server import Server, wait_for
 from tests.system import require_native
+from tests.twins.files import create
 
 from puna.models.gguf import read_gguf
 from puna.models.layouts.translation import Translation, language_model, projector
@@ -33,16 +34,6 @@ def gemma(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
         with files[name].open("wb") as file:
             made.write(file.fileno())
     return files
-
-
-def create(server: Server, name: str, *paths: Path) -> str:
-    files = {}
-    for path in paths:
-        data = path.read_bytes()
-        files[path.name] = digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-        assert server.post(f"/api/blobs/{digest}", data).status_code in {200, 201}
-    server.ask("/api/create", {"model": name, "files": files, "template": "{{ .Prompt }}", "stream": False})
-    return name
 
 
 def answers(server: Server, name: str) -> list[Any]:

@@ -159,7 +159,6 @@ def test_what_has_no_effect_is_named(server: Server) -> None:
         ({"prompt": ["x"] * 129}, "prompt"),
         ({"best_of": 1, "n": 2}, "best_of"),
         ({"logprobs": 99}, "logprobs"),
-        ({"echo": True, "logprobs": 1}, "echo"),
         ({"prompt": [1, 2], "suffix": "x"}, "suffix"),
         ({"max_tokens": 0}, "max_tokens"),
         ({"stop": 5}, "stop"),
@@ -179,3 +178,45 @@ def test_best_of_cannot_be_streamed(server: Server) -> None:
 def test_prompt_that_is_too_long(client: OpenAI) -> None:
     with refused(None, "prompt is too long"):
         complete(client, "sea " * 600, extra_body={"num_ctx": 256})
+
+
+def scored(server: Server, prompt: Any, **fields: Any) -> dict[str, Any]:
+    """Return the choice of a prompt with log probabilities; the official type knows none that are null."""
+    body = {"model": "cria", "prompt": prompt, "temperature": 0, "max_tokens": 6, "echo": True, "logprobs": 3} | fields
+    answer: dict[str, Any] = server.ask("/v1/completions", body)
+    return {**answer["choices"][0], "usage": answer["usage"]}
+
+
+def test_the_tokens_of_a_prompt_have_log_probabilities(client: OpenAI, server: Server) -> None:
+    said = complete(client, logprobs=3).choices[0]
+    assert said.logprobs
+    both = scored(server, PROMPT)
+    known = both["logprobs"]
+    assert both["text"] == "".join(known["tokens"]) == PROMPT + said.text
+    assert known["text_offset"] == [len("".join(known["tokens"][:at])) for at in range(len(known["tokens"]))]
+    answer = len(said.logprobs.tokens or [])
+    assert known["token_logprobs"][-answer:] == pytest.approx(said.logprobs.token_logprobs, abs=1e-3)
+    assert known["token_logprobs"][0] is known["top_logprobs"][0] is None
+    assert all(value < 0 for value in known["token_logprobs"][1:])
+    assert [len(top) for top in known["top_logprobs"][1:]] == [3] * (len(known["tokens"]) - 1)
+    # What the model itself says next is as likely in a prompt.
+    tokens = server.ask("/api/tokenize", {"model": "cria", "content": both["text"]})["tokens"]
+    echoed = scored(server, tokens, max_tokens=0)
+    assert echoed["logprobs"]["token_logprobs"][-answer:] == pytest.approx(said.logprobs.token_logprobs, abs=1e-3)
+    assert (echoed["text"], echoed["finish_reason"]) == (both["text"], "length")
+    assert echoed["usage"]["completion_tokens"] == 0
+
+
+def test_a_streamed_prompt_has_log_probabilities(server: Server) -> None:
+    body = {"prompt": PROMPT, "max_tokens": 2, "logprobs": 3, "echo": True, "temperature": 0}
+    parts = [chunk["choices"][0]["logprobs"] for chunk in pieces(server, "/v1/completions", body)]
+    whole = scored(server, PROMPT, max_tokens=2)["logprobs"]
+    for name in ("tokens", "text_offset"):
+        assert [item for part in parts if part for item in part[name]] == whole[name]
+
+
+def test_a_prompt_that_does_not_fit_has_none(server: Server) -> None:
+    body = {"model": "cria", "prompt": "a b c " * 3000, "echo": True, "logprobs": 1, "options": {"num_ctx": 256}}
+    response = server.post("/v1/completions", body)
+    assert response.status_code == 400
+    assert response.json()["error"]["code"] == "context_length_exceeded"

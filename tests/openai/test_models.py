@@ -103,3 +103,7 @@ def test_bodies_that_mean_nothing(server: Server, body: bytes) -> None:
         response = server.request("POST", path, body)
         assert response.status_code == 400
         assert response.json()["error"]["type"] == "invalid_request_error"
+
+
+def test_a_slash_behind_the_list(server: Server) -> None:
+    assert server.get("/v1/models/").json() == server.get("/v1/models").json()

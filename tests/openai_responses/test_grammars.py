@@ -66,6 +66,21 @@ def test_patches(text: str, right: bool) -> None:
         ),
         ('?start.2: _item+\n_item: /[^\\/\\n]+/ "\\n" -> line\n# the end', ["a b\n", "a\nc\n"], ["a", "a/b\n"]),
         ("start: /a.b/s", ["a\nb"], ["ab"]),
+        ('start: "(" start ")" | "x"', ["x", "((((((((x))))))))"], ["((x)", "()"]),
+        ('start: a\na: "(" b? ")"\nb: a+ | "x"', ["()", "(()(x))"], ["x", "(x()"]),
+        ('start: start "+" start | "-" start | start "!" | "1"', ["1", "-1+1!+-1"], ["+1", "1-", ""]),
+        (
+            """
+            start: sum
+            sum: product (("+" | "-") product)*
+            product: factor ("*" factor)*
+            factor: NUMBER | "(" sum ")"
+            %import common.NUMBER
+            %ignore " "
+            """.replace("\n            ", "\n"),
+            ["1", "2 * (3 + 4.5)", "(1-2)*3"],
+            ["1 +", "(1", "2(3)"],
+        ),
     ],
 )
 def test_what_grammars_allow(grammar: str, right: list[str], wrong: list[str]) -> None:
@@ -76,8 +91,10 @@ def test_what_grammars_allow(grammar: str, right: list[str], wrong: list[str]) -
 @pytest.mark.parametrize(
     ("grammar", "words"),
     [
-        ('start: "(" start ")" | "x"', "rule start contains itself in its middle"),
-        ('start: a\na: "(" b ")"\nb: a | "x"', "rule a contains itself in its middle"),
+        ('start: "(" start ")"', "contains itself without an end"),
+        ('start: a\na: "(" b ")"\nb: a a', "contains itself without an end"),
+        ('start: "x" start', "contains itself without an end"),
+        ("start: " + " | ".join(f'"({n}" start "." start ")"' for n in range(200)) + ' | "x"', "too large"),
         ("start: other", "there is no rule called other"),
         ('rule: "a"', "there is no rule called start"),
         ('start: ("a"', "a bracket is not closed"),

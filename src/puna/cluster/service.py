@@ -20,6 +20,7 @@ from puna.inference.generate import Rendered
 from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
 from puna.inference.rerank import Reranked, RerankRequest
+from puna.inference.scoring import Scored
 from puna.inference.watching import AskedElsewhere, Watcher, taken, watched
 from puna.models.library import Library
 from puna.models.model import Model
@@ -97,6 +98,19 @@ class ClusterService:
         """See ``Service``."""
         found = await self._asked("pieces", model, caller, (), model, options, tokens, caller, keep_alive)
         return cast(list[str], found)
+
+    async def score(
+        self,
+        model: Model,
+        options: Options,
+        prompt: str | Sequence[int],
+        top: int,
+        caller: Caller,
+        keep_alive: float | None,
+    ) -> list[Scored]:
+        """See ``Service``."""
+        found = await self._asked("score", model, caller, (), model, options, prompt, top, caller, keep_alive)
+        return cast(list[Scored], found)
 
     async def decide(
         self, request: DecideRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN

@@ -29,6 +29,8 @@ from puna.models.loadable import ModelFiles, UnloadableError, UnsupportedModelEr
 from puna.models.unsupported import is_unknown_architecture
 
 _CONTEXT, _BATCH = 512, 64
+_BATCH_WITH_EYES = 512
+"""Tokens: a picture goes into one step, and the engine refuses projectors whose smallest does not fit (Gemma 4: 70)."""
 _SECONDS = 120
 _PROCESSOR_SECONDS = 30
 """What a load computes is the vocabulary; a quarter of a million tokens take a second."""
@@ -94,7 +96,7 @@ def _config(files: ModelFiles) -> RunnerConfig:
         adapter_paths=tuple(map(str, files.adapters)),
         projector_path=str(files.projector or ""),
         context=_CONTEXT,
-        batch=_BATCH,
+        batch=_BATCH_WITH_EYES if files.projector else _BATCH,
         flash_attention=False,
         threads=1,
         gpu_layers=0,

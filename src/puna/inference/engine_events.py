@@ -27,7 +27,7 @@ def decode_completion(event: Mapping[str, Any]) -> list[Reading | Text | Finishe
     if "prompt_progress" in event:
         items.append(_reading(event["prompt_progress"]))
     text = event.get("content", "")
-    logprobs = _logprobs(event.get("completion_probabilities"))
+    logprobs = logprobs_of(event.get("completion_probabilities"))
     if text or logprobs:
         items.append(Text(text, logprobs))
     if event.get("stop"):
@@ -71,7 +71,9 @@ class ChatDecoder:
             if self._stops:
                 thinking, content, stop = self._stopped(self._stops, thinking, content, ended=bool(reason))
                 reason = "stop" if stop else reason
-            self._say(items, self._thinking(thinking), content, _logprobs(logprobs.get("content")) if logprobs else ())
+            self._say(
+                items, self._thinking(thinking), content, logprobs_of(logprobs.get("content")) if logprobs else ()
+            )
             if thinking:
                 self._thinking_tokens = event.get("timings", {}).get("predicted_n", 0)
             if calls:
@@ -144,7 +146,7 @@ def finished(reason: str, timings: Mapping[str, Any], stop: str = "") -> Finishe
     )
 
 
-def _logprobs(entries: Any) -> tuple[Logprob, ...]:
+def logprobs_of(entries: Any) -> tuple[Logprob, ...]:
     if not entries:
         return ()
     return tuple(

@@ -155,7 +155,7 @@ def runner_config(
     size = footprint(model, settings, tuned, options)
     step = _shared_out(size.step(plan.context, plan.parallel), plan.parallel) if tuned.micro_batch else 0
     batch = size.batch(plan.context)
-    if options.num_batch and not embeds(model, options):  # a text to embed must go into one, whatever is said
+    if options.num_batch and not _takes_whole_steps(model, options):  # what may not be cut must fit, whatever is said
         batch = min(batch, options.num_batch)
     return RunnerConfig(
         engine=engine,

@@ -14,6 +14,7 @@ from puna.inference.generate import Rendered
 from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
 from puna.inference.rerank import Reranked, RerankRequest
+from puna.inference.scoring import Scored
 from puna.inference.watching import Watcher
 from puna.models.library import Library
 from puna.models.model import Model
@@ -74,6 +75,18 @@ class Service(Protocol):
         self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
     ) -> list[str]:
         """Return the text of each of some tokens."""
+        ...
+
+    async def score(
+        self,
+        model: Model,
+        options: Options,
+        prompt: str | Sequence[int],
+        top: int,
+        caller: Caller,
+        keep_alive: float | None,
+    ) -> list[Scored]:
+        """Return the tokens of a prompt, and how likely each was after those before it."""
         ...
 
     async def decide(

@@ -14,6 +14,7 @@ from puna.inference.generate import Rendered, count, generate, load, render
 from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
 from puna.inference.rerank import Reranked, RerankRequest, rerank
+from puna.inference.scoring import Scored, score
 from puna.inference.vocabulary import detokenize, pieces, tokenize
 from puna.inference.watching import Asked, Watcher, effective, taken, watched
 from puna.models.library import Library
@@ -88,6 +89,18 @@ class LocalService:
     ) -> str:
         """See ``Service``."""
         return await detokenize(self.scheduler, model, options, tokens, keep_alive, caller)
+
+    async def score(
+        self,
+        model: Model,
+        options: Options,
+        prompt: str | Sequence[int],
+        top: int,
+        caller: Caller,
+        keep_alive: float | None,
+    ) -> list[Scored]:
+        """See ``Service``."""
+        return await score(self.scheduler, model, options, prompt, top, keep_alive, caller)
 
     async def pieces(
         self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None

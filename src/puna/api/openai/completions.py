@@ -23,6 +23,7 @@ from puna.api.openai.usage import Head
 from puna.api.services import Services, ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
 from puna.errors import BadRequestError
 from puna.inference.options import Options
+from puna.inference.scoring import Scored
 from puna.models.model import Model
 from puna.scheduler.lease import Caller
 
@@ -36,7 +37,8 @@ async def completions_route(
 ) -> Response:
     """Go on with a text."""
     model, path = services.model(body.model), request.url.path
-    options = body.merged(model, most_tokens(body))
+    silent = body.echo and body.max_tokens == 0
+    options = body.merged(model, most_tokens(body.model_copy(update={"max_tokens": 1}) if silent else body))
     prompts, count = prompts_of(body), candidates(body)
     if len(prompts) * count > MOST_CHOICES:
         raise BadRequestError(f"more than {MOST_CHOICES} answers are asked for", param="prompt")
@@ -44,13 +46,16 @@ async def completions_route(
     warn_of_unknown(options, path)
     headers = ignored_headers(path, body, options, await without_effect(model, body))
     caller, keep_alive = caller_of(request, body.priority), keep_alive_seconds(body.keep_alive)
-    shown = [""] * len(prompts)
+    shown, scored = [""] * len(prompts), [list[Scored]()] * len(prompts)
     if body.echo:
         shown = await until_gone(request, _texts(services, model, options, prompts, caller, keep_alive))
+    if body.echo and body.logprobs is not None:
+        work = _scored(services, model, options, prompts, body.logprobs, caller, keep_alive)
+        scored = await until_gone(request, work)
     events = answers_to(services.service, asked, caller, keep_alive, DIALECT)
     head = Head("cmpl", request.scope[REQUEST_ID], model, body.model, "text_completion")
     headers |= sse.HEADERS if body.stream else {}
-    encoder = TextEncoder(body, head, shown, count)
+    encoder = TextEncoder(body, head, list(zip(shown, scored, strict=True)), count, silent=silent)
     return await answer(request, events, encoder, stream=body.stream, headers=headers)
 
 
@@ -63,3 +68,17 @@ async def _texts(
         prompt if isinstance(prompt, str) else await service.detokenize(model, options, prompt, caller, keep_alive)
         for prompt in prompts
     ]
+
+
+async def _scored(
+    services: Services,
+    model: Model,
+    options: Options,
+    prompts: list[Prompt],
+    top: int,
+    caller: Caller,
+    keep_alive: float | None,
+) -> list[list[Scored]]:
+    """Return how likely the tokens of each prompt were."""
+    service = services.service
+    return [await service.score(model, options, prompt, top, caller, keep_alive) for prompt in prompts]

@@ -1,11 +1,12 @@
 """Grammars of custom tools' texts, as patterns that the enforcement of schemas knows (``inference/format/pattern``).
 
 A Lark grammar is read rule by rule and becomes one regular expression: names are replaced by what they stand for, and a
-rule that repeats itself at its beginning or its end becomes a repetition. What nests in itself is no regular language,
-and is refused; so are the parts of Lark that few use. (Lark's grammar language:
-https://lark-parser.readthedocs.io/en/stable/grammar.html.)
+rule that repeats itself at its beginning or its end becomes a repetition. What nests in itself is no regular language:
+it is followed as deep as there is room for, and texts that nest deeper are not written. The parts of Lark that few use
+are refused. (Lark's grammar language: https://lark-parser.readthedocs.io/en/stable/grammar.html.)
 """
 
+import contextlib
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -18,6 +19,9 @@ from puna.inference.format.regex import Regexes
 
 _LONGEST, _LONGEST_DEFINITION = 4000, 1 << 14
 _STEPS = 20_000
+_MOST_EXPRESSIONS = 2000
+_DEPTHS = (8, 6, 4, 3, 2, 1)
+"""How often a rule may stand within itself; the first that is not too large is taken."""
 _COMMON = {
     "DIGIT": "[0-9]",
     "HEXDIGIT": "[a-fA-F0-9]",
@@ -67,7 +71,18 @@ def text_pattern(syntax: str, definition: str, where: str) -> str:
         raise BadRequestError(f'{where}.syntax must be "lark" or "regex"')
     if len(definition) > _LONGEST_DEFINITION:
         raise BadRequestError(f"{where}.definition is too large to be enforced")
-    pattern = definition if syntax == "regex" else _Lark(definition, where).pattern()
+    if syntax == "regex":
+        return _anchored(definition, where)
+    grammar = _Lark(definition, where)
+    for depth in _DEPTHS[:-1] if grammar.nests else ():
+        try:
+            return _anchored(grammar.pattern(depth), where)
+        except BadRequestError:  # too large, or it says below what else it is
+            continue
+    return _anchored(grammar.pattern(_DEPTHS[-1]), where)
+
+
+def _anchored(pattern: str, where: str) -> str:
     pattern = f"^(?:{pattern})$"
     if len(pattern) > _LONGEST:
         raise BadRequestError(f"{where}.definition is too large to be enforced")
@@ -77,6 +92,10 @@ def text_pattern(syntax: str, definition: str, where: str) -> str:
         reason = str(error).partition("pattern ")[2] or str(error)
         raise BadRequestError(f"{where}.definition cannot be enforced: {reason}") from None
     return pattern
+
+
+class _TooDeepError(Exception):
+    """A rule stands within itself more often than it may."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +122,10 @@ class _Lark:
     def __init__(self, text: str, where: str) -> None:
         self._where = where
         self._rules: dict[str, _Choice] = {}
-        self._known: dict[str, str] = {}
+        self._known: dict[tuple[str, ...], str] = {}
         self._open: list[str] = []
+        self._depth = 0
+        self._cut = False
         self._ignored: list[_Choice] = []
         self._between = ""
         """What may stand between terminals."""
@@ -113,13 +134,28 @@ class _Lark:
         for statement in self._statements(_COMMENT.sub(lambda match: match[1] or "", text)):
             self._read(statement)
 
-    def pattern(self) -> str:
-        """Return the regular expression of ``start``."""
+    @property
+    def nests(self) -> bool:
+        """Return whether a rule may stand within itself, other than by repeating itself at an end."""
+        with contextlib.suppress(_TooDeepError, BadRequestError):
+            self.pattern(0)
+        return self._cut
+
+    def pattern(self, depth: int) -> str:
+        """Return the expression of ``start``, in which rules stand within themselves ``depth`` times at most."""
+        self._depth, self._known, self._open, self._between = depth, {}, [], ""
         if "start" not in self._rules:
             self._refuse("there is no rule called start")
         if self._ignored:
             self._between = f"(?:{'|'.join(self._either(one.ways) for one in self._ignored)})*"
-        return self._between + self._of("start")
+        try:
+            return self._between + self._of("start")
+        except _TooDeepError:
+            if not depth:
+                raise
+            self._refuse("a rule contains itself without an end")
+        except RecursionError:
+            self._refuse("it is too large")
 
     def _refuse(self, reason: str) -> NoReturn:
         raise BadRequestError(f"{self._where}.definition cannot be enforced: {reason}")
@@ -251,33 +287,49 @@ class _Lark:
 
     def _of(self, name: str) -> str:
         """Return the expression of a rule."""
-        if name not in self._known:
-            if name in self._open:
-                self._refuse(f"rule {name} contains itself in its middle")
-            if name not in self._rules:
-                self._refuse(f"there is no rule called {name[:60]}")
-            self._open.append(name)
-            self._known[name] = self._unrolled(name, self._rules[name].ways)
-            self._open.pop()
-            if len(self._known[name]) > _LONGEST:
+        if name not in self._rules:
+            self._refuse(f"there is no rule called {name[:60]}")
+        if self._open.count(name) > self._depth:
+            self._cut = True
+            raise _TooDeepError
+        known = (name, *sorted(self._open))
+        if known not in self._known:
+            if len(self._known) > _MOST_EXPRESSIONS:
                 self._refuse("it is too large")
-        return self._known[name]
+            self._open.append(name)
+            try:
+                self._known[known] = self._unrolled(name, self._rules[name].ways)
+            finally:
+                self._open.pop()
+            if len(self._known[known]) > _LONGEST:
+                self._refuse("it is too large")
+        return self._known[known]
 
     def _unrolled(self, name: str, ways: list[_Sequence]) -> str:
         """Return the expression of a rule's ways; those that begin, or end, with the rule itself repeat the rest."""
         own = _Name(name)
-        left = [way[1:] for way in ways if len(way) > 1 and way[0] == own]
-        right = [way[:-1] for way in ways if len(way) > 1 and way[-1] == own and way[0] != own]
-        if left and right:
-            self._refuse(f"rule {name} contains itself at both ends")
-        others = [way for way in ways if own not in (*way[:1], *way[-1:])]
-        body = self._either(others)
-        if left:
-            return f"(?:{body}(?:{self._either(left)})*)"
-        return f"(?:(?:{self._either(right)})*{body})" if right else body
+        ways = [way for way in ways if way != [own]]
+        first, last = [way for way in ways if way[:1] == [own]], [way for way in ways if way[-1:] == [own]]
+        body = self._either([way for way in ways if own not in (*way[:1], *way[-1:])])
+        before = self._repeated([way[:-1] for way in last if way[0] != own])
+        after = self._repeated([way[1:] for way in first if way[-1] != own])
+        one = f"(?:{before}{body}{after})" if before or after else body
+        joined = [way[1:-1] for way in first if way[-1] == own]
+        return f"(?:{one}(?:{self._either(joined)}{one})*)" if joined else one
+
+    def _repeated(self, ways: list[_Sequence]) -> str:
+        return f"(?:{self._either(ways)})*" if ways else ""
 
     def _either(self, ways: list[_Sequence]) -> str:
-        texts = ["".join(self._expression(part) for part in way) for way in ways]
+        """Return the expression of those ways that do not lead too deep; raise ``_TooDeepError`` if all do."""
+        texts = []
+        for way in ways:
+            try:
+                texts.append("".join(self._expression(part) for part in way))
+            except _TooDeepError:
+                continue
+        if not texts:
+            raise _TooDeepError
         return texts[0] if len(texts) == 1 else f"(?:{'|'.join(texts)})"
 
     def _expression(self, part: "str | _Name | _Choice") -> str:
@@ -286,8 +338,12 @@ class _Lark:
             return part + between
         if isinstance(part, _Name):
             return f"(?:{self._of(part.name)}){between if part.name.isupper() else ''}"
-        inner = self._either(part.ways)
-        return f"(?:{inner}){part.times}"
+        try:
+            return f"(?:{self._either(part.ways)}){part.times}"
+        except _TooDeepError:
+            if part.times in ("?", "*"):
+                return ""
+            raise
 
 
 def _escaped(letter: str) -> str:

@@ -67,7 +67,9 @@ async def models_route(request: Request, services: ServicesDep) -> Response:
 @router.get("/models/{model:path}", tags=["openai"])
 @needs(ANY)
 async def model_route(request: Request, model: str, services: ServicesDep) -> Response:
-    """Describe a model."""
+    """Describe a model; without a name behind the slash, list all."""
+    if not model:
+        return await models_route(request, services)
     found = await asyncio.to_thread(services.model, model)
     return json_response(_shape(request).one(Entry(model, found, await asyncio.to_thread(_facts, found))))
 

@@ -51,8 +51,6 @@ def completion_request(
 ) -> GenerationRequest:
     """Return what a body asks for one of its prompts; raise ``BadRequestError`` that names the field."""
     whole_number(body.logprobs, "logprobs", 0, _MOST_LOGPROBS)
-    if body.echo and body.logprobs is not None:
-        raise BadRequestError("echo cannot be used with logprobs: the prompt's tokens have none here", param="echo")
     if body.suffix and not isinstance(prompt, str):
         raise BadRequestError("suffix needs a prompt that is text", param="suffix")
     gap = body.suffix and isinstance(prompt, str)

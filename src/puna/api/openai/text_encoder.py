@@ -2,6 +2,7 @@
 
 import codecs
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from starlette.types import Scope
@@ -14,6 +15,7 @@ from puna.api.openai.schemas import CompletionBody
 from puna.api.openai.usage import Head, usage_of
 from puna.inference.answer import Answer
 from puna.inference.events import Event, Finished, Logprob, Text, Thought
+from puna.inference.scoring import Scored
 
 
 class _Offsets:
@@ -32,16 +34,26 @@ class _Offsets:
 class TextEncoder:
     """Makes the objects of one response: ``made`` answers to each prompt, of which ``n`` are told.
 
-    ``prompts`` are texts to be told before the answers, one for each prompt, "" for none.
+    ``prompts`` are told before the answers to each: the text, "" for none, and its tokens, if their probabilities are
+    asked for. A ``silent`` response tells nothing else.
     """
 
     media_type = sse.MEDIA_TYPE
 
-    def __init__(self, body: CompletionBody, head: Head, prompts: Sequence[str], made: int) -> None:
+    def __init__(
+        self,
+        body: CompletionBody,
+        head: Head,
+        prompts: Sequence[tuple[str, Sequence[Scored]]],
+        made: int,
+        *,
+        silent: bool = False,
+    ) -> None:
         self._head = head
         self._n = body.n
         self._made = made
         self._prompts = prompts
+        self._silent = silent
         self._top = body.logprobs
         self._counts = {"usage": None} if body.stream_options.include_usage else {}
         self._offsets: dict[int, _Offsets] = {}
@@ -61,12 +73,16 @@ class TextEncoder:
     def whole(self, answers: Sequence[Answer]) -> dict[str, Any]:
         """Return the one object of answers that are not streamed."""
         choices: list[dict[str, Any]] = []
-        for number, prompt in enumerate(self._prompts):
+        for number, (before, scored) in enumerate(self._prompts):
             for answer in best(answers[number * self._made : (number + 1) * self._made], self._n):
-                told = {"index": len(choices), "text": prompt + answer.thinking + answer.text}
-                logprobs = self._logprobs(_Offsets(), answer.logprobs)
-                choices.append({**told, "logprobs": logprobs, "finish_reason": answer.end.reason})
-        return self._head.object(choices, usage=usage_of([answer.end for answer in answers], self._made))
+                text = "" if self._silent else answer.thinking + answer.text
+                logprobs = self._logprobs(_Offsets(), () if self._silent else answer.logprobs, scored)
+                choices.append({"index": len(choices), "text": before + text, "logprobs": logprobs})
+                choices[-1]["finish_reason"] = "length" if self._silent else answer.end.reason
+        return self._head.object(choices, usage=self._usage([answer.end for answer in answers]))
+
+    def _usage(self, ends: Iterable[Finished]) -> dict[str, Any]:
+        return usage_of([replace(end, generated_tokens=0) if self._silent else end for end in ends], self._made)
 
     def still(self) -> bytes:
         """Return a comment, which clients pass over."""
@@ -77,30 +93,37 @@ class TextEncoder:
         return error_piece(scope, error)
 
     def _chunk(self, choice: int, text: str, logprobs: Sequence[Logprob] = (), reason: str | None = None) -> bytes:
+        text, logprobs = ("", ()) if self._silent else (text, logprobs)
+        before: Sequence[Scored] = ()
         if choice not in self._begun:
             self._begun.add(choice)
-            text = self._prompts[choice // self._made] + text
-        known = self._logprobs(self._offsets.setdefault(choice, _Offsets()), logprobs) if logprobs else None
+            said, before = self._prompts[choice // self._made]
+            text = said + text
+        offsets = self._offsets.setdefault(choice, _Offsets())
+        known = self._logprobs(offsets, logprobs, before) if logprobs or before else None
         chosen = {"index": choice, "text": text, "logprobs": known, "finish_reason": reason}
         return sse.data(self._head.object([chosen], **self._counts))
 
     def _end(self, end: Finished) -> bytes:
         self._ends.append(end)
-        said = self._chunk(end.choice, "", reason=end.reason)
+        said = self._chunk(end.choice, "", reason="length" if self._silent else end.reason)
         if len(self._ends) < self._made * len(self._prompts):
             return said
         if self._counts:
-            said += sse.data(self._head.object([], usage=usage_of(self._ends, self._made)))
+            said += sse.data(self._head.object([], usage=self._usage(self._ends)))
         return said + END
 
-    def _logprobs(self, offsets: _Offsets, logprobs: Iterable[Logprob]) -> dict[str, Any] | None:
+    def _logprobs(
+        self, offsets: _Offsets, logprobs: Iterable[Logprob], before: Sequence[Scored] = ()
+    ) -> dict[str, Any] | None:
         if self._top is None:
             return None
-        items = list(logprobs)
-        top = [{item.token: item.logprob for item in entry.top[: self._top]} for entry in items]
+        items = [(one.text, one.bytes, one.known) for one in before]
+        items += [(one.chosen.token, bytes(one.chosen.bytes), one) for one in logprobs]
+        top = [known and {item.token: item.logprob for item in known.top[: self._top]} for _, _, known in items]
         return {
-            "tokens": [entry.chosen.token for entry in items],
-            "token_logprobs": [entry.chosen.logprob for entry in items],
+            "tokens": [token for token, _, _ in items],
+            "token_logprobs": [known and known.chosen.logprob for _, _, known in items],
             "top_logprobs": top if self._top else None,
-            "text_offset": [offsets.next(bytes(entry.chosen.bytes)) for entry in items],
+            "text_offset": [offsets.next(data) for _, data, _ in items],
         }

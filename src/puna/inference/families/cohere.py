@@ -88,6 +88,7 @@ def _result(number: str, content: str) -> str:
 
 _RESPONSE, _RESPONSE_END = "<|START_RESPONSE|>", "<|END_RESPONSE|>"
 _ACTION, _ACTION_END = "<|START_ACTION|>", "<|END_ACTION|>"
+_BLOCKS = (_TEXT, _RESPONSE, _ACTION, _THINKING_END)
 MARKS = (_THINKING, _THINKING_END, _TEXT, _TEXT_END, _ACTION, _ACTION_END, _RESPONSE, _RESPONSE_END)
 CALLS = CallShape(
     f'{{{GAP}"tool_call_id":{GAP}"{NUMBER}",{GAP}"tool_name":{GAP}"{NAME}",{GAP}"parameters":{GAP}{ARGUMENTS}{GAP}}}',
@@ -103,11 +104,19 @@ class _Parser(StateParser):
     """Blocks of text and of calls, and thoughts before them."""
 
     def __init__(self, asked: Asked) -> None:
-        begins = self._content if asked.prefill else self._thoughts if asked.thinks(True) else self._between
+        begins = self._content if asked.prefill else self._thoughts if asked.thinks(True) else self._first
         super().__init__(begins)
 
     def _thoughts(self) -> bool:
         return bool(self._up_to([_THINKING_END], ThinkingText)) and self._go(self._between)
+
+    def _first(self) -> bool:
+        """Leave out thoughts that nobody asked for: what stands before the first mark, if one comes."""
+        begins = [at for mark in _BLOCKS if (at := self._text.find(mark)) >= 0]
+        if not begins and not self._ended:
+            return False
+        self._text = self._text[min(begins, default=0) :]
+        return self._go(self._between)
 
     def _between(self) -> bool:
         self._text = self._text.lstrip()

@@ -124,23 +124,28 @@ class _Parser(StateParser):
     """Thoughts up to a tag, then text, lists of calls, and results that the model has made up itself."""
 
     def __init__(
-        self, *, thinking: bool, read: Callable[[str], tuple[str, dict[str, Any]] | None], outputs: tuple[str, str]
+        self,
+        *,
+        thinking: bool,
+        read: Callable[[str], tuple[str, dict[str, Any]] | None],
+        outputs: tuple[str, str],
+        tells_outputs: bool,
     ) -> None:
         super().__init__(self._thoughts if thinking else self._content)
         self._read = read
         self._outputs, self._outputs_end = outputs
+        self._tells_outputs = tells_outputs
 
     def _thoughts(self) -> bool:
         return bool(self._up_to([_CLOSE], ThinkingText)) and self._then_space(self._content)
 
     def _content(self) -> bool:
         """Report text; white space is left out before calls only, so it is held back as long as these may come."""
-        kept = len(self._text.rstrip())
         mark = self._up_to([_CALLS, self._outputs], trim_end=False)
         if mark == _CALLS:
             return self._go(self._calls)
-        if mark and kept:
-            return self._go(self._output)
+        if mark and self._tells_outputs:
+            self._say(self._trimmed)
         return bool(mark) and self._go(self._output)
 
     def _calls(self) -> bool:
@@ -166,7 +171,7 @@ class _Parser(StateParser):
         before, end, after = self._text.partition(self._outputs_end)
         if not end and not self._ended:
             return False
-        self._say(before)
+        self._say(before if self._tells_outputs else "")
         self._text = after
         return self._go(self._content)
 
@@ -186,7 +191,12 @@ def _read_cogito(raw: str) -> tuple[str, dict[str, Any]] | None:
 
 def deepseek_parser(asked: Asked) -> StateParser:
     """Return a parser of DeepSeek 3.1's answers."""
-    return _Parser(thinking=asked.thinks() and not asked.prefill, read=_read_deepseek, outputs=(_OUTPUT, _OUTPUT_END))
+    return _Parser(
+        thinking=asked.thinks() and not asked.prefill,
+        read=_read_deepseek,
+        outputs=(_OUTPUT, _OUTPUT_END),
+        tells_outputs=True,
+    )
 
 
 def cogito_parser(asked: Asked) -> StateParser:
@@ -195,4 +205,5 @@ def cogito_parser(asked: Asked) -> StateParser:
         thinking=asked.thinks() and not asked.prefill and not asked.tools,
         read=_read_cogito,
         outputs=(_OUTPUTS, _OUTPUTS_END),
+        tells_outputs=False,
     )

@@ -92,6 +92,13 @@ def spaced_plain(value: Any) -> str:
     return _spaces(_HTML.sub(lambda match: _UNESCAPED.get(match[0], match[0]), compact(value)))
 
 
+def spaced_definition(definition: Mapping[str, Any]) -> str:
+    """Return a function, or its parameters, as ``spaced_plain`` does, but for ``properties``: Ollama escapes these."""
+    write: Mapping[str, Callable[[Any], str]] = {"parameters": spaced_definition, "properties": spaced}
+    members = (f"{spaced_plain(key)}: {write.get(key, spaced_plain)(item)}" for key, item in definition.items())
+    return "{" + ", ".join(members) + "}"
+
+
 def _spaces(text: str) -> str:
     return _SEPARATOR.sub(lambda match: match[0] + (" " if match[0] in (":", ",") else ""), text)
 
@@ -120,6 +127,11 @@ def indented(value: Any, indent: str = "    ") -> str:
 def argument_text(value: Any, write: Callable[[Any], str] = compact) -> str:
     """Return an argument as text: strings as they are, all else as JSON."""
     return value if isinstance(value, str) else write(value)
+
+
+def printed(value: Any, write: Callable[[Any], str] = compact) -> str:
+    """Return an argument as ``argument_text`` does, but fractions as Python and Go print them: 1e-05."""
+    return repr(value) if isinstance(value, float) and not value.is_integer() else argument_text(value, write)
 
 
 def thinks(think: Think, default: bool = False) -> bool:

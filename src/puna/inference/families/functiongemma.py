@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, Turn, split_system
-from puna.inference.families.gemma_text import call_text, read_arguments, value_text
+from puna.inference.families.gemma_text import call_text, read_arguments, takes, value_text
 from puna.inference.families.parsing import Asked, TagParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
@@ -38,9 +38,10 @@ def render(dialogue: Dialogue) -> str:
             before = "result"
             continue
         role = "model" if turn.role == "assistant" else turn.role
-        goes_on = before == "result" and role in ("model", "user")
+        speaks = role in ("model", "user")
+        goes_on = before == "result" and speaks
         parts.append(("" if goes_on else f"{_START}{role}\n") + turn.content.strip())
-        before = ""
+        before = "" if speaks else before
         calls = turn.calls if role == "model" else ()
         for call in calls:
             parts.append(f"<start_function_call>{call_text(call.name, call.arguments, _QUOTE)}<end_function_call>")
@@ -74,11 +75,8 @@ def _declaration(function: Mapping[str, Any]) -> str:
         inside.append(f"required:{value_text(parameters['required'], _QUOTE)}")
     if parameters.get("type"):
         inside.append(f"type:{_QUOTE}{parameters['type'].upper()}{_QUOTE}")
-    described = f"description:{_QUOTE}{function.get('description', '')}{_QUOTE}"
-    return (
-        f"<start_function_declaration>declaration:{function['name']}{{{described}"
-        f",parameters:{{{','.join(inside)}}}}}<end_function_declaration>"
-    )
+    described = f"description:{_QUOTE}{function.get('description', '')}{_QUOTE}{takes(parameters, inside)}"
+    return f"<start_function_declaration>declaration:{function['name']}{{{described}}}<end_function_declaration>"
 
 
 def _property(name: str, schema: Mapping[str, Any]) -> str:

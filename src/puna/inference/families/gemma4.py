@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, Turn, contents, split_system, thinks
-from puna.inference.families.gemma_text import call_text, read_arguments, value_text
+from puna.inference.families.gemma_text import call_text, read_arguments, takes, value_text
 from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
@@ -24,7 +25,7 @@ _STANDARD = ("description", "type", "properties", "required", "nullable")
 def _render(dialogue: Dialogue, *, says_it_does_not_think: bool) -> str:
     """Return the prompt; a function's results go on with the turn of the model that called it."""
     first, turns = split_system(dialogue.turns, "system", "developer")
-    texts = contents(turns)
+    texts = contents([_trimmed(turn) for turn in turns])
     think = thinks(dialogue.think)
     parts = [BOS]
     if first or dialogue.tools or think:
@@ -50,7 +51,7 @@ def _render(dialogue: Dialogue, *, says_it_does_not_think: bool) -> str:
             parts.append(f"<|tool_response>response:{_called(turns[place], turn)}{{value:{response}}}<tool_response|>")
         if turn.calls:
             ends_with = "result" if results else "call"
-        text = _said(turn, texts[index]) if model else texts[index].strip()
+        text = _said(turn, texts[index]) if model else texts[index]
         parts.append(text)
         following = next((other.role for other in turns[index + 1 :] if other.role != "tool"), "")
         goes_on = model and following == "assistant" and (not turn.calls or bool(results))
@@ -65,6 +66,11 @@ def _render(dialogue: Dialogue, *, says_it_does_not_think: bool) -> str:
     elif ends_with == "result" and think:
         parts.append(_THOUGHT)
     return "".join(parts)
+
+
+def _trimmed(turn: Turn) -> Turn:
+    """Return a turn without the space around what somebody says in it; pictures go before the rest."""
+    return turn if turn.role in ("assistant", "tool") else replace(turn, content=turn.content.strip())
 
 
 def _said(turn: Turn, text: str) -> str:
@@ -97,8 +103,8 @@ def _declaration(function: Mapping[str, Any]) -> str:
         inside.append(f"required:{value_text(parameters['required'], _QUOTE)}")
     if parameters.get("type"):
         inside.append(f"type:{_QUOTE}{parameters['type'].upper()}{_QUOTE}")
-    described = f"description:{_QUOTE}{function.get('description', '')}{_QUOTE}"
-    return f"<|tool>declaration:{function['name']}{{{described},parameters:{{{','.join(inside)}}}}}<tool|>"
+    described = f"description:{_QUOTE}{function.get('description', '')}{_QUOTE}{takes(parameters, inside)}"
+    return f"<|tool>declaration:{function['name']}{{{described}}}<tool|>"
 
 
 def _top(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -196,6 +202,8 @@ CALLS = CallShape(
 class _Parser(StateParser):
     """Text with thoughts and calls in it; thoughts that nobody asked for are left out."""
 
+    keeps_half_marks = True
+
     def __init__(self, *, thinking: bool, begins_thinking: bool) -> None:
         super().__init__(self._thoughts if begins_thinking else self._content)
         self._thinking = thinking
@@ -211,7 +219,7 @@ class _Parser(StateParser):
         return self._go(self._thoughts)
 
     def _thoughts(self) -> bool:
-        mark = self._up_to([_THOUGHT_END], ThinkingText)
+        mark = self._up_to([_THOUGHT_END], ThinkingText, trim_end=False)
         if not self._thinking:
             self._events = [event for event in self._events if not isinstance(event, ThinkingText)]
         return bool(mark) and self._then_space(self._content)
@@ -221,7 +229,7 @@ class _Parser(StateParser):
         if not end and not self._ended:
             return False
         self._text = rest
-        call = _read(raw)
+        call = _read(raw) if end or _whole(raw) else None
         if call:
             self._call(*call)
         elif raw.strip():
@@ -237,6 +245,12 @@ class _Parser(StateParser):
             if mark.startswith(self._text) and not self._ended:
                 return False
         return self._go(self._content)
+
+
+def _whole(raw: str) -> bool:
+    """Return whether a call without the mark behind it has all else."""
+    bare = re.sub(f"{re.escape(_QUOTE)}.*?{re.escape(_QUOTE)}", "", raw, flags=re.DOTALL)
+    return _QUOTE not in bare and 0 < bare.count("{") == bare.count("}")
 
 
 def _read(raw: str) -> tuple[str, dict[str, Any]] | None:

@@ -2,10 +2,10 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from puna.inference.families.dialogue import compact
+from puna.inference.families.dialogue import printed
 
 
 def value_text(value: Any, quote: str, *, quoted_keys: bool = False) -> str:
@@ -23,13 +23,19 @@ def value_text(value: Any, quote: str, *, quoted_keys: bool = False) -> str:
         case list() | tuple():
             return "[" + ",".join(value_text(item, quote, quoted_keys=quoted_keys) for item in value) + "]"
         case _:
-            return compact(value)
+            return printed(value)
 
 
 def call_text(name: str, arguments: Mapping[str, Any], quote: str) -> str:
     """Return a call without the marks around it."""
     values = ",".join(f"{key}:{value_text(value, quote)}" for key, value in sorted(arguments.items()))
     return f"call:{name}{{{values}}}"
+
+
+def takes(parameters: Mapping[str, Any], inside: Sequence[str]) -> str:
+    """Return what a declaration says of a function's parameters, nothing if it was given none."""
+    given = parameters.get("properties") is not None or parameters.get("type")
+    return f",parameters:{{{','.join(inside)}}}" if given else ""
 
 
 _BARE_KEY = re.compile(r"([{,]\s*)([\w.$-]+)(\s*):")

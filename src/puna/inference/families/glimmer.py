@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from puna.inference.families.dialogue import Dialogue, Think, Turn, argument_text, contents, spaced_plain
+from puna.inference.families.dialogue import Dialogue, Think, Turn, contents, printed, spaced_definition, spaced_plain
 from puna.inference.families.parsing import Asked, StateParser, typed_value
 from puna.inference.format.arguments import Pairs, Writing
 from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
@@ -103,7 +103,7 @@ def _definitions(functions: Sequence[Mapping[str, Any]], namespaces: Sequence[st
     metadata = "".join(f'{{"name": {spaced_plain(name)}, "description": ""}}\n' for name in namespaces)
     schemas = "".join(
         f'\n{{"name": {spaced_plain(function["name"])}, "description": '
-        f'{spaced_plain(function.get("description", ""))}, "parameters": {spaced_plain(function["parameters"])}}}'
+        f'{spaced_plain(function.get("description", ""))}, "parameters": {spaced_definition(function["parameters"])}}}'
         for function in functions
     )
     return f"{_TOOLS}{metadata}// Function schemas{schemas}{_EXAMPLE}"
@@ -132,7 +132,7 @@ def _answer(turn: Turn, text: str, end: str) -> list[str]:
 
 def _call(call: TemplateToolCall) -> str:
     values = "".join(
-        f'<atem:parameter name="{name}">{argument_text(value, spaced_plain)}</atem:parameter>\n'
+        f'<atem:parameter name="{name}">{printed(value, spaced_plain)}</atem:parameter>\n'
         for name, value in call.arguments.items()
     )
     return f'<atem:function_calls>\n<atem:invoke name="{call.name}">\n{values}</atem:invoke>\n</atem:function_calls>'
@@ -160,6 +160,8 @@ CALLS = CallShape(
 
 class _Parser(StateParser):
     """Messages with a header that says to whom: to itself (thoughts), to the user, or to a function."""
+
+    keeps_half_marks = True
 
     def __init__(self, asked: Asked) -> None:
         super().__init__(self._header)
@@ -229,19 +231,17 @@ class _Parser(StateParser):
         if (close < 0 or not ends) and not self._ended:
             return False
         raw = self._text if close < 0 else self._text[: close + len(_CALLS_END)]
-        self._text = after
-        if ends:
-            at, mark = min(ends)
-            self._text = after[at if mark == _START else at + len(mark) :]
-        elif close >= 0:
-            self._text = ""
-        else:
-            self._text = ""
-        call = self._read(raw.strip())
+        at, mark = min(ends, default=(len(after), ""))
+        said, self._text = after[:at], after[at if mark == _START else at + len(mark) :]
+        to_function = bool(self._known(self._recipient))
+        call = self._read(raw.strip()) if to_function or not said.strip() else None
         if call:
             self._call(*call)
-        elif raw.strip():
+        elif to_function and raw.strip():
             self._keep(raw)
+        else:
+            self._say(raw)
+        self._say(said if said.strip() else "")
         return self._go(self._header)
 
     def _read(self, raw: str) -> tuple[str, dict[str, Any]] | None:

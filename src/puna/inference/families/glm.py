@@ -6,10 +6,11 @@ from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, argument_text, compact, contents, spaced, starts_run, thinks
 from puna.inference.families.parsing import Asked, TagParser, typed_value
-from puna.inference.families.qwen_text import one_line_break_less
+from puna.inference.families.qwen_text import one_line_break_less, side_by_side
 from puna.inference.format.arguments import Pairs, Writing
 from puna.inference.format.calls import ARGUMENTS, GAP, NAME, CallShape
 from puna.inference.format.notation import Notation
+from puna.inference.output.events import overlap
 from puna.inference.prompt.ollama_values import TemplateToolCall
 
 _HEAD = "[gMASK]<sop>"
@@ -86,7 +87,10 @@ def arguments_text(call: TemplateToolCall, write: Callable[[object], str] = comp
 
 _CALL = re.compile(r"\s*(.*?)\s*(?=<arg_key>|\Z)(.*)", re.DOTALL)
 PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
-_OPEN_PAIR = re.compile(r"<arg_key>(.*?)(?:</arg_key>)?\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL)
+_OPEN_PAIR = re.compile(
+    r"\s*<arg_key>(.*?)(?:</arg_key>)?\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL
+)
+_CLOSED = re.compile(r"\s*([^<>\s]+)\s*(?:<arg_key>[^<]*</arg_key>\s*<arg_value>.*?</arg_value>\s*)*", re.DOTALL)
 _NEVER = ("</arg_value>", "<arg_key>", "</tool_call>")
 _VALUES, _TEXTS = Notation(never=_NEVER), Notation("", "", never=_NEVER)
 CALLS = CallShape(
@@ -110,18 +114,28 @@ def read_pairs(asked: Asked, raw: str) -> list[tuple[str, dict[str, Any]]] | Non
         return None
     arguments = {
         key.strip(): typed_value(one_line_break_less(value), asked.types_of(name, key.strip()))
-        for key, value in _OPEN_PAIR.findall(match[2])
+        for key, value in side_by_side(_OPEN_PAIR, match[2])
     }
     return [(name, arguments)]
 
 
+def _whole(asked: Asked, raw: str) -> bool:
+    """Return whether a call of a known function lacks nothing but the tag behind it, or the end of that."""
+    match = _CLOSED.fullmatch(raw[: len(raw) - overlap(raw, "</tool_call>")])
+    return match is not None and match[1] in asked.tools
+
+
 def _parser(asked: Asked, *, thinking: bool) -> TagParser:
+    """Return a parser; without ``thinking`` a tag may begin thoughts all the same."""
     return TagParser(
-        thinking=thinking,
-        open_tag="<think>",
+        thinking=True,
+        open_tag="" if thinking else "<think>",
+        must_open=not thinking,
+        trim_start=False,
         call="<tool_call>",
         call_end="</tool_call>",
         read=lambda raw: read_pairs(asked, raw),
+        whole=lambda raw: _whole(asked, raw),
     )
 
 
@@ -131,5 +145,5 @@ def glm47_parser(asked: Asked) -> TagParser:
 
 
 def glm_ocr_parser(asked: Asked) -> TagParser:
-    """Return a parser of GLM-OCR's answers, whose thoughts are none to tell apart."""
+    """Return a parser of GLM-OCR's answers, which think of their own accord or not at all."""
     return _parser(asked, thinking=False)

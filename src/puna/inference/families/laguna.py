@@ -8,7 +8,7 @@ from puna.inference.families.dialogue import Dialogue, argument_text, spaced, th
 from puna.inference.families.glm import arguments_text, read_pairs
 from puna.inference.families.parsing import Asked, StateParser, json_call
 from puna.inference.output.calls import ObjectScanner, lenient_object
-from puna.inference.output.events import ThinkingText
+from puna.inference.output.events import ThinkingText, overlap
 
 BOS = "〈|EOS|〉"
 _OPEN, _CLOSE = "<think>", "</think>"
@@ -114,6 +114,8 @@ _NAME = re.compile(r"\s*([^{<\s]*)\s*(\{.*)?", re.DOTALL)
 class _Parser(StateParser):
     """Thoughts, text, and calls in tags, in JSON, or where the user's words would stand."""
 
+    keeps_half_marks = True
+
     def __init__(self, asked: Asked, *, thinking: bool) -> None:
         super().__init__(self._before_thoughts if thinking else self._start)
         self._asked = asked
@@ -131,7 +133,7 @@ class _Parser(StateParser):
         if not self._tells:
             self._events = [event for event in self._events if not isinstance(event, ThinkingText)]
         if mark == _CLOSE:
-            return self._then_space(self._content)
+            return self._then_space(self._start)
         return bool(mark) and self._go(self._inside)
 
     def _start(self) -> bool:
@@ -148,6 +150,7 @@ class _Parser(StateParser):
             case "":
                 return False
             case mark if mark == _OPEN:
+                self._say(self._trimmed)
                 return self._then_space(self._thoughts)
             case mark if mark == _CALL:
                 return self._go(self._inside)
@@ -162,9 +165,14 @@ class _Parser(StateParser):
         if not end and not self._ended:
             return False
         self._text = rest
-        if not self._read(raw) and raw.strip():
+        begun_anew = raw.rpartition(_CALL)[2]  # models give up on a call and write it again
+        if not (end or self._whole(raw)) or (not self._read(raw) and not self._read(begun_anew) and raw.strip()):
             self._keep(_CALL + raw + end)
         return self._then_space(self._content)
+
+    def _whole(self, raw: str) -> bool:
+        """Return whether a call without the tag behind it has all else."""
+        return raw[: len(raw) - overlap(raw, _CALL_END)].rstrip().endswith(("}", "</arg_value>"))
 
     def _alias(self) -> bool:
         raw, end, rest = self._text.partition(_USER_END)
@@ -172,7 +180,7 @@ class _Parser(StateParser):
             return False
         self._text = rest
         if not self._read(raw, only_known=True):
-            self._say(_USER + raw + end)
+            self._say(self._trimmed + _USER + raw + end)
             return self._go(self._content)
         return self._then_space(self._content)
 
@@ -186,7 +194,7 @@ class _Parser(StateParser):
             self._text = self._text[end:]
             return self._then_space(self._content)
         self._text = self._text[1:]
-        self._say("{")
+        self._say(self._trimmed + "{")
         return self._go(self._content)
 
     def _read(self, raw: str, *, only_known: bool = False) -> bool:

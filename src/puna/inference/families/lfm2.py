@@ -4,7 +4,15 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from puna.inference.families.dialogue import Dialogue, Turn, contents, spaced_plain, split_system, thinks
+from puna.inference.families.dialogue import (
+    Dialogue,
+    Turn,
+    contents,
+    spaced_definition,
+    spaced_plain,
+    split_system,
+    thinks,
+)
 from puna.inference.families.parsing import Asked, TagParser
 from puna.inference.families.python_calls import NotACallError, read_calls
 from puna.inference.families.qwen_text import END, START
@@ -25,7 +33,7 @@ def _render(dialogue: Dialogue, *, thinking: bool) -> str:
     keeps = thinking and thinks(dialogue.think)
     system = first.content if first else ""
     if dialogue.tools:
-        tools = ", ".join(spaced_plain(function) for function in dialogue.functions)
+        tools = ", ".join(spaced_definition(function) for function in dialogue.functions)
         system += ("\n" if system else "") + f"List of tools: <|tool_list_start|>[{tools}]<|tool_list_end|>"
     parts = [BOS, f"{START}system\n{system}{END}\n" if system else ""]
     last_answer = max((index for index, turn in enumerate(turns) if turn.role == "assistant"), default=-1)

@@ -7,9 +7,9 @@ from typing import Any
 from puna.inference.families.dialogue import (
     Dialogue,
     Turn,
-    compact,
     contents,
     ends_run,
+    printed,
     spaced_plain,
     split_system,
     starts_run,
@@ -100,7 +100,7 @@ def _value(value: Any) -> str:
         return spaced_plain(to_go(value))
     if value is None or isinstance(value, bool):
         return _PYTHON[value]
-    return value if isinstance(value, str) else compact(value)
+    return printed(value)
 
 
 def _tools(functions: Sequence[Mapping[str, Any]]) -> str:

@@ -46,6 +46,9 @@ class Asked:
 class StateParser:
     """An ``OutputParser`` whose state is a method; it returns whether there may be more to do with the text at hand."""
 
+    keeps_half_marks = False
+    """Whether thoughts that are cut off keep the beginning of a mark at their end."""
+
     def __init__(self, start: Callable[[], bool]) -> None:
         self._text = ""
         self._ended = False
@@ -118,7 +121,7 @@ class StateParser:
             self._trimmed = before[len(said) :]
             return mark
         # At the end of thoughts the beginning of the tag that ends them says nothing; in an answer nothing is lost.
-        drops = self._ended and kind is ThinkingText
+        drops = self._ended and kind is ThinkingText and not self.keeps_half_marks
         held = 0 if self._ended and not drops else max((overlap(self._text, mark) for mark in marks), default=0)
         sure = self._text[: len(self._text) - held]
         if trim and not (self._ended and trim_end is False):
@@ -144,18 +147,24 @@ class TagParser(StateParser):
         call: str = "",
         call_end: str = "",
         read: Callable[[str], Sequence[tuple[str, Mapping[str, Any]]] | None] = lambda _: None,
+        whole: Callable[[str], bool] = lambda _: True,
         call_while_thinking: bool = False,
         trim: bool = True,
+        trim_start: bool = True,
         trim_end: bool | None = None,
         skip_after_call: bool = True,
     ) -> None:
-        """``open_tag`` may stand before the thoughts (``must_open``: else there are none)."""
+        """``open_tag`` may stand before the thoughts (``must_open``: else there are none).
+
+        ``whole`` tells whether a call was cut off where an answer ends without the tag behind it.
+        """
         super().__init__(self._before_thoughts if thinking else self._content)
         self._close, self._open, self._must_open = close, open_tag, must_open
-        self._begin, self._end, self._read = call, call_end, read
+        self._begin, self._end, self._read, self._whole = call, call_end, read, whole
         self._call_while_thinking = call_while_thinking
         self._within_thoughts = False
-        self._trim, self._trim_end, self._skip_after_call = trim, trim_end, skip_after_call
+        self._trim, self._trim_start, self._trim_end = trim, trim_start, trim_end
+        self._skip_after_call = skip_after_call
 
     def _before_thoughts(self) -> bool:
         text = self._text.lstrip()
@@ -166,7 +175,7 @@ class TagParser(StateParser):
             return False
         if not self._must_open:
             return self._go(self._thoughts)
-        self._text = text
+        self._text = text if self._trim_start else self._text
         return self._go(self._content)
 
     def _thoughts(self) -> bool:
@@ -187,7 +196,7 @@ class TagParser(StateParser):
         raw, end, rest = self._text.partition(self._end)
         if not end and not self._ended:
             return False
-        calls = self._read(raw) if end or raw.strip() else []
+        calls = [] if not end and not raw.strip() else self._read(raw) if end or self._whole(raw) else None
         thought, closed, after = raw.partition(self._close) if self._within_thoughts else (raw, "", "")
         if closed and (calls is None or self._begin in after):  # thoughts that speak of calls
             self._say(self._trimmed + self._begin + thought.rstrip(), ThinkingText)

@@ -22,8 +22,8 @@ class NotACallError(ValueError):
 def read_calls(text: str) -> list[tuple[str, dict[str, Any]]]:
     """Return the calls in a text, which may stand in brackets; raise ``NotACallError``."""
     text = text.strip()
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
+    if text.startswith("["):
+        text = text[1:].removesuffix("]")
     calls, position = [], 0
     while position < len(text) and text[position:].strip(" ,\n\t\r"):
         match = _NAME.match(text, position)
@@ -86,7 +86,9 @@ def _value(text: str) -> Any:
         return int(text)
     if _NUMBER.fullmatch(text):
         return float(text)
-    if text[:1] in ("'", '"') and _string_end(text, 0) == len(text) - 1:
+    if text[:1] in ("'", '"'):
+        if _string_end(text, 0) != len(text) - 1:
+            raise NotACallError(text)
         return _ESCAPES.sub(lambda match: _ESCAPED.get(match[1], match[1]), text[1:-1])
     if text[:1] in ("[", "{"):
         try:

@@ -1,10 +1,10 @@
 """What Qwen's models, and those that were trained on their words, have in common."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from puna.inference.families.dialogue import Turn, argument_text
+from puna.inference.families.dialogue import Turn, argument_text, printed
 from puna.inference.families.parsing import Asked, TagParser, json_call, typed_value
 from puna.inference.format.arguments import Pairs, Writing
 from puna.inference.format.calls import ARGUMENTS, GAP, NAME, CallShape
@@ -31,7 +31,7 @@ _HANDLED = ("type", "description")
 def call_text(call: TemplateToolCall) -> str:
     """Return a call as lines of XML-like tags."""
     lines = [f"<tool_call>\n<function={call.name}>"]
-    lines += [f"<parameter={name}>\n{argument_text(value)}\n</parameter>" for name, value in call.arguments.items()]
+    lines += [f"<parameter={name}>\n{printed(value)}\n</parameter>" for name, value in call.arguments.items()]
     return "\n".join([*lines, "</function>\n</tool_call>"])
 
 
@@ -75,7 +75,9 @@ def last_question(turns: Sequence[Turn], texts: Sequence[str]) -> int:
 CALL, CALL_END = "<tool_call>", "</tool_call>"
 OPEN, CLOSE = "<think>", "</think>"
 _FUNCTION = re.compile(r"<function=([^>]+)>(.*)", re.DOTALL)
-_PARAMETER = re.compile(r"<parameter=([^>]+)>(.*?)(?:</parameter>|(?=<parameter=)|(?=</function>\s*\Z)|\Z)", re.DOTALL)
+_PARAMETER = re.compile(
+    r"\s*<parameter=([^>]+)>(.*?)(?:</parameter>|(?=<parameter=)|(?=</function>\s*\Z)|\Z)", re.DOTALL
+)
 
 
 _NEVER = ("</parameter>", "<parameter=", "</function>", CALL_END)
@@ -95,6 +97,14 @@ def one_line_break_less(text: str) -> str:
     return text.removeprefix("\n").removesuffix("\n")
 
 
+def side_by_side(pair: re.Pattern[str], text: str) -> Iterator[tuple[str, str]]:
+    """Yield the pairs that a text begins with; what stands behind other text belongs to another call."""
+    match = pair.match(text)
+    while match:
+        yield match[1], match[2]
+        match = pair.match(text, match.end())
+
+
 def read_tagged(asked: Asked, raw: str) -> list[tuple[str, Mapping[str, Any]]] | None:
     """Return the call in tags, its arguments of the types that its function declares; ``None`` if it is none."""
     function = _FUNCTION.search(raw)
@@ -103,7 +113,7 @@ def read_tagged(asked: Asked, raw: str) -> list[tuple[str, Mapping[str, Any]]] |
     name = function[1]
     arguments = {
         parameter: typed_value(one_line_break_less(value), asked.types_of(name, parameter))
-        for parameter, value in _PARAMETER.findall(function[2])
+        for parameter, value in side_by_side(_PARAMETER, function[2])
     }
     return [(name, arguments)]
 
@@ -128,5 +138,6 @@ def tagged_parser(asked: Asked, *, thinking: bool) -> TagParser:
         call=CALL,
         call_end=CALL_END,
         read=lambda raw: read_tagged(asked, raw),
+        whole=lambda raw: "</function>" in raw,
         call_while_thinking=True,
     )

@@ -181,7 +181,7 @@ def _property(source: Any) -> ToolProperty:
             "items": (items, items is None),
             "description": (description, True),
             "enum": (enum, True),
-            "properties": (properties, "properties" not in source),
+            "properties": (properties, source.get("properties") is None),
             "required": (required, True),
         },
     )
@@ -214,7 +214,7 @@ def _parameters(source: Any) -> ToolParameters:
             "$defs": (defs, defs is None),
             "items": (items, items is None),
             "required": (required, True),
-            "properties": (properties if "properties" in source else None, False),
+            "properties": (None if source.get("properties") is None else properties, False),
         },
     )
     return ToolParameters(document, Type=kind, Defs=defs, Items=items, Required=required, Properties=properties)

@@ -29,6 +29,7 @@ def _eyes(edit: Edit) -> None:
     if any(name.startswith("v.") for name in edit.tensors):
         projector("gemma4v", key="clip.vision.projector_type")(edit)
         edit.drop("clip.use_gelu")
+        copied((".vision.projector.scale_factor", "clip.vision.projector.scale_factor"))(edit)
         missing({"clip.vision.image_size": 224})(edit)
         pixels(f32s(0.0, 0.0, 0.0), f32s(1.0, 1.0, 1.0))(edit)
 
