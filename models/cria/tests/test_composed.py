@@ -234,10 +234,10 @@ def test_every_act_can_be_said_in_many_ways(zh: bool) -> None:
         assert not [text for text in said if "[" in text or "{do}" in text or "{ask}" in text or "{tell}" in text]
 
 
-def test_every_phase_of_the_wide_plan_can_be_made() -> None:
-    from cria.build import WIDE, WIDE_SHAPE
+def test_every_phase_of_the_wide_plans_can_be_made() -> None:
+    from cria.build import ONWARD, WIDE, WIDE_SHAPE
 
-    for phase in WIDE.phases:
+    for phase in (*WIDE.phases, *ONWARD.phases):
         assert phase.length <= WIDE_SHAPE["context"]
         for name in phase.shares:
             assert name == mixture.JOINED or callable(mixture.generator(name))

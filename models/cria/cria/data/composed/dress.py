@@ -10,8 +10,10 @@ from cria.data.skills.words import Draw
 
 Tool = dict[str, Any]
 PYTHON = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "list"}
-DRESSED_SHARE = 0.4
+DRESSED_SHARE = 0.35
 """Of the functions of an example: those that are dressed, all in the same way."""
+SENT_ON_SHARE = 0.7
+"""Of the examples: those whose definitions have the order of keys that ``/api/chat`` gives them."""
 
 
 def pydantic(tool: Tool) -> Tool:
@@ -77,6 +79,21 @@ def docstring(tool: Tool) -> Tool:
     return {**tool, "function": {**function, "description": f"{function['description']}\n\nArgs:\n{listed}"}}
 
 
+FIRST = ("type", "required", "properties", "items", "enum", "description", "title")
+
+
+def as_sent_on(tool: Tool) -> Tool:
+    """The order of keys in which ``/api/chat`` sends every definition to the model, as Ollama does."""
+    parameters = dict(tool["function"]["parameters"])
+    parameters["properties"] = {key: _ordered(found) for key, found in parameters["properties"].items()}
+    return {**tool, "function": {**tool["function"], "parameters": _ordered(parameters)}}
+
+
+def _ordered(schema: dict[str, Any]) -> dict[str, Any]:
+    first = {key: schema[key] for key in FIRST if key in schema}
+    return {**first, **schema}
+
+
 def _with(tool: Tool, parameters: dict[str, Any]) -> Tool:
     return {**tool, "function": {**tool["function"], "parameters": {**parameters, "type": "object"}}}
 
@@ -85,8 +102,8 @@ DRESSES: tuple[Callable[[Tool], Tool], ...] = (pydantic, nullable, closed, signa
 
 
 def dressed(d: Draw, tools: list[Tool]) -> list[Tool]:
-    """The functions as one of the frameworks writes them, or as they are."""
-    if not d.chance(DRESSED_SHARE):
-        return tools
-    dress = d.pick(DRESSES)
-    return [dress(tool) for tool in tools]
+    """The functions as one of the frameworks writes them, or as they are; mostly as the model reads them in the end."""
+    if d.chance(DRESSED_SHARE):
+        dress = d.pick(DRESSES)
+        tools = [dress(tool) for tool in tools]
+    return [as_sent_on(tool) for tool in tools] if d.chance(SENT_ON_SHARE) else tools
