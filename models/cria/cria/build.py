@@ -2,8 +2,8 @@
 
 It learns the tokenizer, trains in the phases below, goes on from the last checkpoint when it was stopped,
 draws the loss and writes ``cria.gguf`` (Q8_0) and ``cria-f16.gguf``. With ``--start FILE`` it takes network and
-tokenizer from a GGUF of an earlier build and trains the last phases alone; with ``--wide`` it follows the longer plan, and
-with both it goes on from the GGUF on composed sentences. ``--settle`` ends a run that was stopped.
+tokenizer from a GGUF of an earlier build and trains the last phases alone; with ``--wide`` it follows the longer plan,
+and with both it goes on from the GGUF on composed sentences. ``--settle`` ends a run that was stopped.
 """
 
 import argparse

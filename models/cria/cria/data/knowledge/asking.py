@@ -19,6 +19,9 @@ ASKING_MARKS = (
 MORE_FRAMES = 0.12
 """Share of the questions of training that get a frame besides those that get one in both splits."""
 
+OTHERWISE = 0.25
+"""Share of the questions of training that go round the usual words, where the topic has such."""
+
 SECOND_FRAME = 0.2
 """Share of the framed questions of training that have something both before and after."""
 
@@ -85,6 +88,8 @@ def ask(rng: random.Random, side: Side, language: Language, split: Split) -> Mes
     wording = rng.choice(side.wordings(split))
     if split == "test":
         return user(wrap(rng, wording, language, split))
+    if side.otherwise and rng.random() < OTHERWISE:
+        return user(wrap(rng, rng.choice(side.otherwise), language, split))
     varied = vary(rng, wording, language)
     typed = wrap(rng, wording if is_held_out(varied) else varied, language, split)
     return user(wording if is_held_out(typed) else typed)

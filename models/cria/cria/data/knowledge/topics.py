@@ -3,10 +3,12 @@
 They are read from ``content/*.txt``. A topic begins with ``# id``; its lines are ``key: value``, where the
 key's letters say which language and what: ``eq``/``zq`` wordings (train ones, ``||``, held-out ones),
 ``ea``/``za`` the answer (``\\n`` is a line break), ``ek``/``zk`` words a right answer contains, ``et``/``zt``
-a thought before the answer, ``np``/``nz`` a noun phrase from which common wordings follow.
+a thought before the answer, ``np``/``nz`` a noun phrase from which common wordings follow. ``otherwise.txt`` has
+wordings for training in which people go round the usual words: ``# field/id``, then ``en:`` and ``zh:``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -15,6 +17,7 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 CONTENT = Path(__file__).parent / "content"
+OTHERWISE = Path(__file__).parent / "otherwise.txt"
 
 NOUN_WORDINGS = {
     "en": (
@@ -66,13 +69,17 @@ NOUN_WORDINGS = {
 
 @dataclass(frozen=True)
 class Side:
-    """A topic in one language: wordings for training, held-out wordings, the answer and its key words."""
+    """A topic in one language: wordings for training, held-out wordings, the answer and its key words.
+
+    ``otherwise`` are those of the wordings for training that go round the usual words.
+    """
 
     questions: tuple[str, ...]
     held_out: tuple[str, ...]
     answer: str
     keys: tuple[str, ...]
     thought: str
+    otherwise: tuple[str, ...] = ()
 
     def wordings(self, split: Literal["train", "test"]) -> tuple[str, ...]:
         """The wordings of one split."""
@@ -151,6 +158,28 @@ def parse(text: str, field: str) -> list[Topic]:
 
 
 @cache
+def _otherwise() -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for block in OTHERWISE.read_text(encoding="utf-8").strip().split("\n\n"):
+        name, *lines = block.splitlines()
+        sides = found.setdefault(name.removeprefix("# "), {})
+        for line in lines:
+            language, _, wordings = line.partition(": ")
+            sides[language] = tuple(wording.rstrip("?？ ") for wording in _split_list(wordings, "|"))
+    return found
+
+
+def _widened(side: Side, more: tuple[str, ...]) -> Side:
+    return replace(side, questions=tuple(dict.fromkeys((*side.questions, *more))), otherwise=more)
+
+
+@cache
 def load(field: str) -> tuple[Topic, ...]:
-    """The topics of ``content/<field>.txt``."""
-    return tuple(parse((CONTENT / f"{field}.txt").read_text(encoding="utf-8"), field))
+    """The topics of ``content/<field>.txt``, with the wordings of ``otherwise.txt``."""
+    found = []
+    for topic in parse((CONTENT / f"{field}.txt").read_text(encoding="utf-8"), field):
+        more = _otherwise().get(f"{field}/{topic.id}", {})
+        found.append(
+            replace(topic, en=_widened(topic.en, more.get("en", ())), zh=_widened(topic.zh, more.get("zh", ())))
+        )
+    return tuple(found)
