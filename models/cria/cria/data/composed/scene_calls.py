@@ -209,7 +209,7 @@ def again(d: Draw) -> Example | Case:
     other = scene.value(d, slot, made.choices.get(slot.name))
     call: ToolCall = {"name": made.name, "arguments": {**first.call["arguments"], made.keys[slot.name]: other[1]}}
     reply, answer = answered(d, made.scene, first.said)
-    before = [*opening(d), user(first.text), calling([first.call]), _reply(reply, made.name), assistant(answer)]
+    before = [*opening(d), user(first.text), calling([first.call]), replied(reply, made.name), assistant(answer)]
     text = fill(expand(d, d.say(AGAIN_EN, AGAIN_ZH)), {"x": other[0]})
     return _called(d, before, text, [call], offered, "scene/again")
 
@@ -261,7 +261,7 @@ def _choices(slot: Slot) -> Choices | None:
     return Choices(words, words) if slot.type == "enum" else None
 
 
-def _reply(content: str, name: str) -> Message:
+def replied(content: str, name: str) -> Message:
     return {"role": "tool", "content": content, "name": name}
 
 
@@ -273,14 +273,20 @@ def result(d: Draw) -> Example | Case:
             break
     made = ask(d, offered[0])
     reply, answer = answered(d, offered[0].scene, made.said)
-    messages = [*opening(d), user(made.text), calling([made.call]), _reply(reply, made.call["name"]), assistant(answer)]
+    messages = [
+        *opening(d),
+        user(made.text),
+        calling([made.call]),
+        replied(reply, made.call["name"]),
+        assistant(answer),
+    ]
     tools = definitions(d, offered)
     return finish(d.split, messages, "scene/result", check="contains", expected=[answer], tools=tools)
 
 
 MAKERS: tuple[tuple[float, Callable[[Draw], Example | Case]], ...] = (
-    (0.48, one),
-    (0.10, again),
+    (0.49, one),
+    (0.09, again),
     (0.05, two),
     (0.20, none),
     (0.17, result),
