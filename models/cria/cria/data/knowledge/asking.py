@@ -100,4 +100,4 @@ def question_item(rng: random.Random, side: Side, language: Language, split: Spl
     question = ask(rng, side, language, split)
     if split == "test":
         return Case(Example((question,), kind=kind), list(side.keys), "contains", kind)
-    return Example((question, assistant(side.answer)), kind=kind)
+    return Example((question, assistant(side.any_answer(rng))), kind=kind)
