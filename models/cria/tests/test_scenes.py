@@ -22,7 +22,7 @@ from cria.examples import Case, Example
 from cria.unseen.cases import read
 from cria.unseen.judging import normal
 
-NAMES = ("composed.scene_calls", "composed.scene_forms", "composed.scene_named")
+NAMES = ("composed.scene_calls", "composed.scene_forms", "composed.scene_named", "composed.scene_session")
 COUNT = 600
 
 
@@ -105,6 +105,20 @@ def test_a_call_obeys_the_definition_and_says_what_was_said() -> None:
             written = {choice for found in parameters["properties"].values() for choice in found.get("enum", ())}
             assert all(value in said or value in written for value in copied), (call, said)
     assert calls > COUNT / 2
+
+
+def test_in_a_session_every_call_is_for_what_was_just_asked() -> None:
+    for example in examples(NAMES[3], 300):
+        offered = {tool["function"]["name"]: tool["function"]["parameters"] for tool in example.tools}
+        for at, message in enumerate(example.messages):
+            for call in message.get("tool_calls", []):
+                asked = example.messages[at - 1]
+                assert asked["role"] == "user"
+                assert all(later["role"] == "tool" for later in example.messages[at + 1 : at + 2])
+                jsonschema.validate(call["arguments"], {**offered[call["name"]], "additionalProperties": False})
+                written = [v for v in call["arguments"].values() if isinstance(v, str)]
+                choices = {c for found in offered[call["name"]]["properties"].values() for c in found.get("enum", ())}
+                assert all(value in asked["content"] or value in choices for value in written)
 
 
 def test_a_form_holds_what_its_sentence_says() -> None:

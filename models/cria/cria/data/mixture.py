@@ -103,7 +103,8 @@ LONG: Mapping[str, float] = {**LATER, "skills.recall": 0.15, JOINED: 0.3}
 """Long conversations."""
 
 WIDE: Mapping[str, float] = {
-    "composed.scene_calls": 0.23,
+    "composed.scene_calls": 0.15,
+    "composed.scene_session": 0.11,
     "composed.scene_named": 0.02,
     "composed.scene_forms": 0.09,
     "composed.calls": 0.14,
