@@ -35,7 +35,7 @@ def statement(d: Draw) -> tuple[Sentence, tuple[Slot, ...]]:
 
 
 def form(d: Draw) -> Example | Case:
-    """One sentence with its object; a form that nobody asks for in words is learned by its values alone."""
+    """One sentence with its object; of a form that nobody asks for in words the opening is not learned."""
     made, fields = statement(d)
     slots = [slot for slot in fields if slot.name in made.slots]
     if not slots:
