@@ -111,10 +111,11 @@ WIDE: Mapping[str, float] = {
     "composed.several": 0.02,
     "composed.forms": 0.08,
     "composed.copying": 0.06,
+    "composed.remembered": 0.03,
     "skills.tools": 0.07,
     "skills.json_fill": 0.02,
     "skills.drills": 0.02,
-    "skills.recall": 0.04,
+    "skills.recall": 0.03,
     "skills.thinking": 0.03,
     "skills.system": 0.03,
     "skills.fim": 0.02,
@@ -135,7 +136,13 @@ WIDE_COPYING: Mapping[str, float] = {
 }
 """The beginning of a wide run: copying above all."""
 
-WIDE_FAR: Mapping[str, float] = {**WIDE, "composed.far": 0.5, "skills.recall": 0.1, JOINED: 0.15}
+WIDE_FAR: Mapping[str, float] = {
+    **WIDE,
+    "composed.far": 0.25,
+    "composed.remembered": 0.4,
+    "skills.recall": 0.1,
+    JOINED: 0.1,
+}
 """Contexts of up to 8,192 tokens."""
 
 JOINABLE = (
