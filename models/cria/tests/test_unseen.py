@@ -12,8 +12,8 @@ import pytest
 from cria.data.knowledge.capitals import capitals
 from cria.data.knowledge.held_out import normal as closed
 from cria.data.knowledge.topics import CONTENT, load
-from cria.unseen import notation
 from cria.evaluate import post
+from cria.unseen import notation
 from cria.unseen.__main__ import KINDS, asker, chosen, judge, serving, table
 from cria.unseen.cases import FOLDER, Case, read
 from cria.unseen.judging import Answer, normal, right, same
