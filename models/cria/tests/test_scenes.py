@@ -32,11 +32,21 @@ def examples(name: str, count: int = COUNT) -> Iterator[Example]:
         yield item
 
 
+WORDY = 4
+"""The fewest letters that a sentence has beside its slots: with less, right values make it almost anything."""
+
+
 def pattern(text: str) -> str:
-    """All that a sentence with brackets can become, whatever its slots are filled with, as an expression of ``re``."""
+    """All that a sentence with brackets can become, with values without commas, as an expression of ``re``."""
     marks = {"[": "(?:", "]": ")", "|": "|"}
     pieces = re.split(r"([\[\]|]|\{\w+\})", text)
-    return "".join(marks.get(piece) or (".+" if piece.startswith("{") else re.escape(piece)) for piece in pieces)
+    value = "[^,:，：。]+"
+    return "".join(marks.get(piece) or (value if piece.startswith("{") else re.escape(piece)) for piece in pieces)
+
+
+def wordy(text: str) -> bool:
+    """Whether a sentence has words of its own beside its slots."""
+    return len(re.findall(r"\w", SLOT.sub("", text))) >= WORDY
 
 
 def sentences(made: Scene) -> Iterator[tuple[Sentence, set[str]]]:
@@ -84,7 +94,12 @@ def test_no_scene_shares_a_function_or_a_question_with_the_evaluation() -> None:
     questions = {normal(next(m["content"] for m in reversed(case.messages) if m["role"] == "user")) for case in cases}
     said = {normal(m["content"]) for name in NAMES for e in examples(name, 2000) for m in e.messages}
     assert not questions & said
-    made = [re.compile(pattern(normal(entry.text)), re.IGNORECASE) for s in scenes() for entry in (*s.en, *s.zh)]
+    made = [
+        re.compile(pattern(normal(entry.text)), re.IGNORECASE)
+        for s in scenes()
+        for entry in (*s.en, *s.zh)
+        if wordy(entry.text)
+    ]
     assert any(found.fullmatch("put 3 pears on the list") for found in made)
     assert [text for text in sorted(questions) if any(found.fullmatch(text) for found in made)] == []
 
