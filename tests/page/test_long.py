@@ -5,7 +5,8 @@ import random
 import re
 from typing import Any
 
-from tests.page.steps import choose_model, expect, option, settings, take_in
+import pytest
+from tests.page.steps import expect, option, settings, take_in
 
 LONGEST_MS = 50
 TURNS = 150
@@ -83,11 +84,11 @@ def measure(chromium: Any, page: Any, messages: list[dict[str, str]]) -> tuple[f
     return streaming, longest_task(chromium.stop_tracing())
 
 
+@pytest.mark.timed
 def test_long_conversation_streams_and_scrolls_without_stutter(chromium: Any, page: Any) -> None:
     """On a machine that is busy with other work, it takes no longer than a conversation of a few turns takes there."""
     messages = conversation()
     assert sum(len(message["content"]) for message in messages) > 350_000  # of words with four letters: 100,000 tokens
-    choose_model(page, "cria")
     option(page, "num_predict", "300")
     option(page, "ignore_eos", "true")
     settings(page).get_by_role("button", name="Keep for new chats").click()
