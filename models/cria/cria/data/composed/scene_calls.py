@@ -1,7 +1,7 @@
 """Conversations about scenes: one call, the same for something else, none, two, an answer after a result."""
 
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +12,11 @@ from cria.data.composed.grammar import LOWER_SHARE, SLOT, expand, fill, with_art
 from cria.data.composed.scene import Choices, Scene, Sentence, Slot
 from cria.data.composed.several import BETWEEN_EN, BETWEEN_ZH
 from cria.data.composed.values import Said
-from cria.data.skills.common import assistant, finish, user
+from cria.data.skills.common import Makers, assistant, endless, finish, user
 from cria.data.skills.functions import camel, compact
 from cria.data.skills.smalltalk import chat
 from cria.data.skills.tools_asking import calling
-from cria.data.skills.words import Draw, draw
+from cria.data.skills.words import Draw
 from cria.examples import Case, Example, Message, Split, ToolCall
 
 PLAIN_SHARE = 0.55
@@ -284,7 +284,7 @@ def result(d: Draw) -> Example | Case:
     return finish(d.split, messages, "scene/result", check="contains", expected=[answer], tools=tools)
 
 
-MAKERS: tuple[tuple[float, Callable[[Draw], Example | Case]], ...] = (
+MAKERS: Makers = (
     (0.49, one),
     (0.09, again),
     (0.05, two),
@@ -295,6 +295,4 @@ MAKERS: tuple[tuple[float, Callable[[Draw], Example | Case]], ...] = (
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:
     """Endless conversations about scenes, half of them Chinese."""
-    weights = [weight for weight, _ in MAKERS]
-    while True:
-        yield rng.choices([maker for _, maker in MAKERS], weights)[0](draw(rng, split, 0.5))
+    return endless(rng, split, MAKERS)
