@@ -4,6 +4,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -13,11 +14,13 @@ import pytest
 for package in ("jieba", "names", "tokenizers", "wonderwords"):
     pytest.importorskip(package)
 
+from cria.chat import chat_prompt
 from cria.data import mixture
 from cria.data.composed import dress, scene
 from cria.data.composed.grammar import SLOT
 from cria.data.composed.scene import Scene, Sentence, scenes
 from cria.data.skills.words import draw
+from cria.evaluate import post
 from cria.examples import Case, Example
 from cria.unseen.cases import read
 from cria.unseen.judging import normal
@@ -163,21 +166,42 @@ def test_the_same_seed_gives_the_same_and_the_test_has_other_words(name: str) ->
     assert len(same) < len(asked) / 20, "more than those whose only values are small numbers"
 
 
-def test_a_definition_is_sent_on_in_the_order_of_the_api() -> None:
-    tool = {
-        "type": "function",
-        "function": {
-            "name": "f",
-            "description": "F",
-            "parameters": {
-                "properties": {"x": {"title": "X", "type": "string"}},
-                "required": ["x"],
-                "title": "f",
-                "type": "object",
-            },
-        },
-    }
-    sent = dress.as_sent_on(tool)["function"]["parameters"]
-    assert sent == tool["function"]["parameters"]  # type: ignore[index]
-    assert list(sent) == ["type", "required", "properties", "title"]
-    assert list(sent["properties"]["x"]) == ["type", "title"]
+@pytest.fixture(scope="module")
+def url() -> Iterator[str]:
+    from puna.testing import Server
+
+    with Server() as server:
+        yield server.url
+
+
+def rendered(url: str, example: Example) -> str:
+    """The prompt that a server makes of a conversation."""
+    messages = [
+        {**message, "tool_calls": [{"function": call} for call in message.get("tool_calls", [])]}
+        for message in example.messages
+    ]
+    asked = {"model": "cria", "messages": messages, "stream": False, "think": example.thinking}
+    made = post(f"{url}/api/chat", asked | {"tools": list(example.tools), "_debug_render_only": True})
+    return str(made["_debug_info"]["rendered_template"])
+
+
+def test_a_definition_is_sent_on_in_the_order_of_the_api(url: str) -> None:
+    found = {"title": "X", "enum": ["a"], "type": "string", "default": None, "description": "d"}
+    either = {"default": None, "title": "Y", "anyOf": [{"type": "string"}, {"type": "null"}]}
+    parameters = {"properties": {"x": found, "y": either}, "required": ["x"], "title": "f", "type": "object"}
+    tool = {"type": "function", "function": {"name": "f", "description": "F", "parameters": parameters}}
+    example = Example(({"role": "user", "content": "hi"},), (tool,))
+    sent = replace(example, tools=(dress.as_sent_on(tool),))
+    assert chat_prompt(sent) != chat_prompt(example)
+    assert rendered(url, example) == chat_prompt(sent)
+
+
+@pytest.mark.parametrize("name", [name for name in mixture.WIDE if name.startswith("composed.")])
+def test_the_server_asks_the_model_as_training_does(url: str, name: str) -> None:
+    """Word for word, up to every answer: what was called and what came back too."""
+    for example in examples(name, 6):
+        tools = tuple(dress.as_sent_on(tool) for tool in example.tools)
+        answers = [at for at, message in enumerate(example.messages) if message["role"] == "assistant"]
+        part = replace(example, messages=example.messages[: answers[-1]], tools=tools)
+        if len(chat_prompt(part)) < 3000:  # what does not fit the context is cut
+            assert rendered(url, part) == chat_prompt(part)

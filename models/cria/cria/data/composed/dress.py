@@ -79,19 +79,22 @@ def docstring(tool: Tool) -> Tool:
     return {**tool, "function": {**function, "description": f"{function['description']}\n\nArgs:\n{listed}"}}
 
 
-FIRST = ("type", "required", "properties", "items", "enum", "description", "title")
+OBJECT = ("type", "$defs", "items", "required", "properties")
+PROPERTY = ("anyOf", "type", "items", "description", "enum", "properties")
+"""The keys that come first in the parameters of a definition and in each of them; the others follow as they came."""
 
 
 def as_sent_on(tool: Tool) -> Tool:
-    """The order of keys in which ``/api/chat`` sends every definition to the model, as Ollama does."""
-    parameters = dict(tool["function"]["parameters"])
-    parameters["properties"] = {key: _ordered(found) for key, found in parameters["properties"].items()}
-    return {**tool, "function": {**tool["function"], "parameters": _ordered(parameters)}}
+    """As ``/api/chat`` sends every definition to the model: the order of keys, and what is left out, are Ollama's."""
+    function = tool["function"]
+    parameters = {key: value for key, value in function["parameters"].items() if key != "required" or value}
+    parameters["properties"] = {key: _ordered(found, PROPERTY) for key, found in parameters["properties"].items()}
+    kept = {key: function[key] for key in ("name", "description")}
+    return {**tool, "function": {**kept, "parameters": _ordered(parameters, OBJECT)}}
 
 
-def _ordered(schema: dict[str, Any]) -> dict[str, Any]:
-    first = {key: schema[key] for key in FIRST if key in schema}
-    return {**first, **schema}
+def _ordered(schema: dict[str, Any], first: tuple[str, ...]) -> dict[str, Any]:
+    return {**{key: schema[key] for key in first if key in schema}, **schema}
 
 
 def _with(tool: Tool, parameters: dict[str, Any]) -> Tool:
