@@ -2,7 +2,8 @@
 
 It learns the tokenizer, trains in the phases below, goes on from the last checkpoint when it was stopped,
 draws the loss and writes ``cria.gguf`` (Q8_0) and ``cria-f16.gguf``. With ``--start FILE`` it takes network and
-tokenizer from a GGUF of an earlier build and trains the last phases alone; with ``--wide`` it follows the longer plan.
+tokenizer from a GGUF of an earlier build and trains the last phases alone; with ``--wide`` it follows the longer plan,
+and with both it goes on from the GGUF on composed sentences. ``--settle`` ends a run that was stopped.
 """
 
 import argparse
@@ -61,6 +62,19 @@ FOUR_BITS: dict[str, Any] = {**WIDE_SHAPE, "width": 384, "heads": 6, "layers": 5
 More would fit the bytes, not the time: a processor counts multiplications, and 15 million in ten layers answer with two
 thirds of the speed of 8 million in Q8_0; these, in fewer and wider layers, with 94 to 97 %.
 """
+ONWARD = Plan(
+    phases=(
+        Phase("wide", 2048, 12, 512, mixture.WIDE),
+        Phase("far", 256, 3, 2048, mixture.WIDE_FAR, apart=False),
+        Phase("farther", 64, 1, 8192, mixture.WIDE_FAR, apart=False),
+        Phase("settling", 768, 12, 512, mixture.WIDE),
+    ),
+    matrix_rate=0.012,
+    other_rate=0.0018,
+    cooldown=768,
+    checkpoint_every=50,
+)
+"""What an earlier build goes on with on composed sentences: small steps, many of them; its context grows at once."""
 UNROUNDED = ("copying", "wide")
 """The phases of the wide plan that a network for four bits does not yet spend under the rounding."""
 LAST = 3
@@ -108,6 +122,15 @@ def shortened(plan: Plan, divisor: int) -> Plan:
     return replace(plan, phases=phases, cooldown=plan.cooldown // divisor, warmup=min(plan.warmup, 50))
 
 
+def settled(plan: Plan, done: int, steps: int) -> Plan:
+    """The plan up to the step ``done``, and then some steps of its last phase, in which the rate falls to 0."""
+    phases: list[Phase] = []
+    for phase in plan.phases:
+        if (left := done - sum(earlier.steps for earlier in phases)) > 0:
+            phases.append(replace(phase, steps=min(left, phase.steps)))
+    return replace(plan, phases=(*phases, replace(plan.phases[-1], name="settled", steps=steps)), cooldown=steps)
+
+
 def for_four_bits(plan: Plan) -> Plan:
     """The same plan with the later phases under the rounding of Q4_0."""
     phases = tuple(replace(phase, rounded=phase.name not in UNROUNDED) for phase in plan.phases)
@@ -122,6 +145,8 @@ def prepare(folder: Path, earlier: Path | None, wide: bool) -> tuple[Plan, Cria 
             learn_tokenizer(tokenizer, mixture.WIDE if wide else mixture.SHARES)
         return WIDE if wide else PLAN, None
     start.read_tokenizer(earlier).save(str(tokenizer))
+    if wide:
+        return ONWARD, start.read_network(earlier, WIDE_SHAPE)
     return replace(PLAN, phases=PLAN.phases[-LAST:]), start.read_network(earlier)
 
 
@@ -130,15 +155,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("folder", type=Path, help="where everything is written")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--start", type=Path, help="a GGUF of an earlier build to go on from, with the last phases")
-    parser.add_argument("--wide", action="store_true", help="the longer plan on composed sentences, from nothing")
+    parser.add_argument("--start", type=Path, help="a GGUF of an earlier build to go on from")
+    parser.add_argument(
+        "--wide",
+        action="store_true",
+        help="the longer plan on composed sentences; with --start, what follows an earlier build",
+    )
     parser.add_argument("--four-bits", action="store_true", help="with --wide: wider layers, and a file of Q4_0")
     parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
+    parser.add_argument("--settle", type=int, help="end the run that stopped here: so many steps with a falling rate")
     arguments = parser.parse_args()
-    if arguments.wide and arguments.start:
-        parser.error("--wide begins from nothing, and --start from a file")
-    if arguments.four_bits and not arguments.wide:
-        parser.error("--four-bits goes with --wide")
+    if arguments.four_bits and (arguments.start or not arguments.wide):
+        parser.error("--four-bits goes with --wide, from nothing")
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = folder / "tokenizer.json"
@@ -148,6 +176,8 @@ def main() -> None:
     plan = for_four_bits(plan) if arguments.four_bits else plan
     model = earlier or Cria(Shape(vocabulary=tokenizers.load(tokenizer).get_vocab_size(), **sizes))
     run = Run(folder, tokenizer, model, shortened(plan, arguments.divisor), torch.device(arguments.device))
+    if arguments.settle:
+        run.plan = settled(run.plan, run.step, arguments.settle)
     run.train()
     plot(folder / "log.jsonl", folder / "loss.png")
     model = export.load_model(folder / "checkpoint.pt")

@@ -26,8 +26,11 @@ MARKUP_TOKENS = (THINK, THINK_END, TOOL_CALL, TOOL_CALL_END)
 TOOLS_HEADING = "Tools:"
 
 
-FORCED = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*|[{}]')
-"""What a grammar forces in an object: its braces, and its keys with their colons. No value may hold a brace."""
+FORCED = re.compile(r'\{"?')
+"""How an object begins that a grammar forces: not learned, or every sentence would be answered with an object.
+
+What follows is learned, its keys too: they are forced as well, but not the tokens that they are cut into.
+"""
 
 
 class Span(NamedTuple):
@@ -117,7 +120,8 @@ def conversation_spans(example: Example) -> list[Span]:
         learned = thoughtful or not example.thinking
         spans.append(Span(generation_prompt(thoughtful), False))
         answer = answer_text(message, thoughtful)
-        forced = tuple(found.span() for found in FORCED.finditer(answer)) if message.get("forced") else ()
+        opening = FORCED.match(answer) if message.get("forced") else None
+        forced = (opening.span(),) if opening else ()
         spans.append(Span(answer + END, learned, forced))
         spans.append(Span("\n", False))
     return spans

@@ -33,7 +33,7 @@ class ToolCall(TypedDict):
 class Message(TypedDict):
     """One turn. ``tool_calls`` and ``reasoning`` belong to the assistant, ``name`` to a tool's result.
 
-    ``forced`` marks JSON whose form a grammar forces though nobody asked for it in words: only its values are learned.
+    ``forced`` marks JSON whose form a grammar forces though nobody asked for it in words: its opening is not learned.
     """
 
     role: Literal["system", "user", "assistant", "tool"]

@@ -1,6 +1,9 @@
 """Going on from a GGUF that was written before: its network and its tokenizer."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import gguf
 import numpy as np
@@ -20,8 +23,11 @@ def halves(weight: NDArray[np.float32], heads: int) -> NDArray[np.float32]:
     return weight.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
-def read_network(path: Path) -> Cria:
-    """The network of a file that ``cria.export`` wrote, up to the rounding of its type."""
+def read_network(path: Path, sizes: Mapping[str, Any] | None = None) -> Cria:
+    """The network of a file that ``cria.export`` wrote, up to the rounding of its type.
+
+    ``sizes`` may name another context and another base of its positions, to which training has to accustom it.
+    """
     reader = gguf.GGUFReader(path)
     weights = {tensor.name: gguf.dequantize(tensor.data, tensor.tensor_type) for tensor in reader.tensors}
     shape = _shape(reader, weights["token_embd.weight"].shape)
@@ -39,7 +45,7 @@ def read_network(path: Path) -> Cria:
             ),
             f"{ours}.down.weight": weights[f"{theirs}.ffn_down.weight"],
         }
-    model = Cria(shape)
+    model = Cria(replace(shape, **(sizes or {})))
     model.load_state_dict({name: _tensor(weight) for name, weight in state.items()})
     return model
 

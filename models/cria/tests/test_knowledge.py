@@ -44,12 +44,20 @@ def test_topic_is_complete(topic: Topic, language: Language) -> None:
     assert len(side.questions) >= 5
     assert len(side.held_out) >= 2
     assert side.keys
-    for key in side.keys:
-        assert key in side.answer
+    for answer in (side.answer, *side.answers):
+        assert all(key in answer for key in side.keys), answer
+        length = len(answer.split()) if language == "en" else len(answer)
+        assert length <= (50 if language == "en" else 120)
     assert side.thought
     assert "\n" not in side.thought
-    length = len(side.answer.split()) if language == "en" else len(side.answer)
-    assert length <= (50 if language == "en" else 120)
+
+
+def test_most_topics_are_asked_in_other_words_and_some_have_other_answers() -> None:
+    assert sum(len(topic.en.otherwise) + len(topic.zh.otherwise) for topic in TOPICS) > 600
+    answers = {topic.id: len(topic.en.answers) + len(topic.zh.answers) for topic in TOPICS if topic.en.answers}
+    assert {"joke", "story", "spring-poem", "hello"} <= answers.keys()
+    joke = next(topic for topic in TOPICS if topic.id == "joke").en
+    assert {joke.any_answer(random.Random(seed)) for seed in range(60)} == {joke.answer, *joke.answers}
 
 
 @pytest.mark.parametrize("topic", TOPICS, ids=lambda topic: topic.id)

@@ -23,6 +23,10 @@ def test_a_file_is_read_back_as_it_was_written(tmp_path: Path) -> None:
         assert torch.allclose(read.get_parameter(name), parameter, atol=2e-3), name
     export.write(read, start.read_tokenizer(first), again, "Q8_0")
     assert again.read_bytes() == first.read_bytes()
+    wider = start.read_network(first, {"context": 1024, "rope_base": 5e4})
+    assert wider.shape.as_dict() == {**read.shape.as_dict(), "context": 1024, "rope_base": 5e4}
+    assert wider.cos.shape[0] == 1024
+    assert torch.equal(wider.embedding.weight, read.embedding.weight)
 
 
 def test_a_file_with_another_vocabulary_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

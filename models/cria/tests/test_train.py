@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +99,21 @@ def test_a_phase_reports_its_last_steps_and_rounds_when_it_says_so(
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert [line["step"] for line in lines] == [2, 3]
     assert seen == [rounding] * 3
+
+
+def test_a_run_that_stopped_is_settled_in_some_steps_of_the_last_phase() -> None:
+    pytest.importorskip("gguf")
+    pytest.importorskip("matplotlib")
+    from cria.build import settled
+
+    shares = {"composed.forms": 1.0}
+    plan = Plan((Phase("one", 10, 1, 8, shares), Phase("two", 10, 2, 16, {}), Phase("last", 10, 3, 8, shares)))
+    short = settled(plan, 14, 5)
+    assert [(phase.name, phase.steps, phase.batch) for phase in short.phases] == [
+        ("one", 10, 1),
+        ("two", 4, 2),
+        ("settled", 5, 3),
+    ]
+    assert [short.factor(step) for step in (13, 14, 18)] == pytest.approx([0.14, 0.15, 0.19])
+    assert settled(replace(plan, warmup=1), 14, 5).factor(18) == pytest.approx(0.2)
+    assert [phase.name for phase in settled(plan, 4, 5).phases] == ["one", "settled"]

@@ -9,8 +9,12 @@ from typing import Any
 
 import jsonschema
 import pytest
+from cria.data.knowledge.capitals import capitals
+from cria.data.knowledge.held_out import normal as closed
+from cria.data.knowledge.topics import CONTENT, load
+from cria.evaluate import post
 from cria.unseen import notation
-from cria.unseen.__main__ import KINDS, asker, chosen, judge, table
+from cria.unseen.__main__ import KINDS, asker, chosen, judge, serving, table
 from cria.unseen.cases import FOLDER, Case, read
 from cria.unseen.judging import Answer, normal, right, same
 
@@ -170,3 +174,22 @@ def test_a_slice_is_asked_of_a_server_with_the_same_answers_again() -> None:
     assert len(lines) == len(KINDS) + 3
     assert all(record["right"] for record in first if record["kind"] == "thinking")
     assert all(a["prompt_tokens"] > 1000 for r in first if r["kind"] == "recall" for a in r["answers"])
+
+
+def test_a_file_is_asked_instead_of_the_model_that_ships() -> None:
+    from puna.builtin import STORE
+
+    file = max((STORE / "blobs").iterdir(), key=lambda path: path.stat().st_size)
+    with serving(file) as url:
+        shown = post(f"{url}/api/show", {"model": "cria"})
+    assert not shown.get("license"), "the model that ships has one"
+    assert shown["details"]["family"] == "llama"
+
+
+def test_no_question_is_a_wording_that_training_has() -> None:
+    topics = [topic for field in sorted(CONTENT.glob("*.txt")) for topic in load(field.stem)]
+    known = {
+        closed(text) for topic in (*topics, *capitals()) for side in (topic.en, topic.zh) for text in side.questions
+    }
+    assert len(known) > 5000
+    assert [case.name for case in CASES if closed(asked(case)) in known] == []

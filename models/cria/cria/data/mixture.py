@@ -103,13 +103,18 @@ LONG: Mapping[str, float] = {**LATER, "skills.recall": 0.15, JOINED: 0.3}
 """Long conversations."""
 
 WIDE: Mapping[str, float] = {
-    "composed.calls": 0.27,
-    "composed.several": 0.04,
-    "composed.forms": 0.17,
-    "composed.copying": 0.10,
-    "skills.tools": 0.09,
-    "skills.json_fill": 0.03,
-    "skills.drills": 0.03,
+    "composed.scene_calls": 0.15,
+    "composed.scene_session": 0.11,
+    "composed.scene_named": 0.02,
+    "composed.scene_forms": 0.09,
+    "composed.calls": 0.14,
+    "composed.several": 0.02,
+    "composed.forms": 0.08,
+    "composed.copying": 0.06,
+    "composed.remembered": 0.03,
+    "skills.tools": 0.07,
+    "skills.json_fill": 0.02,
+    "skills.drills": 0.02,
     "skills.recall": 0.03,
     "skills.thinking": 0.03,
     "skills.system": 0.03,
@@ -122,10 +127,22 @@ WIDE: Mapping[str, float] = {
 }
 """Composed sentences first, and enough of what was taught before to keep it."""
 
-WIDE_COPYING: Mapping[str, float] = {"composed.copying": 0.5, "composed.forms": 0.3, "composed.calls": 0.2}
+WIDE_COPYING: Mapping[str, float] = {
+    "composed.copying": 0.5,
+    "composed.forms": 0.2,
+    "composed.scene_forms": 0.1,
+    "composed.calls": 0.1,
+    "composed.scene_calls": 0.1,
+}
 """The beginning of a wide run: copying above all."""
 
-WIDE_FAR: Mapping[str, float] = {**WIDE, "composed.far": 0.5, "skills.recall": 0.1, JOINED: 0.15}
+WIDE_FAR: Mapping[str, float] = {
+    **WIDE,
+    "composed.far": 0.25,
+    "composed.remembered": 0.4,
+    "skills.recall": 0.1,
+    JOINED: 0.1,
+}
 """Contexts of up to 8,192 tokens."""
 
 JOINABLE = (

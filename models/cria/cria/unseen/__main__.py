@@ -1,14 +1,15 @@
 """``python -m cria.unseen``: ask every case over the API and print a table by kind and language.
 
-Without ``--url`` a server is started for it. At temperature 0 and one question after another the same model gives the
-same table.
+Without ``--url`` a server is started for it, with the model that ships with Puna or with a GGUF (``--file``) in its
+place. At temperature 0 and one question after another the same model gives the same table.
 """
 
 import argparse
 import contextlib
 import json
+import tempfile
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -121,11 +122,26 @@ def chosen(cases: Iterable[Case], kinds: str, every: int) -> list[Case]:
     return [case for case in cases if case.kind in wanted and (case.number - 1) % every == 0]
 
 
+@contextlib.contextmanager
+def serving(file: Path | None) -> Iterator[str]:
+    """A Puna whose cria is the model of this file, or the one that ships with it; its address."""
+    from puna.builtin.pack import pack
+    from puna.testing import Server
+
+    with tempfile.TemporaryDirectory() as folder:
+        models = Path(folder) if file else None
+        if file:
+            pack(file, b"", Path(folder))
+        with Server(models=models) as server:
+            yield server.url
+
+
 def main() -> None:
     """Ask the cases and print the table."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("--url", help="a running server; one is started when this is left out")
     parser.add_argument("--model", default="cria")
+    parser.add_argument("--file", type=Path, help="a GGUF that is asked instead of the model that ships with Puna")
     parser.add_argument("--kinds", default="", help=f"only these, separated by commas: {', '.join(KINDS)}")
     parser.add_argument("--every", type=int, default=1, help="of each file only every so manieth case")
     parser.add_argument("--json", type=Path, help="write every case with its answer here")
@@ -134,9 +150,7 @@ def main() -> None:
     with contextlib.ExitStack() as stack:
         url = arguments.url
         if url is None:
-            from puna.testing import Server
-
-            url = stack.enter_context(Server()).url
+            url = stack.enter_context(serving(arguments.file))
         cases = chosen(read(), arguments.kinds, arguments.every)
         records = judge(asker(url.rstrip("/"), arguments.model), cases)
     if arguments.failures:

@@ -1,7 +1,7 @@
 """Conversations with functions that are composed: one call, none, an answer after a result, a value from before."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +11,11 @@ from cria.data.composed.acts import ACTS
 from cria.data.composed.dress import dressed
 from cria.data.composed.grammar import expand, fill, say, with_articles
 from cria.data.composed.values import KINDS, Kind, schema, word
-from cria.data.skills.common import assistant, finish, system, user
+from cria.data.skills.common import Makers, assistant, endless, finish, system, user
 from cria.data.skills.functions import camel, compact
 from cria.data.skills.smalltalk import chat
 from cria.data.skills.tools_asking import SYSTEMS_EN, SYSTEMS_ZH, calling
-from cria.data.skills.words import Draw, draw
+from cria.data.skills.words import Draw
 from cria.examples import Case, Example, Message, Split, ToolCall
 
 REFUSALS_EN = (
@@ -242,7 +242,7 @@ def result(d: Draw) -> Example | Case:
     )
 
 
-MAKERS: tuple[tuple[float, Callable[[Draw], Example | Case]], ...] = (
+MAKERS: Makers = (
     (0.5, one),
     (0.12, lambda d: one(d, earlier=True)),
     (0.23, none),
@@ -252,6 +252,4 @@ MAKERS: tuple[tuple[float, Callable[[Draw], Example | Case]], ...] = (
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:
     """Endless conversations with composed functions, half of them Chinese."""
-    weights = [weight for weight, _ in MAKERS]
-    while True:
-        yield rng.choices([maker for _, maker in MAKERS], weights)[0](draw(rng, split, 0.5))
+    return endless(rng, split, MAKERS)

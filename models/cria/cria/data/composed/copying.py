@@ -47,16 +47,19 @@ def repeat(d: Draw, longest: int) -> list[Message]:
 
 
 def table(d: Draw, longest: int) -> list[Message]:
-    """Lines of key and value, of which one is asked for; keys differ, and often in one word only."""
+    """Lines of key and value, of which some are asked for by turns; keys differ, and often in one word only."""
     number = d.pick([length for length in LENGTHS if length <= longest])
     make = d.pick((value, lambda d: word(d, "noun"), values.thing, values.person))
     keys = d.several(lambda: make(d), number, number)
     lines = {key: value(d) if d.chance(0.7) else str(d.rng.randint(1, 99999)) for key in keys}
     sign = d.pick((": ", " = ", " - ", " | ", "\t")) if not d.zh else d.pick(("：", "=", " ", "|"))
     text = "\n".join(f"{key}{sign}{found}" for key, found in lines.items())
-    key = d.pick(keys)
+    key, *others = d.several(lambda: d.pick(keys), 1, 4)
     question = fill(expand(d, d.say(KEY_EN, KEY_ZH)), {"k": key})
-    return [user(f"{text}\n{question}" if d.chance(0.7) else f"{question}\n{text}"), assistant(lines[key])]
+    messages = [user(f"{text}\n{question}" if d.chance(0.7) else f"{question}\n{text}"), assistant(lines[key])]
+    for other in others:
+        messages += [user(fill(expand(d, d.say(KEY_EN, KEY_ZH)), {"k": other})), assistant(lines[other])]
+    return messages
 
 
 def following(d: Draw, longest: int) -> list[Message]:

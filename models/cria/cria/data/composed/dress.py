@@ -10,8 +10,10 @@ from cria.data.skills.words import Draw
 
 Tool = dict[str, Any]
 PYTHON = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "list"}
-DRESSED_SHARE = 0.4
+DRESSED_SHARE = 0.35
 """Of the functions of an example: those that are dressed, all in the same way."""
+SENT_ON_SHARE = 0.7
+"""Of the examples: those whose definitions have the order of keys that ``/api/chat`` gives them."""
 
 
 def pydantic(tool: Tool) -> Tool:
@@ -77,6 +79,24 @@ def docstring(tool: Tool) -> Tool:
     return {**tool, "function": {**function, "description": f"{function['description']}\n\nArgs:\n{listed}"}}
 
 
+OBJECT = ("type", "$defs", "items", "required", "properties")
+PROPERTY = ("anyOf", "type", "items", "description", "enum", "properties")
+"""The keys that come first in the parameters of a definition and in each of them; the others follow as they came."""
+
+
+def as_sent_on(tool: Tool) -> Tool:
+    """As ``/api/chat`` sends every definition to the model: the order of keys, and what is left out, are Ollama's."""
+    function = tool["function"]
+    parameters = {key: value for key, value in function["parameters"].items() if key != "required" or value}
+    parameters["properties"] = {key: _ordered(found, PROPERTY) for key, found in parameters["properties"].items()}
+    kept = {key: function[key] for key in ("name", "description")}
+    return {**tool, "function": {**kept, "parameters": _ordered(parameters, OBJECT)}}
+
+
+def _ordered(schema: dict[str, Any], first: tuple[str, ...]) -> dict[str, Any]:
+    return {**{key: schema[key] for key in first if key in schema}, **schema}
+
+
 def _with(tool: Tool, parameters: dict[str, Any]) -> Tool:
     return {**tool, "function": {**tool["function"], "parameters": {**parameters, "type": "object"}}}
 
@@ -85,8 +105,8 @@ DRESSES: tuple[Callable[[Tool], Tool], ...] = (pydantic, nullable, closed, signa
 
 
 def dressed(d: Draw, tools: list[Tool]) -> list[Tool]:
-    """The functions as one of the frameworks writes them, or as they are."""
-    if not d.chance(DRESSED_SHARE):
-        return tools
-    dress = d.pick(DRESSES)
-    return [dress(tool) for tool in tools]
+    """The functions as one of the frameworks writes them, or as they are; mostly as the model reads them in the end."""
+    if d.chance(DRESSED_SHARE):
+        dress = d.pick(DRESSES)
+        tools = [dress(tool) for tool in tools]
+    return [as_sent_on(tool) for tool in tools] if d.chance(SENT_ON_SHARE) else tools

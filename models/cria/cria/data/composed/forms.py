@@ -136,7 +136,7 @@ def _opened(d: Draw, core: str) -> str:
 
 
 def form(d: Draw) -> Example | Case:
-    """One sentence with its object; a form that nobody asks for in words is learned by its values alone."""
+    """One sentence with its object; of a form that nobody asks for in words the opening is not learned."""
     alone = d.chance(ALONE_SHARE)
     made = fact(d, telling=alone)
     keys = list(made.data)

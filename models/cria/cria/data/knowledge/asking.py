@@ -1,6 +1,7 @@
 """Ways in which people type a question: with or without politeness, capitals and punctuation."""
 
 import random
+import re
 
 from cria.data.knowledge.frames import FRAMES
 from cria.data.knowledge.held_out import is_held_out
@@ -12,12 +13,16 @@ ASKING_STARTS = (
     "what what's why how who when where which is are do does did can could may must at in with for by from has have "
     "will should under after on into"
 )
+ASKING_LATER = re.compile(r"[,.:;?] (?:and |but |so )?(?:what|which|whose|who|how|why|where|when)\b", re.IGNORECASE)
 ASKING_MARKS = (
     "什么 为什么 怎么 怎样 吗 谁 哪 多少 几 如何 为何 为啥 多久 多大 多远 多快 多长 多高 多小 呢 是不是 能不能 有没有"
 )
 
 MORE_FRAMES = 0.12
 """Share of the questions of training that get a frame besides those that get one in both splits."""
+
+OTHERWISE = 0.25
+"""Share of the questions of training that go round the usual words, where the topic has such."""
 
 SECOND_FRAME = 0.2
 """Share of the framed questions of training that have something both before and after."""
@@ -26,7 +31,7 @@ SECOND_FRAME = 0.2
 def is_asking(question: str, language: Language) -> bool:
     """Whether the wording is a question, so that a question mark fits."""
     if language == "en":
-        return question.split()[0].lower().strip(",") in ASKING_STARTS.split()
+        return question.split()[0].lower().strip(",") in ASKING_STARTS.split() or bool(ASKING_LATER.search(question))
     return any(mark in question for mark in ASKING_MARKS.split())
 
 
@@ -85,6 +90,8 @@ def ask(rng: random.Random, side: Side, language: Language, split: Split) -> Mes
     wording = rng.choice(side.wordings(split))
     if split == "test":
         return user(wrap(rng, wording, language, split))
+    if side.otherwise and rng.random() < OTHERWISE:
+        return user(wrap(rng, rng.choice(side.otherwise), language, split))
     varied = vary(rng, wording, language)
     typed = wrap(rng, wording if is_held_out(varied) else varied, language, split)
     return user(wording if is_held_out(typed) else typed)
@@ -95,4 +102,4 @@ def question_item(rng: random.Random, side: Side, language: Language, split: Spl
     question = ask(rng, side, language, split)
     if split == "test":
         return Case(Example((question,), kind=kind), list(side.keys), "contains", kind)
-    return Example((question, assistant(side.answer)), kind=kind)
+    return Example((question, assistant(side.any_answer(rng))), kind=kind)

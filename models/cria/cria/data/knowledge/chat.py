@@ -112,8 +112,8 @@ def talk(identifier: str) -> Topic:
 def _turn(rng: random.Random, topic: Topic, language: Language, split: Split) -> list[Message]:
     side = topic.side(language)
     if topic in small_talk():
-        return [plain_turn(rng, topic, language, split), assistant(side.answer)]
-    return [ask(rng, side, language, split), assistant(side.answer)]
+        return [plain_turn(rng, topic, language, split), assistant(side.any_answer(rng))]
+    return [ask(rng, side, language, split), assistant(side.any_answer(rng))]
 
 
 def plain_turn(rng: random.Random, topic: Topic, language: Language, split: Split) -> Message:
@@ -149,13 +149,13 @@ def _plan(rng: random.Random) -> list[Topic]:
     return plan
 
 
-def _follow_up(rng: random.Random, topic: Topic, language: Language, split: Split) -> list[Message]:
-    """Perhaps one more turn on the topic just answered: more of it, again, or in the other language."""
+def _follow_up(rng: random.Random, topic: Topic, said: str, language: Language, split: Split) -> list[Message]:
+    """Perhaps one more turn on the topic that ``said`` has just answered: more, again, or in the other language."""
     draw = rng.random()
     if draw < 0.06:
         return _turn(rng, talk(MORE), language, split)
     if draw < 0.12:
-        return [user(rng.choice(REPEAT[language][split])), assistant(topic.side(language).answer)]
+        return [user(rng.choice(REPEAT[language][split])), assistant(said)]
     if draw < 0.24:
         if language == "en":
             return [user(rng.choice(IN_CHINESE[split])), assistant(topic.zh.answer)]
@@ -172,7 +172,7 @@ def conversation(rng: random.Random, split: Split) -> Example | Case:
         spoken = language if rng.random() < 0.9 else rng.choice(LANGUAGES)
         messages += _turn(rng, topic, spoken, split)
         if topic not in small_talk():
-            messages += _follow_up(rng, topic, spoken, split)
+            messages += _follow_up(rng, topic, messages[-1]["content"], spoken, split)
         if rng.random() < 0.08:
             wording, answer = unknown_question(rng, spoken, split)
             messages += [user(wrap(rng, wording, spoken, split)), assistant(answer)]
@@ -193,7 +193,7 @@ def single(rng: random.Random, split: Split) -> Example | Case:
     kind = f"chat/{language}"
     if split == "test":
         return Case(Example((question,), kind=kind), list(side.keys), "contains", kind)
-    return Example((question, assistant(side.answer)), kind=kind)
+    return Example((question, assistant(side.any_answer(rng))), kind=kind)
 
 
 def question_answers() -> list[tuple[str, str, str]]:

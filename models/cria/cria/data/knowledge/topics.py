@@ -3,10 +3,14 @@
 They are read from ``content/*.txt``. A topic begins with ``# id``; its lines are ``key: value``, where the
 key's letters say which language and what: ``eq``/``zq`` wordings (train ones, ``||``, held-out ones),
 ``ea``/``za`` the answer (``\\n`` is a line break), ``ek``/``zk`` words a right answer contains, ``et``/``zt``
-a thought before the answer, ``np``/``nz`` a noun phrase from which common wordings follow.
+a thought before the answer, ``np``/``nz`` a noun phrase from which common wordings follow. ``otherwise.txt`` has
+wordings for training in which people go round the usual words: ``# field/id``, then ``en:`` and ``zh:``; ``answers.txt``
+other answers to what has no one answer, parted by ``||``.
 """
 
-from dataclasses import dataclass
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Literal, get_args
@@ -15,6 +19,8 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 CONTENT = Path(__file__).parent / "content"
+OTHERWISE = Path(__file__).parent / "otherwise.txt"
+ANSWERS = Path(__file__).parent / "answers.txt"
 
 NOUN_WORDINGS = {
     "en": (
@@ -66,13 +72,22 @@ NOUN_WORDINGS = {
 
 @dataclass(frozen=True)
 class Side:
-    """A topic in one language: wordings for training, held-out wordings, the answer and its key words."""
+    """A topic in one language: wordings for training, held-out wordings, the answer and its key words.
+
+    ``otherwise`` are those of the wordings for training that go round the usual words, ``answers`` other answers.
+    """
 
     questions: tuple[str, ...]
     held_out: tuple[str, ...]
     answer: str
     keys: tuple[str, ...]
     thought: str
+    otherwise: tuple[str, ...] = ()
+    answers: tuple[str, ...] = ()
+
+    def any_answer(self, rng: random.Random) -> str:
+        """The answer, or one of the others where there are any."""
+        return rng.choice((self.answer, *self.answers)) if self.answers else self.answer
 
     def wordings(self, split: Literal["train", "test"]) -> tuple[str, ...]:
         """The wordings of one split."""
@@ -151,6 +166,38 @@ def parse(text: str, field: str) -> list[Topic]:
 
 
 @cache
+def _more(path: Path, separator: str) -> Mapping[str, Mapping[str, tuple[str, ...]]]:
+    """What a file of blocks ``# field/id`` has for each topic, by language."""
+    found: dict[str, dict[str, tuple[str, ...]]] = {}
+    for block in path.read_text(encoding="utf-8").strip().split("\n\n"):
+        name, *lines = block.splitlines()
+        sides = found.setdefault(name.removeprefix("# "), {})
+        for line in lines:
+            language, _, entries = line.partition(": ")
+            sides[language] = _split_list(entries, separator)
+    return found
+
+
+def _widened(side: Side, language: Language, name: str) -> Side:
+    wordings = _more(OTHERWISE, "|").get(name, {}).get(language, ())
+    wordings = tuple(wording.rstrip("?？ ") for wording in wordings)
+    answers = _more(ANSWERS, "||").get(name, {}).get(language, ())
+    return replace(
+        side,
+        questions=tuple(dict.fromkeys((*side.questions, *wordings))),
+        otherwise=wordings,
+        answers=tuple(answer.replace("\\n", "\n") for answer in answers),
+    )
+
+
+@cache
 def load(field: str) -> tuple[Topic, ...]:
-    """The topics of ``content/<field>.txt``."""
-    return tuple(parse((CONTENT / f"{field}.txt").read_text(encoding="utf-8"), field))
+    """The topics of ``content/<field>.txt``, with the wordings of ``otherwise.txt`` and what ``answers.txt`` has."""
+    return tuple(
+        replace(
+            topic,
+            en=_widened(topic.en, "en", f"{field}/{topic.id}"),
+            zh=_widened(topic.zh, "zh", f"{field}/{topic.id}"),
+        )
+        for topic in parse((CONTENT / f"{field}.txt").read_text(encoding="utf-8"), field)
+    )

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
+from cria.data.skills.words import Draw, draw
 from cria.examples import Case, Check, Example, Message, Split
+
+Makers = tuple[tuple[float, Callable[[Draw], Example | Case]], ...]
+"""What makes the kinds of a generator, each with its share."""
 
 
 def user(content: str) -> Message:
@@ -42,3 +47,10 @@ def finish(
     if expected is None and check == "exact":
         expected = messages[-1]["content"]
     return Case(Example(tuple(messages[:-1]), tuple(tools), thinking, kind), expected, check, kind)
+
+
+def endless(rng: random.Random, split: Split, makers: Makers) -> Iterator[Example | Case]:
+    """Conversations of every kind by its share, half of them Chinese, without end."""
+    shares = [share for share, _ in makers]
+    while True:
+        yield rng.choices([make for _, make in makers], shares)[0](draw(rng, split, 0.5))
