@@ -341,13 +341,18 @@ def test_options_are_fields_too(client: OpenAI) -> None:
 def test_context_and_what_does_not_fit_it(client: OpenAI) -> None:
     long = "sea " * 600
     known = r"prompt is too long: \d+ tokens > 256 maximum context length"
-    with pytest.raises(BadRequestError, match=known) as caught:
-        chat(client, long, extra_body={"num_ctx": 256})
-    assert caught.value.code == "context_length_exceeded"
     turns = [*user(long), {"role": "assistant", "content": "Yes."}, *user(SKY)]
+    for messages in (user(long), turns):
+        with pytest.raises(BadRequestError, match=known) as caught:
+            chat(client, messages=messages, extra_body={"num_ctx": 256})
+        assert caught.value.code == "context_length_exceeded", "agents leave out old turns themselves when told so"
     answer = chat(client, messages=turns, extra_body={"num_ctx": 256, "truncate": True})
     assert answer.usage
     assert answer.usage.prompt_tokens < 256
+    full = chat(client, max_tokens=400, extra_body={"num_ctx": 256, "ignore_eos": True})
+    assert full.choices[0].finish_reason == "length"
+    assert full.usage
+    assert full.usage.total_tokens <= 256, "its beginning is not forgotten"
 
 
 def test_answer_ends_with_the_context(client: OpenAI) -> None:
