@@ -20,7 +20,7 @@ def crossed(value: Any) -> Any:
 
 
 class LocalFleet:
-    """See ``Fleet`` and ``Peers``. ``dead`` nodes break all calls, ``hung`` ones leave them without an answer."""
+    """See ``Fleet``. ``dead`` nodes break all calls, ``hung`` ones leave them without an answer."""
 
     def __init__(self, root: Path, settings: Settings) -> None:
         self.root = root
@@ -29,12 +29,11 @@ class LocalFleet:
         self.dead: dict[str, asyncio.Event] = {}
         self.hung: set[str] = set()
         self.calls: list[tuple[str, str]] = []
-        self.read_from: dict[str, int] = {}
 
     async def add(self, name: str, labels: Sequence[str] = (), **changes: Any) -> Node:
         home = self.root / name
         settings = replace(self.settings, **({"home": home, "models": home / "models"} | changes))
-        node = self.nodes[name] = Node(name, f"10.0.0.{len(self.nodes)}", settings, self, frozenset(labels))
+        node = self.nodes[name] = Node(name, "127.0.0.1", settings, frozenset(labels))
         self.dead[name] = asyncio.Event()
         await node.begin()
         return node
@@ -60,11 +59,6 @@ class LocalFleet:
         if method == "call":
             self.calls.append((node, arguments[0].method))
         return crossed(await self._alive(node, getattr(self._node(node), method)(*crossed(arguments))))
-
-    async def read(self, node: str, digest: str, start: int) -> bytes:
-        data: bytes = await self._alive(node, self._node(node).read(digest, start))
-        self.read_from[node] = self.read_from.get(node, 0) + len(data)
-        return data
 
     async def _alive(self, node: str, work: Any) -> Any:
         task = asyncio.ensure_future(work)

@@ -17,7 +17,7 @@ import requests
 from tests.server import SOURCE, free_port, wait_for
 
 _NET = "10.77"
-_START_SECONDS = 180
+_START_SECONDS = 500
 
 
 def can_have_networks() -> bool:

@@ -2,10 +2,12 @@
 
 import importlib.util
 import json
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -17,13 +19,17 @@ pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (the extra cluster)"),
 ]
+MACHINES = int(os.environ.get("PUNA_TEST_MACHINES", "2"))
+"""How many machines join the first."""
+SMALL = 10_000
+"""More than a configuration and a template are together, which a node may have taken before another one asks."""
 LONG = {"num_predict": 3000, "ignore_eos": True, "num_ctx": 4096, "temperature": 0}
 
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[Lab]:
     with Lab() as made:
-        made.add(2)
+        made.add(MACHINES)
         yield made
 
 
@@ -84,25 +90,51 @@ def test_a_stream_comes_in_pieces(lab: Lab) -> None:
     assert len(lines) > 5
 
 
+def test_a_model_goes_to_the_others_with_each_byte_leaving_its_origin_once(lab: Lab) -> None:
+    ask(lab, "/api/create", {"model": "mine", "from": "cria", "template": "{{ .Prompt }}!", "stream": False})
+    listed = lab.session.get(f"{lab.url}/api/tags", timeout=30).json()["models"]
+    size = next(model["size"] for model in listed if model["name"] == "mine:latest")
+    assert lab.run("cluster", "drain", lab.head.address).returncode == 0
+    wait_for(lambda: any(node["state"] == "draining" for node in lab.nodes()), what="draining")
+    body = {"model": "mine", "prompt": "Hello", "stream": False, "options": {"num_predict": 64, "ignore_eos": True}}
+    with ThreadPoolExecutor(8 * MACHINES) as pool:
+        answers = list(pool.map(lambda at: ask(lab, "/api/generate", body | {"prompt": f"{at}"}), range(8 * MACHINES)))
+    assert all(answer["eval_count"] == 64 for answer in answers)
+    assert lab.run("cluster", "drain", lab.head.address, "--undo").returncode == 0
+    time.sleep(1)  # for the next word of each node
+    sent = {node["address"]: node["sent"] for node in lab.nodes()}
+    copies = sum(
+        (machine.root / "models/manifests/registry.ollama.ai/library/mine").exists() for machine in lab.machines
+    )
+    assert copies == len(lab.machines), "not all nodes were asked"
+    assert size <= sent[lab.head.address] < size + SMALL
+    assert size * MACHINES <= sum(sent.values()) < size * MACHINES + SMALL
+
+
 class Client(threading.Thread):
     """Reads one long answer."""
 
-    def __init__(self, lab: Lab, number: int) -> None:
+    def __init__(self, lab: Lab, number: int, *, stream: bool = True) -> None:
         super().__init__(daemon=True)
-        self.lab, self.number = lab, number
+        self.lab, self.number, self.stream = lab, number, stream
         self.pieces: list[dict[str, Any]] = []
         self.ended = 0.0
         self.failure = ""
 
     def run(self) -> None:
-        body = {"model": "cria", "prompt": f"Tell me {self.number}", "options": LONG}
+        body = {"model": "cria", "prompt": f"Tell me {self.number}", "options": LONG, "stream": self.stream}
         try:
-            with requests.post(f"{self.lab.url}/api/generate", json=body, stream=True, timeout=120) as response:
+            with requests.post(f"{self.lab.url}/api/generate", json=body, stream=True, timeout=180) as response:
                 for line in response.iter_lines():
                     self.pieces.append(json.loads(line))
         except requests.RequestException as error:
             self.failure = str(error)
         self.ended = time.monotonic()
+
+
+def _running(lab: Lab) -> int:
+    requests_here = lab.session.get(f"{lab.url}/api/queue", timeout=30).json()
+    return len([entry for entry in requests_here["requests"] if entry["state"] == "running"])
 
 
 def holders(lab: Lab) -> list[str]:
@@ -119,7 +151,7 @@ def test_a_machine_that_loses_its_power_ends_its_answers_within_two_seconds(lab:
     for client in clients:
         client.start()
     wait_for(lambda: all(len(client.pieces) > 3 for client in clients), what="answers to begin")
-    assert holders(lab).count(doomed.address) == 1
+    wait_for(lambda: holders(lab).count(doomed.address) == 1, what="the node to tell of the model")
     for address in addresses:
         assert lab.run("cluster", "drain", address, "--undo").returncode == 0
     died = time.monotonic()
@@ -141,9 +173,24 @@ def test_a_node_whose_process_dies_is_replaced(lab: Lab) -> None:
     wait_for(lambda: len(lab.nodes()) == len(lab.machines), 150, "the cluster to be whole")
 
 
-def test_an_ingress_that_dies_comes_back(lab: Lab) -> None:
+def test_an_ingress_that_dies_comes_back_and_leaves_nobody_without_a_word(lab: Lab) -> None:
+    streaming = Client(lab, 1)
+    streaming.start()
+    wait_for(lambda: len(streaming.pieces) > 3, what="an answer to begin")
+    whole = Client(lab, 2, stream=False)  # nothing of it comes before its end
+    whole.start()
+    wait_for(lambda: _running(lab) == 2, what="both to be answered")
+    died = time.monotonic()
     for process in lab.head.processes(":ingress"):
         process.send_signal(signal.SIGKILL)
+    streaming.join(30)
+    assert streaming.ended - died < 3, "of which the look at the clock of a busy machine takes a part"
+    assert (streaming.pieces[-1].get("error"), streaming.failure) == (
+        "the process that answered the request was lost",
+        "",
+    )
+    whole.join(180)
+    assert (whole.failure, whole.pieces[-1].get("eval_count")) == ("", LONG["num_predict"]), "it was not asked again"
 
     def answers() -> bool:
         try:

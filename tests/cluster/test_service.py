@@ -2,13 +2,15 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from tests.cluster.fleet import LocalFleet
+from yarl import URL
 
 from puna.cluster.dispatch import NodeLostError
 from puna.cluster.service import ClusterService
@@ -18,6 +20,8 @@ from puna.inference.embed import EmbedRequest
 from puna.inference.events import Event, Finished, Started, Text
 from puna.inference.options import Options
 from puna.inference.requests import Conversation, GenerationRequest, Message
+from puna.inference.rerank import RerankRequest
+from puna.inference.watching import Asked
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.library import Library
@@ -25,7 +29,10 @@ from puna.models.model import Model
 from puna.names import parse_name
 from puna.scheduler.lease import Caller, RequestCanceledError
 from puna.settings import Settings
+from puna.telemetry.record import Record
 
+SMALL = 10_000
+"""More than a configuration and a template are together, which a node may have taken before another one asks."""
 LONG = {"num_predict": 2000, "ignore_eos": True, "num_ctx": 4096, "temperature": 0}
 
 
@@ -61,6 +68,36 @@ class Cluster:
 
     def where(self) -> list[str]:
         return [node for node, _ in self.fleet.calls]
+
+
+class Watching:
+    """See ``Watcher``."""
+
+    wants_prompt = True
+
+    def __init__(self) -> None:
+        self.asked: list[Asked] = []
+        self.records: list[Record] = []
+        self.told: list[str] = []
+
+    def takes(self, options: Options) -> Options:
+        return replace(options, num_predict=7)
+
+    def asks(self, asked: Asked) -> None:
+        self.asked.append(asked)
+        self.told.append("asks")
+
+    def says(self, events: Sequence[Event]) -> None:
+        assert events
+        if self.told[-1] != "says":
+            self.told.append("says")
+
+    def ends(self, record: Record) -> None:
+        self.records.append(record)
+        self.told.append("ends")
+
+    def over(self) -> None:
+        self.told.append("over")
 
 
 @pytest.fixture
@@ -99,6 +136,23 @@ async def test_a_node_answers_as_this_process_would(cluster: Cluster) -> None:
     assert [state.model.digest for state in await cluster.service.models()] == [cluster.cria.digest]
     await cluster.service.unload(cluster.cria)
     assert await cluster.service.models() == []
+
+
+async def test_watchers_are_told_what_a_runner_was_asked(cluster: Cluster) -> None:
+    await cluster.fleet.add("one")
+    watcher = Watching()
+    cluster.service = cluster.service.told([watcher])
+    await cluster.answer(cluster.request())
+    rerank = RerankRequest(model=cluster.cria, name="cria", query="a", documents=("b",), options=Options())
+    await cluster.service.rerank(rerank, Caller(), None)
+    embed = EmbedRequest(model=cluster.cria, texts=("a",), options=Options())
+    await cluster.service.embed(embed, Caller(), None, "ollama")
+    generation, ranks, embedding = watcher.asked
+    assert (generation.context, generation.options["num_predict"], len(generation.prompt_digest)) == (512, 7, 64)
+    assert generation.request.options.num_predict == 7
+    assert (ranks.request.query, embedding.request.texts) == ("a", ("a",))
+    assert watcher.told == ["asks", "says", "ends", "over", *["asks", "ends", "over"] * 2]
+    assert all(record.prompt > 0 for record in watcher.records)
 
 
 async def test_an_error_is_the_same_as_without_a_cluster(cluster: Cluster) -> None:
@@ -220,10 +274,7 @@ async def test_a_client_that_goes_ends_its_generation(cluster: Cluster) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_model_comes_to_the_nodes_that_lack_it_and_each_byte_leaves_its_origin_once(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("puna.cluster.copies.CHUNK", 1 << 16)
+async def test_a_model_comes_to_the_nodes_that_lack_it_and_each_byte_leaves_its_origin_once(cluster: Cluster) -> None:
     origin = await cluster.fleet.add("origin", ["origin"])
     model_name = parse_name("mine")
     await asyncio.to_thread(_make, origin._library, model_name)
@@ -246,8 +297,23 @@ async def test_a_model_comes_to_the_nodes_that_lack_it_and_each_byte_leaves_its_
     homes = {node for node, method in cluster.fleet.calls if method == "generate"}
     assert "origin" not in homes
     assert len(homes) >= 2
-    assert cluster.fleet.read_from["origin"] == model.size
-    assert sum(cluster.fleet.read_from.values()) == model.size * len(homes)
+    sent = {name: (await cluster.fleet.ask(name, "beat", "test")).sent for name in cluster.fleet.nodes}
+    assert model.size <= sent["origin"] < model.size + SMALL
+    assert model.size * len(homes) <= sum(sent.values()) < model.size * len(homes) + SMALL
+
+
+async def test_a_store_is_open_to_members_of_the_cluster_alone(cluster: Cluster) -> None:
+    node = await cluster.fleet.add("one")
+    await asyncio.to_thread(_make, node._library, parse_name("mine"))
+    address = URL((await cluster.fleet.ask("one", "beat", "test")).store)
+    outside = address.with_user(None) / "v2" / "library" / "mine" / "manifests" / "latest"
+    refused = await asyncio.to_thread(requests.get, str(outside), timeout=10)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (401, "UNAUTHORIZED")
+    wrong = await asyncio.to_thread(requests.get, str(outside), timeout=10, auth=("node", "guessed"))
+    assert wrong.status_code == 401
+    let_in = await asyncio.to_thread(requests.get, str(outside), timeout=10, auth=(address.user, address.password))
+    assert let_in.status_code == 200
+    assert str(address.password) not in repr(await cluster.fleet.ask("one", "beat", "test"))
 
 
 def _make(library: Library, name: Any) -> None:

@@ -11,9 +11,10 @@ from typing import Any, Protocol, TypeVar
 from puna.cluster.prefixes import Beginning
 from puna.cluster.routing import Ask, Place, Refuse, Retire, Router
 from puna.cluster.state import NodeState
-from puna.cluster.wire import Call, Card, Find, Mailbox, pack, unpack
+from puna.cluster.wire import Call, Card, Find, Mailbox, Told, pack, unpack
 from puna.errors import BadRequestError, PunaError, UnavailableError
 from puna.inference.events import Event, Finished, Reading, Started
+from puna.inference.watching import Asked, Watcher
 from puna.models.model import Model
 from puna.scheduler.demand import Demand
 from puna.scheduler.lease import Caller
@@ -30,6 +31,8 @@ PATIENCE = 1.5
 _MOST_LOSSES = 3
 """How many nodes a request may lose before it is taken for the cause."""
 _DRAIN_PAUSE = 0.05
+_MOST_PEERS = 64
+"""Nodes from which, or together with which, a node takes a model."""
 _NS = 1e-9
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -82,8 +85,6 @@ class Dispatch:
         self._running: dict[str, _Running] = {}
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._rows: dict[str, list[str]] = {}
-        """The nodes that were sent for a model that they did not have, by its digest, in order."""
         self._wake: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._count = 0
@@ -110,15 +111,23 @@ class Dispatch:
         conversation = f"{caller.key} {caller.conversation}" if caller.conversation else ""
         return Ask(ticket, model.size, beginning, conversation, frozenset(section.nodes), section.pinned)
 
-    async def generate(self, ask: Ask, model: Model, arguments: tuple[Any, ...]) -> AsyncGenerator[list[Event], None]:
-        """Yield the events of one generation, of another node if the first is lost before the answer has begun."""
+    async def generate(
+        self, ask: Ask, model: Model, arguments: tuple[Any, ...], watchers: Sequence[Watcher] = ()
+    ) -> AsyncGenerator[list[Event], None]:
+        """Yield the events of one generation, of another node if the first is lost before the answer has begun.
+
+        ``watchers`` are told what a runner was asked.
+        """
         begun = started = False
         while True:
             try:
                 async with self._placed(ask) as (running, node):
-                    call = self._call("generate", model, node, arguments, {})
+                    call = self._call("generate", model, node, arguments, {}, watchers)
                     async with aclosing(self._events(running, node, call)) as batches:
-                        async for batch in batches:
+                        async for items in batches:
+                            batch = self._heard(items, watchers) if watchers else items
+                            if not batch:
+                                continue
                             if started and isinstance(batch[0], Started):
                                 batch = batch[1:]  # of the node that was lost
                             started = True
@@ -134,14 +143,24 @@ class Dispatch:
                 self._again(ask, error)
 
     async def call(
-        self, method: str, ask: Ask, model: Model, arguments: tuple[Any, ...], named: dict[str, Any] | None = None
+        self,
+        method: str,
+        ask: Ask,
+        model: Model,
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        watchers: Sequence[Watcher] = (),
     ) -> Any:
         """Return what the service of a node answers, of another one if the first is lost."""
         while True:
             try:
                 async with self._placed(ask) as (running, node):
-                    answer = await self._answer(running, node, self._call(method, model, node, arguments, named or {}))
+                    call = self._call(method, model, node, arguments, named, watchers)
+                    answer = await self._answer(running, node, call)
                     self.router.leave(ask, time.monotonic(), answered=True)
+                    if isinstance(answer, Told):
+                        _tell(watchers, answer.asked)
+                        return answer.answer
                     return answer
             except NodeLostError as error:
                 self._again(ask, error)
@@ -281,9 +300,10 @@ class Dispatch:
                 async with aclosing(self._fleet.stream(node, call)) as batches:
                     async for batch in batches:
                         box.put(batch)
-                box.close()
             except PunaError as error:
                 box.close(error)
+            finally:
+                box.close()  # whatever it met, nobody is to wait for more
 
         running.broken = box.close
         task = asyncio.create_task(fill())
@@ -306,7 +326,15 @@ class Dispatch:
     async def _end(self, node: str, call: Call) -> None:
         await asyncio.wait_for(self._fleet.ask(node, "end", call.id), PATIENCE)
 
-    def _call(self, method: str, model: Model, node: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> Call:
+    def _call(
+        self,
+        method: str,
+        model: Model,
+        node: str,
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        watchers: Sequence[Watcher],
+    ) -> Call:
         self._count += 1
         return Call(
             id=f"{self._name}-{self._count}",
@@ -314,25 +342,32 @@ class Dispatch:
             model=model.name,
             manifest=model.manifest,
             section=self._sections.of(model.name),
-            sources=self._sources(model.digest, node),
+            peers=self._peers(model.digest, node),
             ingress=self._name,
             body=pack((arguments, named)),
+            watched=bool(watchers),
+            wants_prompt=any(watcher.wants_prompt for watcher in watchers),
         )
 
-    def _sources(self, digest: str, node: str) -> tuple[str, ...]:
-        """Return where a node may take a model from, first who was last sent for it, so that they make a row."""
-        holders = self._stored_on(digest)
-        if node in holders:
-            return ()
-        row = self._rows.setdefault(digest, [])
-        if node not in row:
-            row.append(node)
-        before = row[: row.index(node)]
-        known = set(self._fleet.names())
-        return tuple(name for name in (*reversed(before), *holders) if name in known)
+    def _peers(self, digest: str, node: str) -> tuple[str, ...]:
+        """Return the addresses from which a node may take a model: those of nodes that have it, then of others.
 
-    def _stored_on(self, digest: str) -> list[str]:
-        return [state.id for state in self.router.nodes() if digest in state.stored]
+        Those that take it at the same time, or soon, must know of each other, for no byte to leave its origin twice.
+        """
+        states = {state.id: state for state in self.router.nodes()}
+        if digest in states[node].stored:
+            return ()
+        near = self.router.holders(digest)
+        others = [state for state in states.values() if state.store and state.id != node]
+        others.sort(key=lambda state: (digest not in state.stored, state.id not in near, state.id))
+        return tuple(state.store for state in others[:_MOST_PEERS])
+
+    def _heard(self, items: Sequence[Any], watchers: Sequence[Watcher]) -> list[Any]:
+        """Tell watchers what was asked, which comes packed; return the rest."""
+        for item in items:
+            if isinstance(item, bytes):
+                _tell(watchers, unpack(item, self._find))
+        return [item for item in items if not isinstance(item, bytes)]
 
     def _learn(self, ask: Ask, batch: list[Event]) -> None:
         for event in batch:
@@ -384,7 +419,6 @@ class Dispatch:
                 self._lost(name, str(error) or f"it has said nothing for {PATIENCE:g} seconds")
             else:
                 self.router.beat(state, time.monotonic())
-                self._arrived(state)
                 self._pump()
             await asyncio.sleep(max(BEAT, _BEAT_EACH * len(self._followed)))
 
@@ -396,13 +430,10 @@ class Dispatch:
         for ask in self.router.gone(name):
             if running := self._running.get(ask.ticket.id):
                 running.broken(error)
-        for row in self._rows.values():
-            if name in row:
-                row.remove(name)
         self._pump()
 
-    def _arrived(self, state: NodeState) -> None:
-        """Forget the rows of models that all in them have by now."""
-        for digest in [digest for digest in self._rows if digest in state.stored]:
-            if set(self._rows[digest]) <= set(self._stored_on(digest)):
-                del self._rows[digest]
+
+def _tell(watchers: Sequence[Watcher], asked: Asked | None) -> None:
+    if asked is not None:
+        for watcher in watchers:
+            watcher.asks(asked)

@@ -4,20 +4,23 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from puna import __version__
-from puna.cluster.copies import Copies, Peers
+from puna.cluster.copies import Copies
 from puna.cluster.state import Held, NodeState, Report
-from puna.cluster.wire import Call, Card, Mailbox, pack, unpack
+from puna.cluster.stock import Stock
+from puna.cluster.wire import Call, Card, Listener, Mailbox, Told, pack, unpack
 from puna.engine.engines import PORTABLE, Engines
 from puna.errors import NotFoundError, PunaError
+from puna.inference.watching import Asked
 from puna.models.library import Library
 from puna.models.model import Model
+from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
 from puna.service import SavedSessions
 from puna.service.local import LocalService
@@ -37,9 +40,9 @@ class _Running:
 
 
 class Node:
-    """What runs on one machine of a cluster. ``labels`` are what its operator says of it."""
+    """What runs on one machine of a cluster, at an address of it. ``labels`` are what its operator says of it."""
 
-    def __init__(self, name: str, address: str, settings: Settings, peers: Peers, labels: frozenset[str]) -> None:
+    def __init__(self, name: str, address: str, settings: Settings, labels: frozenset[str]) -> None:
         self._name, self._address, self._labels = name, address, labels
         self._settings = settings
         self._lender = Lender(settings, Path(tempfile.gettempdir()))
@@ -50,7 +53,9 @@ class Node:
             go_template=settings.go_template,
             overrides=lambda name: settings.sections.of(name).options,
         )
-        self.copies = Copies(self._library, peers, settings.home / "cluster" / "copies.json")
+        self._transfers = Transfers(replace(settings, share=("*",), peers=()), self._library)
+        self._stock = Stock(self._library, self._transfers)
+        self.copies = Copies(self._library, self._transfers, settings.home / "cluster" / "copies.json")
         self._calls: dict[str, _Running] = {}
         self._ingresses: dict[str, float] = {}
         self._engine, self._stored = "", frozenset[str]()
@@ -61,6 +66,8 @@ class Node:
     async def begin(self) -> None:
         """Get ready for calls."""
         await asyncio.to_thread(self._library.clean)
+        await asyncio.to_thread(self._transfers.clean)
+        await self._stock.begin(self._address)
         await self._service.begin(self._library)
         self._sweeper = asyncio.create_task(self._sweep())
 
@@ -83,6 +90,8 @@ class Node:
             stored=self._stored,
             labels=self._labels,
             draining=self._draining,
+            store=self._stock.address,
+            sent=self._stock.sent,
         )
 
     def _look(self) -> tuple[str, frozenset[str]]:
@@ -138,7 +147,8 @@ class Node:
     async def _fill(self, call: Call, box: Mailbox[Any]) -> None:
         try:
             arguments, named = await self._arguments(call)
-            async with aclosing(self._service.generate(*arguments, **named)) as events:
+            service = self._told(call, lambda asked: box.put([pack(asked)]))
+            async with aclosing(service.generate(*arguments, **named)) as events:
                 async for batch in events:
                     box.put(list(batch))
         except PunaError as error:
@@ -160,11 +170,18 @@ class Node:
 
     async def _called(self, call: Call) -> Any:
         arguments, named = await self._arguments(call)
-        return await getattr(self._service, call.method)(*arguments, **named)
+        heard: list[Asked] = []
+        answer = await getattr(self._told(call, heard.append), call.method)(*arguments, **named)
+        return Told(answer, heard[-1] if heard else None) if call.watched else answer
+
+    def _told(self, call: Call, asks: Callable[[Asked], None]) -> LocalService:
+        """Return the service for one call, of which ``asks`` is told if its ingress wants that."""
+        listeners = [Listener(wants_prompt=call.wants_prompt, asks=asks)] if call.watched else []
+        return self._service.told(listeners)
 
     async def _arguments(self, call: Call) -> Any:
         """Return the arguments of a call, when its model is here and what settings say of it holds."""
-        model = await self.copies.need(call.model, call.manifest, call.sources)
+        model = await self.copies.need(call.model, call.manifest, call.peers)
         sections = self._settings.sections
         if sections.of(model.name) != call.section:
             sections.models[model.name.key] = model.name, call.section
@@ -204,10 +221,6 @@ class Node:
         """Remove the saved sessions of this node."""
         return await self._service.clear_sessions()
 
-    async def read(self, digest: str, start: int) -> bytes:
-        """Return a part of a blob, for another node."""
-        return await self.copies.read(digest, start)
-
     # --- its end
 
     async def drain(self, seconds: float = 0.0) -> None:
@@ -230,6 +243,8 @@ class Node:
         for running in list(self._calls.values()):
             running.task.cancel()
         await self._service.close()
+        await self.copies.close()
+        await self._stock.close()
 
     async def _sweep(self) -> None:
         """End the calls of each ingress that is no more."""

@@ -38,7 +38,7 @@ class NodeHere(Node):
     def __init__(self, name: str, address: str) -> None:
         settings = Settings.from_env()
         _start_log(settings)
-        super().__init__(name, address, settings, RayFleet(), frozenset(settings.node_labels))
+        super().__init__(name, address, settings, frozenset(settings.node_labels))
 
 
 NODE_ACTOR: Any = ray.remote(num_cpus=0, max_concurrency=_MANY)(NodeHere)

@@ -64,6 +64,7 @@ def environment(token: str) -> Mapping[str, str]:
         "RAY_health_check_timeout_ms": "2000",
         "RAY_health_check_failure_threshold": "3",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",  # it would hide who the clients are
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "puna.cluster.front:middlewares",
     }
 
 

@@ -30,9 +30,9 @@ from puna.scheduler.options import RunnerOptions
 from puna.scheduler.residency import ModelState
 from puna.scheduler.sessions import SessionInfo
 from puna.service import OWN, Activity, SavedSessions
-from puna.service.local import recorded
+from puna.service.local import counted, recorded
 from puna.settings import Settings
-from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
+from puna.telemetry.record import Record, Subscriber
 
 _LOOK_SECONDS = 1.0
 
@@ -61,7 +61,7 @@ class ClusterService:
         request = taken(self._watchers, request) if self._watchers else request
         ask = self._dispatch.ask(request.model, caller, beginning_of(request))
         arguments = (request, caller, keep_alive, dialect)
-        events = recorded(self._dispatch.generate(ask, request.model, arguments), record)
+        events = recorded(self._dispatch.generate(ask, request.model, arguments, self._watchers), record)
         return watched(self._watchers, events) if self._watchers else events
 
     async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
@@ -78,20 +78,12 @@ class ClusterService:
 
     async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
         """See ``Service``."""
-        record = self._record(request.model, caller, dialect)
-        try:
+
+        async def work(request: EmbedRequest) -> Embedded:
             found = await self._asked("embed", request.model, caller, (), request, caller, keep_alive, dialect)
-        except Exception as error:
-            record.end(FAILED, type(error).__name__)
-            raise
-        else:
-            result = cast(Embedded, found)
-            record.ready, record.load = result.load_duration, result.loading
-            record.prompt, record.cut = result.prompt_tokens, result.dropped_tokens
-            record.end(DONE)
-            return result
-        finally:
-            record.end(GONE)
+            return cast(Embedded, found)
+
+        return await counted(self._watchers, request, self._record(request.model, caller, dialect), work)
 
     async def detokenize(
         self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
@@ -110,17 +102,23 @@ class ClusterService:
         self, request: DecideRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
     ) -> Decided:
         """See ``Service``."""
-        return cast(
-            Decided, await self._asked("decide", request.model, caller, (), request, caller, keep_alive, dialect)
-        )
+
+        async def work(request: DecideRequest) -> Decided:
+            found = await self._asked("decide", request.model, caller, (), request, caller, keep_alive, dialect)
+            return cast(Decided, found)
+
+        return await counted(self._watchers, request, self._record(request.model, caller, dialect), work)
 
     async def rerank(
         self, request: RerankRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
     ) -> Reranked:
         """See ``Service``."""
-        return cast(
-            Reranked, await self._asked("rerank", request.model, caller, (), request, caller, keep_alive, dialect)
-        )
+
+        async def work(request: RerankRequest) -> Reranked:
+            found = await self._asked("rerank", request.model, caller, (), request, caller, keep_alive, dialect)
+            return cast(Reranked, found)
+
+        return await counted(self._watchers, request, self._record(request.model, caller, dialect), work)
 
     async def tokenize(
         self, model: Model, options: Options, text: str, caller: Caller, keep_alive: float | None, *, special: bool
@@ -141,7 +139,7 @@ class ClusterService:
         await self._dispatch.everywhere("unload", model.digest)
 
     def told(self, watchers: Sequence[Watcher]) -> "ClusterService":
-        """See ``Service``. What a runner was asked is not told: it is on another machine."""
+        """See ``Service``."""
         service = copy(self)
         service._watchers = watchers
         return service
@@ -260,7 +258,8 @@ class ClusterService:
     async def _asked(
         self, method: str, model: Model, caller: Caller, beginning: Beginning, *arguments: Any, **named: Any
     ) -> Any:
-        return await self._dispatch.call(method, self._dispatch.ask(model, caller, beginning), model, arguments, named)
+        ask = self._dispatch.ask(model, caller, beginning)
+        return await self._dispatch.call(method, ask, model, arguments, named, self._watchers)
 
     async def _reports(self) -> list[Report]:
         packed = await self._dispatch.everywhere("report")

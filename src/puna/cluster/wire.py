@@ -6,16 +6,20 @@ Only members of the cluster, who share its token, ever send or read this: Ray it
 import asyncio
 import io
 import pickle
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from puna.config.sections import Section
+from puna.inference.events import Event
+from puna.inference.options import Options
+from puna.inference.watching import Asked
 from puna.models.library import Library
 from puna.models.manifests import Manifest
 from puna.models.model import Model
 from puna.names import ModelName
+from puna.telemetry.record import Record
 
 _FACTS = ("config", "template", "system", "licenses", "parameters", "messages", "senses", "ggufs")
 """What a model's card tells beside its manifest."""
@@ -29,8 +33,9 @@ T = TypeVar("T")
 class Call:
     """A call of a method of ``Service`` for one model, ``body`` being its arguments.
 
-    ``section`` is what the ingress's settings say of the model. ``sources`` are the nodes that a node without it may
-    take it from, the one to begin with first.
+    ``section`` is what the ingress's settings say of the model. ``peers`` are the addresses of nodes from which, or
+    together with which, a node without the model may take it. ``watched`` asks for an ``Asked`` as well, and
+    ``wants_prompt`` is what its watchers want.
     """
 
     id: str
@@ -38,9 +43,11 @@ class Call:
     model: ModelName
     manifest: Manifest
     section: Section
-    sources: tuple[str, ...]
+    peers: tuple[str, ...] = field(repr=False)
     ingress: str
     body: bytes
+    watched: bool = False
+    wants_prompt: bool = False
 
     @property
     def digest(self) -> str:
@@ -93,6 +100,35 @@ class Card:
         model = library.make(self.name, self.manifest, self.modified_at)
         vars(model).update(self.facts)
         return model
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An answer that a watched call has, with what was asked for it."""
+
+    answer: Any
+    asked: Asked | None
+
+
+class Listener:
+    """Is told on a node of one watched call, and passes on what was asked; see ``Watcher``."""
+
+    def __init__(self, *, wants_prompt: bool, asks: Callable[[Asked], None]) -> None:
+        self.wants_prompt = wants_prompt
+        self.asks = asks
+
+    def takes(self, options: Options) -> Options:
+        """Return the options as they are: the ingress has asked its watchers."""
+        return options
+
+    def says(self, events: Sequence[Event]) -> None:
+        """Leave it to the ingress, which sees them too."""
+
+    def ends(self, record: Record) -> None:
+        """Leave it to the ingress, which keeps the record."""
+
+    def over(self) -> None:
+        """Leave it to the ingress."""
 
 
 class Mailbox(Generic[T]):

@@ -31,8 +31,8 @@ from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
 
 SUBSCRIBERS: Sequence[Subscriber] = (log_record, count_record)
 """Who is told of each request that is over, whatever server it is."""
-T = TypeVar("T")
 A = TypeVar("A", EmbedRequest, DecideRequest, RerankRequest)
+C = TypeVar("C", Embedded, Decided, Reranked)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,14 +78,10 @@ class LocalService:
     async def embed(self, request: EmbedRequest, caller: Caller, keep_alive: float | None, dialect: str) -> Embedded:
         """See ``Service``."""
 
-        def note(record: Record, result: Embedded) -> None:
-            record.ready, record.load = result.load_duration, result.loading
-            record.prompt, record.cut = result.prompt_tokens, result.dropped_tokens
-
         def work(request: EmbedRequest) -> Awaitable[Embedded]:
             return embed(self.scheduler, request, keep_alive=keep_alive, caller=caller)
 
-        return await self._counted(request, self._record(request.model, caller, dialect), work, note)
+        return await self._counted(request, self._record(request.model, caller, dialect), work)
 
     async def detokenize(
         self, model: Model, options: Options, tokens: Sequence[int], caller: Caller, keep_alive: float | None
@@ -104,51 +100,29 @@ class LocalService:
     ) -> Decided:
         """See ``Service``."""
 
-        def note(record: Record, result: Decided) -> None:
-            record.ready, record.prompt, record.cached = (
-                result.load_duration,
-                result.prompt_tokens,
-                result.cached_tokens,
-            )
-
         def work(request: DecideRequest) -> Awaitable[Decided]:
             return decide(self.scheduler, request, keep_alive, caller)
 
-        return await self._counted(request, self._record(request.model, caller, dialect), work, note)
+        return await self._counted(request, self._record(request.model, caller, dialect), work)
 
     async def rerank(
         self, request: RerankRequest, caller: Caller, keep_alive: float | None, dialect: str = OWN
     ) -> Reranked:
         """See ``Service``."""
 
-        def note(record: Record, result: Reranked) -> None:
-            record.ready, record.prompt = result.load_duration, result.prompt_tokens
-
         def work(request: RerankRequest) -> Awaitable[Reranked]:
             return rerank(self.scheduler, request, keep_alive, caller)
 
-        return await self._counted(request, self._record(request.model, caller, dialect), work, note)
+        return await self._counted(request, self._record(request.model, caller, dialect), work)
 
-    async def _counted(
-        self, request: A, record: Record, work: Callable[[A], Awaitable[T]], note: Callable[[Record, T], None]
-    ) -> T:
-        """Return what ``work`` makes of a request without a stream, and record it; ``note`` takes its counts."""
-        request = taken(self.watchers, request)
-        try:
+    async def _counted(self, request: A, record: Record, work: Callable[[A], Awaitable[C]]) -> C:
+        async def told(request: A) -> C:
             result = await work(request)
-        except Exception as error:
-            record.end(FAILED, type(error).__name__)
-            raise
-        else:
-            note(record, result)
             for watcher in self.watchers:
                 watcher.asks(self._asked(request))
-            record.end(DONE)
             return result
-        finally:
-            record.end(GONE)
-            for watcher in self.watchers:
-                watcher.over()
+
+        return await counted(self.watchers, request, record, told)
 
     def _asked(self, request: EmbedRequest | DecideRequest | RerankRequest) -> Asked:
         model = request.model
@@ -230,6 +204,28 @@ class LocalService:
     def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
         told = (*self.subscribers, *(watcher.ends for watcher in self.watchers))
         return Record(caller.id, str(model.name), dialect, told, key=caller.key, batch=caller.batch)
+
+
+async def counted(watchers: Sequence[Watcher], request: A, record: Record, work: Callable[[A], Awaitable[C]]) -> C:
+    """Return what ``work`` makes of a request without a stream, and record it with its counts."""
+    try:
+        result = await work(taken(watchers, request))
+    except Exception as error:
+        record.end(FAILED, type(error).__name__)
+        raise
+    else:
+        record.ready, record.prompt = result.load_duration, result.prompt_tokens
+        match result:
+            case Embedded():
+                record.load, record.cut = result.loading, result.dropped_tokens
+            case Decided():
+                record.cached = result.cached_tokens
+        record.end(DONE)
+        return result
+    finally:
+        record.end(GONE)
+        for watcher in watchers:
+            watcher.over()
 
 
 async def recorded(events: AsyncGenerator[list[Event], None], record: Record) -> AsyncGenerator[list[Event], None]:
