@@ -4,13 +4,20 @@ import asyncio
 import pickle
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from puna.cluster.dispatch import NodeLostError
 from puna.cluster.node import Node
+from puna.cluster.service import ClusterService
 from puna.cluster.wire import Call
+from puna.inference.events import Finished, Started, Text
+from puna.inference.options import Options
+from puna.inference.requests import Conversation, GenerationRequest, Message
+from puna.models.library import Library
+from puna.models.model import Model
+from puna.scheduler.lease import Caller
 from puna.settings import Settings
 
 
@@ -78,3 +85,39 @@ class LocalFleet:
         if name not in self.nodes:
             raise NodeLostError(f"{name} is dead")
         return self.nodes[name]
+
+
+@dataclass
+class Cluster:
+    """An ingress over such nodes, and the library that it has."""
+
+    fleet: LocalFleet
+    service: ClusterService
+    library: Library
+
+    @property
+    def cria(self) -> Model:
+        return self.library.get("cria")
+
+    def request(self, text: str = "Hello", model: Model | None = None, **options: Any) -> GenerationRequest:
+        merged = Options.merge({"num_predict": 8, "num_ctx": 512, "temperature": 0} | options)
+        asked = Conversation(messages=(Message(role="user", content=text),))
+        return GenerationRequest(model=model or self.cria, name="cria", input=asked, options=merged, think=False)
+
+    async def answer(self, request: GenerationRequest, caller: Caller | None = None) -> tuple[str, Finished]:
+        events = [
+            event
+            async for batch in self.service.generate(request, caller or Caller("somebody"), None, "ollama")
+            for event in batch
+        ]
+        assert sum(isinstance(event, Started) for event in events) == 1
+        assert isinstance(events[-1], Finished)
+        return "".join(event.text for event in events if isinstance(event, Text)), events[-1]
+
+    async def nodes(self, count: int) -> None:
+        async with asyncio.timeout(20):
+            while len(self.service.nodes()) != count:
+                await asyncio.sleep(0.02)
+
+    def where(self) -> list[str]:
+        return [node for node, _ in self.fleet.calls]

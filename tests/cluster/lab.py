@@ -77,7 +77,11 @@ class Lab:
         self.url = f"http://127.0.0.1:{self.http}"
         self.join_address = f"{head}:{self.port}"
         arguments = ["cluster", "start", f"--port={self.port}", f"--address={head}"]
-        self.machines.append(self._start("head", head, "", arguments, "listens on"))
+        try:
+            self.machines.append(self._start("head", head, "", arguments, "listens on"))
+        except BaseException:
+            self.__exit__()
+            raise
         self.session = requests.Session()
         return self
 
@@ -173,7 +177,11 @@ class Lab:
             )
         machine = Machine(name, address, root, process, namespace)
         if until:
-            self._wait(machine, until)
+            try:
+                self._wait(machine, until)
+            except BaseException:
+                self.end(machine)
+                raise
         return machine
 
     def _wait(self, machine: Machine, words: str) -> None:

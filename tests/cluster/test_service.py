@@ -3,13 +3,12 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import requests
-from tests.cluster.fleet import LocalFleet
+from tests.cluster.fleet import Cluster
 from yarl import URL
 
 from puna.cluster.dispatch import NodeLostError
@@ -17,57 +16,21 @@ from puna.cluster.service import ClusterService
 from puna.cluster.wire import Call
 from puna.errors import BadRequestError, NotFoundError
 from puna.inference.embed import EmbedRequest
-from puna.inference.events import Event, Finished, Started, Text
+from puna.inference.events import Event, Text
 from puna.inference.options import Options
-from puna.inference.requests import Conversation, GenerationRequest, Message
+from puna.inference.requests import Conversation, Message
 from puna.inference.rerank import RerankRequest
 from puna.inference.watching import Asked
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.library import Library
-from puna.models.model import Model
 from puna.names import parse_name
 from puna.scheduler.lease import Caller, RequestCanceledError
-from puna.settings import Settings
 from puna.telemetry.record import Record
 
 SMALL = 10_000
 """More than a configuration and a template are together, which a node may have taken before another one asks."""
 LONG = {"num_predict": 2000, "ignore_eos": True, "num_ctx": 4096, "temperature": 0}
-
-
-@dataclass
-class Cluster:
-    fleet: LocalFleet
-    service: ClusterService
-    library: Library
-
-    @property
-    def cria(self) -> Model:
-        return self.library.get("cria")
-
-    def request(self, text: str = "Hello", model: Model | None = None, **options: Any) -> GenerationRequest:
-        merged = Options.merge({"num_predict": 8, "num_ctx": 512, "temperature": 0} | options)
-        asked = Conversation(messages=(Message(role="user", content=text),))
-        return GenerationRequest(model=model or self.cria, name="cria", input=asked, options=merged, think=False)
-
-    async def answer(self, request: GenerationRequest, caller: Caller | None = None) -> tuple[str, Finished]:
-        events = [
-            event
-            async for batch in self.service.generate(request, caller or Caller("somebody"), None, "ollama")
-            for event in batch
-        ]
-        assert sum(isinstance(event, Started) for event in events) == 1
-        assert isinstance(events[-1], Finished)
-        return "".join(event.text for event in events if isinstance(event, Text)), events[-1]
-
-    async def nodes(self, count: int) -> None:
-        async with asyncio.timeout(20):
-            while len(self.service.nodes()) != count:
-                await asyncio.sleep(0.02)
-
-    def where(self) -> list[str]:
-        return [node for node, _ in self.fleet.calls]
 
 
 class Watching:
@@ -98,28 +61,6 @@ class Watching:
 
     def over(self) -> None:
         self.told.append("over")
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path, socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
-    monkeypatch.setattr("tempfile.tempdir", str(socket_path))
-    settings = replace(Settings.from_env({}), home=tmp_path / "home", models=tmp_path / "models", sessions=0)
-    fleet, loop = LocalFleet(tmp_path, settings), asyncio.get_running_loop()
-    service = ClusterService(settings, (), fleet)
-    made = Cluster(
-        fleet,
-        service,
-        Library(
-            settings.models,
-            elsewhere=service.elsewhere,
-            on_gone=lambda digest: loop.call_soon_threadsafe(service.forget, digest),
-        ),
-    )
-    await service.begin(made.library)
-    yield made
-    await service.close()
-    for node in fleet.nodes.values():
-        await node.close()
 
 
 async def test_a_node_answers_as_this_process_would(cluster: Cluster) -> None:

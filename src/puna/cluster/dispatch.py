@@ -345,6 +345,7 @@ class Dispatch:
             peers=self._peers(model.digest, node),
             ingress=self._name,
             body=pack((arguments, named)),
+            saved=self._saved(model.digest, node),
             watched=bool(watchers),
             wants_prompt=any(watcher.wants_prompt for watcher in watchers),
         )
@@ -361,6 +362,11 @@ class Dispatch:
         others = [state for state in states.values() if state.store and state.id != node]
         others.sort(key=lambda state: (digest not in state.stored, state.id not in near, state.id))
         return tuple(state.store for state in others[:_MOST_PEERS])
+
+    def _saved(self, digest: str, node: str) -> tuple[tuple[str, str], ...]:
+        """Return where other nodes have saved conversations of a model."""
+        others = [state for state in self.router.nodes() if state.saved and state.id != node]
+        return tuple((key, state.store) for state in others for of, key in state.saved if of == digest)
 
     def _heard(self, items: Sequence[Any], watchers: Sequence[Watcher]) -> list[Any]:
         """Tell watchers what was asked, which comes packed; return the rest."""

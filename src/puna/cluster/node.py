@@ -12,11 +12,13 @@ from typing import Any
 
 from puna import __version__
 from puna.cluster.copies import Copies
+from puna.cluster.moving import SavedElsewhere
 from puna.cluster.state import Held, NodeState, Report
 from puna.cluster.stock import Stock
 from puna.cluster.wire import Call, Card, Listener, Mailbox, Told, pack, unpack
 from puna.engine.engines import PORTABLE, Engines
 from puna.errors import NotFoundError, PunaError
+from puna.inference.events import Finished
 from puna.inference.watching import Asked
 from puna.models.library import Library
 from puna.models.model import Model
@@ -31,6 +33,7 @@ INGRESS_SECONDS = 10.0
 """After so long without a word of an ingress, nobody waits for what it had asked for."""
 _LOOK_SECONDS = 2.0
 _DRAIN_PAUSE = 0.05
+_NS = 1e-9
 
 
 @dataclass(eq=False, slots=True)
@@ -54,14 +57,17 @@ class Node:
             overrides=lambda name: settings.sections.of(name).options,
         )
         self._transfers = Transfers(replace(settings, share=("*",), peers=()), self._library)
-        self._stock = Stock(self._library, self._transfers)
+        self._sessions = self._lender.sessions
+        self._elsewhere = self._sessions.elsewhere = SavedElsewhere(self._sessions)
+        self._stock = Stock(self._library, self._transfers, self._sessions)
         self.copies = Copies(self._library, self._transfers, settings.home / "cluster" / "copies.json")
         self._calls: dict[str, _Running] = {}
         self._ingresses: dict[str, float] = {}
-        self._engine, self._stored = "", frozenset[str]()
+        self._engine, self._stored, self._saved = "", frozenset[str](), tuple[tuple[str, str], ...]()
         self._looked = -_LOOK_SECONDS
         self._draining = False
         self._sweeper: asyncio.Task[None] | None = None
+        self._emptying: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
         """Get ready for calls."""
@@ -78,7 +84,7 @@ class Node:
         now = time.monotonic()
         self._ingresses[ingress] = now
         if now - self._looked >= _LOOK_SECONDS:
-            self._engine, self._stored = await asyncio.to_thread(self._look)
+            self._engine, self._stored, self._saved = await asyncio.to_thread(self._look)
             self._looked = now
         return NodeState(
             id=self._name,
@@ -92,13 +98,14 @@ class Node:
             draining=self._draining,
             store=self._stock.address,
             sent=self._stock.sent,
+            saved=self._saved,
         )
 
-    def _look(self) -> tuple[str, frozenset[str]]:
-        """Return the engine that runs models, and the digests of those that are stored. Reads files."""
+    def _look(self) -> tuple[str, frozenset[str], tuple[tuple[str, str], ...]]:
+        """Return the engine that runs models, the digests of those that are stored, and what is saved. Reads files."""
         engines = Engines(self._settings.home, self._settings.engine)
         stored = frozenset(model.digest for model in self._library.list().models)
-        return engines.chosen() if engines.program() else PORTABLE, stored
+        return engines.chosen() if engines.program() else PORTABLE, stored, tuple(self._sessions.kept())
 
     def _held(self, ingress: str) -> tuple[Held, ...]:
         slots: dict[str, int] = {}
@@ -148,9 +155,13 @@ class Node:
         try:
             arguments, named = await self._arguments(call)
             service = self._told(call, lambda asked: box.put([pack(asked)]))
+            self._elsewhere.know(call.saved)
             async with aclosing(service.generate(*arguments, **named)) as events:
                 async for batch in events:
                     box.put(list(batch))
+                    if isinstance(batch[-1], Finished):
+                        fresh = batch[-1].prompt_tokens - batch[-1].cached_tokens
+                        self._elsewhere.read(call.digest, fresh, batch[-1].prompt_duration * _NS)
         except PunaError as error:
             box.put([error])
         finally:
@@ -224,12 +235,24 @@ class Node:
     # --- its end
 
     async def drain(self, seconds: float = 0.0) -> None:
-        """Take no more requests, and wait until those that are here are over, or so many seconds."""
+        """Take no more requests, and wait until those that are here are over, or so many seconds.
+
+        Models leave memory when none uses them any more, so that their conversations are saved and can go elsewhere.
+        """
         self._draining = True
-        for _ in range(int(seconds / _DRAIN_PAUSE)):
-            if not self._calls:
-                return
+        if self._emptying is None or self._emptying.done():
+            self._emptying = asyncio.create_task(self._empty())
+        if seconds:
+            await asyncio.wait([self._emptying], timeout=seconds)
+
+    async def _empty(self) -> None:
+        while self._draining and (self._calls or self._lender.loaded()):
+            used = {running.call.digest for running in self._calls.values()}
+            for entry in self._lender.loaded():
+                if entry.model.digest not in used and entry.resident.ready:
+                    await self._service.unload(entry.model)
             await asyncio.sleep(_DRAIN_PAUSE)
+        self._looked = -_LOOK_SECONDS  # for the next beat to tell what has been saved
 
     async def undrain(self) -> None:
         """Take requests again."""
@@ -238,11 +261,13 @@ class Node:
     async def close(self) -> None:
         """End everything."""
         self._draining = True
-        if self._sweeper:
-            self._sweeper.cancel()
+        for task in (self._sweeper, self._emptying):
+            if task:
+                task.cancel()
         for running in list(self._calls.values()):
             running.task.cancel()
         await self._service.close()
+        await self._elsewhere.close()
         await self.copies.close()
         await self._stock.close()
 

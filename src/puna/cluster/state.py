@@ -27,6 +27,7 @@ class NodeState:
     """A node at one moment. ``memory`` is what it has for models, in bytes, and ``stored`` the digests on its disk.
 
     ``store`` is the address at which others take models from it, with the key in it; it has ``sent`` so many bytes.
+    ``saved`` are the places of saved conversations, each after the digest of its model.
     """
 
     id: str
@@ -41,6 +42,7 @@ class NodeState:
     draining: bool = False
     store: str = field(default="", repr=False)
     sent: int = 0
+    saved: tuple[tuple[str, str], ...] = ()
 
     @property
     def usable(self) -> bool:

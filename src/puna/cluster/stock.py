@@ -1,4 +1,7 @@
-"""A node's store for the other nodes: what every Puna serves under ``/v2/``, on a port and behind a key of its own."""
+"""A node's store for the other nodes: what every Puna serves under ``/v2/``, on a port and behind a key of its own.
+
+Beside it lies what nodes ask each other of saved conversations (``moving``).
+"""
 
 import asyncio
 import contextlib
@@ -18,11 +21,13 @@ from puna.api.access.identity import IDENTITY, Identity
 from puna.api.access.keys import BASIC, BasicAuth
 from puna.api.http.faults import Faults
 from puna.api.registry import pieces, routes
+from puna.cluster.moving import session_routes
 from puna.config.values import Credentials
 from puna.models.library import Library
 from puna.models.listing import Listing
 from puna.models.registry.transfers import Transfers
 from puna.names import ModelName
+from puna.scheduler.sessions import SessionStore
 
 _USER = "node"
 _FINISH_SECONDS = 1
@@ -46,15 +51,22 @@ class _Shared:
 
 
 class Stock:
-    """Serves the models of a node. ``address`` has the key in it, which only members of the cluster are told."""
+    """Serves the models and saved conversations of a node.
 
-    def __init__(self, library: Library, transfers: Transfers) -> None:
+    ``address`` has the key in it, which only members of the cluster are told.
+    """
+
+    def __init__(self, library: Library, transfers: Transfers, sessions: SessionStore) -> None:
         app = FastAPI(openapi_url=None)
         app.state.services = _Shared(library, transfers)
         app.include_router(pieces.router)
         app.include_router(routes.router)
+        app.include_router(session_routes(sessions))
         self._key = Credentials(_USER, secrets.token_hex(24))
-        self._door = _Door(app, BasicAuth(self._key))
+        self._sent = _Sent()
+        app.add_middleware(_Door, login=BasicAuth(self._key), sent=self._sent)
+        app.add_middleware(Faults)
+        self._app = app
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self.address = ""
@@ -62,7 +74,7 @@ class Stock:
     @property
     def sent(self) -> int:
         """Return how many bytes of models others have been given."""
-        return self._door.sent
+        return self._sent.size
 
     async def begin(self, host: str) -> None:
         """Listen on a free port of ``host``; raise ``OSError``."""
@@ -74,7 +86,7 @@ class Stock:
         )
         self._server = _Server(
             uvicorn.Config(
-                Faults(self._door),
+                self._app,
                 log_config=None,
                 access_log=False,
                 log_level="warning",
@@ -99,13 +111,18 @@ class _Server(uvicorn.Server):
         yield
 
 
+@dataclass(slots=True)
+class _Sent:
+    size: int = 0
+
+
 class _Door:
     """ASGI middleware that lets in who presents the key, and counts the bytes of models that go out."""
 
-    def __init__(self, app: ASGIApp, login: BasicAuth) -> None:
+    def __init__(self, app: ASGIApp, login: BasicAuth, sent: _Sent) -> None:
         self._app = app
         self._login = login
-        self.sent = 0
+        self._sent = sent
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or not self._login.is_presented(Headers(scope=scope)):
@@ -115,7 +132,7 @@ class _Door:
 
         async def counted(message: Message) -> None:
             if is_blob and message["type"] == "http.response.body":
-                self.sent += len(message.get("body", b""))
+                self._sent.size += len(message.get("body", b""))
             await send(message)
 
         await self._app(scope, receive, counted)

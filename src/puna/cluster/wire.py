@@ -34,7 +34,8 @@ class Call:
     """A call of a method of ``Service`` for one model, ``body`` being its arguments.
 
     ``section`` is what the ingress's settings say of the model. ``peers`` are the addresses of nodes from which, or
-    together with which, a node without the model may take it. ``watched`` asks for an ``Asked`` as well, and
+    together with which, a node without the model may take it; ``saved`` are the places of its saved conversations on
+    other nodes, each with an address. ``watched`` asks for an ``Asked`` as well, and
     ``wants_prompt`` is what its watchers want.
     """
 
@@ -46,6 +47,7 @@ class Call:
     peers: tuple[str, ...] = field(repr=False)
     ingress: str
     body: bytes
+    saved: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     watched: bool = False
     wants_prompt: bool = False
 
