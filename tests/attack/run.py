@@ -79,7 +79,10 @@ async def attack(plan: "Plan", course: Course) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How many requests of which kind; ``first`` of each is where to begin, ``seconds`` bounds all of it."""
+    """How many requests of which kind; ``first`` of each is where to begin, ``seconds`` bounds all of it.
+
+    ``patience`` is how many times as long as promised others may wait.
+    """
 
     bodies: int
     bombs: int
@@ -87,6 +90,7 @@ class Plan:
     first: int = 0
     clients: int = 4
     seconds: float = float("inf")
+    patience: float = 1.0
     engine: str = ""
     settings: dict[str, str] = field(default_factory=dict)
 
@@ -123,7 +127,7 @@ async def _on(server: Server, plan: Plan, course: Course) -> None:
                     clients.create_task(client())
         await _settle(server, course)
     course.sight = watch.sight
-    _judge_sight(course, memory)
+    _judge_sight(course, memory, plan.patience)
 
 
 def _rss(server: Server) -> int:
@@ -243,15 +247,15 @@ def _judge(path: str, status: int, kind: str, text: bytes) -> str:
     return f"{status} refused" if status != 200 else "200 error"
 
 
-def _judge_sight(course: Course, memory: int) -> None:
+def _judge_sight(course: Course, memory: int, patience: float) -> None:
     sight, faults = course.sight, course.faults
     faults += sight.failed
     faults += [
         f"/api/version took {took:.2f} s after {at:.1f} s (beside it {beside:.2f} s)"
-        for at, took, beside in sight.late(_LEAST_VERSION)
+        for at, took, beside in sight.late(patience * _LEAST_VERSION)
     ]
     for model, asked in sight.innocent.items():
-        least = _LEAST_SAME if model == TARGET else _LEAST_BESIDE
+        least = patience * (_LEAST_SAME if model == TARGET else _LEAST_BESIDE)
         faults += [
             f"an innocent chat of {model} took {took:.1f} s after {at:.0f} s" for at, took in asked if took > least
         ]

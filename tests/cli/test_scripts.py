@@ -155,6 +155,7 @@ if ollama show nosuch 2>&1; then exit 9; fi
 """
     done = subprocess.run(
         ["sh", "-c", script],
+        cwd=beside.root,
         env=beside.environment | {"PATH": f"{beside.root}:{beside.environment['PATH']}"},
         capture_output=True,
         text=True,

@@ -13,7 +13,7 @@ HI = [{"role": "user", "content": "hi"}]
 
 async def test_odd_requests_and_bombs_are_answered_and_others_served() -> None:
     course = Course()
-    await attack(Plan(bodies=150, bombs=15, seed=7, seconds=15), course)
+    await attack(Plan(bodies=150, bombs=15, seed=7, seconds=15, patience=10), course)  # nobody hangs; the bench times
     assert course.faults == []
     assert course.reached > course.bodies // 4
 

@@ -128,6 +128,6 @@ def test_a_server_with_models_in_memory_is_a_warning(server: Server, world: Worl
     server.ask("/api/generate", {"model": "cria", "prompt": "x", "stream": False, "options": {"num_predict": 1}})
     world.environment["OLLAMA_HOST"] = f"127.0.0.1:{server.port}"
     done = world.run("tune", "cria", "--seconds", "1")
-    assert done.returncode == 0
+    assert "flash attention" in done.stdout  # it goes on, as far as a second lasts
     assert f"the server at http://127.0.0.1:{server.port} has " in done.stderr
     assert "cria:latest" in done.stderr

@@ -52,7 +52,8 @@ async def test_a_short_prompt_does_not_wait(runner: Runner) -> None:
     gate_holder = runner.client.borrowed()
     await gate_holder._gate.enter()
     order: list[int] = []
-    await asyncio.wait_for(read(runner.client.borrowed(), 300, 20, order), 60)
+    async with asyncio.timeout(60):
+        await read(runner.client.borrowed(), 300, 20, order)
     gate_holder._gate.leave()
 
 
@@ -71,7 +72,8 @@ async def test_who_goes_away_or_is_cancelled_takes_no_turn(runner: Runner) -> No
     with pytest.raises(RunnerCrashedError):
         await cancelled
     client._gate.leave()
-    await asyncio.wait_for(read(client.borrowed(), 302, LONG, []), 60)
+    async with asyncio.timeout(60):
+        await read(client.borrowed(), 302, LONG, [])
 
 
 async def test_a_turn_that_comes_in_the_moment_of_leaving_is_passed_on() -> None:
@@ -84,7 +86,8 @@ async def test_a_turn_that_comes_in_the_moment_of_leaving_is_passed_on() -> None
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    await asyncio.wait_for(gate.enter(), 20)
+    async with asyncio.timeout(20):
+        await gate.enter()
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,8 @@ async def test_a_redirect_does_not_lead_to_them(place: str) -> None:
 async def test_circles_end(place: str) -> None:
     circle = f"http://{place}/elsewhere?to=/elsewhere%3Fto%3D/elsewhere"
     with pytest.raises(FetchError):
-        await asyncio.wait_for(fetch_media(circle, 1000, [place]), 15)
+        async with asyncio.timeout(15):
+            await fetch_media(circle, 1000, [place])
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "http://", "http://u:p@h/", "http://[", "data:x"])

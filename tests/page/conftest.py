@@ -9,6 +9,8 @@ from tests.system import require, require_module
 
 PATIENCE = 45_000
 """Milliseconds, for machines that are busy with other work."""
+CRIA = {"name": "puna.models", "value": '["cria:latest"]'}
+"""The model of new conversations: of those that others made on the shared server, some go on and on."""
 OpenPage = Callable[..., Any]
 
 
@@ -25,13 +27,15 @@ def chromium() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(chromium: Any, server: Server) -> Iterator[OpenPage]:
-    """A function that opens the page of the shared server, or of another one, in a browser that has kept nothing."""
+    """A function that opens the page of the shared server, or of another one, in a browser that kept one model."""
     contexts, faults = [], []
 
     def opened(path: str = "/", of: Server | None = None, allowed: str = "", **how: Any) -> Any:
         """``allowed`` is in the errors that are part of the test."""
         base = (of or server).url
-        context = chromium.new_context(**({"viewport": {"width": 1280, "height": 800}, "locale": "en-US"} | how))
+        kept = {"origins": [{"origin": base, "localStorage": [CRIA]}]}
+        usual = {"viewport": {"width": 1280, "height": 800}, "locale": "en-US", "storage_state": kept}
+        context = chromium.new_context(**(usual | how))
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import Serve
-from tests.page.steps import answered, choose_model, expect, prose, say
+from tests.page.steps import answered, expect, prose, say
 
 AXE = Path(__file__).with_name("vendor") / "axe.js"
 FINDINGS = """async () => {
@@ -78,7 +78,6 @@ def test_theme_follows_the_system_and_the_choice(open_page: Any) -> None:
 def test_keyboard_alone_will_do(page: Any) -> None:
     box = page.get_by_role("textbox", name="Write a message")
     expect(box).to_be_focused()
-    choose_model(page, "cria")  # others of the shared server may go on and on
     box.focus()
     page.keyboard.type("Why is the sky blue?")
     page.keyboard.press("Shift+Enter")
@@ -112,7 +111,7 @@ def test_keyboard_alone_will_do(page: Any) -> None:
 
 
 def test_what_is_sent_before_the_models_are_listed_waits_for_them(open_page: Any) -> None:
-    page = open_page("/page-is-not-there", allowed="404")
+    page = open_page("/page-is-not-there", allowed="404", storage_state=None)  # no model was chosen before
     held: list[Any] = []
     page.route("**/api/tags", lambda route: held.append(route))  # a method has no place for what is added to it
     page.goto(page.url.removesuffix("page-is-not-there"))

@@ -40,7 +40,6 @@ def test_pictures_are_pasted_and_dropped(seeing: str, page: Any) -> None:
 
 
 def test_text_goes_before_the_message(page: Any) -> None:
-    choose_model(page, "cria")
     files = page.locator(".composer input[type=file]")
     files.set_input_files({"name": "notes.txt", "mimeType": "text/plain", "buffer": b"Llamas ```hum```."})
     with page.expect_request("**/api/chat") as asked:
@@ -52,7 +51,6 @@ def test_text_goes_before_the_message(page: Any) -> None:
 
 
 def test_what_cannot_be_used_is_told(page: Any, tmp_path: Path) -> None:
-    choose_model(page, "cria")
     files = page.locator(".composer input[type=file]")
     files.set_input_files({"name": "red.png", "mimeType": "image/png", "buffer": RED})
     page.get_by_text("cria:latest cannot see pictures.").wait_for()

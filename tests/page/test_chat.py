@@ -25,7 +25,6 @@ def _models(shared_server: Server) -> Iterator[None]:
 
 
 def test_answer_streams_and_tells_its_figures(page: Any) -> None:
-    choose_model(page, "cria")
     say(page, QUESTION)
     assert "sky" in prose(page)
     facts = page.locator(".answer .facts").inner_text()
@@ -55,7 +54,6 @@ def test_answer_is_stopped_and_continued(page: Any) -> None:
 
 
 def test_regenerating_and_editing_make_branches(page: Any) -> None:
-    choose_model(page, "cria")
     say(page, QUESTION)
     page.get_by_role("button", name="Answer again").click()
     page.get_by_text("2/2").wait_for()
@@ -84,7 +82,6 @@ def test_thoughts_are_folded_away(page: Any) -> None:
 
 
 def test_calls_are_shown_and_results_sent(page: Any) -> None:
-    choose_model(page, "cria")
     panel = settings(page)
     panel.get_by_text("Functions", exact=True).click()
     panel.get_by_role("button", name="Insert an example").click()
@@ -102,7 +99,6 @@ def test_calls_are_shown_and_results_sent(page: Any) -> None:
 
 
 def test_models_answer_side_by_side(page: Any) -> None:
-    choose_model(page, "cria")
     page.get_by_role("button", name="Let another model answer beside").click()
     page.get_by_label("Model", exact=True).nth(1).select_option("thinker:latest")
     say(page, QUESTION)
@@ -117,7 +113,6 @@ def test_models_answer_side_by_side(page: Any) -> None:
 
 
 def test_prompt_is_shown_as_the_model_got_it(page: Any) -> None:
-    choose_model(page, "cria")
     settings(page).get_by_label("System prompt").fill("You are a llama.")
     settings(page)
     say(page, QUESTION)
@@ -131,7 +126,6 @@ def test_prompt_is_shown_as_the_model_got_it(page: Any) -> None:
 
 
 def test_tokens_have_probabilities_and_alternatives(page: Any) -> None:
-    choose_model(page, "cria")
     settings(page).get_by_label("Probabilities of tokens").check()
     settings(page)
     say(page, QUESTION)
@@ -149,7 +143,6 @@ def test_tokens_have_probabilities_and_alternatives(page: Any) -> None:
 
 
 def test_format_and_options_reach_the_model(page: Any) -> None:
-    choose_model(page, "cria")
     settings(page).get_by_label("Form of the answer").select_option("schema")
     settings(page)
     option(page, "seed", "7")
@@ -164,14 +157,12 @@ def test_format_and_options_reach_the_model(page: Any) -> None:
 
 def test_option_out_of_range_is_told(open_page: Any) -> None:
     page = open_page(allowed="400 (Bad Request)")
-    choose_model(page, "cria")
     option(page, "top_p", "3")
     say(page, QUESTION)
     assert "top_p" in page.get_by_role("alert").inner_text()
 
 
 def test_what_did_not_fit_is_told(page: Any) -> None:
-    choose_model(page, "cria")
     option(page, "num_predict", "20")
     for _ in range(2):
         say(page, "Tell me about llamas. " + "The llama walked over the plateau. " * 160)

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.page.steps import choose_model, expect, prose, say, take_in
+from tests.page.steps import expect, prose, say, take_in
 
 QUESTION = "Why is the sky blue?"
 MESSAGES = [
@@ -23,7 +23,6 @@ def download(page: Any, entry: str, item: str) -> str:
 
 
 def test_conversation_is_kept_found_renamed_and_deleted(page: Any) -> None:
-    choose_model(page, "cria")
     say(page, QUESTION)
     answer = prose(page)
     page.reload()
@@ -76,7 +75,6 @@ def test_file_that_is_none_is_refused(page: Any) -> None:
 
 
 def test_branches_come_back_with_a_conversation(page: Any) -> None:
-    choose_model(page, "cria")
     say(page, QUESTION)
     page.get_by_role("button", name="Answer again").click()
     page.get_by_text("2/2").wait_for()

@@ -5,7 +5,7 @@ import random
 import re
 from typing import Any
 
-from tests.page.steps import choose_model, expect, option, settings, take_in
+from tests.page.steps import expect, option, settings, take_in
 
 LONGEST_MS = 50
 TURNS = 150
@@ -87,7 +87,6 @@ def test_long_conversation_streams_and_scrolls_without_stutter(chromium: Any, pa
     """On a machine that is busy with other work, it takes no longer than a conversation of a few turns takes there."""
     messages = conversation()
     assert sum(len(message["content"]) for message in messages) > 350_000  # of words with four letters: 100,000 tokens
-    choose_model(page, "cria")
     option(page, "num_predict", "300")
     option(page, "ignore_eos", "true")
     settings(page).get_by_role("button", name="Keep for new chats").click()

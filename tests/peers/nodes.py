@@ -4,6 +4,7 @@ import asyncio
 import re
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import requests
@@ -50,16 +51,8 @@ def pull(server: Server, model: str) -> list[dict]:
 
 def pull_all(servers: list[Server], model: str) -> list[list[dict]]:
     """Pull a model on all servers at the same time; return the progress of each."""
-    results: dict[int, list[dict]] = {}
-    threads = [
-        threading.Thread(target=lambda place, server: results.update({place: pull(server, model)}), args=pair)
-        for pair in enumerate(servers)
-    ]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return [results.get(place, []) for place in range(len(servers))]
+    with ThreadPoolExecutor(len(servers)) as pool:
+        return list(pool.map(lambda server: pull(server, model), servers))
 
 
 def sources(progress: list[dict], digest: str) -> dict[str, int]:

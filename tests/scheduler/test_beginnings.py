@@ -165,7 +165,8 @@ async def test_a_conversation_that_goes_on_does_not_wait_for_what_others_have_re
     done, _ = await asyncio.wait([new], timeout=0.5)
     assert not done, "a new one does wait"
     other.leave_turn()
-    await asyncio.wait_for(new, 60)
+    async with asyncio.timeout(60):
+        await new
 
 
 async def test_who_goes_away_while_the_beginning_is_read_takes_nobody_s_turn(make: Make) -> None:

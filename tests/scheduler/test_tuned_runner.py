@@ -90,7 +90,8 @@ async def test_log_probabilities_are_true_though_the_model_guesses_ahead(
     store(world, GUESSING)
     await world.say(tokens=1)
     assert config(world).speculation
-    found = await asyncio.wait_for(logprobs(world), 60)
+    async with asyncio.timeout(60):
+        found = await logprobs(world)
     assert found == pytest.approx(expected, abs=0.05)
     assert not config(world).speculation
     pid = world.scheduler.loaded()[0].runner.pid

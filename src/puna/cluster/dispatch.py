@@ -187,9 +187,14 @@ class Dispatch:
     async def everywhere(self, method: str, *arguments: Any) -> list[Any]:
         """Return what each node answers that does so in time."""
         names = [state.id for state in self.router.nodes()]
-        calls = [asyncio.wait_for(self._fleet.ask(name, method, *arguments), PATIENCE) for name in names]
+        calls = [self._ask(name, method, *arguments) for name in names]
         answers = await asyncio.gather(*calls, return_exceptions=True)
         return [answer for answer in answers if not isinstance(answer, BaseException)]
+
+    async def _ask(self, node: str, method: str, *arguments: Any) -> Any:
+        """Return what a node answers; raise ``TimeoutError`` if it does not do so in time."""
+        async with asyncio.timeout(PATIENCE):
+            return await self._fleet.ask(node, method, *arguments)
 
     async def tell(self, names: Sequence[str], method: str, *arguments: Any) -> None:
         """Have some nodes do something; raise ``NodeLostError`` if one is lost."""
@@ -324,7 +329,7 @@ class Dispatch:
                 self.in_background(self._end(node, call))
 
     async def _end(self, node: str, call: Call) -> None:
-        await asyncio.wait_for(self._fleet.ask(node, "end", call.id), PATIENCE)
+        await self._ask(node, "end", call.id)
 
     def _call(
         self,
@@ -420,7 +425,7 @@ class Dispatch:
         """Ask a node for its state again and again; take it out while it does not answer."""
         while True:
             try:
-                state: NodeState = await asyncio.wait_for(self._fleet.ask(name, "beat", self._name), PATIENCE)
+                state: NodeState = await self._ask(name, "beat", self._name)
             except (PunaError, TimeoutError) as error:
                 self._lost(name, str(error) or f"it has said nothing for {PATIENCE:g} seconds")
             else:

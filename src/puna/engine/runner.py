@@ -227,10 +227,12 @@ class Runner:
     async def crash_error(self) -> RunnerCrashedError:
         """Return the error for a request that this runner cannot answer any more."""
         with contextlib.suppress(TimeoutError):  # its connections may end a moment before it does
-            await asyncio.wait_for(self._process.wait(), _CRASH_SECONDS)
+            async with asyncio.timeout(_CRASH_SECONDS):
+                await self._process.wait()
         code = self._process.returncode
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(self._output), _CRASH_SECONDS)
+            async with asyncio.timeout(_CRASH_SECONDS):
+                await asyncio.shield(self._output)
         how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
         words = last_words(self._lines)
         error = RunnerCrashedError(

@@ -18,4 +18,5 @@ class News:
     async def wait(self, seconds: float) -> None:
         """Return at the next change, or after ``seconds``."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._next.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._next.wait()
