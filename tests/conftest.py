@@ -43,7 +43,7 @@ def _end(*servers: Server) -> None:
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[Server]:
     """A server with default settings that many tests share; see ``server``."""
-    if cluster.WANTED:
+    if cluster.WANTED == "ray":
         several = cluster.ClusterServer()
         yield several
         several.stop()
@@ -63,7 +63,7 @@ def server(shared_server: Server) -> Server:
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """A function that starts a server with other settings (environment variables), or in a world of an earlier one."""
-    if cluster.WANTED:
+    if cluster.WANTED == "ray":
         pytest.skip("a server with settings of its own is no cluster")
     servers: list[Server] = []
 

@@ -125,7 +125,8 @@ class World:
 class Server:
     """One server; its requests go through ``get``, ``post``, ``delete`` and ``stream``."""
 
-    command: tuple[str, ...] = ("serve", "--exit-with-stdin")  # it ends when the tests do, however they end
+    command: tuple[str, ...] = ("-m", "puna", "serve", "--exit-with-stdin")
+    """What Python runs. It ends when the tests do, however they end."""
 
     def __init__(self, world: World, files: int = 0, before: str = "") -> None:
         """``files`` is how many files it may have open, 0 as many as the tests; ``before`` is a command of the shell.
@@ -142,7 +143,7 @@ class Server:
         limited = ["sh", "-c", "; ".join([*commands, 'exec "$0" "$@"'])] if commands else []
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                [*limited, sys.executable, "-m", "puna", *self.command],
+                [*limited, sys.executable, *self.command],
                 env=world.environment,
                 cwd=world.home,
                 stdin=subprocess.PIPE,

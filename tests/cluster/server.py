@@ -1,14 +1,21 @@
-"""A cluster of one machine in the place of the server that tests share, where ``PUNA_TEST_CLUSTER`` asks for it."""
+"""A cluster in the place of the servers of tests, where ``PUNA_TEST_CLUSTER`` asks for it.
+
+With ``local`` every server answers through nodes in its process (``serve``); with ``ray`` the one that tests share is a
+cluster of one machine, and tests that want a server of their own are skipped.
+"""
 
 import contextlib
 import os
 import secrets
+from pathlib import Path
 
 import psutil
 from tests.server import Server, World, free_port
 
-WANTED = bool(os.environ.get("PUNA_TEST_CLUSTER"))
+WANTED = os.environ.get("PUNA_TEST_CLUSTER", "")
 """Read once, since tests take such settings out of the environment."""
+if WANTED == "local":
+    Server.command = (str(Path(__file__).with_name("serve.py")), "--exit-with-stdin")
 _RAYS_OWN = range(10001, 30000)
 
 
@@ -19,7 +26,7 @@ class ClusterServer(Server):
         port = free_port()
         while port in _RAYS_OWN:
             port = free_port()
-        self.command = ("cluster", "start", f"--port={port}", "--address=127.0.0.1")
+        self.command = ("-m", "puna", "cluster", "start", f"--port={port}", "--address=127.0.0.1")
         settings = {"OLLAMA_HOST": f"127.0.0.1:{free_port()}", "PUNA_CLUSTER_TOKEN": secrets.token_hex(24)}
         super().__init__(World(settings))
         self.patience = 180.0

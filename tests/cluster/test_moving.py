@@ -2,14 +2,18 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 import requests
 from tests.cluster.fleet import Cluster
 from yarl import URL
 
+from puna.cluster.moving import SavedElsewhere
 from puna.inference.requests import Conversation, GenerationRequest, Message
 from puna.scheduler.lease import Caller
+from puna.scheduler.sessions import SessionStore
 
 TEXT = "The harbour was quiet, and the boats lay side by side. " * 60
 
@@ -62,3 +66,26 @@ async def test_nothing_but_saved_states_can_be_asked_for(path: str, cluster: Clu
     assert (await asyncio.to_thread(requests.get, url, timeout=10)).status_code == 401
     login = (str(address.user), str(address.password))
     assert (await asyncio.to_thread(requests.get, url, timeout=10, auth=login)).status_code == 404
+
+
+async def test_who_does_not_answer_is_left_alone_for_a_while(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store, key = SessionStore(tmp_path, 1 << 30), "0" * 32
+    elsewhere = SavedElsewhere(store)
+    place, tokens = store.place(key), range(1000)
+    assert not elsewhere.has(place)
+    elsewhere.know("digest", [(key, "http://node:key@127.0.0.1:9")])
+    assert elsewhere.has(place)
+    asked: list[URL] = []
+    find = SavedElsewhere._find
+
+    async def counted(self: SavedElsewhere, url: URL, *arguments: Any) -> Any:
+        asked.append(url)
+        return await find(self, url, *arguments)
+
+    monkeypatch.setattr(SavedElsewhere, "_find", counted)
+    for _ in range(2):
+        assert await elsewhere.bring(place, "digest", tokens, 0) is None
+    assert len(asked) == 1
+    elsewhere.know("digest", [])
+    assert not elsewhere.has(place)
+    await elsewhere.close()

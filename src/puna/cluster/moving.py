@@ -36,7 +36,7 @@ UNSEEN_READ_SECONDS = 1 / 400
 _UNSEEN_RATE = 1e8
 """Bytes per second that come from another node until some have come."""
 _TRIP_SECONDS = 0.05
-_ASK_SECONDS = 1.0
+_ASK_SECONDS, _SILENT_SECONDS = 1.0, 30.0
 _NEW_WEIGHT = 0.3
 _MOST_ASKED = 4
 """Nodes that are asked for one prompt."""
@@ -54,18 +54,22 @@ class SavedElsewhere:
     def __init__(self, store: SessionStore) -> None:
         self._store = store
         self._near: dict[str, tuple[URL, ...]] = {}
+        self._keys: dict[str, set[str]] = {}
+        self._silent: dict[URL, float] = {}
+        """Until when those that did not answer are not asked."""
         self._read_seconds: dict[str, float] = {}
         self._rate = _UNSEEN_RATE
         self._session: aiohttp.ClientSession | None = None
         self.brought = 0
         """How many tokens have been brought here, and were not read again."""
 
-    def know(self, saved: Iterable[tuple[str, str]]) -> None:
-        """Note which directories others have, each with the address of a node."""
-        near: dict[str, tuple[URL, ...]] = {}
+    def know(self, digest: str, saved: Iterable[tuple[str, str]]) -> None:
+        """Note which directories of a model others have now, each with the address of a node."""
+        for key in self._keys.pop(digest, ()):
+            self._near.pop(key, None)
         for key, address in saved:
-            near[key] = (*near.get(key, ()), URL(address))
-        self._near |= near
+            self._near[key] = (*self._near.get(key, ()), URL(address))
+            self._keys.setdefault(digest, set()).add(key)
 
     def has(self, place: Path) -> bool:
         """See ``Elsewhere``."""
@@ -79,7 +83,8 @@ class SavedElsewhere:
 
     async def bring(self, place: Path, digest: str, tokens: Sequence[int], known: int) -> Session | None:
         """See ``Elsewhere``."""
-        near = self._near.get(place.name, ())[:_MOST_ASKED]
+        now = time.monotonic()
+        near = [url for url in self._near.get(place.name, ()) if self._silent.get(url, 0) <= now][:_MOST_ASKED]
         if not near or len(tokens) - known < _LEAST_GAIN:
             return None
         await loaded("aiohttp")
@@ -113,7 +118,8 @@ class SavedElsewhere:
             ):
                 return dict(await answer.json()) if answer.status == 200 else None
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError):
-            return None  # it has gone, or has other things to do
+            self._silent[url] = time.monotonic() + _SILENT_SECONDS  # it has gone, or has other things to do
+            return None
 
     async def _take(self, url: URL, place: Path, offer: dict[str, Any]) -> Session | None:
         """Fetch a file and keep it; raise ``OSError`` or ``ValueError`` where it is not what was offered."""

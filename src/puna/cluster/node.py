@@ -155,7 +155,7 @@ class Node:
         try:
             arguments, named = await self._arguments(call)
             service = self._told(call, lambda asked: box.put([pack(asked)]))
-            self._elsewhere.know(call.saved)
+            self._elsewhere.know(call.digest, call.saved)
             async with aclosing(service.generate(*arguments, **named)) as events:
                 async for batch in events:
                     box.put(list(batch))
