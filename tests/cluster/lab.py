@@ -16,6 +16,8 @@ import psutil
 import requests
 from tests.server import SOURCE, free_port, wait_for
 
+MACHINES = int(os.environ.get("PUNA_TEST_MACHINES", "2"))
+"""How many machines join the first where many tests share a lab."""
 _NET = "10.77"
 _START_SECONDS = 500
 

@@ -3,18 +3,16 @@
 import hashlib
 import importlib.util
 import json
-import os
 import signal
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
-from tests.cluster.lab import Lab
+from tests.cluster.lab import MACHINES, Lab
 from tests.server import wait_for
 
 import puna.builtin
@@ -23,18 +21,9 @@ pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (the extra cluster)"),
 ]
-MACHINES = int(os.environ.get("PUNA_TEST_MACHINES", "2"))
-"""How many machines join the first."""
 SMALL = 10_000
 """More than a configuration and a template are together, which a node may have taken before another one asks."""
 LONG = {"num_predict": 3000, "ignore_eos": True, "num_ctx": 4096, "temperature": 0}
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
-        made.add(MACHINES)
-        yield made
 
 
 def ask(lab: Lab, path: str, body: dict[str, Any], **more: Any) -> Any:

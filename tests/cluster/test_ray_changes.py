@@ -3,7 +3,6 @@
 import importlib.util
 import shutil
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,6 @@ pytestmark = [
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (the extra cluster)"),
 ]
 SHORT = {"num_predict": 16, "ignore_eos": True, "temperature": 0}
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
-        made.add(1)
-        yield made
 
 
 def source(lab: Lab, name: str, file: str, before: str, after: str) -> Path:
