@@ -80,6 +80,7 @@ class LocalFleet:
         finally:
             task.cancel()
             death.cancel()
+            await asyncio.wait([task, death])  # what is closed next must not still be running
 
     def _node(self, name: str) -> Node:
         if name not in self.nodes:
