@@ -5,4 +5,4 @@ from tests.conftest import Serve
 
 
 def test_each_request_is_answered_once_however_often_the_server_ends(serve: Serve) -> None:
-    survive(lambda world: serve(world=world), 60, (KILL, KILL, STOP, KILL))
+    survive(lambda world: serve(world=world), 40, (KILL, STOP, KILL))

@@ -9,7 +9,7 @@ from tests.mutants.run import LOADED, REFUSED, try_mutants
 
 from puna.models.create.convert import convert
 
-MUTANTS = 64
+MUTANTS = 32
 FAIR = ("does not know the architecture", "the model's vocabulary has no token for some of the text")
 """What may be said only when a model is used: another engine may know it, another text may have its tokens."""
 

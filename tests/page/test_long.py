@@ -5,6 +5,7 @@ import random
 import re
 from typing import Any
 
+import pytest
 from tests.page.steps import expect, option, settings, take_in
 
 LONGEST_MS = 50
@@ -83,6 +84,7 @@ def measure(chromium: Any, page: Any, messages: list[dict[str, str]]) -> tuple[f
     return streaming, longest_task(chromium.stop_tracing())
 
 
+@pytest.mark.timed
 def test_long_conversation_streams_and_scrolls_without_stutter(chromium: Any, page: Any) -> None:
     """On a machine that is busy with other work, it takes no longer than a conversation of a few turns takes there."""
     messages = conversation()

@@ -17,7 +17,7 @@ from puna.models.library import Library
 from puna.models.modelfile.parse import parse_modelfile
 from puna.names import parse_name
 
-COUNT = int(os.environ.get("PUNA_FUZZ_COUNT", "2500"))
+COUNT = int(os.environ.get("PUNA_FUZZ_COUNT", "1000"))
 SEEDS = (
     b'FROM cria\nSYSTEM """You are\n"odd"."""\nPARAMETER stop "<x>"\nPARAMETER temperature 0.5\nLICENSE MIT\n',
     b'# all\r\nfrom cria\r\nTEMPLATE "{{ .System }} {{ range .Messages }}{{ .Content }}{{ end }}"\r\nREQUIRES 0.1\r\n',
