@@ -1,6 +1,7 @@
 """A cluster of real nodes with real engines, in one process."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -24,6 +25,8 @@ from puna.inference.watching import Asked
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.library import Library
+from puna.models.registry.errors import TransientError
+from puna.models.registry.peers import Peers, State
 from puna.names import parse_name
 from puna.scheduler.lease import Caller, RequestCanceledError
 from puna.telemetry.record import Record
@@ -241,6 +244,33 @@ async def test_a_model_comes_to_the_nodes_that_lack_it_and_each_byte_leaves_its_
     sent = {name: (await cluster.fleet.ask(name, "beat", "test")).sent for name in cluster.fleet.nodes}
     assert model.size <= sent["origin"] < model.size + SMALL
     assert model.size * len(homes) <= sum(sent.values()) < model.size * len(homes) + SMALL
+
+
+async def test_a_model_comes_from_nodes_that_were_too_busy_to_answer_at_first(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = await cluster.fleet.add("origin")
+    await asyncio.to_thread(_make, origin._library, parse_name("mine"))
+    await origin.drain()
+    node = await cluster.fleet.add("one", hide_builtin=True)
+    await cluster.nodes(2)
+    async with asyncio.timeout(20):
+        while not cluster.library.has(parse_name("mine")):
+            await asyncio.sleep(0.05)
+    ask, silent = Peers.state, [True] * 4
+
+    async def busy(self: Peers, url: URL, *arguments: Any, **named: Any) -> State:
+        if silent:
+            silent.pop()
+            self._silent[url] = math.inf
+            raise TransientError("it does not answer")
+        return await ask(self, url, *arguments, **named)
+
+    monkeypatch.setattr(Peers, "state", busy)
+    _, end = await cluster.answer(cluster.request("x", cluster.library.get("mine")))
+    assert end.generated_tokens
+    assert node._library.has(parse_name("mine"))
+    assert not silent
 
 
 async def test_a_store_is_open_to_members_of_the_cluster_alone(cluster: Cluster) -> None:

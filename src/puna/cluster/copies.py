@@ -16,9 +16,11 @@ from puna.models.atomic import AtomicFile
 from puna.models.library import Library
 from puna.models.manifests import Manifest
 from puna.models.model import Model
+from puna.models.registry.errors import TransientError
 from puna.models.registry.transfers import Transfers
 from puna.names import ModelName
 
+_TRIES, _PAUSE = 4, 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -71,9 +73,16 @@ class Copies:
 
     async def _fetch(self, name: ModelName, manifest: Manifest, peers: Sequence[str]) -> None:
         _log.info("model %s comes from other nodes", name)
-        self._transfers.peers.replace(map(URL, peers))
         try:
-            await self._transfers.puller.gather(name, manifest)
+            for left in reversed(range(_TRIES)):
+                self._transfers.peers.replace(map(URL, peers))
+                try:
+                    await self._transfers.puller.gather(name, manifest)
+                    break
+                except TransientError:  # the ingress knows that they live: they may have been too busy to answer
+                    if not left:
+                        raise
+                    await asyncio.sleep(_PAUSE)
         except PunaError as error:
             raise NoCopyError(f"model {name} could not be taken from other nodes: {error}") from error
         await asyncio.to_thread(self._keep, name, manifest)

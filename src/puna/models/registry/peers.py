@@ -62,8 +62,12 @@ class Peers:
         self._distrusted: dict[URL, float] = {}
 
     def replace(self, addresses: Iterable[URL]) -> None:
-        """Have other peers from now on: base addresses, such as ``http://10.0.0.2:11434``, a login in them or not."""
+        """Have other peers from now on: base addresses, such as ``http://10.0.0.2:11434``, a login in them or not.
+
+        Whoever names them says that they answer, even if they were silent a moment ago.
+        """
         self._addresses = tuple(addresses)
+        self._silent.clear()
 
     def all(self) -> tuple[URL, ...]:
         """Return the peers that are believed, also those that do not answer."""
