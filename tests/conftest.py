@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tests.cluster import server as cluster
 from tests.server import Server, World
 
 Serve = Callable[..., Server]
@@ -42,6 +43,12 @@ def _end(*servers: Server) -> None:
 @pytest.fixture(scope="session")
 def shared_server() -> Iterator[Server]:
     """A server with default settings that many tests share; see ``server``."""
+    if cluster.WANTED == "ray":
+        several = cluster.ClusterServer()
+        yield several
+        several.stop()
+        several.world.close()
+        return
     server = Server(World())
     yield server
     _end(server)
@@ -56,6 +63,8 @@ def server(shared_server: Server) -> Server:
 @pytest.fixture
 def serve() -> Iterator[Serve]:
     """A function that starts a server with other settings (environment variables), or in a world of an earlier one."""
+    if cluster.WANTED == "ray":
+        pytest.skip("a server with settings of its own is no cluster")
     servers: list[Server] = []
 
     def start(settings: dict[str, str] | None = None, *, world: World | None = None, files: int = 0) -> Server:

@@ -125,6 +125,9 @@ class World:
 class Server:
     """One server; its requests go through ``get``, ``post``, ``delete`` and ``stream``."""
 
+    command: tuple[str, ...] = ("-m", "puna", "serve", "--exit-with-stdin")
+    """What Python runs. It ends when the tests do, however they end."""
+
     def __init__(self, world: World, files: int = 0, before: str = "") -> None:
         """``files`` is how many files it may have open, 0 as many as the tests; ``before`` is a command of the shell.
 
@@ -140,8 +143,7 @@ class Server:
         limited = ["sh", "-c", "; ".join([*commands, 'exec "$0" "$@"'])] if commands else []
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
-                # It ends when the tests do, however they end.
-                [*limited, sys.executable, "-m", "puna", "serve", "--exit-with-stdin"],
+                [*limited, sys.executable, *self.command],
                 env=world.environment,
                 cwd=world.home,
                 stdin=subprocess.PIPE,

@@ -16,8 +16,10 @@ import psutil
 import requests
 from tests.server import SOURCE, free_port, wait_for
 
+MACHINES = int(os.environ.get("PUNA_TEST_MACHINES", "2"))
+"""How many machines join the first where many tests share a lab."""
 _NET = "10.77"
-_START_SECONDS = 180
+_START_SECONDS = 500
 
 
 def can_have_networks() -> bool:
@@ -54,10 +56,13 @@ class Lab:
     """A head and more machines. Use it as a context manager: everything ends with it."""
 
     settings: dict[str, str] = field(default_factory=dict)
+    config: str = ""
+    """The file of settings of each machine."""
     machines: list[Machine] = field(default_factory=list)
 
     def __enter__(self) -> "Lab":
         self._stack = contextlib.ExitStack()
+        self._started = 0
         self.root = Path(
             self._stack.enter_context(tempfile.TemporaryDirectory(prefix="pl-", ignore_cleanup_errors=True))
         )
@@ -69,6 +74,7 @@ class Lab:
             self._stack.callback(self._ip, "link", "del", self._bridge)
             self._ip("addr", "add", f"{self._net}.1/24", "dev", self._bridge)
             self._ip("link", "set", self._bridge, "up")
+        (self.root / "config.toml").write_text(self.config, encoding="utf-8")
         self.port, self.http = free_port(), free_port()
         while 10001 <= self.port < 30000:  # which Ray has for other things
             self.port = free_port()
@@ -76,8 +82,12 @@ class Lab:
         head = f"{self._net}.1" if self.has_networks else "127.0.0.1"
         self.url = f"http://127.0.0.1:{self.http}"
         self.join_address = f"{head}:{self.port}"
-        arguments = ["cluster", "start", f"--port={self.port}", f"--address={head}"]
-        self.machines.append(self._start("head", head, "", arguments, "listens on"))
+        self._head_arguments = ["cluster", "start", f"--port={self.port}", f"--address={head}"]
+        try:
+            self.machines.append(self._start("head", head, "", self._head_arguments, "listens on"))
+        except BaseException:
+            self.__exit__()
+            raise
         self.session = requests.Session()
         return self
 
@@ -92,21 +102,33 @@ class Lab:
 
     def add(self, count: int = 1, **settings: str) -> list[Machine]:
         """Let more machines join; they do so side by side."""
-        new = []
-        for _ in range(count):
-            number = len(self.machines)
-            address, namespace = "127.0.0.1", ""
-            if self.has_networks:
-                address, namespace = f"{self._net}.{number + 1}", f"{self._bridge}-{number}"
-                self._network(namespace, f"{self._bridge}v{number}", address)
-            arguments = ["cluster", "join", self.join_address, f"--address={address}"]
-            machine = self._start(f"node{number}", address, namespace, arguments, "", settings)
-            self.machines.append(machine)
-            new.append(machine)
-        for machine in new:
+        new = [self.start(**settings) for _ in range(count)]
+        self.wait_joined(new)
+        return new
+
+    def start(self, **settings: str) -> Machine:
+        """Start another machine, without waiting for it to have joined."""
+        number = self._started = self._started + 1
+        address, namespace = "127.0.0.1", ""
+        if self.has_networks:
+            address, namespace = f"{self._net}.{number + 1}", f"{self._bridge}-{number}"
+            self._network(namespace, f"{self._bridge}v{number}", address)
+        arguments = ["cluster", "join", self.join_address, f"--address={address}"]
+        machine = self._start(f"node{number}", address, namespace, arguments, "", settings)
+        self.machines.append(machine)
+        return machine
+
+    def wait_joined(self, machines: list[Machine]) -> None:
+        """Wait until machines have joined, and the cluster is whole."""
+        for machine in machines:
             self._wait(machine, "has joined")
         wait_for(lambda: len(self.nodes()) >= len(self.machines), _START_SECONDS, "all nodes")
-        return new
+
+    def restart_head(self) -> None:
+        """Cut the first machine's power, and start it again as it was."""
+        head = self.head
+        self.crash(head)
+        self.machines.insert(0, self._start("head", head.address, "", self._head_arguments, "listens on"))
 
     def nodes(self) -> list[dict[str, Any]]:
         """Return what ``puna cluster status`` tells of the nodes."""
@@ -115,14 +137,14 @@ class Lab:
         nodes: list[dict[str, Any]] = response.json()["nodes"]
         return nodes
 
-    def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
+    def run(self, *arguments: str, timeout: float = 120) -> "subprocess.CompletedProcess[str]":
         """Run a command of Puna against the cluster."""
         return subprocess.run(
             [sys.executable, "-m", "puna", *arguments],
             env=self._environment(self.head.root, {}) | {"OLLAMA_HOST": self.url},
             capture_output=True,
             encoding="utf-8",
-            timeout=120,
+            timeout=timeout,
             check=False,
         )
 
@@ -160,7 +182,7 @@ class Lab:
         settings: dict[str, str] | None = None,
     ) -> Machine:
         root = self.root / name
-        (root / "tmp").mkdir(parents=True)
+        (root / "tmp").mkdir(parents=True, exist_ok=True)
         before = ["ip", "netns", "exec", namespace] if namespace else []
         with (root / "log").open("wb") as log:
             process = subprocess.Popen(
@@ -173,7 +195,11 @@ class Lab:
             )
         machine = Machine(name, address, root, process, namespace)
         if until:
-            self._wait(machine, until)
+            try:
+                self._wait(machine, until)
+            except BaseException:
+                self.end(machine)
+                raise
         return machine
 
     def _wait(self, machine: Machine, words: str) -> None:
@@ -189,6 +215,7 @@ class Lab:
             "OLLAMA_HOST": f"127.0.0.1:{self.http}",
             "OLLAMA_MODELS": str(root / "models"),
             "PUNA_CLUSTER_TOKEN": self.token,
+            "PUNA_CONFIG": str(self.root / "config.toml"),
             **self.settings,
             **settings,
         }

@@ -1,5 +1,6 @@
 """Clusters of real Ray nodes: commands, every dialect, faults."""
 
+import hashlib
 import importlib.util
 import json
 import re
@@ -7,28 +8,26 @@ import shlex
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 import requests
-from tests.cluster.lab import Lab
+from tests.cluster.lab import MACHINES, Lab
 from tests.guide.test_guide import CLUSTER, blocks
 from tests.server import wait_for
+
+import puna.builtin
 
 pytestmark = [
     pytest.mark.cluster,
     pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed (the extra cluster)"),
 ]
+SMALL = 10_000
+"""More than a configuration and a template are together, which a node may have taken before another one asks."""
 LONG = {"num_predict": 3000, "ignore_eos": True, "num_ctx": 4096, "temperature": 0}
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    with Lab() as made:
-        made.add(2)
-        yield made
 
 
 def ask(lab: Lab, path: str, body: dict[str, Any], **more: Any) -> Any:
@@ -97,25 +96,63 @@ def test_a_stream_comes_in_pieces(lab: Lab) -> None:
     assert len(lines) > 5
 
 
+def make_other_weights(lab: Lab, name: str) -> None:
+    """Make a model whose weights no node has with the package."""
+    builtin = Path(puna.builtin.__file__).parent / "models" / "blobs"
+    weights = max(builtin.iterdir(), key=lambda path: path.stat().st_size).read_bytes()
+    weights = weights.replace(b"A small model that ships with Puna", b"A small model that nobody else has", 1)
+    digest = f"sha256:{hashlib.sha256(weights).hexdigest()}"
+    stored = lab.session.post(f"{lab.url}/api/blobs/{digest}", data=weights, timeout=120)
+    assert stored.status_code == 201, stored.text
+    ask(lab, "/api/create", {"model": name, "files": {"model.gguf": digest}, "stream": False})
+
+
+def test_a_model_goes_to_the_others_with_each_byte_leaving_its_origin_once(lab: Lab) -> None:
+    make_other_weights(lab, "mine")
+    listed = lab.session.get(f"{lab.url}/api/tags", timeout=30).json()["models"]
+    size = next(model["size"] for model in listed if model["name"] == "mine:latest")
+    assert lab.run("cluster", "drain", lab.head.address).returncode == 0
+    wait_for(lambda: any(node["state"] == "draining" for node in lab.nodes()), what="draining")
+    body = {"model": "mine", "prompt": "Hello", "stream": False, "options": {"num_predict": 64, "ignore_eos": True}}
+    with ThreadPoolExecutor(8 * MACHINES) as pool:
+        answers = list(pool.map(lambda at: ask(lab, "/api/generate", body | {"prompt": f"{at}"}), range(8 * MACHINES)))
+    assert all(answer["eval_count"] == 64 for answer in answers)
+    assert lab.run("cluster", "drain", lab.head.address, "--undo").returncode == 0
+    time.sleep(1)  # for the next word of each node
+    sent = {node["address"]: node["sent"] for node in lab.nodes()}
+    copies = sum(
+        (machine.root / "models/manifests/registry.ollama.ai/library/mine").exists() for machine in lab.machines
+    )
+    assert copies == len(lab.machines), "not all nodes were asked"
+    assert size <= sent[lab.head.address] < size + SMALL
+    assert size * MACHINES <= sum(sent.values()) < size * MACHINES + SMALL
+
+
 class Client(threading.Thread):
     """Reads one long answer."""
 
-    def __init__(self, lab: Lab, number: int) -> None:
+    def __init__(self, lab: Lab, number: int, *, stream: bool = True, **options: int) -> None:
         super().__init__(daemon=True)
-        self.lab, self.number = lab, number
+        self.lab, self.number, self.stream, self.options = lab, number, stream, LONG | options
         self.pieces: list[dict[str, Any]] = []
         self.ended = 0.0
         self.failure = ""
 
     def run(self) -> None:
-        body = {"model": "cria", "prompt": f"Tell me {self.number}", "options": LONG}
+        body = {"model": "cria", "prompt": f"Tell me {self.number}", "options": self.options}
+        body["stream"] = self.stream
         try:
-            with requests.post(f"{self.lab.url}/api/generate", json=body, stream=True, timeout=120) as response:
+            with requests.post(f"{self.lab.url}/api/generate", json=body, stream=True, timeout=300) as response:
                 for line in response.iter_lines():
                     self.pieces.append(json.loads(line))
         except requests.RequestException as error:
             self.failure = str(error)
         self.ended = time.monotonic()
+
+
+def _running(lab: Lab) -> int:
+    requests_here = lab.session.get(f"{lab.url}/api/queue", timeout=30).json()
+    return len([entry for entry in requests_here["requests"] if entry["state"] == "running"])
 
 
 def holders(lab: Lab) -> list[str]:
@@ -132,7 +169,7 @@ def test_a_machine_that_loses_its_power_ends_its_answers_within_two_seconds(lab:
     for client in clients:
         client.start()
     wait_for(lambda: all(len(client.pieces) > 3 for client in clients), what="answers to begin")
-    assert holders(lab).count(doomed.address) == 1
+    wait_for(lambda: holders(lab).count(doomed.address) == 1, what="the node to tell of the model")
     for address in addresses:
         assert lab.run("cluster", "drain", address, "--undo").returncode == 0
     died = time.monotonic()
@@ -154,9 +191,25 @@ def test_a_node_whose_process_dies_is_replaced(lab: Lab) -> None:
     wait_for(lambda: len(lab.nodes()) == len(lab.machines), 150, "the cluster to be whole")
 
 
-def test_an_ingress_that_dies_comes_back(lab: Lab) -> None:
+def test_an_ingress_that_dies_comes_back_and_leaves_nobody_without_a_word(lab: Lab) -> None:
+    streaming = Client(lab, 1)
+    streaming.start()
+    wait_for(lambda: len(streaming.pieces) > 3, what="an answer to begin")
+    whole = Client(lab, 2, stream=False, num_predict=400)  # nothing of it comes before its end
+    whole.start()
+    wait_for(lambda: _running(lab) == 2, what="both to be answered")
+    died = time.monotonic()
     for process in lab.head.processes(":ingress"):
         process.send_signal(signal.SIGKILL)
+    streaming.join(30)
+    assert streaming.ended - died < 3, "of which the look at the clock of a busy machine takes a part"
+    assert (streaming.pieces[-1].get("error"), streaming.failure) == (
+        "the process that answered the request was lost",
+        "",
+    )
+    whole.join(300)
+    assert whole.failure == ""
+    assert whole.pieces[-1].get("eval_count") == 400, whole.pieces
 
     def answers() -> bool:
         try:

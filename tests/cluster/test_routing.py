@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from puna.cluster.prefixes import Beginning, Prefixes, Step
 from puna.cluster.routing import Ask, NoNodeError, Place, Refuse, Retire, Router
-from puna.cluster.state import Held, NodeState
+from puna.cluster.state import PROTOCOL, Held, NodeState
 from puna.scheduler.demand import Demand
 from puna.scheduler.memory import Footprint
 from puna.scheduler.queue import Ticket
@@ -139,7 +139,7 @@ def test_labels_are_respected() -> None:
     assert "tpu" in str(refused.error)
 
 
-@pytest.mark.parametrize("change", [{"draining": True}, {"protocol": 2}])
+@pytest.mark.parametrize("change", [{"draining": True}, {"protocol": PROTOCOL + 1}])
 def test_a_node_that_drains_or_speaks_another_protocol_gets_nothing(change: dict[str, object]) -> None:
     router = Router()
     router.beat(node("a", "m", **change), 0)

@@ -1,118 +1,69 @@
 """A cluster of real nodes with real engines, in one process."""
 
 import asyncio
+import math
 import time
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tests.cluster.fleet import LocalFleet
+import requests
+from tests.cluster.fleet import Cluster
+from yarl import URL
 
 from puna.cluster.dispatch import NodeLostError
 from puna.cluster.service import ClusterService
 from puna.cluster.wire import Call
 from puna.errors import BadRequestError, NotFoundError
-from puna.inference.decide import DecideRequest, Question
 from puna.inference.embed import EmbedRequest
-from puna.inference.events import Event, Finished, Started, Text
+from puna.inference.events import Event, Text
 from puna.inference.options import Options
-from puna.inference.requests import Conversation, GenerationRequest, Message
+from puna.inference.requests import Conversation, Message
 from puna.inference.rerank import RerankRequest
 from puna.inference.watching import Asked
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.library import Library
-from puna.models.model import Model
+from puna.models.registry.errors import TransientError
+from puna.models.registry.peers import Peers, State
 from puna.names import parse_name
 from puna.scheduler.lease import Caller, RequestCanceledError
-from puna.settings import Settings
 from puna.telemetry.record import Record
 
+SMALL = 10_000
+"""More than a configuration and a template are together, which a node may have taken before another one asks."""
 LONG = {"num_predict": 2000, "ignore_eos": True, "num_ctx": 4096, "temperature": 0}
 
 
-@dataclass
-class Cluster:
-    fleet: LocalFleet
-    service: ClusterService
-    library: Library
-
-    @property
-    def cria(self) -> Model:
-        return self.library.get("cria")
-
-    def request(self, text: str = "Hello", model: Model | None = None, **options: Any) -> GenerationRequest:
-        merged = Options.merge({"num_predict": 8, "num_ctx": 512, "temperature": 0} | options)
-        asked = Conversation(messages=(Message(role="user", content=text),))
-        return GenerationRequest(model=model or self.cria, name="cria", input=asked, options=merged, think=False)
-
-    async def answer(self, request: GenerationRequest, caller: Caller | None = None) -> tuple[str, Finished]:
-        events = [
-            event
-            async for batch in self.service.generate(request, caller or Caller("somebody"), None, "ollama")
-            for event in batch
-        ]
-        assert sum(isinstance(event, Started) for event in events) == 1
-        assert isinstance(events[-1], Finished)
-        return "".join(event.text for event in events if isinstance(event, Text)), events[-1]
-
-    async def nodes(self, count: int) -> None:
-        async with asyncio.timeout(20):
-            while len(self.service.nodes()) != count:
-                await asyncio.sleep(0.02)
-
-    def where(self) -> list[str]:
-        return [node for node, _ in self.fleet.calls]
-
-
-class Seen:
-    """A watcher that keeps what it is told."""
+class Watching:
+    """See ``Watcher``."""
 
     wants_prompt = True
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
-        self.ended: list[Record] = []
-        self.is_over = False
+        self.records: list[Record] = []
+        self.told: list[str] = []
 
     def takes(self, options: Options) -> Options:
-        return options
+        return replace(options, num_predict=7)
 
     def asks(self, asked: Asked) -> None:
         self.asked.append(asked)
+        self.told.append("asks")
 
     def says(self, events: Sequence[Event]) -> None:
-        pass
+        assert events
+        if self.told[-1] != "says":
+            self.told.append("says")
 
     def ends(self, record: Record) -> None:
-        self.ended.append(record)
+        self.records.append(record)
+        self.told.append("ends")
 
     def over(self) -> None:
-        self.is_over = True
-
-
-@pytest.fixture
-async def cluster(tmp_path: Path, socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Cluster]:
-    monkeypatch.setattr("tempfile.tempdir", str(socket_path))
-    settings = replace(Settings.from_env({}), home=tmp_path / "home", models=tmp_path / "models", sessions=0)
-    fleet, loop = LocalFleet(tmp_path, settings), asyncio.get_running_loop()
-    service = ClusterService(settings, (), fleet)
-    made = Cluster(
-        fleet,
-        service,
-        Library(
-            settings.models,
-            elsewhere=service.elsewhere,
-            on_gone=lambda digest: loop.call_soon_threadsafe(service.forget, digest),
-        ),
-    )
-    await service.begin(made.library)
-    yield made
-    await service.close()
-    for node in fleet.nodes.values():
-        await node.close()
+        self.told.append("over")
 
 
 async def test_a_node_answers_as_this_process_would(cluster: Cluster) -> None:
@@ -131,30 +82,21 @@ async def test_a_node_answers_as_this_process_would(cluster: Cluster) -> None:
     assert await cluster.service.models() == []
 
 
-async def test_what_is_asked_of_a_node_is_recorded_and_watched_where_it_came_in(cluster: Cluster) -> None:
+async def test_watchers_are_told_what_a_runner_was_asked(cluster: Cluster) -> None:
     await cluster.fleet.add("one")
-    options = Options.merge({"num_ctx": 512})
-    question = Question(("Is it so?",), ("Yes", "No"))
-    told = (Message(role="user", content="Llamas eat grass."),)
-    decide = DecideRequest(model=cluster.cria, name="cria", messages=told, questions=(question,), options=options)
-    rerank = RerankRequest(model=cluster.cria, name="cria", query="llama", documents=("a", "b"), options=options)
-    embed = EmbedRequest(model=cluster.cria, texts=("a",), options=options)
-    records: list[Record] = []
-    cluster.service._subscribers = (records.append,)
-    for method, request in (("generate", cluster.request()), ("decide", decide), ("rerank", rerank), ("embed", embed)):
-        watcher = Seen()
-        service = cluster.service.told([watcher])
-        answer = getattr(service, method)(request, Caller("somebody", key="app"), None, "ollama")
-        if method == "generate":
-            assert all([isinstance(event, Event) async for batch in answer for event in batch])
-        else:
-            await answer
-        assert [record.prompt > 0 and (record.key, record.outcome) for record in records] == [("app", "done")], method
-        assert watcher.ended == records and watcher.is_over
-        records.clear()
-        (asked,) = watcher.asked
-        assert asked.request == request and asked.context >= 512 and asked.engine and asked.options["num_ctx"] == 512
-        assert bool(asked.prompt_digest) == (method == "generate")
+    watcher = Watching()
+    cluster.service = cluster.service.told([watcher])
+    await cluster.answer(cluster.request())
+    rerank = RerankRequest(model=cluster.cria, name="cria", query="a", documents=("b",), options=Options())
+    await cluster.service.rerank(rerank, Caller(), None)
+    embed = EmbedRequest(model=cluster.cria, texts=("a",), options=Options())
+    await cluster.service.embed(embed, Caller(), None, "ollama")
+    generation, ranks, embedding = watcher.asked
+    assert (generation.context, generation.options["num_predict"], len(generation.prompt_digest)) == (512, 7, 64)
+    assert generation.request.options.num_predict == 7
+    assert (ranks.request.query, embedding.request.texts) == ("a", ("a",))
+    assert watcher.told == ["asks", "says", "ends", "over", *["asks", "ends", "over"] * 2]
+    assert all(record.prompt > 0 for record in watcher.records)
 
 
 async def test_an_error_is_the_same_as_without_a_cluster(cluster: Cluster) -> None:
@@ -276,10 +218,7 @@ async def test_a_client_that_goes_ends_its_generation(cluster: Cluster) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_model_comes_to_the_nodes_that_lack_it_and_each_byte_leaves_its_origin_once(
-    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("puna.cluster.copies.CHUNK", 1 << 16)
+async def test_a_model_comes_to_the_nodes_that_lack_it_and_each_byte_leaves_its_origin_once(cluster: Cluster) -> None:
     origin = await cluster.fleet.add("origin", ["origin"])
     model_name = parse_name("mine")
     await asyncio.to_thread(_make, origin._library, model_name)
@@ -302,8 +241,50 @@ async def test_a_model_comes_to_the_nodes_that_lack_it_and_each_byte_leaves_its_
     homes = {node for node, method in cluster.fleet.calls if method == "generate"}
     assert "origin" not in homes
     assert len(homes) >= 2
-    assert cluster.fleet.read_from["origin"] == model.size
-    assert sum(cluster.fleet.read_from.values()) == model.size * len(homes)
+    sent = {name: (await cluster.fleet.ask(name, "beat", "test")).sent for name in cluster.fleet.nodes}
+    assert model.size <= sent["origin"] < model.size + SMALL
+    assert model.size * len(homes) <= sum(sent.values()) < model.size * len(homes) + SMALL
+
+
+async def test_a_model_comes_from_nodes_that_were_too_busy_to_answer_at_first(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    origin = await cluster.fleet.add("origin")
+    await asyncio.to_thread(_make, origin._library, parse_name("mine"))
+    await origin.drain()
+    node = await cluster.fleet.add("one", hide_builtin=True)
+    await cluster.nodes(2)
+    async with asyncio.timeout(20):
+        while not cluster.library.has(parse_name("mine")):
+            await asyncio.sleep(0.05)
+    ask, silent = Peers.state, [True] * 4
+
+    async def busy(self: Peers, url: URL, *arguments: Any, **named: Any) -> State:
+        if silent:
+            silent.pop()
+            self._silent[url] = math.inf
+            raise TransientError("it does not answer")
+        return await ask(self, url, *arguments, **named)
+
+    monkeypatch.setattr(Peers, "state", busy)
+    _, end = await cluster.answer(cluster.request("x", cluster.library.get("mine")))
+    assert end.generated_tokens
+    assert node._library.has(parse_name("mine"))
+    assert not silent
+
+
+async def test_a_store_is_open_to_members_of_the_cluster_alone(cluster: Cluster) -> None:
+    node = await cluster.fleet.add("one")
+    await asyncio.to_thread(_make, node._library, parse_name("mine"))
+    address = URL((await cluster.fleet.ask("one", "beat", "test")).store)
+    outside = address.with_user(None) / "v2" / "library" / "mine" / "manifests" / "latest"
+    refused = await asyncio.to_thread(requests.get, str(outside), timeout=10)
+    assert (refused.status_code, refused.json()["errors"][0]["code"]) == (401, "UNAUTHORIZED")
+    wrong = await asyncio.to_thread(requests.get, str(outside), timeout=10, auth=("node", "guessed"))
+    assert wrong.status_code == 401
+    let_in = await asyncio.to_thread(requests.get, str(outside), timeout=10, auth=(address.user, address.password))
+    assert let_in.status_code == 200
+    assert str(address.password) not in repr(await cluster.fleet.ask("one", "beat", "test"))
 
 
 def _make(library: Library, name: Any) -> None:

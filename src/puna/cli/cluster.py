@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from types import FrameType
 from typing import Annotated
@@ -23,6 +24,8 @@ from puna.settings import Settings
 RAY_PORT = 6379
 _MISSING = 'a cluster needs Ray: pip install "puna[cluster]"'
 _PATH = "/api/puna/cluster"
+_REJOIN_SECONDS = 5.0
+_ABOUT = "started.json"
 
 app = typer.Typer(
     help="Answer requests with many machines.\n\nThe first machine is started, others join it; each answers with its "
@@ -47,7 +50,7 @@ def start(
     from puna.cluster.ray_node import INGRESS, NODE, environment, own_address, ray_node, token_of
 
     secret = token_of(settings, token)
-    address = own or own_address()
+    address, about = own or own_address(), settings.home / "cluster" / _ABOUT
     resources = json.dumps({NODE: 1, INGRESS: 1})
     arguments = ["--head", f"--port={port}", f"--node-ip-address={address}", "--include-dashboard=false"]
     arguments += [f"--resources={resources}"]
@@ -55,9 +58,11 @@ def start(
         os.environ.update(environment(secret))  # Ray reads it when it is imported, which takes seconds
         from puna.cluster.ray_deploy import deploy
 
-        deploy(f"{address}:{port}", settings, {"ingresses": str(ingresses)})
+        joined_at = f"{address}:{port}"
+        deploy(joined_at, settings, {"ingresses": str(ingresses)})
+        about.write_text(json.dumps({"address": joined_at, "ingresses": str(ingresses)}), encoding="utf-8")
         typer.echo(f"Puna {__version__} listens on {settings.url}, with a cluster")
-        typer.echo(f"On other machines: puna cluster join {address}:{port} --token {secret}")
+        typer.echo(f"On other machines: puna cluster join {joined_at} --token {secret}")
         _stay(process)
 
 
@@ -70,15 +75,43 @@ def join(
     """Let this machine answer requests of a cluster until the command ends."""
     settings = Settings.from_env()
     _need_ray()
-    from puna.cluster.ray_node import NODE, own_address, ray_node, token_of
+    from puna.cluster.ray_node import NODE, ClusterError, own_address, ray_node, token_of
 
     secret = token_of(settings, token)
     host, _, port = address.partition(":")
     arguments = [f"--address={host}:{port or RAY_PORT}", f"--node-ip-address={own or own_address()}"]
     arguments += [f"--resources={json.dumps({NODE: 1})}"]
-    with _ended_by_signals(), ray_node(settings, secret, arguments) as process:
-        typer.echo(f"Puna {__version__} has joined {host}:{port or RAY_PORT}")
-        _stay(process)
+    with _ended_by_signals():
+        with ray_node(settings, secret, arguments) as process:
+            typer.echo(f"Puna {__version__} has joined {host}:{port or RAY_PORT}")
+            process.wait()
+        while True:  # the first machine has gone: it may come back at the same address
+            typer.echo(f"{host}:{port or RAY_PORT} is lost, and joined again when it is back")
+            time.sleep(_REJOIN_SECONDS)
+            with contextlib.suppress(ClusterError), ray_node(settings, secret, arguments) as process:
+                typer.echo(f"Puna {__version__} has joined {host}:{port or RAY_PORT} again")
+                process.wait()
+
+
+@app.command()
+def update(token: _Token = "") -> None:
+    """Replace the processes of all machines one after another, on the first machine, as after an upgrade of Puna.
+
+    Requests go on meanwhile, as long as there is more than one machine.
+    """
+    settings = Settings.from_env()
+    _need_ray()
+    from puna.cluster.ray_node import environment, token_of
+
+    try:
+        about = json.loads((settings.home / "cluster" / _ABOUT).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise CommandError("no cluster was started on this machine") from None
+    os.environ.update(environment(token_of(settings, token)))
+    from puna.cluster.ray_deploy import deploy
+
+    deploy(about.pop("address"), settings, about)
+    typer.echo("all processes have been replaced")
 
 
 @app.command()

@@ -31,6 +31,8 @@ PATIENCE = 1.5
 _MOST_LOSSES = 3
 """How many nodes a request may lose before it is taken for the cause."""
 _DRAIN_PAUSE = 0.05
+_MOST_PEERS = 64
+"""Nodes from which, or together with which, a node takes a model."""
 _NS = 1e-9
 _log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -85,8 +87,6 @@ class Dispatch:
         self._running: dict[str, _Running] = {}
         self._followed: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._rows: dict[str, list[str]] = {}
-        """The nodes that were sent for a model that they did not have, by its digest, in order."""
         self._wake: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
         self._count = 0
@@ -307,9 +307,10 @@ class Dispatch:
                 async with aclosing(self._fleet.stream(node, call)) as batches:
                     async for batch in batches:
                         box.put(batch)
-                box.close()
             except PunaError as error:
                 box.close(error)
+            finally:
+                box.close()  # whatever it met, nobody is to wait for more
 
         running.broken = box.close
         task = asyncio.create_task(fill())
@@ -349,26 +350,30 @@ class Dispatch:
             model=model.name,
             manifest=model.manifest,
             section=self._sections.of(model.name),
-            sources=self._sources(model.digest, node),
+            peers=self._peers(model.digest, node),
             ingress=self._name,
             body=pack((arguments, named)),
+            saved=self._saved(model.digest, node),
             watched=watched,
         )
 
-    def _sources(self, digest: str, node: str) -> tuple[str, ...]:
-        """Return where a node may take a model from, first who was last sent for it, so that they make a row."""
-        holders = self._stored_on(digest)
-        if node in holders:
-            return ()
-        row = self._rows.setdefault(digest, [])
-        if node not in row:
-            row.append(node)
-        before = row[: row.index(node)]
-        known = set(self._fleet.names())
-        return tuple(name for name in (*reversed(before), *holders) if name in known)
+    def _peers(self, digest: str, node: str) -> tuple[str, ...]:
+        """Return the addresses from which a node may take a model: those of nodes that have it, then of others.
 
-    def _stored_on(self, digest: str) -> list[str]:
-        return [state.id for state in self.router.nodes() if digest in state.stored]
+        Those that take it at the same time, or soon, must know of each other, for no byte to leave its origin twice.
+        """
+        states = {state.id: state for state in self.router.nodes()}
+        if digest in states[node].stored:
+            return ()
+        near = self.router.holders(digest)
+        others = [state for state in states.values() if state.store and state.id != node]
+        others.sort(key=lambda state: (digest not in state.stored, state.id not in near, state.id))
+        return tuple(state.store for state in others[:_MOST_PEERS])
+
+    def _saved(self, digest: str, node: str) -> tuple[tuple[str, str], ...]:
+        """Return where other nodes have saved conversations of a model."""
+        others = [state for state in self.router.nodes() if state.saved and state.id != node]
+        return tuple((key, state.store) for state in others for of, key in state.saved if of == digest)
 
     def _learn(self, ask: Ask, batch: list[Event]) -> None:
         for event in batch:
@@ -420,7 +425,6 @@ class Dispatch:
                 self._lost(name, str(error) or f"it has said nothing for {PATIENCE:g} seconds")
             else:
                 self.router.beat(state, time.monotonic())
-                self._arrived(state)
                 self._pump()
             await asyncio.sleep(max(BEAT, _BEAT_EACH * len(self._followed)))
 
@@ -432,16 +436,7 @@ class Dispatch:
         for ask in self.router.gone(name):
             if running := self._running.get(ask.ticket.id):
                 running.broken(error)
-        for row in self._rows.values():
-            if name in row:
-                row.remove(name)
         self._pump()
-
-    def _arrived(self, state: NodeState) -> None:
-        """Forget the rows of models that all in them have by now."""
-        for digest in [digest for digest in self._rows if digest in state.stored]:
-            if set(self._rows[digest]) <= set(self._stored_on(digest)):
-                del self._rows[digest]
 
 
 def _untold(batch: list[Any], tell: Tell) -> list[Any]:

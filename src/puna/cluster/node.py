@@ -6,20 +6,24 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from puna import __version__
-from puna.cluster.copies import Copies, Peers
+from puna.cluster.copies import Copies
+from puna.cluster.moving import SavedElsewhere
 from puna.cluster.relay import Relay
 from puna.cluster.state import Held, NodeState, Report
+from puna.cluster.stock import Stock
 from puna.cluster.wire import Call, Card, Mailbox, Watched, pack, unpack
 from puna.engine.engines import PORTABLE, Engines
 from puna.errors import NotFoundError, PunaError
+from puna.inference.events import Finished
 from puna.inference.watching import AskedElsewhere
 from puna.models.library import Library
 from puna.models.model import Model
+from puna.models.registry.transfers import Transfers
 from puna.scheduler.lender import Lender
 from puna.service import SavedSessions
 from puna.service.local import LocalService
@@ -30,6 +34,7 @@ INGRESS_SECONDS = 10.0
 """After so long without a word of an ingress, nobody waits for what it had asked for."""
 _LOOK_SECONDS = 2.0
 _DRAIN_PAUSE = 0.05
+_NS = 1e-9
 
 
 @dataclass(eq=False, slots=True)
@@ -39,9 +44,9 @@ class _Running:
 
 
 class Node:
-    """What runs on one machine of a cluster. ``labels`` are what its operator says of it."""
+    """What runs on one machine of a cluster, at an address of it. ``labels`` are what its operator says of it."""
 
-    def __init__(self, name: str, address: str, settings: Settings, peers: Peers, labels: frozenset[str]) -> None:
+    def __init__(self, name: str, address: str, settings: Settings, labels: frozenset[str]) -> None:
         self._name, self._address, self._labels = name, address, labels
         self._settings = settings
         self._lender = Lender(settings, Path(tempfile.gettempdir()))
@@ -52,17 +57,24 @@ class Node:
             go_template=settings.go_template,
             overrides=lambda name: settings.sections.of(name).options,
         )
-        self.copies = Copies(self._library, peers, settings.home / "cluster" / "copies.json")
+        self._transfers = Transfers(replace(settings, share=("*",), peers=()), self._library)
+        self._sessions = self._lender.sessions
+        self._elsewhere = self._sessions.elsewhere = SavedElsewhere(self._sessions)
+        self._stock = Stock(self._library, self._transfers, self._sessions)
+        self.copies = Copies(self._library, self._transfers, settings.home / "cluster" / "copies.json")
         self._calls: dict[str, _Running] = {}
         self._ingresses: dict[str, float] = {}
-        self._engine, self._stored = "", frozenset[str]()
+        self._engine, self._stored, self._saved = "", frozenset[str](), tuple[tuple[str, str], ...]()
         self._looked = -_LOOK_SECONDS
         self._draining = False
         self._sweeper: asyncio.Task[None] | None = None
+        self._emptying: asyncio.Task[None] | None = None
 
     async def begin(self) -> None:
         """Get ready for calls."""
         await asyncio.to_thread(self._library.clean)
+        await asyncio.to_thread(self._transfers.clean)
+        await self._stock.begin(self._address)
         await self._service.begin(self._library)
         self._sweeper = asyncio.create_task(self._sweep())
 
@@ -73,7 +85,7 @@ class Node:
         now = time.monotonic()
         self._ingresses[ingress] = now
         if now - self._looked >= _LOOK_SECONDS:
-            self._engine, self._stored = await asyncio.to_thread(self._look)
+            self._engine, self._stored, self._saved = await asyncio.to_thread(self._look)
             self._looked = now
         return NodeState(
             id=self._name,
@@ -85,13 +97,16 @@ class Node:
             stored=self._stored,
             labels=self._labels,
             draining=self._draining,
+            store=self._stock.address,
+            sent=self._stock.sent,
+            saved=self._saved,
         )
 
-    def _look(self) -> tuple[str, frozenset[str]]:
-        """Return the engine that runs models, and the digests of those that are stored. Reads files."""
+    def _look(self) -> tuple[str, frozenset[str], tuple[tuple[str, str], ...]]:
+        """Return the engine that runs models, the digests of those that are stored, and what is saved. Reads files."""
         engines = Engines(self._settings.home, self._settings.engine)
         stored = frozenset(model.digest for model in self._library.list().models)
-        return engines.chosen() if engines.program() else PORTABLE, stored
+        return engines.chosen() if engines.program() else PORTABLE, stored, tuple(self._sessions.kept())
 
     def _held(self, ingress: str) -> tuple[Held, ...]:
         slots: dict[str, int] = {}
@@ -141,9 +156,13 @@ class Node:
         try:
             arguments, named = await self._arguments(call)
             service = self._service.told([Relay(lambda asked: box.put([asked]))]) if call.watched else self._service
+            self._elsewhere.know(call.digest, call.saved)
             async with aclosing(service.generate(*arguments, **named)) as events:
                 async for batch in events:
                     box.put(list(batch))
+                    if isinstance(batch[-1], Finished):
+                        fresh = batch[-1].prompt_tokens - batch[-1].cached_tokens
+                        self._elsewhere.read(call.digest, fresh, batch[-1].prompt_duration * _NS)
         except PunaError as error:
             box.put([error])
         finally:
@@ -171,7 +190,7 @@ class Node:
 
     async def _arguments(self, call: Call) -> Any:
         """Return the arguments of a call, when its model is here and what settings say of it holds."""
-        model = await self.copies.need(call.model, call.manifest, call.sources)
+        model = await self.copies.need(call.model, call.manifest, call.peers)
         sections = self._settings.sections
         if sections.of(model.name) != call.section:
             sections.models[model.name.key] = model.name, call.section
@@ -211,19 +230,27 @@ class Node:
         """Remove the saved sessions of this node."""
         return await self._service.clear_sessions()
 
-    async def read(self, digest: str, start: int) -> bytes:
-        """Return a part of a blob, for another node."""
-        return await self.copies.read(digest, start)
-
     # --- its end
 
     async def drain(self, seconds: float = 0.0) -> None:
-        """Take no more requests, and wait until those that are here are over, or so many seconds."""
+        """Take no more requests, and wait until those that are here are over, or so many seconds.
+
+        Models leave memory when none uses them any more, so that their conversations are saved and can go elsewhere.
+        """
         self._draining = True
-        for _ in range(int(seconds / _DRAIN_PAUSE)):
-            if not self._calls:
-                return
+        if self._emptying is None or self._emptying.done():
+            self._emptying = asyncio.create_task(self._empty())
+        if seconds:
+            await asyncio.wait([self._emptying], timeout=seconds)
+
+    async def _empty(self) -> None:
+        while self._draining and (self._calls or self._lender.loaded()):
+            used = {running.call.digest for running in self._calls.values()}
+            for entry in self._lender.loaded():
+                if entry.model.digest not in used and entry.resident.ready:
+                    await self._service.unload(entry.model)
             await asyncio.sleep(_DRAIN_PAUSE)
+        self._looked = -_LOOK_SECONDS  # for the next beat to tell what has been saved
 
     async def undrain(self) -> None:
         """Take requests again."""
@@ -232,11 +259,15 @@ class Node:
     async def close(self) -> None:
         """End everything."""
         self._draining = True
-        if self._sweeper:
-            self._sweeper.cancel()
+        for task in (self._sweeper, self._emptying):
+            if task:
+                task.cancel()
         for running in list(self._calls.values()):
             running.task.cancel()
         await self._service.close()
+        await self._elsewhere.close()
+        await self.copies.close()
+        await self._stock.close()
 
     async def _sweep(self) -> None:
         """End the calls of each ingress that is no more."""

@@ -38,7 +38,7 @@ class NodeHere(Node):
     def __init__(self, name: str, address: str) -> None:
         settings = Settings.from_env()
         _start_log(settings)
-        super().__init__(name, address, settings, RayFleet(), frozenset(settings.node_labels))
+        super().__init__(name, address, settings, frozenset(settings.node_labels))
 
 
 NODE_ACTOR: Any = ray.remote(num_cpus=0, max_concurrency=_MANY)(NodeHere)
@@ -55,7 +55,7 @@ def one_a_machine(_context: AutoscalingContext) -> tuple[int, dict[str, Any]]:
     max_replicas_per_node=1,
     ray_actor_options={"num_cpus": 0, "resources": {NODE: 1}},
     health_check_period_s=2,
-    health_check_timeout_s=5,
+    health_check_timeout_s=30,
     graceful_shutdown_timeout_s=DRAIN_SECONDS,
     autoscaling_config=AutoscalingConfig(
         min_replicas=1,
@@ -111,7 +111,7 @@ def application() -> FastAPI:
     max_ongoing_requests=_MANY,
     ray_actor_options={"num_cpus": 0, "resources": {INGRESS: 0.001}},
     health_check_period_s=2,
-    health_check_timeout_s=5,
+    health_check_timeout_s=30,
     graceful_shutdown_timeout_s=DRAIN_SECONDS,
 )
 @serve.ingress(application)

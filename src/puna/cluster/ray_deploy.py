@@ -11,6 +11,7 @@ from puna.cluster.ray_app import build
 from puna.settings import Settings
 
 _NAME = "puna"
+_TRIES = 5
 
 
 def deploy(address: str, settings: Settings, arguments: Mapping[str, str]) -> None:
@@ -27,7 +28,13 @@ def deploy(address: str, settings: Settings, arguments: Mapping[str, str]) -> No
             ssl_certfile=str(settings.tls_cert) if settings.tls_cert else None,
             ssl_keyfile=str(settings.tls_key) if settings.tls_key else None,
         )
-        serve.start(proxy_location=ProxyLocation.HeadOnly, http_options=options)
-        serve.run(build(dict(arguments)), name=_NAME, route_prefix="/")
+        for left in reversed(range(_TRIES)):
+            try:
+                serve.start(proxy_location=ProxyLocation.HeadOnly, http_options=options)
+                serve.run(build(dict(arguments)), name=_NAME, route_prefix="/")
+                break
+            except TimeoutError:  # the proxy has a minute to come up, which is little on a busy machine; it goes on
+                if not left:
+                    raise
     finally:
         ray.shutdown()

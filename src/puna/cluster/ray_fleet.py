@@ -17,7 +17,7 @@ _LOOK_SECONDS = 0.5
 
 
 class RayFleet:
-    """See ``Fleet`` and ``Peers``."""
+    """See ``Fleet``."""
 
     def __init__(self) -> None:
         self._handles: dict[str, Any] = {}
@@ -48,11 +48,6 @@ class RayFleet:
             return await getattr(handle, method).remote(*arguments)
         except RayError as error:
             raise _meant(node, error) from error
-
-    async def read(self, node: str, digest: str, start: int) -> bytes:
-        """See ``Peers``."""
-        data: bytes = await self.ask(node, "read", digest, start)
-        return data
 
     async def _handle(self, node: str) -> Any:
         if node not in self._handles:

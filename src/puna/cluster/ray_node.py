@@ -64,7 +64,11 @@ def environment(token: str) -> Mapping[str, str]:
         "RAY_health_check_period_ms": "1000",
         "RAY_health_check_timeout_ms": "2000",
         "RAY_health_check_failure_threshold": "3",
+        # A machine that is busy takes longer to start a process than Serve waits for its proxy, which it then ends.
+        "RAY_SERVE_PROXY_READY_CHECK_TIMEOUT_S": "60",
+        "RAY_SERVE_PROXY_HEALTH_CHECK_TIMEOUT_S": "30",
         "RAY_SERVE_ENABLE_HA_PROXY": "0",  # it would hide who the clients are
+        "RAY_SERVE_HTTP_PROXY_CALLBACK_IMPORT_PATH": "puna.cluster.front:middlewares",
     }
 
 

@@ -62,6 +62,7 @@ def _entry(state: NodeState, names: dict[str, str]) -> dict[str, Any]:
         "labels": sorted(state.labels),
         "memory": state.memory,
         "free": state.free,
+        "sent": state.sent,
         "models": [
             {"model": names.get(held.digest, held.digest[:12]), "slots": held.slots, "size": held.size}
             for held in state.held

@@ -248,6 +248,10 @@ class Router:
         """Return the states of all nodes."""
         return [node.state for node in self._nodes.values()]
 
+    def holders(self, digest: str) -> frozenset[str]:
+        """Return the nodes that hold a model, or load it."""
+        return frozenset(self._holders.get(digest, ()))
+
     def waiting(self) -> list[Ask]:
         """Return the requests that wait, in the order of their turns in each model's lane."""
         return [self._asks[ticket.id] for ticket in self.queue.tickets()]

@@ -1,11 +1,11 @@
 """What nodes say of themselves, as plain data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from puna.scheduler.admission import RequestState
 from puna.scheduler.residency import LoadState, ModelState
 
-PROTOCOL = 1
+PROTOCOL = 2
 """What crosses between ingress and node; another number is another language."""
 
 
@@ -24,7 +24,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class NodeState:
-    """A node at one moment. ``memory`` is what it has for models, in bytes, and ``stored`` the digests on its disk."""
+    """A node at one moment. ``memory`` is what it has for models, in bytes, and ``stored`` the digests on its disk.
+
+    ``store`` is the address at which others take models from it, with the key in it; it has ``sent`` so many bytes.
+    ``saved`` are the places of saved conversations, each after the digest of its model.
+    """
 
     id: str
     address: str = ""
@@ -36,6 +40,9 @@ class NodeState:
     stored: frozenset[str] = frozenset()
     labels: frozenset[str] = frozenset()
     draining: bool = False
+    store: str = field(default="", repr=False)
+    sent: int = 0
+    saved: tuple[tuple[str, str], ...] = ()
 
     @property
     def usable(self) -> bool:

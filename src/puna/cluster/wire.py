@@ -7,7 +7,7 @@ import asyncio
 import io
 import pickle
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
@@ -30,8 +30,9 @@ T = TypeVar("T")
 class Call:
     """A call of a method of ``Service`` for one model, ``body`` being its arguments.
 
-    ``section`` is what the ingress's settings say of the model. ``sources`` are the nodes that a node without it may
-    take it from, the one to begin with first. ``watched`` asks for what a runner was asked beside the answer.
+    ``section`` is what the ingress's settings say of the model. ``peers`` are the addresses of nodes from which, or
+    together with which, a node without the model may take it; ``saved`` are the places of its saved conversations on
+    other nodes, each with an address. ``watched`` asks for what a runner was asked beside the answer.
     """
 
     id: str
@@ -39,9 +40,10 @@ class Call:
     model: ModelName
     manifest: Manifest
     section: Section
-    sources: tuple[str, ...]
+    peers: tuple[str, ...] = field(repr=False)
     ingress: str
     body: bytes
+    saved: tuple[tuple[str, str], ...] = field(default=(), repr=False)
     watched: bool = False
 
     @property

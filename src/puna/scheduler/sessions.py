@@ -16,7 +16,7 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 _log = logging.getLogger(__name__)
 _ENDING = ".session"
@@ -44,6 +44,11 @@ class Session:
     path: Path
     tokens: tuple[int, ...]
 
+    @property
+    def is_beginning(self) -> bool:
+        """Return whether it is what several prompts begin with, and not a conversation."""
+        return self.path.suffix == _BEGINNING
+
     def shares(self, tokens: Sequence[int]) -> int:
         """Return how many tokens at the beginning are the same."""
         return shared(self.tokens, tokens)
@@ -63,12 +68,48 @@ class SessionInfo:
     beginning: bool = False
 
 
-class SessionStore:
-    """All saved sessions under ``root``, ``limit`` bytes at most; 0 keeps none."""
+class Elsewhere(Protocol):
+    """Other machines that save sessions as this one does."""
 
-    def __init__(self, root: Path, limit: int) -> None:
+    def has(self, place: Path) -> bool:
+        """Return whether any has saved something for a directory of this name."""
+        ...
+
+    async def bring(self, place: Path, digest: str, tokens: Sequence[int], known: int) -> Session | None:
+        """Return what others have saved of a prompt beyond its first ``known`` tokens, now kept in ``place``.
+
+        ``None`` if they have nothing of use, or it is quicker to read it again. ``digest`` is that of the model.
+        """
+        ...
+
+
+class SessionStore:
+    """All saved sessions under ``root``, ``limit`` bytes at most; 0 keeps none. Others may be brought here."""
+
+    def __init__(self, root: Path, limit: int, elsewhere: Elsewhere | None = None) -> None:
         self.limit = limit
+        self.elsewhere = elsewhere
         self._root = root
+
+    def place(self, key: str) -> Path:
+        """Return where the sessions of a key lie, whether there are any or not."""
+        return self._root / key
+
+    def kept(self) -> list[tuple[str, str]]:
+        """Return the keys under which something is saved, each after the digest of its model."""
+        return [
+            (str(_about(place).get(_DIGEST, "")), place.name) for place in _inside(self._root) if _inside(place, _KEPT)
+        ]
+
+    def has_elsewhere(self, place: Path) -> bool:
+        """Return whether others may have something to bring to a directory."""
+        return self.elsewhere is not None and self.elsewhere.has(place)
+
+    async def bring(self, place: Path, tokens: Sequence[int], known: int) -> Session | None:
+        """Return what is saved elsewhere of a prompt; see ``Elsewhere``."""
+        if self.elsewhere is None:
+            return None
+        return await self.elsewhere.bring(place, str(_about(place).get(_DIGEST, "")), tokens, known)
 
     def directory(self, about: Mapping[str, Any]) -> Path:
         """Return the directory of sessions with this key, made if need be. A model's name is noted, but no part."""

@@ -98,10 +98,17 @@ class WarmSlots:
         A session is used if most of it fits.
         """
         saved = [*(self._beginnings.saved if head.long else ()), *self._saved]
-        if not saved:
+        if not saved and not self._store.has_elsewhere(self.place):
             return
         tokens = tokens or tuple(await head.prompt.tokens(client))
         COUNTS.add("puna_session_tokens_queried", amount=len(tokens))
+        known = max((shared(given, tokens) for given in self._given), default=0)
+        known = max([known, *(self._usable(session, tokens) for session in saved)])
+        if brought := await self._store.bring(self.place, tokens, known):
+            (self._beginnings.saved if brought.is_beginning else self._saved).append(brought)
+            saved.append(brought)
+        if not saved:
+            return
         best = max(saved, key=lambda session: self._usable(session, tokens))
         same = self._usable(best, tokens)
         slot = await self._free_slot(client) if same else None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
+from puna.config.values import Credentials
 from puna.models.manifests import BadManifestError
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.errors import ManifestNotFoundError, RegistryError, TransientError
@@ -61,8 +62,12 @@ class Peers:
         self._distrusted: dict[URL, float] = {}
 
     def replace(self, addresses: Iterable[URL]) -> None:
-        """Have other peers from now on: base addresses, such as ``http://10.0.0.2:11434``."""
+        """Have other peers from now on: base addresses, such as ``http://10.0.0.2:11434``, a login in them or not.
+
+        Whoever names them says that they answer, even if they were silent a moment ago.
+        """
         self._addresses = tuple(addresses)
+        self._silent.clear()
 
     def all(self) -> tuple[URL, ...]:
         """Return the peers that are believed, also those that do not answer."""
@@ -91,7 +96,7 @@ class Peers:
     async def _manifest(self, url: URL, name: ModelName) -> RemoteManifest | None:
         try:
             async with asyncio.timeout(_MANIFEST_SECONDS):
-                return await self._api.manifest(Target(name, url, guarded=False, of_host=name.host))
+                return await self._api.manifest(_target(url, name, of_host=name.host))
         except (RegistryError, ManifestNotFoundError, BadManifestError, TimeoutError):
             return None
 
@@ -102,7 +107,7 @@ class Peers:
         """
         query = {"node": node, "epoch": epoch, "known": str(known), "wait": f"{wait:g}"}
         target = _target(url)
-        address = url / "v2" / EXTENSION / "pieces" / digest
+        address = target.base / "v2" / EXTENSION / "pieces" / digest
         try:
             async with asyncio.timeout(wait + _ANSWER_SECONDS):
                 async with self._http.request("GET", address.with_query(query), target) as response:
@@ -120,15 +125,18 @@ class Peers:
     @contextlib.asynccontextmanager
     async def range(self, url: URL, digest: str, start: int, stop: int) -> AsyncIterator[aiohttp.StreamReader]:
         """Yield the stream of bytes ``start`` to ``stop`` of a blob from a peer. Raises ``RegistryError``."""
-        address = url / "v2" / EXTENSION / "blobs" / digest
+        target = _target(url)
+        address = target.base / "v2" / EXTENSION / "blobs" / digest
         headers = {"Range": f"bytes={start}-{stop - 1}"}
-        async with self._http.request("GET", address, _target(url), headers=headers) as response:
+        async with self._http.request("GET", address, target, headers=headers) as response:
             await check(response, 206)
             yield response.content
 
 
-def _target(url: URL) -> Target:
-    return Target(ModelName(host_of(url), EXTENSION, EXTENSION, EXTENSION), url, guarded=False)
+def _target(url: URL, name: ModelName | None = None, *, of_host: str = "") -> Target:
+    name = name or ModelName(host_of(url), EXTENSION, EXTENSION, EXTENSION)
+    login = Credentials(url.user, url.password) if url.user and url.password else None
+    return Target(name, url.with_user(None), guarded=False, credentials=login, of_host=of_host)
 
 
 def _read_state(raw: bytes, size: int) -> State:

@@ -5,6 +5,8 @@ from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from yarl import URL
+
 from puna.errors import ModelNotFoundError, PunaError
 from puna.models.checkpoint import header_of, laid_out
 from puna.models.gguf import GGUFError, read_gguf
@@ -170,6 +172,11 @@ class Puller:
 
         names = await in_thread(lambda: sorted(self._library.manifests.names(lambda _, __: None), key=str))
         return list(await asyncio.gather(*(plan(name) for name in names)))
+
+    async def gather(self, name: ModelName, manifest: Manifest) -> None:
+        """Have all blobs of a manifest in the store, from peers alone. Raises as ``pull``."""
+        target = Target(name, URL(f"https://{name.host}"), guarded=False)
+        await self._fetch_blobs(target, RemoteManifest(manifest), lambda _: None, registry=False)
 
     async def close(self) -> None:
         """End every pull that is under way; the next one goes on from there."""
