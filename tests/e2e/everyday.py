@@ -122,6 +122,8 @@ TURNS: list[tuple[str, dict[str, Any]]] = [
     ("/v1/responses", {"input": TEXT, "max_output_tokens": 4, "instructions": MARK}),
     ("/v1/responses", {"input": TEXT, "max_output_tokens": 4, "stream": True, "include": [SEALED]}),
     ("/v1/responses", {"input": TEXT, "max_output_tokens": 4, "background": True}),
+    ("/v1/responses", {"input": TEXT, "max_output_tokens": 4, "include": [MARK]}),
+    ("/v1/responses", {"input": TEXT, "max_output_tokens": 4, "tools": [{"type": MARK}]}),
     (
         "/v1/responses",
         {"input": TEXT, "max_output_tokens": 4, "tools": [{"type": "function", "name": MARK}]},

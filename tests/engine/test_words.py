@@ -2,7 +2,7 @@
 
 import pytest
 
-from puna.engine.words import UNEXPLAINED, clean, last_words, told, without_content
+from puna.engine.words import UNEXPLAINED, before_content, clean, last_words, told, without_content
 
 
 @pytest.mark.parametrize(
@@ -64,3 +64,9 @@ def test_an_abort_is_told_without_its_path() -> None:
 )
 def test_no_word_of_a_request_is_logged(line: str, logged: str | None) -> None:
     assert without_content(line) == (line if logged is None else logged)
+
+
+def test_no_word_of_a_request_is_logged_with_an_error() -> None:
+    said = "[json.exception.parse_error.101] parse error at line 1, column 2: invalid literal; last read: 'SECRET'"
+    assert before_content(said) == "[json.exception.parse_error.101] parse error at line 1, column 2: …"
+    assert before_content("map::at") == "map::at"

@@ -58,6 +58,10 @@ class Extras(Body):
         return Options.merge(_DEFAULTS, model.defaults, given, budget, own or {}, self.options)
 
 
+_OF_A_VALUE = re.compile(r"^(include|input|tools)\.(?![a-z0-9_.]{1,40}$).*", re.DOTALL)
+"""A name whose end is a value of the request, and no word of an API: the log does not repeat it."""
+
+
 def ignored_headers(path: str, body: Extras, options: Options, names: Iterable[str]) -> dict[str, str]:
     """Return the header that says what has no effect: unknown fields and options, and ``names``.
 
@@ -65,7 +69,7 @@ def ignored_headers(path: str, body: Extras, options: Options, names: Iterable[s
     """
     known = tuple(dict.fromkeys(names))
     if known:
-        _tell(path, known)
+        _tell(path, tuple(dict.fromkeys(_OF_A_VALUE.sub(r"\1", name) for name in known)))
     every = [*known, *body.unknown, *options.unknown]
     if not every:
         return {}

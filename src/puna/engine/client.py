@@ -24,7 +24,7 @@ from puna.engine.errors import (
 )
 from puna.engine.prompt_gate import PromptGate, is_long
 from puna.engine.protocol import Route
-from puna.engine.words import UNEXPLAINED, clean, told
+from puna.engine.words import UNEXPLAINED, before_content, clean, told
 from puna.lazy import lazy
 
 if TYPE_CHECKING:
@@ -345,7 +345,7 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
         return TemplateError(told(said.rpartition("Error: ")[2]))
     message = told(said)
     if message == UNEXPLAINED:
-        _log.warning("%s: %s", message, clean(said))
+        _log.warning("%s: %s", message, clean(before_content(said)))
     if 400 <= status < 500:
         return EngineRequestError(message)
     return UnreadableAnswerError(message) if _UNREADABLE in said else EngineError(message)

@@ -35,9 +35,12 @@ def without_content(text: str) -> str:
 
     A line without an engine's beginning goes on with what the one before told.
     """
-    if not _LINE.match(text):
-        return ""
-    found = _QUOTES.search(text)
+    return before_content(text) if _LINE.match(text) else ""
+
+
+def before_content(text: str) -> str:
+    """Return the beginning of what an engine says, up to where it may repeat a request."""
+    found = _QUOTES.search(text, 1)
     if not found:
         return text
     end = found.end() if found[0][-1] == ":" else found.start()

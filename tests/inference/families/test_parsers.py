@@ -5,6 +5,7 @@ However a text is cut, the same is found in it.
 
 import json
 import random
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -88,3 +89,12 @@ def test_plain_text_is_lost_by_none(name: str) -> None:
         said, _, calls = found(name, Asked(think=False), [begin.get(name, ""), f"The answer is 4 {tail}"])
         assert said == f"The answer is 4 {tail}"
         assert calls == []
+
+
+def test_no_word_of_an_answer_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    for case in CASES:
+        found(case["parser"], asked(case), [case["text"]])
+    said = {record.getMessage() for record in caplog.records}
+    assert said and all(
+        re.fullmatch(r"a call of \d+ characters cannot be read and stays as text", text) for text in said
+    )

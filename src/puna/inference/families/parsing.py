@@ -15,7 +15,6 @@ from puna.inference.output.calls import lenient_object
 from puna.inference.output.events import ContentText, OutputEvent, ThinkingText, ToolCallParsed, overlap
 
 _log = logging.getLogger(__name__)
-_SHOWN = 200
 __all__ = ["Asked", "StateParser", "TagParser", "json_call", "typed_value"]
 
 
@@ -88,7 +87,7 @@ class StateParser:
 
     def _keep(self, text: str) -> None:
         """Keep a call that cannot be read as text."""
-        _log.warning("a call cannot be read and stays as text: %s", text[:_SHOWN])
+        _log.warning("a call of %d characters cannot be read and stays as text", len(text))
         self._say(text)
 
     def _then_space(self, following: Callable[[], bool]) -> bool:

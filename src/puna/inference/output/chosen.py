@@ -41,7 +41,7 @@ class ChosenCalls:
                 name = orjson.dumps(event.name).decode()
                 passed.append(ContentText(f'{{"name":{name},"arguments":{event.arguments_json}}}'))
             elif self._left == 0:
-                _log.warning("a call of %s is left out: there may be no more in one answer", event.name)
+                _log.warning("a call is left out: there may be no more in one answer")
             else:
                 self._left = None if self._left is None else self._left - 1
                 passed.append(_without_repeats(event, self._functions[event.name]))

@@ -64,7 +64,7 @@ async def bound(
     except FormatError as error:
         if choice.mode == "required":
             raise BadRequestError(f"tool_choice: {error}") from None
-        _log.warning("the calls of an answer are not bound: %s", error)
+        _log.warning("the calls of an answer are not bound: what a function takes cannot be a grammar")
         return prepared
     fields = {"grammar": grammar, "ignore_eos": False}
     return replace(
