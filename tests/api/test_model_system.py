@@ -1,4 +1,4 @@
-"""A model's own system message (SYSTEM) holds in every dialect, unless the request has one."""
+"""What a model begins conversations with (SYSTEM, MESSAGE) holds in every dialect."""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -57,16 +57,28 @@ async def anthropic_messages(model: Model, system: str) -> GenerationRequest:
     return of_anthropic(model, body, Options(), Around(UNUSED, ToolOrder(), {}, can_think=False))
 
 
-@pytest.mark.parametrize("ask", [generate, ollama_chat, openai_chat, openai_responses, anthropic_messages])
-async def test_a_model_has_its_system_message_unless_the_request_has_one(
-    tmp_path: Path, ask: Callable[[Model, str], Awaitable[GenerationRequest]]
-) -> None:
-    async def told(model: Model, system: str) -> list[tuple[str, str]]:
-        asked = (await ask(model, system)).input
-        assert isinstance(asked, Conversation)
-        return [(message.role, message.content) for message in asked.messages]
+Ask = Callable[[Model, str], Awaitable[GenerationRequest]]
+DIALECTS = [generate, ollama_chat, openai_chat, openai_responses, anthropic_messages]
 
-    assert await told(model_of(tmp_path), "") == [("user", "hi")]
+
+async def told(ask: Ask, model: Model, system: str = "") -> list[tuple[str, str]]:
+    asked = (await ask(model, system)).input
+    assert isinstance(asked, Conversation)
+    return [(message.role, message.content) for message in asked.messages]
+
+
+@pytest.mark.parametrize("ask", DIALECTS)
+async def test_a_model_has_its_system_message_unless_the_request_has_one(tmp_path: Path, ask: Ask) -> None:
+    assert await told(ask, model_of(tmp_path)) == [("user", "hi")]
     brief = model_of(tmp_path, system="Be brief.")
-    assert await told(brief, "") == [("system", "Be brief."), ("user", "hi")]
-    assert await told(brief, "Be long.") == [("system", "Be long."), ("user", "hi")]
+    assert await told(ask, brief) == [("system", "Be brief."), ("user", "hi")]
+    assert await told(ask, brief, "Be long.") == [("system", "Be long."), ("user", "hi")]
+
+
+@pytest.mark.parametrize("ask", DIALECTS)
+async def test_a_model_has_its_messages_before_those_of_the_request(tmp_path: Path, ask: Ask) -> None:
+    own = ({"role": "user", "content": "2+2"}, {"role": "assistant", "content": "4"})
+    model = model_of(tmp_path, system="Be brief.", messages=own)
+    before = [("user", "2+2"), ("assistant", "4")]
+    assert await told(ask, model) == [("system", "Be brief."), *before, ("user", "hi")]
+    assert sorted(await told(ask, model, "Be long.")) == sorted([("system", "Be long."), *before, ("user", "hi")])
