@@ -11,6 +11,7 @@ from puna.api.http.body import in_their_case
 from puna.errors import BadRequestError
 from puna.inference.output.calls import lenient_object
 from puna.inference.requests import Message, ToolCall
+from puna.models.model import Model
 
 _log = logging.getLogger(__name__)
 _MOST_TOOL_VALUES = 50_000
@@ -28,6 +29,11 @@ def role_of(text: str, field: str = "role") -> str:
     if role is None:
         raise BadRequestError(f'invalid role: "{text}" (must be one of {", ".join(_ROLES)})', param=field)
     return role
+
+
+def own_messages(model: Model) -> tuple[Message, ...]:
+    """Return the messages that a model begins every conversation with (MESSAGE in its Modelfile)."""
+    return tuple(Message(role=str(one.get("role")), content=str(one.get("content") or "")) for one in model.messages)
 
 
 def written_call(name: str, arguments: str, id: str, field: str) -> ToolCall:  # noqa: A002 - its name in every dialect

@@ -8,7 +8,7 @@ import orjson
 
 from puna.api.anthropic.blocks import Turns, system_text
 from puna.api.anthropic.schemas import CountBody, FormatBody, MessagesBody, ToolChoiceBody
-from puna.api.messages import functions
+from puna.api.messages import functions, own_messages
 from puna.api.seal import Seal
 from puna.api.tool_order import ToolOrder
 from puna.errors import BadRequestError
@@ -110,7 +110,8 @@ def _messages(model: Model, body: CountBody, around: Around) -> tuple[Message, .
     if not said:
         raise BadRequestError("messages must have something in them to answer")
     head = "\n".join(text for text in (system_text(body.system), *turns.head) if text) or model.system
-    return (Message(role="system", content=head), *said) if head else said
+    system = (Message(role="system", content=head),) if head else ()
+    return (*system, *own_messages(model), *said)
 
 
 def _is_offered(tool: Mapping[str, Any]) -> bool:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from puna.api.extras import whole_number
-from puna.api.messages import functions
+from puna.api.messages import functions, own_messages
 from puna.api.openai.content import messages_of, unread
 from puna.api.openai.custom import custom_function
 from puna.api.openai.schemas import ChatBody, GenerationBody
@@ -41,9 +41,7 @@ Format = str | Mapping[str, Any] | Constraint
 async def chat_request(model: Model, body: ChatBody, options: Options, media: MediaReader) -> GenerationRequest:
     """Return what a body of ``/v1/chat/completions`` asks; raise ``BadRequestError`` that names the field."""
     _check(body)
-    messages = await messages_of(body.messages, media)
-    if model.system and messages[0].role != "system":
-        messages = (Message(role="system", content=model.system), *messages)
+    messages = _begun(model, await messages_of(body.messages, media))
     tools, choice = _tools(body)
     return GenerationRequest(
         model=model,
@@ -60,6 +58,14 @@ async def chat_request(model: Model, body: ChatBody, options: Options, media: Me
         choices=body.n,
         template_values=body.chat_template_kwargs,
     )
+
+
+def _begun(model: Model, said: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return a conversation behind what the model begins each with; the request's own system message is the first."""
+    head: tuple[Message, ...] = (Message(role="system", content=model.system),) if model.system else ()
+    if said[0].role == "system":
+        head, said = said[:1], said[1:]
+    return (*head, *own_messages(model), *said)
 
 
 def _check(body: ChatBody) -> None:

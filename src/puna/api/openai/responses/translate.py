@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from puna.api.extras import whole_number
-from puna.api.messages import functions
+from puna.api.messages import functions, own_messages
 from puna.api.openai.responses.blame import blaming
 from puna.api.openai.responses.items import Reader
 from puna.api.openai.responses.schemas import CompactBody, PromptBody, ResponsesBody
@@ -169,8 +169,7 @@ def _messages(body: PromptBody, model: Model, said: list[Message]) -> list[Messa
     if not head and model.system:
         head.append(model.system)
     system = [Message(role="system", content="\n\n".join(head))] if head else []
-    own = [Message(role=str(one.get("role")), content=str(one.get("content") or "")) for one in model.messages]
-    return [*system, *own, *said]
+    return [*system, *own_messages(model), *said]
 
 
 def _format(form: object) -> str | Mapping[str, Any]:
