@@ -128,6 +128,7 @@ class Lab:
         """Cut the first machine's power, and start it again as it was."""
         head = self.head
         self.crash(head)
+        shutil.rmtree(head.root / "tmp")  # as the start of a machine does; Ray remembers there that it runs
         self.machines.insert(0, self._start("head", head.address, "", self._head_arguments, "listens on"))
 
     def nodes(self) -> list[dict[str, Any]]:

@@ -60,6 +60,7 @@ def environment(token: str) -> Mapping[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": token,
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # else all of it, runners too, gives way to whatever else a machine does
         # A node that has gone is known by its broken connections at once, and without any after a few seconds.
         "RAY_health_check_period_ms": "1000",
         "RAY_health_check_timeout_ms": "2000",
