@@ -35,7 +35,7 @@ from puna.models.loadable import UnloadableError
 from puna.models.registry.threads import in_thread
 
 _STOP_SECONDS = 3.0
-_CRASH_SECONDS = 0.5
+_CRASH_SECONDS = 3.0
 _REMEMBERED_LINES = 40
 _LOOKS_PER_LIMIT, _LONGEST_PAUSE = 8, 5.0
 
@@ -237,11 +237,7 @@ class Runner:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_CRASH_SECONDS):
                 await asyncio.shield(self._output)
-        how = f"by signal {-code}" if code is not None and code < 0 else f"with status {code}"
-        words = last_words(self._lines)
-        error = RunnerCrashedError(
-            f"the runner of model {self.name} ended unexpectedly ({how}{words and f': {words}'})"
-        )
+        error = RunnerCrashedError(f"the runner of model {self.name} {_ending(code, last_words(self._lines))}")
         error.signal = max(0, -code) if code is not None else 0
         return error
 
@@ -289,3 +285,11 @@ def _environment(config: RunnerConfig, key: str, place: Place) -> dict[str, str]
     if vllm.is_vllm(config.engine):
         return environment() | vllm.environment(config, key, place.path)
     return environment(key if config.engine else "")
+
+
+def _ending(code: int | None, words: str) -> str:
+    """Return how a process ended by its exit code (``None``: its connections broke alone) and its last words."""
+    if code is None:
+        return f"broke off its connections{words and f' ({words})'}"
+    how = f"by signal {-code}" if code < 0 else f"with status {code}"
+    return f"ended unexpectedly ({how}{words and f': {words}'})"
