@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
@@ -271,6 +272,18 @@ async def test_a_model_comes_from_nodes_that_were_too_busy_to_answer_at_first(
     assert end.generated_tokens
     assert node._library.has(parse_name("mine"))
     assert not silent
+
+
+async def test_what_is_in_memory_is_listed_whether_its_files_are_still_known_or_not(cluster: Cluster) -> None:
+    await asyncio.to_thread(_make, cluster.library, parse_name("mine"))
+    model = cluster.library.get("mine")
+    await cluster.fleet.add("one", models=cluster.fleet.settings.models)
+    await cluster.answer(cluster.request())
+    await cluster.answer(cluster.request("x", model))
+    shutil.rmtree(cluster.fleet.settings.models / "manifests")
+    assert {str(state.model.name) for state in await cluster.service.models()} == {"mine:latest", "cria:latest"}
+    cluster.service._dispatch.asked.clear()  # as an ingress that has just begun
+    assert {str(state.model.name) for state in await cluster.service.models()} == {"cria:latest"}
 
 
 async def test_a_store_is_open_to_members_of_the_cluster_alone(cluster: Cluster) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import secrets
 import time
+from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Protocol, TypeVar
@@ -31,6 +32,7 @@ PATIENCE = 1.5
 _MOST_LOSSES = 3
 """How many nodes a request may lose before it is taken for the cause."""
 _DRAIN_PAUSE = 0.05
+_REMEMBERED = 1000
 _MOST_PEERS = 64
 """Nodes from which, or together with which, a node takes a model."""
 _NS = 1e-9
@@ -80,6 +82,8 @@ class Dispatch:
 
     def __init__(self, settings: Settings, fleet: Fleet, find: Find) -> None:
         self.router = Router(max_queue=max(1, settings.max_queue))
+        self.asked: OrderedDict[str, Model] = OrderedDict()
+        """The models that were asked for last, by digest: nodes have them in memory even if their files have gone."""
         self._sections = settings.sections
         self._fleet = fleet
         self._find = find
@@ -100,6 +104,10 @@ class Dispatch:
             raise UnavailableError("the server is shutting down")
         if caller.id in self._running:
             raise BadRequestError(f"another request has the id '{caller.id}'")
+        self.asked[model.digest] = model
+        self.asked.move_to_end(model.digest)
+        if len(self.asked) > _REMEMBERED:
+            self.asked.popitem(last=False)
         section = self._sections.of(model.name)
         ticket = Ticket(
             caller.id,

@@ -119,10 +119,10 @@ class Node:
         others = [running.call.digest for running in self._calls.values() if running.call.ingress != ingress]
         return tuple(Held(digest, slots[digest], sizes[digest], others.count(digest)) for digest in slots)
 
-    async def report(self) -> bytes:
-        """Return a ``Report``, packed."""
+    async def report(self) -> Report:
+        """Return a ``Report``."""
         activity = await self._service.activity()
-        return pack(Report(tuple(await self._service.models()), activity.requests, activity.loads))
+        return Report(tuple(map(pack, await self._service.models())), activity.requests, activity.loads)
 
     async def cards(self, digests: frozenset[str]) -> list[Card]:
         """Return the cards of those of the models that can be read; copies of others' are theirs to tell of."""

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Sequence
+from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from typing import Any, Literal, cast
@@ -166,10 +167,10 @@ class ClusterService:
     async def models(self) -> list[ModelState]:
         """See ``Service``. A model on several nodes is told of once, with all that it takes of them."""
         by_digest: dict[str, ModelState] = {}
-        for report in await self._reports():
-            for state in report.models:
-                known = by_digest.get(state.model.digest)
-                by_digest[state.model.digest] = state if known is None else _together(known, state)
+        packed = [data for report in await self._reports() for data in report.models]
+        for state in await asyncio.to_thread(self._known_states, packed):
+            known = by_digest.get(state.model.digest)
+            by_digest[state.model.digest] = state if known is None else _together(known, state)
         return sorted(by_digest.values(), key=lambda state: state.expires_at, reverse=True)
 
     def elsewhere(self) -> Sequence[Model]:
@@ -296,13 +297,21 @@ class ClusterService:
         return await self._dispatch.call(method, self._dispatch.ask(model, caller, beginning), model, arguments, named)
 
     async def _reports(self) -> list[Report]:
-        packed = await self._dispatch.everywhere("report")
-        return [await asyncio.to_thread(unpack, data, self._find) for data in packed]
+        return await self._dispatch.everywhere("report")
+
+    def _known_states(self, packed: Sequence[bytes]) -> list[ModelState]:
+        """Return the states of models that are known here: others have just gone, or are told of in a moment."""
+        states = []
+        for data in packed:
+            with suppress(ModelNotFoundError):
+                states.append(cast(ModelState, unpack(data, self._find)))
+        return states
 
     def _find(self, name: ModelName, digest: str) -> Model:
         """Return the model that a node tells of. It may be one of another name here."""
         assert self._library is not None
         found = next((model for model in self._library.list().models if model.digest == digest), None)
+        found = found or self._dispatch.asked.get(digest)
         if found is None:
             raise ModelNotFoundError(str(name))
         return found

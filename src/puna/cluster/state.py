@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 
 from puna.scheduler.admission import RequestState
-from puna.scheduler.residency import LoadState, ModelState
+from puna.scheduler.residency import LoadState
 
 PROTOCOL = 2
 """What crosses between ingress and node; another number is another language."""
@@ -57,8 +57,11 @@ class NodeState:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a node tells when it is asked in full."""
+    """What a node tells when it is asked in full.
 
-    models: tuple[ModelState, ...] = ()
+    Each of ``models`` is a packed ``ModelState``: an ingress may not know all of them.
+    """
+
+    models: tuple[bytes, ...] = ()
     requests: tuple[RequestState, ...] = ()
     loads: tuple[LoadState, ...] = ()
