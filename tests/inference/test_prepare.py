@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.inference.world import BOS, JINJA, ScriptedEngine, gguf_file, model_of, request_of
+from tests.inference.world import BOS, JINJA, ScriptedEngine, gguf_file, model_of, request_of, said
 
 from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import UnsupportedError
+from puna.inference.events import Text, Thought
 from puna.inference.families.voice import Voice
 from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
@@ -164,3 +165,22 @@ def test_model_that_can_think_does_unless_told_otherwise(
 def test_a_family_that_has_no_word_for_the_most_thinks_hard(tmp_path: Path, parser: str, think: Think) -> None:
     asked = replace(request_of(model_of(tmp_path), "hi", think="max"), can_think=True)
     assert think_of(asked, Voice(parser=parser)) == think
+
+
+@pytest.mark.parametrize(
+    ("family", "last", "said_next"),
+    [
+        ("harmony", Message(role="assistant", content="It is"), Text(" blue")),
+        ("gemma4", Message(role="tool", content="17 degrees", tool_name="f"), Thought(" blue")),
+        ("gemma4", Message(role="user", content="And now?"), Text(" blue")),
+    ],
+)
+async def test_an_answer_is_read_from_where_the_conversation_leaves_it(
+    tmp_path: Path, family: str, last: Message, said_next: Text | Thought
+) -> None:
+    model = model_of(tmp_path, renderer=family, parser=family)
+    asked = Conversation(messages=(Message(role="user", content="hi"), last))
+    request = replace(request_of(model, asked, think=True), can_think=True)
+    prepared = await prepare(request, ScriptedEngine(), 5000)
+    pieces = [piece for event in said(" blue") for piece in prepared.decode(event)]
+    assert (type(pieces[0]), pieces[0]) == (type(said_next), said_next)  # as tuples they are alike
