@@ -21,7 +21,7 @@ from puna.scheduler.lease import (
     RunnerStalledError,
     RunnerTooLargeError,
 )
-from puna.scheduler.watchdog import Watched
+from puna.scheduler.watchdog import Watchdog, Watched
 from puna.telemetry.record import DONE, FAILED, Record
 
 
@@ -93,6 +93,14 @@ async def test_a_runner_that_computes_has_time_in_proportion_to_its_prompt() -> 
     assert watched.hangs(40, limit=10)
     stopped = Watched(slots=[{"n_prompt_tokens": 3000}], moved_at=0.0, worked_at=0.0)
     assert stopped.hangs(10, limit=10)
+
+
+async def test_a_runner_that_others_have_given_up_before_is_given_up_without_a_fault(make: Make) -> None:
+    world = make()
+    await world.say()
+    lost: list[object] = []
+    Watchdog(10, lost.append).give_up(world.scheduler.loaded()[0], RunnerHeldError("cria", 10))
+    assert lost == []
 
 
 async def test_a_runner_that_does_not_end_when_told_is_killed(make: Make) -> None:

@@ -93,8 +93,9 @@ class Watchdog:
                 watched.gone[lease] = watched.free_at
 
     def give_up(self, entry: LoadedModel, reason: RunnerCrashedError) -> None:
-        """Have a runner that is lent ended, and tell ``reason`` to all that it works for."""
-        self._end(entry, self._watched[entry], reason)
+        """Have a runner that is lent ended, unless it has been already; tell ``reason`` to all that it works for."""
+        if watched := self._watched.get(entry):
+            self._end(entry, watched, reason)
 
     def gone(self) -> Iterator[Lease]:
         """Yield the leases that have ended, but whose work in the engine may not have."""
