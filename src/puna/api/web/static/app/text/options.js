@@ -128,8 +128,8 @@ export const OPTIONS = [
     "num_batch",
     "integer",
     "0",
-    "prompt tokens evaluated in one step, shared out evenly among the slots; 0: chosen by Puna. It cuts no text to embed",
-    "一步处理多少提示 token，由各槽位平分；0：由 Puna 决定。不会截断要嵌入的文本",
+    "prompt tokens evaluated in one step, shared out evenly among the slots; 0: chosen by Puna. It cuts no text to embed, and a model that sees has 512 at least",
+    "一步处理多少提示 token，由各槽位平分；0：由 Puna 决定。不会截断要嵌入的文本，能看图的模型至少 512",
   ],
   [
     "num_gpu",
