@@ -162,6 +162,8 @@ TURNS: list[tuple[str, dict[str, Any]]] = [
 ]
 """Requests that succeed and fail, in every dialect; all that is said has the word in it."""
 _WRONG: tuple[Any, ...] = (MARK, [MARK], {"text": MARK}, None, 0, -1, True, MARK * 200)
+_PATIENCE = 300.0
+"""Seconds: an answer whose bound was taken away may go on for ten contexts."""
 _HEADERS = {"X-Session-Id": MARK, "Cookie": f"said={MARK}", "Authorization": f"Bearer {MARK}"}
 
 
@@ -200,6 +202,7 @@ class Day:
 
     def ask(self, server: Server, count: int) -> None:
         """Ask so many times: each kind once, then any, a third of them wrong, some broken off, some by odd ways."""
+        server.patience = _PATIENCE
         for number in range(count):
             path, body = TURNS[number] if number < len(TURNS) else self._chance.choice(TURNS)
             body = {"model": "cria", **body}
