@@ -29,6 +29,7 @@ def test_every_response_names_its_request(server: Server, path: str) -> None:
 
 
 def test_the_empty_queue(server: Server) -> None:
+    wait_for(lambda: not queue(server)["requests"])  # of other tests, which have gone away
     assert queue(server) == {"running": 0, "waiting": 0, "max_queue": 512, "requests": [], "loads": []}
     missing = server.request("DELETE", "/api/queue/nobody")
     assert (missing.status_code, missing.json()) == (404, {"error": "no request 'nobody' waits or runs"})
