@@ -147,6 +147,7 @@ def finished(reason: str, timings: Mapping[str, Any], stop: str = "") -> Finishe
 
 
 def logprobs_of(entries: Any) -> tuple[Logprob, ...]:
+    """Return what the engine tells of tokens (``completion_probabilities``, or a chat's ``logprobs.content``)."""
     if not entries:
         return ()
     return tuple(
