@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench import machine, report
 from bench.models import SHAPES, make
-from bench.parts import control, embeddings, first_token, loading, prompts, queueing, speed, streams
+from bench.parts import attention, control, embeddings, first_token, loading, prompts, queueing, speed, streams
 from bench.record import Record
 from bench.subjects import CRIA, Bench, Rounds
 from puna import __version__
@@ -19,7 +19,8 @@ from puna.models.library import Library
 from puna.settings import Settings
 
 _PARTS = {
-    part.PART: part.measure for part in (control, speed, streams, prompts, first_token, loading, embeddings, queueing)
+    part.PART: part.measure
+    for part in (control, speed, attention, streams, prompts, first_token, loading, embeddings, queueing)
 }
 _MODELS = (CRIA, *SHAPES)
 _TERMINATED = 128 + signal.SIGTERM
@@ -35,6 +36,7 @@ def main() -> None:
             models={name: path for name, path in _models(asked.cache).items() if name in (asked.model or _MODELS)},
             home=asked.cache / "home",
             native=asked.native.absolute() if asked.native else _chosen_engine(),
+            plain=asked.plain.absolute() if asked.plain else None,
             peers=dict(asked.peer),
             quick=asked.quick,
         )
@@ -77,6 +79,13 @@ def _arguments() -> argparse.ArgumentParser:
         type=Path,
         metavar="DIR",
         help="a directory with llama-server and llama-bench, to run and compare; else those of the engine in use",
+    )
+    parser.add_argument(
+        "--plain",
+        type=Path,
+        metavar="DIR",
+        help="the same of llama.cpp as it is, to compare with (puna engine build --source DIR --tools makes one); "
+        "else those that Puna runs",
     )
     parser.add_argument(
         "--peer",
@@ -125,6 +134,7 @@ def _command(asked: argparse.Namespace, part: str) -> str:
     words = ["python", "-m", "bench", "--only", part]
     words += ["--quick"] if asked.quick else []
     words += [word for model in asked.model or () for word in ("--model", model)]
+    words += ["--plain", "DIR"] if asked.plain else []
     for name, _ in asked.peer:
         words += ["--peer", f"{name}=URL"]
     return shlex.join(words)

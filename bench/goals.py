@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bench.parts.attention import OFF, ON, PROMPT, TURN, label
 from bench.parts.first_token import LOADED
 from bench.parts.prompts import AT_ONCE, FIRST_AT_ONCE, IN_TURN, SHARED
 from bench.record import Record, Series
@@ -72,6 +73,16 @@ GOALS = (
         Figure("prompt"),
         Figure("prompt", "puna portable"),
         least=1.8,
+    ),
+    *(
+        Goal(
+            f"{label(tokens, 2000)} ÷ {other}, 0.5 B",
+            Figure(label(tokens, 2000), model=_PROMPTED),
+            Figure(label(tokens, 2000), other, _PROMPTED),
+            least=0.97,
+        )
+        for tokens in (PROMPT, TURN, 0)
+        for other in (ON, OFF)
     ),
     Goal(
         "total throughput, 8 streams ÷ 1 stream, 1 B, default settings",

@@ -12,6 +12,7 @@ from bench.stats import Spread, ratios
 _T = TypeVar("_T")
 _TITLES = {
     "speed": "One stream",
+    "attention": "Attention",
     "streams": "Many streams at once",
     "prompts": "Long prompts at once",
     "first-token": "First token of a conversation",
@@ -23,8 +24,11 @@ _TITLES = {
 _NOTES = {
     "speed": "512 tokens are read, 64 generated; rates are those that a client sees, but for llama-bench's own. The "
     "engine alone has its weights laid out as Puna lays them out for it. llama-server and llama-bench run with their "
-    'own defaults; "as Puna starts it" is without flash attention and with small steps, where Puna chooses so. '
+    'own defaults; "as Puna starts it" is without flash attention and with small steps, where Puna chooses so. With '
+    "`--plain` both are llama.cpp's as they are, without Puna's attention. "
     "`puna` ÷ another is the ratio within a round.",
+    "attention": "By llama-bench: prompts of 512 tokens, turns of 34 and answers of 16, each behind so many tokens. "
+    "`puna` is the engine that Puna has built, attending as Puna starts it.",
     "streams": "Streams of 24 tokens after prompts of 16 that differ; tokens per second of all together, reading "
     "included. The engine alone has eight slots, as Puna has.",
     "prompts": "Seconds to first tokens: prompts of 1,200 words that differ, one after another and at once, and "

@@ -18,7 +18,7 @@ import psutil
 from puna.engine.client import EngineClient
 from puna.engine.config import RunnerConfig
 from puna.engine.devices import on_processor
-from puna.engine.engines import repacks
+from puna.engine.engines import SERVER, about_of
 from puna.engine.runner import Runner
 from puna.scheduler.attention import SCORED_STEP, flash_attention
 from puna.scheduler.tuned import UNTUNED
@@ -108,7 +108,7 @@ def llama_server(binary: Path, model: Path, *options: str) -> Iterator[str]:
     """
     port = _free_port()
     command = [str(binary), "-m", str(model), "--host", "127.0.0.1", "--port", str(port)]
-    command += [] if repacks(str(binary)) else ["--no-repack"]
+    command += [] if about_of(str(binary)).repack else ["--no-repack"]
     process = subprocess.Popen(
         [*command, "-c", str(_CONTEXT * _SLOTS), "-np", str(_SLOTS), *options],
         stdin=subprocess.DEVNULL,
@@ -136,11 +136,15 @@ async def portable_engine(model: Path) -> AsyncIterator[EngineClient]:
             await runner.stop()
 
 
+def layout(programs: Path) -> tuple[str, str]:
+    """Return the option by which the llama-bench in a directory lays weights out as Puna does for its engine."""
+    return "--repack", str(int(about_of(str(programs / SERVER)).repack))
+
+
 def as_puna(binary: Path) -> tuple[str, ...]:
     """Return the options by which a llama-server attends and reads prompts as Puna has it do by default."""
-    attention = flash_attention(
-        Settings.from_env({}), UNTUNED, kv_type="f16", on_processor=on_processor(str(binary)), whole_steps=False
-    )
+    for_many = on_processor(str(binary)) and not about_of(str(binary)).attends
+    attention = flash_attention(Settings.from_env({}), UNTUNED, kv_type="f16", for_many=for_many, whole_steps=False)
     return () if attention is None else ("--flash-attn", "off", "--ubatch-size", str(SCORED_STEP))
 
 

@@ -13,6 +13,7 @@ from puna.engine.engines import SERVER
 Ask = Callable[[str, int], Awaitable[Answer]]
 """Asks one subject for an answer of so many tokens to a prompt."""
 CRIA = "cria"
+LLAMA_BENCH = "llama-bench"
 AS_PUNA = "llama-server as Puna starts it"
 _BUILT_IN = (CRIA,)
 
@@ -21,12 +22,14 @@ _BUILT_IN = (CRIA,)
 class Bench:
     """What to measure with: the files of the models, a directory for Puna's store, and what to compare with.
 
-    ``native`` is a directory with ``llama-server`` and ``llama-bench``; ``peers`` are addresses by name.
+    ``native`` is a directory with ``llama-server`` and ``llama-bench``, ``plain`` one with those of an llama.cpp that
+    has nothing of Puna's in it; ``peers`` are addresses by name.
     """
 
     models: dict[str, Path]
     home: Path
     native: Path | None = None
+    plain: Path | None = None
     peers: dict[str, str] = field(default_factory=dict)
     quick: bool = False
 
@@ -41,8 +44,13 @@ class Bench:
 
     @property
     def server(self) -> Path | None:
-        """Return the llama-server to compare with."""
+        """Return the llama-server that Puna runs."""
         return self.native / SERVER if self.native else None
+
+    @property
+    def alone(self) -> Path | None:
+        """Return the directory of the programs to compare with."""
+        return self.plain or self.native
 
 
 class Rounds:
@@ -107,14 +115,15 @@ async def engine_alone(bench: Bench, model: str) -> AsyncIterator[dict[str, Ask]
     A llama-server runs once with its own defaults and once as Puna starts it.
     """
     path = bench.models[model]
-    if bench.server is None:
+    if bench.alone is None:
         async with portable_engine(path) as engine:
             yield {"engine alone": lambda prompt, tokens: complete(engine, prompt, tokens)}
         return
     async with AsyncExitStack() as stack:
         askers: dict[str, Ask] = {}
-        for name, options in (("llama-server", ()), (AS_PUNA, as_puna(bench.server))):
-            url = stack.enter_context(llama_server(bench.server, path, *options))
+        server = bench.alone / SERVER
+        for name, options in (("llama-server", ()), (AS_PUNA, as_puna(server))):
+            url = stack.enter_context(llama_server(server, path, *options))
             askers[name] = (await stack.enter_async_context(client(url))).complete
         yield askers
 

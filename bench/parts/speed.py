@@ -6,14 +6,13 @@ import subprocess
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from bench.subjects import Ask, Bench, Rounds, alternating, asks, engine_alone, own, peers
+from bench.servers import layout
+from bench.subjects import LLAMA_BENCH, Ask, Bench, Rounds, alternating, asks, engine_alone, own, peers
 from bench.vocabulary import text
-from puna.engine.engines import repacks
 
 PART = "speed"
 _ROUNDS = 5
 _PROMPT, _ANSWER = 512, 64
-_BENCH = "llama-bench"
 
 
 async def measure(bench: Bench, rounds: Rounds) -> None:
@@ -23,11 +22,11 @@ async def measure(bench: Bench, rounds: Rounds) -> None:
             subjects = await _subjects(bench, model, stack)
             for ask in subjects.values():
                 await ask(text(_PROMPT, "warm up"), 1)
-            names = [*subjects, _BENCH] if bench.native else list(subjects)
+            names = [*subjects, LLAMA_BENCH] if bench.alone else list(subjects)
             for number in bench.rounds(_ROUNDS):
                 for name in alternating(names, number):
-                    if name == _BENCH and bench.native:
-                        await asyncio.to_thread(_llama_bench, bench.native, bench.models[model], model, rounds)
+                    if name == LLAMA_BENCH and bench.alone:
+                        await asyncio.to_thread(_llama_bench, bench.alone, bench.models[model], model, rounds)
                     else:
                         rounds.answer(name, model, await subjects[name](text(_PROMPT, (name, number)), _ANSWER))
 
@@ -45,9 +44,9 @@ async def _subjects(bench: Bench, model: str, stack: AsyncExitStack) -> dict[str
     return subjects
 
 
-def _llama_bench(native: Path, path: Path, model: str, rounds: Rounds) -> None:
+def _llama_bench(programs: Path, path: Path, model: str, rounds: Rounds) -> None:
     command = [
-        str(native / "llama-bench"),
+        str(programs / LLAMA_BENCH),
         "-m",
         str(path),
         "-p",
@@ -56,12 +55,11 @@ def _llama_bench(native: Path, path: Path, model: str, rounds: Rounds) -> None:
         str(_ANSWER),
         "-r",
         "1",
-        "--repack",
-        str(int(repacks(str(native / "llama-server")))),
+        *layout(programs),
         "-o",
         "json",
     ]
     output = subprocess.run(command, check=True, capture_output=True, timeout=300).stdout
     for test in json.loads(output):
         measured = "prompt" if test["n_prompt"] else "generation"
-        rounds.add(measured, _BENCH, "tokens/s", test["avg_ts"], model=model)
+        rounds.add(measured, LLAMA_BENCH, "tokens/s", test["avg_ts"], model=model)
