@@ -21,7 +21,8 @@ _CHINESE = {
     "OLLAMA_MAX_LOADED_MODELS": "内存里最多同时放几个模型；0 表示放得下就放",
     "OLLAMA_MAX_QUEUE": "最多有多少请求排队；再多就返回 503",
     "OLLAMA_KV_CACHE_TYPE": "KV 缓存的数值格式；不设则用 f16，或 puna tune 测出的格式",
-    "OLLAMA_FLASH_ATTENTION": "是否启用 flash attention；不设则 CPU 上关闭，否则由引擎决定，或按 puna tune 的结果",
+    "OLLAMA_FLASH_ATTENTION": "是否启用 flash attention；不设则在 CPU 上只用 puna engine build 所建引擎的，"
+    "此外由引擎决定，或按 puna tune 的结果",
     "OLLAMA_GO_TEMPLATE": "模型文件里也有 Jinja 模板时，是否仍用模型的 Go 模板；不设则用能做得更多的那个",
     "OLLAMA_ORIGINS": "除本机外，还允许哪些来源的网页调用 API（逗号分隔，可用 *）",
     "OLLAMA_BASIC_AUTH": "每个请求都必须带上的用户名和密码（HTTP Basic），写作 user:password",

@@ -177,7 +177,8 @@ class Settings:
         "OLLAMA_FLASH_ATTENTION",
         "",
         optional(parse_bool),
-        "flash attention on or off; unset: off on a processor, else the engine decides, or what puna tune has found",
+        "flash attention on or off; unset: off on a processor unless puna engine build made the engine, else the "
+        "engine decides, or what puna tune has found",
     )
     origins: tuple[str, ...] = _setting(
         "OLLAMA_ORIGINS",

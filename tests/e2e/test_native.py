@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,24 @@ def test_answers_are_those_of_the_portable_engine(native: Server, server: Server
         [1.0, 1.0], abs=1e-3
     )
     assert set(programs(native)) == {"llama-server"}
+
+
+def test_attention_of_a_build_answers_as_the_plain_way(serve: Serve) -> None:
+    """For prompts of one tile and of many, and for several at once, which lie side by side in one cache."""
+    flash, plain = (serve({"PUNA_ENGINE": require_native(), "OLLAMA_FLASH_ATTENTION": on}) for on in "10")
+    prompts = [f"{number}. " + "The llama looks for grass. " * count for number, count in enumerate((1, 9, 40, 150))]
+
+    def first_tokens(server: Server) -> list[dict[str, float]]:
+        body = {"model": "cria", "raw": True, "stream": False, "logprobs": True, "top_logprobs": 5}
+        with ThreadPoolExecutor(len(prompts)) as pool:
+            asked = [body | {"prompt": prompt, "options": {"temperature": 0, "num_predict": 1}} for prompt in prompts]
+            answers = pool.map(lambda request: server.ask("/api/generate", request)["logprobs"][0], asked)
+            return [{entry["token"]: entry["logprob"] for entry in answer["top_logprobs"]} for answer in answers]
+
+    for found, wanted in zip(first_tokens(flash), first_tokens(plain), strict=True):
+        both = found.keys() & wanted.keys()
+        assert len(both) >= 3
+        assert [found[token] for token in both] == pytest.approx([wanted[token] for token in both], abs=0.05)
 
 
 def test_engine_is_named_where_the_server_begins(native: Server) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tests.models.layouts.files import random, write
 
 from puna.engine.config import RunnerConfig
+from puna.engine.engines import About
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.library import Library
@@ -125,11 +126,24 @@ def test_on_a_processor_attention_is_plain_and_prompts_are_read_in_small_steps(c
     assert config.step == 128, "their scores take memory"
 
 
+@pytest.mark.parametrize("attends", [True, False])
+def test_an_engine_that_attends_for_any_number_of_tokens_does_so(cria: Model, tmp_path: Path, attends: bool) -> None:
+    program = tmp_path / "engine" / "bin" / "llama-server"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\necho Available devices:\n")
+    program.chmod(0o755)
+    about = About(source="a test", version="1", attends=attends)
+    (tmp_path / "engine" / "about.json").write_text(about.to_json())
+    config = started(cria, tuned=UNTUNED, PUNA_ENGINE=str(program))
+    assert (config.flash_attention, config.step) == ((None, 512) if attends else (False, 256))
+    assert started(cria, PUNA_ENGINE=str(program), OLLAMA_FLASH_ATTENTION="0").flash_attention is False
+
+
 @pytest.mark.parametrize("settings", [{"OLLAMA_FLASH_ATTENTION": "1"}, {"OLLAMA_KV_CACHE_TYPE": "q8_0"}])
 def test_flash_attention_that_is_asked_for_or_needed_stays(cria: Model, settings: dict[str, str]) -> None:
     config = started(cria, NOTHING_ASKED, UNTUNED, **settings)
     assert config.flash_attention is not False
-    assert config.step == config.batch
+    assert config.step == 512
 
 
 def test_a_runner_that_embeds_takes_a_text_in_one_step(cria: Model) -> None:

@@ -58,6 +58,8 @@ class About:
     portable_speed: Speed | None = None
     repack: bool = True
     """Whether it was the faster with weights in an order of their own (``RunnerConfig.repack``), as for ``speed``."""
+    attends: bool = False
+    """Whether it has Puna's attention on the processor (``build/attention.cpp``)."""
 
     def to_json(self) -> str:
         """Return the text that ``from_json`` reads."""
@@ -226,12 +228,15 @@ class Engines:
         return Build(name, place, about)
 
 
-def repacks(program: str) -> bool:
-    """Return whether a llama-server was the faster with weights laid out anew, as it is for one not built by Puna."""
-    try:
-        return About.from_json((Path(program).parent.parent / _ABOUT).read_text(encoding="utf-8")).repack
-    except (OSError, ValueError):
-        return True
+def about_of(program: str) -> About:
+    """Return what is known of an engine: what its build says, or what holds for one that Puna did not build.
+
+    ``program`` is a llama-server, "" for the portable engine.
+    """
+    if program:
+        with contextlib.suppress(OSError, ValueError):
+            return About.from_json((Path(program).parent.parent / _ABOUT).read_text(encoding="utf-8"))
+    return About(source="", version="")
 
 
 def check_name(name: str) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from puna.engine import bound
 from puna.engine.config import RunnerConfig
-from puna.engine.engines import repacks
+from puna.engine.engines import about_of
 from puna.engine.environment import environment
 from puna.engine.errors import ModelLoadError
 
@@ -161,7 +161,7 @@ def _computing(config: RunnerConfig, known: frozenset[str]) -> list[str]:
 
 
 def _layout(config: RunnerConfig, known: frozenset[str]) -> list[str]:
-    repack = repacks(config.engine) if config.repack is None else config.repack
+    repack = about_of(config.engine).repack if config.repack is None else config.repack
     return ["--no-repack"] if not repack and "--no-repack" in known else []
 
 

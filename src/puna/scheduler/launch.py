@@ -13,13 +13,13 @@ from typing import Any
 from puna.engine import native
 from puna.engine.config import RunnerConfig
 from puna.engine.devices import on_processor
-from puna.engine.engines import Engines
+from puna.engine.engines import Engines, about_of
 from puna.engine.vllm import program as vllm
 from puna.errors import BadRequestError
 from puna.models.gguf import GGUFError, GGUFFile, kv_cache_bytes_per_token, read_gguf
 from puna.models.layouts.translation import as_engine_sees
 from puna.models.model import Model
-from puna.scheduler.attention import PLAIN_KV_TYPES, SCORED_STEP, flash_attention
+from puna.scheduler.attention import PLAIN_KV_TYPES, SCORED_STEP, STEP, flash_attention
 from puna.scheduler.demand import Demand
 from puna.scheduler.drafting import drafted, drafter_of
 from puna.scheduler.memory import Footprint, Plan
@@ -69,17 +69,18 @@ def applicable(tuned: Tuned, model: Model, options: RunnerOptions, settings: Set
 def decided(tuned: Tuned, model: Model, options: RunnerOptions, settings: Settings, engine: str) -> Tuned:
     """Return how a runner is started: what is applicable of ``tuned``, with attention and its steps chosen."""
     tuned = applicable(tuned, model, options, settings)
-    whole = _takes_whole_steps(model, options)
+    whole, on_processor = _takes_whole_steps(model, options), _on_processor(options, engine)
     attention = flash_attention(
         settings,
         tuned,
         kv_type=_kv_type(settings, tuned),
-        on_processor=_on_processor(options, engine),
+        for_many=on_processor and not about_of(engine).attends,
         whole_steps=whole,
     )
     step = tuned.micro_batch
-    if attention is False and not (whole or step):
-        step = min(SCORED_STEP, options.num_batch or SCORED_STEP)
+    if not (whole or step) and (attention is False or on_processor):
+        most = SCORED_STEP if attention is False else STEP
+        step = min(most, options.num_batch or most)
     return replace(tuned, flash_attention=attention, micro_batch=step)
 
 

@@ -34,7 +34,9 @@ _FLAGS = {
 }
 _CUDA_FLAGS = {"GGML_CUDA": "ON", "CMAKE_CUDA_ARCHITECTURES": "native"}
 _WITHOUT_CUDA = "(with --no-cuda it is built for the processor alone)"
-_PRELUDE, _TARGETS = (Path(__file__).with_name(name) for name in ("prelude.h", "targets.cmake"))
+_OURS = ("prelude.h", "targets.cmake", "attention.cpp")
+ATTENTION_MARK = b"puna: attention for any number of tokens"
+"""What a program contains that ``attention.cpp`` is part of: a processor or a source may have been without."""
 Progress = Callable[[float, float], None]
 """Told how much work is done, and how much there is, in a unit of which a second has always about as many."""
 
@@ -52,21 +54,7 @@ def compile_programs(
     ``commit`` is what the programs say of their source, "" for a source that is not the pinned one. Raises
     ``BuildError``.
     """
-    tree, programs = work.place / "tree", (SERVER, *(TOOLS if more else ()))
-    header, targets = (work.place / file.name for file in (_PRELUDE, _TARGETS))
-    shutil.copyfile(_PRELUDE, header)
-    shutil.copyfile(_TARGETS, targets)
-    flags = {**_FLAGS, **(_cuda(tools) if tools.nvcc else {}), **tools.compiler, "CMAKE_MAKE_PROGRAM": tools.ninja}
-    flags["CMAKE_CXX_FLAGS"] = f'{os.environ.get("CXXFLAGS", "")} -include "{header}"'.strip()
-    flags["CMAKE_PROJECT_llama.cpp_INCLUDE"] = str(targets)
-    if commit:
-        flags |= {"LLAMA_BUILD_COMMIT": commit, "LLAMA_BUILD_NUMBER": "0"}
-        flags["PUNA_JOIN"] = "ON"  # another source may not bear it
-    defined = [f"-D{name}={value}" for name, value in flags.items()]
-    try:
-        work.run("configuring", [tools.cmake, "-G", "Ninja", "-S", source, "-B", tree, *defined])
-    except BuildError as error:
-        raise BuildError(f"{error}\n{_WITHOUT_CUDA}") if tools.nvcc else error from error
+    tree, programs = configure(work, source, tools, commit), (SERVER, *(TOOLS if more else ()))
     ninja = [tools.ninja, "-C", str(tree), *programs]
     steps = Steps(progress)
     work.run("looking what is to be compiled", [*ninja, "-n"], line=steps.plan)
@@ -76,6 +64,26 @@ def compile_programs(
     for name in programs:
         shutil.move(tree / "bin" / name, made / name)
     return made
+
+
+def configure(work: Work, source: Path, tools: Toolchain, commit: str) -> Path:
+    """Return the directory in which Ninja compiles, all settled; ``commit`` see ``compile_programs``."""
+    tree = work.place / "tree"
+    header, targets, attention = (work.place / name for name in _OURS)
+    for name in _OURS:
+        shutil.copyfile(Path(__file__).with_name(name), work.place / name)
+    flags = {**_FLAGS, **(_cuda(tools) if tools.nvcc else {}), **tools.compiler, "CMAKE_MAKE_PROGRAM": tools.ninja}
+    flags["CMAKE_CXX_FLAGS"] = f'{os.environ.get("CXXFLAGS", "")} -include "{header}"'.strip()
+    flags["CMAKE_PROJECT_llama.cpp_INCLUDE"] = str(targets)
+    if commit:
+        flags |= {"LLAMA_BUILD_COMMIT": commit, "LLAMA_BUILD_NUMBER": "0"}
+        flags["PUNA_ATTENTION"] = str(attention)  # another source may not bear it, nor that its files are joined
+    defined = [f"-D{name}={value}" for name, value in flags.items()]
+    try:
+        work.run("configuring", [tools.cmake, "-G", "Ninja", "-S", source, "-B", tree, *defined])
+    except BuildError as error:
+        raise BuildError(f"{error}\n{_WITHOUT_CUDA}") if tools.nvcc else error from error
+    return tree
 
 
 def _cuda(tools: Toolchain) -> dict[str, str]:

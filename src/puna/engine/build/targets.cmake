@@ -18,8 +18,24 @@ function(puna_join target batch files not)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch})
 endfunction()
 
+# Put Puna's attention on a processor before llama.cpp's, which gets another name.
+function(puna_attend)
+    if(NOT TARGET ggml-cpu)
+        return()
+    endif()
+    get_target_property(sources ggml-cpu SOURCES)
+    list(FILTER sources INCLUDE REGEX "ggml-cpu/ops\\.cpp$")
+    get_target_property(place ggml-cpu SOURCE_DIR)
+    cmake_path(ABSOLUTE_PATH sources BASE_DIRECTORY ${place})
+    set_source_files_properties(
+        ${sources} TARGET_DIRECTORY ggml-cpu PROPERTIES
+        COMPILE_DEFINITIONS ggml_compute_forward_flash_attn_ext=puna_llama_flash_attn_ext)
+    target_sources(ggml-cpu PRIVATE ${PUNA_ATTENTION})
+endfunction()
+
 function(puna_targets)
-    if(PUNA_JOIN)
+    if(PUNA_ATTENTION)
+        puna_attend()
         puna_join(llama 26 "models/" "models/glm5-next")
         puna_join(mtmd 16 "models/" "^$")
         puna_join(llama-common 8 "\\.cpp$" "json\\.cpp$|jinja/|arg\\.cpp$")
