@@ -67,7 +67,7 @@ ONWARD = Plan(
         Phase("wide", 2048, 12, 512, mixture.WIDE),
         Phase("far", 256, 3, 2048, mixture.WIDE_FAR, apart=False),
         Phase("farther", 64, 1, 8192, mixture.WIDE_FAR, apart=False),
-        Phase("settling", 768, 12, 512, mixture.WIDE),
+        Phase("settling", 768, 12, 512, mixture.WIDE_SETTLING),
     ),
     matrix_rate=0.012,
     other_rate=0.0018,

@@ -127,6 +127,9 @@ WIDE: Mapping[str, float] = {
 }
 """Composed sentences first, and enough of what was taught before to keep it."""
 
+WIDE_SETTLING: Mapping[str, float] = {**WIDE, "composed.refused": 0.14}
+"""The end: as the one before, with more that is not to be called for, which many steps of calls have unlearned."""
+
 WIDE_COPYING: Mapping[str, float] = {
     "composed.copying": 0.5,
     "composed.forms": 0.2,
