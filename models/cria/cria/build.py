@@ -75,6 +75,15 @@ ONWARD = Plan(
     checkpoint_every=50,
 )
 """What an earlier build goes on with on composed sentences: small steps, many of them; its context grows at once."""
+BALANCE = Plan(
+    phases=(Phase("balancing", 256, 12, 512, mixture.BALANCED),),
+    matrix_rate=0.004,
+    other_rate=0.0006,
+    warmup=16,
+    cooldown=256,
+    checkpoint_every=64,
+)
+"""A short run at the end of ``ONWARD``, which has learned to call too well."""
 UNROUNDED = ("copying", "wide")
 """The phases of the wide plan that a network for four bits does not yet spend under the rounding."""
 LAST = 3
@@ -137,7 +146,7 @@ def for_four_bits(plan: Plan) -> Plan:
     return replace(plan, phases=phases)
 
 
-def prepare(folder: Path, earlier: Path | None, wide: bool) -> tuple[Plan, Cria | None]:
+def prepare(folder: Path, earlier: Path | None, wide: bool, balance: bool) -> tuple[Plan, Cria | None]:
     """Make the tokenizer where there is none yet; return the plan, and the network to go on from."""
     tokenizer = folder / "tokenizer.json"
     if earlier is None:
@@ -146,7 +155,7 @@ def prepare(folder: Path, earlier: Path | None, wide: bool) -> tuple[Plan, Cria 
         return WIDE if wide else PLAN, None
     start.read_tokenizer(earlier).save(str(tokenizer))
     if wide:
-        return ONWARD, start.read_network(earlier, WIDE_SHAPE)
+        return BALANCE if balance else ONWARD, start.read_network(earlier, WIDE_SHAPE)
     return replace(PLAN, phases=PLAN.phases[-LAST:]), start.read_network(earlier)
 
 
@@ -161,16 +170,19 @@ def main() -> None:
         action="store_true",
         help="the longer plan on composed sentences; with --start, what follows an earlier build",
     )
+    parser.add_argument("--balance", action="store_true", help="with --start and --wide: the short run after that")
     parser.add_argument("--four-bits", action="store_true", help="with --wide: wider layers, and a file of Q4_0")
     parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
     parser.add_argument("--settle", type=int, help="end the run that stopped here: so many steps with a falling rate")
     arguments = parser.parse_args()
+    if arguments.balance and not (arguments.start and arguments.wide):
+        parser.error("--balance goes with --start and --wide")
     if arguments.four_bits and (arguments.start or not arguments.wide):
         parser.error("--four-bits goes with --wide, from nothing")
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = folder / "tokenizer.json"
-    plan, earlier = prepare(folder, arguments.start, arguments.wide)
+    plan, earlier = prepare(folder, arguments.start, arguments.wide, arguments.balance)
     torch.manual_seed(SEED)
     sizes = FOUR_BITS if arguments.four_bits else WIDE_SHAPE if arguments.wide else {}
     plan = for_four_bits(plan) if arguments.four_bits else plan

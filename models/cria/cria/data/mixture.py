@@ -130,6 +130,9 @@ WIDE: Mapping[str, float] = {
 WIDE_SETTLING: Mapping[str, float] = {**WIDE, "composed.refused": 0.14}
 """The end: as the one before, with more that is not to be called for, which many steps of calls have unlearned."""
 
+BALANCED: Mapping[str, float] = {**WIDE, "composed.refused": 0.5}
+"""About as much that is not to be called for as that is: whoever has learned to call calls whatever is new to it."""
+
 WIDE_COPYING: Mapping[str, float] = {
     "composed.copying": 0.5,
     "composed.forms": 0.2,
