@@ -77,6 +77,7 @@ class World:
             "PYTHONWARNINGS": "error::ResourceWarning",
             "OLLAMA_HOST": "127.0.0.1:0",
             "OLLAMA_MODELS": str(self.models),
+            "OLLAMA_CONTEXT_LENGTH": "2048",  # one that tests can fill
             _MARK: self.mark,
         }
         self.environment |= settings or {}

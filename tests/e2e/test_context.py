@@ -132,7 +132,7 @@ def test_context_in_force_is_shown(server: Server, small: str) -> None:
 
 
 def test_default_context_is_the_model_s_own(serve: Serve) -> None:
-    server = serve()
+    server = serve({"OLLAMA_CONTEXT_LENGTH": "0"})
     info = server.ask("/api/show", {"model": "cria"})["model_info"]
     chat(server, user("Hello"), options=SHORT)
     assert server.loaded()["cria:latest"]["context_length"] == info["llama.context_length"]

@@ -11,7 +11,7 @@ from tests.server import Server
 from tests.system import require_native
 
 HI = [{"role": "user", "content": "hi"}]
-FEW = {"num_predict": 3}
+FEW = {"num_predict": 3, "ignore_eos": True}
 LOOP = "{% for i in range(100000) %}{% for j in range(100000) %}a{% endfor %}{% endfor %}"
 UNREADABLE = {
     "with": "{% with a = 1 %}{{ messages[0].content }}{% endwith %}",

@@ -21,7 +21,7 @@ def test_loaded_model_is_described(server: Server) -> None:
     (listed,) = [model for model in server.get("/api/tags").json()["models"] if model["name"] == "cria:latest"]
     assert entry["model"] == "cria:latest"
     assert entry["digest"] == listed["digest"]
-    assert listed["details"] == entry["details"] | {"context_length": 2048, "embedding_length": 256}
+    assert listed["details"] == entry["details"] | {"context_length": 8192, "embedding_length": 256}
     assert entry["size"] > listed["size"]
     assert entry["size_vram"] == 0
     assert entry["context_length"] == 2048

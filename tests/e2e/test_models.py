@@ -34,7 +34,7 @@ def test_built_in_model_is_listed(server: Server) -> None:
         "context_length",
         "embedding_length",
     }
-    assert (entry["details"]["context_length"], entry["details"]["embedding_length"]) == (2048, 256)
+    assert (entry["details"]["context_length"], entry["details"]["embedding_length"]) == (8192, 256)
     assert entry["details"]["parameter_size"] == "8.13M"
     assert entry["details"]["format"] == "gguf"
     assert entry["size"] > 1 << 20

@@ -142,7 +142,7 @@ def test_context_asked_for_is_the_context_there(server: Server) -> None:
     server.ask("/api/generate", {"model": "cria", "options": {"num_ctx": 512}})
     assert server.loaded()["cria:latest"]["context_length"] == 512
     server.ask("/api/generate", {"model": "cria", "options": {"num_ctx": 1 << 20}})
-    assert server.loaded()["cria:latest"]["context_length"] == 2048, "the model's own"
+    assert server.loaded()["cria:latest"]["context_length"] == 8192, "the model's own"
 
 
 def test_parameters_of_the_model_hold_unless_the_request_says_otherwise(server: Server) -> None:

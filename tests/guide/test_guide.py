@@ -130,7 +130,7 @@ class Reader:
     """Somebody who does what a page says, one block after the other, on a machine of their own, and on another one."""
 
     def __init__(self, registry: str) -> None:
-        self.world = World()
+        self.world = World({"OLLAMA_CONTEXT_LENGTH": "0"})
         self.address = f"127.0.0.1:{free_port()}"
         self.registry = registry
         self.server: Server | None = None

@@ -27,7 +27,7 @@ def test_list(client: OpenAI, server: Server) -> None:
     assert (cria.object, cria.owned_by) == ("model", "library")
     assert cria.created > 1_700_000_000
     assert cria.model_extra
-    assert cria.model_extra["context_length"] == 2048
+    assert cria.model_extra["context_length"] == 8192
     assert {"completion", "tools", "thinking"} <= set(cria.model_extra["capabilities"])
 
 
@@ -52,7 +52,7 @@ def test_one(client: OpenAI, server: Server, name: str) -> None:
     model = client.models.retrieve(name)
     assert model.id == name
     assert model.model_extra
-    assert model.model_extra["context_length"] == 2048
+    assert model.model_extra["context_length"] == 8192
     assert model.owned_by == ("me" if "/" in name else "library")
     if "/" in name:
         server.request("DELETE", "/api/delete", {"model": name})

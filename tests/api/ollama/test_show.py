@@ -54,7 +54,7 @@ def test_facts_are_read_once_and_headers_are_not_kept(tmp_path: Path, monkeypatc
     cache = FactsCache()
     models = library.list().models
     found = cache.of(models)
-    assert found[library.get("one").digest].context_length == 2048
+    assert found[library.get("one").digest].context_length == 8192
     assert len(read) == len(found) == 2, "models of one digest are one"
     assert [model for model in models if "ggufs" in vars(model)] == []
     assert cache.of(models) == found
