@@ -79,7 +79,7 @@ def test_attention_of_a_build_answers_as_the_plain_way(serve: Serve) -> None:
     for found, wanted in zip(first_tokens(flash), first_tokens(plain), strict=True):
         both = found.keys() & wanted.keys()
         assert len(both) >= 3
-        assert [found[token] for token in both] == pytest.approx([wanted[token] for token in both], abs=0.05)
+        assert [found[token] for token in both] == pytest.approx([wanted[token] for token in both], abs=0.15)
 
 
 def test_engine_is_named_where_the_server_begins(native: Server) -> None:

@@ -11,7 +11,7 @@ def test_text_to_tokens_and_back(server: Server) -> None:
     theirs = server.ask("/tokenize", {"model": "cria", "prompt": text, "return_token_strs": True})
     assert theirs["tokens"] == tokens
     assert theirs["count"] == len(tokens) == len(theirs["token_strs"])
-    assert theirs["max_model_len"] == 2048
+    assert theirs["max_model_len"] == 8192
     assert server.ask("/detokenize", {"model": "cria", "tokens": tokens}) == {"prompt": text}
 
 

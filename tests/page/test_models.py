@@ -32,7 +32,7 @@ def test_model_is_listed_with_what_it_can_and_needs(models: Any) -> None:
     row = models.locator(".model").filter(has=models.get_by_role("link", name="cria", exact=True)).first
     row.wait_for()
     row.get_by_text("Fits: 8.8 MB of").wait_for()
-    for text in ("8.13M", "Q8_0", "2,048 tokens", "functions", "thinks"):
+    for text in ("8.13M", "Q8_0", "8,192 tokens", "functions", "thinks"):
         assert row.get_by_text(text, exact=True).is_visible()
     row.get_by_role("link", name="cria").click()
     models.get_by_role("heading", name="cria").wait_for()
