@@ -71,10 +71,14 @@ def _is_runner(process: psutil.Process) -> bool:
         return False
 
 
+KNOWN = "<|im_start|>user\nWhy is the sky blue?<|im_end|>\n<|im_start|>assistant\n"
+"""A prompt whose answer cria knows by heart: no two of its words are as likely, so that rounding changes none."""
+
+
 def request(model: Model, tokens: int, **options: int) -> GenerationRequest:
     """Return a request for ``tokens`` tokens that no end of text cuts short."""
     merged = Options.merge({"temperature": 0, "num_predict": tokens, "ignore_eos": True}, options)
-    return GenerationRequest(model=model, name=str(model.name), input=Completion(prompt="The llama"), options=merged)
+    return GenerationRequest(model=model, name=str(model.name), input=Completion(prompt=KNOWN), options=merged)
 
 
 async def until(look: Callable[[], object], seconds: float = 60) -> None:
