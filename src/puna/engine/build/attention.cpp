@@ -18,6 +18,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <type_traits>
 #include <vector>
 
 extern "C" void puna_llama_flash_attn_ext(const ggml_compute_params * params, ggml_tensor * dst);
@@ -72,6 +73,22 @@ inline vec fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 inline float sum(vec x) { return vaddvq_f32(x); }
 #endif
 
+// Calls `work` with a row and a constant, how many rows from there on: four at a time, then two, then one.
+template <typename Work>
+void by_fours(int rows, Work work) {
+    int row = 0;
+    for (; row + 4 <= rows; row += 4) {
+        work(row, std::integral_constant<int, 4>());
+    }
+    if (row + 2 <= rows) {
+        work(row, std::integral_constant<int, 2>());
+        row += 2;
+    }
+    if (row < rows) {
+        work(row, std::integral_constant<int, 1>());
+    }
+}
+
 // scores[ROWS][TILE] of some rows with n keys, a multiple of KEYS, that are `apart` elements apart
 template <int ROWS, int KEYS, typename T>
 void dot_keys(float * scores, const float * queries, const T * keys, int64_t apart, int n, int size) {
@@ -111,16 +128,9 @@ void dot_rows(float * scores, const float * queries, const T * keys, int64_t apa
 
 template <typename T>
 void dot(float * scores, const float * queries, const T * keys, int64_t apart, int n, int rows, int size) {
-    int row = 0;
-    for (; row + 4 <= rows; row += 4) {
-        dot_rows<4>(scores + row * TILE, queries + row * size, keys, apart, n, size);
-    }
-    for (; row + 2 <= rows; row += 2) {
-        dot_rows<2>(scores + row * TILE, queries + row * size, keys, apart, n, size);
-    }
-    if (row < rows) {
-        dot_rows<1>(scores + row * TILE, queries + row * size, keys, apart, n, size);
-    }
+    by_fours(rows, [&](int row, auto count) {
+        dot_rows<decltype(count)::value>(scores + row * TILE, queries + row * size, keys, apart, n, size);
+    });
 }
 
 // Adds to `sums` of some rows n values of `size`, `apart` elements apart, weighted by `shares[ROWS][TILE]`.
@@ -164,16 +174,9 @@ void weigh_rows(float * sums, const float * shares, const T * values, int64_t ap
 
 template <typename T>
 void weigh(float * sums, const float * shares, const T * values, int64_t apart, int n, int rows, int size) {
-    int row = 0;
-    for (; row + 4 <= rows; row += 4) {
-        weigh_rows<4>(sums + row * size, shares + row * TILE, values, apart, n, size);
-    }
-    for (; row + 2 <= rows; row += 2) {
-        weigh_rows<2>(sums + row * size, shares + row * TILE, values, apart, n, size);
-    }
-    if (row < rows) {
-        weigh_rows<1>(sums + row * size, shares + row * TILE, values, apart, n, size);
-    }
+    by_fours(rows, [&](int row, auto count) {
+        weigh_rows<decltype(count)::value>(sums + row * size, shares + row * TILE, values, apart, n, size);
+    });
 }
 
 float largest(const float * x) {
