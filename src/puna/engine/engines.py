@@ -12,6 +12,7 @@ import re
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
@@ -234,9 +235,16 @@ def about_of(program: str) -> About:
     ``program`` is a llama-server, "" for the portable engine.
     """
     if program:
+        path = Path(program).parent.parent / _ABOUT
         with contextlib.suppress(OSError, ValueError):
-            return About.from_json((Path(program).parent.parent / _ABOUT).read_text(encoding="utf-8"))
+            return _about(path, path.stat().st_mtime_ns)
     return About(source="", version="")
+
+
+@lru_cache(maxsize=16)
+def _about(path: Path, _changed: int) -> About:
+    # Asked for every request, and another one only when a build has taken the place of this one.
+    return About.from_json(path.read_text(encoding="utf-8"))
 
 
 def check_name(name: str) -> str:

@@ -2,7 +2,7 @@
 
 On a processor llama.cpp's flash attention is made for many tokens at once. For fewer than 64, as the next turn of a
 conversation has, it takes several times as long as the plain way, the more so the longer the conversation is. An engine
-that Puna has built has one for any number (``engine/build/attention.cpp``), which is always the faster way.
+that Puna has built has one for any number (``engine/build/attention.cpp``), which is the faster way.
 """
 
 from puna.scheduler.tuned import Tuned
