@@ -24,6 +24,8 @@ from puna.scheduler.attention import SCORED_STEP, flash_attention
 from puna.scheduler.tuned import UNTUNED
 from puna.settings import Settings
 
+WITHOUT = ("--flash-attn", "off", "--ubatch-size", str(SCORED_STEP))
+"""How a llama-server or a llama-bench attends without flash attention, as Puna starts it."""
 _START_SECONDS = 60.0
 _STOP_SECONDS = 20.0
 _POLL_SECONDS = 0.002
@@ -145,7 +147,7 @@ def as_puna(binary: Path) -> tuple[str, ...]:
     """Return the options by which a llama-server attends and reads prompts as Puna has it do by default."""
     for_many = on_processor(str(binary)) and not about_of(str(binary)).attends
     attention = flash_attention(Settings.from_env({}), UNTUNED, kv_type="f16", for_many=for_many, whole_steps=False)
-    return () if attention is None else ("--flash-attn", "off", "--ubatch-size", str(SCORED_STEP))
+    return () if attention is None else WITHOUT
 
 
 def _without_settings(environment: Mapping[str, str]) -> dict[str, str]:

@@ -5,8 +5,9 @@ import json
 import subprocess
 from pathlib import Path
 
-from bench.servers import as_puna, layout
+from bench.servers import WITHOUT, as_puna, layout
 from bench.subjects import LLAMA_BENCH, Bench, Rounds, alternating
+from puna.engine.engines import SERVER
 
 PART = "attention"
 ON, OFF = "llama.cpp, with flash attention", "llama.cpp, without"
@@ -14,7 +15,6 @@ DEPTHS = (0, 2000, 8000)
 PROMPT, TURN, _ANSWER = 512, 34, 16
 _MODEL = "0.5b"
 _ROUNDS = 2
-_OFF = ("--flash-attn", "off", "--ubatch-size", "256")
 _SECONDS = 1800
 
 
@@ -23,9 +23,9 @@ async def measure(bench: Bench, rounds: Rounds) -> None:
     if not (bench.native and bench.alone and _MODEL in bench.models):
         return
     subjects = {
-        "puna": (bench.native, as_puna(bench.native / "llama-server")),
+        "puna": (bench.native, as_puna(bench.native / SERVER)),
         ON: (bench.alone, ("--flash-attn", "on")),
-        OFF: (bench.alone, _OFF),
+        OFF: (bench.alone, WITHOUT),
     }
     for number in bench.rounds(_ROUNDS):
         for name in alternating(list(subjects), number):
