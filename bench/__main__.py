@@ -10,7 +10,19 @@ from pathlib import Path
 
 from bench import machine, report
 from bench.models import SHAPES, make
-from bench.parts import attention, control, embeddings, first_token, loading, prompts, queueing, speed, streams
+from bench.parts import (
+    agent,
+    attention,
+    control,
+    embeddings,
+    first_token,
+    loading,
+    neighbour,
+    prompts,
+    queueing,
+    speed,
+    streams,
+)
 from bench.record import Record
 from bench.subjects import CRIA, Bench, Rounds
 from puna import __version__
@@ -20,7 +32,19 @@ from puna.settings import Settings
 
 _PARTS = {
     part.PART: part.measure
-    for part in (control, speed, attention, streams, prompts, first_token, loading, embeddings, queueing)
+    for part in (
+        control,
+        speed,
+        attention,
+        neighbour,
+        streams,
+        prompts,
+        first_token,
+        agent,
+        loading,
+        embeddings,
+        queueing,
+    )
 }
 _MODELS = (CRIA, *SHAPES)
 _TERMINATED = 128 + signal.SIGTERM

@@ -102,8 +102,17 @@ class Client:
 
     async def chat(self, model: str, messages: list[dict[str, str]], tokens: int, **more: Any) -> Answer:
         """Stream up to ``tokens`` tokens of the answer to a conversation."""
-        options = {"num_predict": tokens, "ignore_eos": True}
+        options = {"num_predict": tokens, "ignore_eos": True} | more.pop("options", {})
         return await self.stream("/api/chat", {"model": model, "messages": messages, "options": options, **more})
+
+    async def drain(self, path: str, body: Mapping[str, Any]) -> float:
+        """Ask for a stream in any dialect and return the seconds that it took; raise ``RefusedError`` if refused."""
+        began = time.perf_counter()
+        async with self._session.post(self.url + path, json=body) as response:
+            await _check(response)
+            async for _ in response.content.iter_any():
+                pass
+        return time.perf_counter() - began
 
     async def complete(self, prompt: str, tokens: int) -> Answer:
         """Stream ``tokens`` tokens after ``prompt`` from llama.cpp's server."""
@@ -131,6 +140,12 @@ class Client:
                 await _check(response)
         await self.post("/api/create", {"model": model, "files": {path.name: digest}, "stream": False})
         return True
+
+    async def copy_model(self, model: str, name: str) -> None:
+        """Give a model a further name."""
+        body = {"source": model, "destination": name}
+        async with self._session.post(f"{self.url}/api/copy", json=body) as response:
+            await _check(response)
 
     async def remove_model(self, model: str) -> None:
         """Remove a model from the server."""

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
-from bench.parts.attention import OFF, ON, PROMPT, TURN, label
+from bench.parts import agent
+from bench.parts.attention import DEPTHS, OFF, ON, PROMPT, TURN, label
+from bench.parts.control import DIALECTS, MANY
 from bench.parts.first_token import LOADED
+from bench.parts.neighbour import BUSY, IDLE
 from bench.parts.prompts import AT_ONCE, FIRST_AT_ONCE, IN_TURN, SHARED
 from bench.record import Record, Series
 from bench.stats import Spread, ratios
+from bench.subjects import AS_PUNA, CRIA
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,19 +80,39 @@ GOALS = (
     ),
     *(
         Goal(
-            f"{label(tokens, 2000)} ÷ {other}, 0.5 B",
-            Figure(label(tokens, 2000), model=_PROMPTED),
-            Figure(label(tokens, 2000), other, _PROMPTED),
+            f"{label(tokens, depth)} ÷ {other}, 0.5 B",
+            Figure(label(tokens, depth), model=_PROMPTED),
+            Figure(label(tokens, depth), other, _PROMPTED),
             least=0.97,
         )
+        for depth in DEPTHS
         for tokens in (PROMPT, TURN, 0)
         for other in (ON, OFF)
     ),
+    *(
+        Goal(
+            f"{what} beside one busy process for each core ÷ idle, 0.5 B",
+            Figure(f"{what}, {BUSY}", model=_PROMPTED),
+            Figure(f"{what}, {IDLE}", model=_PROMPTED),
+            least=0.4,
+        )
+        for what in ("prompt", "generation")
+    ),
     Goal(
-        "total throughput, 8 streams ÷ 1 stream, 1 B, default settings",
+        "total throughput of 8 streams ÷ the engine's own, 1 B, default settings",
         Figure("throughput", at=8),
-        Figure("throughput", at=1),
-        least=1.7,
+        Figure("throughput", AS_PUNA, at=8),
+        least=0.98,
+    ),
+    Goal("total throughput of 8 streams of cria", Figure("throughput", model=CRIA, at=8), least=2000, unit="tokens/s"),
+    *(
+        Goal(
+            f"embeddings ÷ llama-server, {model}",
+            Figure("embeddings", model=model),
+            Figure("embeddings", "llama-server", model),
+            least=1.0,
+        )
+        for model in (CRIA, _PROMPTED)
     ),
     *(
         Goal(
@@ -116,25 +140,35 @@ GOALS = (
             f"first token of 2,000 tokens, cold ÷ after {what}{loaded}",
             Figure(f"cold{loaded}"),
             Figure(f"after {what}{loaded}"),
-            least=30,
+            least=25,
         )
         for loaded in ("", LOADED)
         for what in ("an unload", "a restart")
     ),
-    Goal(
-        "processor time of the server per streamed token, /api/generate",
-        Figure("processor time per token, /api/generate", model=None),
-        most=150,
-        unit="µs",
+    *(
+        Goal(
+            f"first token behind an agent's 20,000 tokens, the first conversation ÷ {what}, 0.5 B",
+            Figure(agent.FIRST, model=_PROMPTED),
+            Figure(what, model=_PROMPTED),
+            least=50,
+        )
+        for what in (agent.NEXT, agent.RESTARTED)
     ),
-    Goal(
-        "processor time of the server per streamed token, /api/chat",
-        Figure("processor time per token, /api/chat", model=None),
-        most=150,
-        unit="µs",
+    *(
+        Goal(
+            f"processor time of the server per streamed token, {path}",
+            Figure(f"processor time per token, {path}", model=None),
+            most=60,
+            unit="µs",
+        )
+        for path in DIALECTS
     ),
-    Goal("resident memory of the idle server", Figure("idle memory", model=None), most=90, unit="MB"),
+    Goal(MANY, Figure(MANY, model=None), least=4000, unit="requests/s"),
+    Goal("resident memory of the idle server", Figure("idle memory", model=None), most=65, unit="MB"),
     Goal(
-        "from `puna serve` to the first answered request", Figure("start to first answer", model=None), most=1, unit="s"
+        "from `puna serve` to the first answered request",
+        Figure("start to first answer", model=None),
+        most=0.5,
+        unit="s",
     ),
 )

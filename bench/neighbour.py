@@ -9,11 +9,11 @@ import argparse
 import asyncio
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+from bench.parts.neighbour import spinning
 from puna.engine.config import RunnerConfig
 from puna.engine.runner import Runner
 
@@ -58,16 +58,10 @@ def _main() -> None:
     seen: dict[tuple[str, bool], list[float]] = {}
     for _ in range(asked.rounds):
         for busy in (False, True):
-            spin = [sys.executable, "-c", "while True: pass"]
-            others = [subprocess.Popen(spin) for _ in range((os.cpu_count() or 1) * busy)]
-            try:
+            with spinning((os.cpu_count() or 1) * busy):
                 for way in _WAYS:
                     speed = asyncio.run(_speed(config, way, asked.tokens))
                     seen.setdefault((way, busy), []).append(speed)
-            finally:
-                for other in others:
-                    other.kill()
-                    other.wait()
     sys.stdout.write(f"{'way':28}{'idle':>10}{'busy':>10}  tokens/s, medians of {asked.rounds}\n")
     for way in _WAYS:
         idle, busy_speed = (statistics.median(seen[way, busy]) for busy in (False, True))

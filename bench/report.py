@@ -13,9 +13,11 @@ _T = TypeVar("_T")
 _TITLES = {
     "speed": "One stream",
     "attention": "Attention",
+    "neighbour": "Beside busy processes",
     "streams": "Many streams at once",
     "prompts": "Long prompts at once",
     "first-token": "First token of a conversation",
+    "agent": "A new conversation of an agent",
     "loading": "Loading models",
     "embeddings": "Embeddings",
     "control": "The server without the model",
@@ -29,18 +31,23 @@ _NOTES = {
     "`puna` ÷ another is the ratio within a round.",
     "attention": "By llama-bench: prompts of 512 tokens, turns of 34 and answers of 16, each behind so many tokens. "
     "`puna` is the engine that Puna has built, attending as Puna starts it.",
-    "streams": "Streams of 24 tokens after prompts of 16 that differ; tokens per second of all together, reading "
-    "included. The engine alone has eight slots, as Puna has.",
+    "neighbour": "A prompt of 256 tokens and an answer of 48, in turn on an idle machine and beside one process for "
+    "each core that computes all the time.",
+    "streams": "Streams of 24 tokens (`cria`: 256) after prompts of 16 that differ; tokens per second of all "
+    "together, reading included. The engine alone has eight slots, as Puna has.",
     "prompts": "Seconds to first tokens: prompts of 1,200 words that differ, one after another and at once, and "
     "prompts of 2,400 words in common and 24 of their own. Each answer has 16 tokens; a word is a token.",
     "first-token": "A conversation of 2,000 tokens. Cold: it is new and the model not in memory. Warm: its next turn. "
     "Then its next turns after the model was unloaded, and after the server was restarted. Turn "
     "about: the fifth turn of two conversations of 1,600 tokens that take turns, 1,200 of them the same. With the load "
     "not counted: less the time that the server says it waited for the model.",
+    "agent": "20,000 tokens of instructions, with a question of 40: the first conversation, where the model is not in "
+    "memory; another one, with another question; and one more after a restart of the server. Seconds to first tokens.",
     "loading": "From the request to the first token. The files are in the page cache. `llama-server`: from the start "
     "of the process. Changes are between models of which only one may be in memory.",
     "embeddings": "32 texts of 32 tokens in one request.",
-    "control": "Requests per second are asked over four connections, by a client on the same machine. Memory of "
+    "control": "Requests per second are asked over four connections, by a client on the same machine. Processor time "
+    "is that of the server's own process, over a stream of 1,000 tokens of `cria`, one event each. Memory of "
     "a runner counts the mapped file; its own is what nobody else could use.",
     "queue": "One client (address) sends 250 requests at once, then 50 others send 5 each, all for 32 tokens of "
     "`cria`. Then four times as many come as may wait.",

@@ -4,10 +4,10 @@ import asyncio
 import socket
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import urlsplit
 
-from bench.client import Answer, Client, client
+from bench.client import Client, client
 from bench.servers import PunaServer, puna
 from bench.subjects import CRIA, Bench, Rounds, own
 from bench.vocabulary import text
@@ -20,6 +20,10 @@ _TOKENS = 1000
 _SETTLE_SECONDS = 0.5
 _HEAD_END = b"\r\n\r\n"
 _PATHS = ("/api/version", "/api/tags")
+_MODELS = 1000
+MANY = f"GET /api/tags, {_MODELS:,} models"
+_PROMPTED = {"/api/generate": "prompt", "/v1/completions": "prompt", "/v1/responses": "input"}
+DIALECTS = (*_PROMPTED, "/api/chat", "/v1/chat/completions", "/v1/messages")
 
 
 async def measure(bench: Bench, rounds: Rounds) -> None:
@@ -32,6 +36,7 @@ async def measure(bench: Bench, rounds: Rounds) -> None:
             for path in _PATHS:
                 for name, url in addresses.items():
                     rounds.add(f"GET {path}", name, "requests/s", await asyncio.to_thread(_requests, url, path))
+        await _many_models(bench, rounds)
         await asker.generate(CRIA, text(8, "warm up"), 1)
         for number in bench.rounds(_ROUNDS):
             await _tokens(server, asker, number, rounds)
@@ -52,19 +57,32 @@ async def _start(bench: Bench, rounds: Rounds) -> None:
         rounds.add("idle memory", "puna", "MB", server.resident() / 1e6)
 
 
+async def _many_models(bench: Bench, rounds: Rounds) -> None:
+    """Measure the list of a store of its own, with the built-in model under many names."""
+    with puna(bench.home / "many", **bench.engine) as server:
+        async with client(server.url) as asker:
+            for number in range(len((await asker.get("/api/tags"))["models"]), _MODELS):
+                await asker.copy_model(CRIA, f"copy-{number}")
+        for _ in bench.rounds(_ROUNDS):
+            rounds.add(MANY, "puna", "requests/s", await asyncio.to_thread(_requests, server.url, "/api/tags"))
+
+
 async def _tokens(server: PunaServer, asker: Client, number: int, rounds: Rounds) -> None:
     """Measure the processor time of the server's own process for each token of one fast stream."""
-    prompt = text(8, number)
-    asks: dict[str, Callable[[], Awaitable[Answer]]] = {
-        "/api/generate": lambda: asker.generate(CRIA, prompt, _TOKENS),
-        "/api/chat": lambda: asker.chat(CRIA, [{"role": "user", "content": prompt}], _TOKENS),
-    }
-    for path, ask in asks.items():
+    for path in DIALECTS:
         before = server.processor_seconds()
-        answer = await ask()
+        seconds = await asker.drain(path, {"model": CRIA, "stream": True, **_asking(path, text(8, (number, path)))})
         spent = server.processor_seconds() - before
-        rounds.add(f"processor time per token, {path}", "puna", "µs", spent / answer.tokens * 1e6, model=CRIA)
-        rounds.add(f"tokens per second, {path}", "puna", "tokens/s", answer.rate, model=CRIA)
+        rounds.add(f"processor time per token, {path}", "puna", "µs", spent / _TOKENS * 1e6, model=CRIA)
+        rounds.add(f"tokens per second, {path}", "puna", "tokens/s", _TOKENS / seconds, model=CRIA)
+
+
+def _asking(path: str, prompt: str) -> dict[str, Any]:
+    """Return what a dialect's body says of the prompt and of the length of the answer."""
+    options = {"num_predict": _TOKENS, "ignore_eos": True}
+    if path in _PROMPTED:
+        return {_PROMPTED[path]: prompt, "options": options}
+    return {"messages": [{"role": "user", "content": prompt}], "max_tokens": _TOKENS, "options": options}
 
 
 async def _memory(server: PunaServer, asker: Client, model: str, rounds: Rounds) -> None:

@@ -8,20 +8,27 @@ from pathlib import Path
 
 from bench.client import client
 from bench.servers import as_puna, llama_server
-from bench.subjects import AS_PUNA, Ask, Bench, Rounds, alternating, asks, own, peers
+from bench.subjects import AS_PUNA, CRIA, Ask, Bench, Rounds, alternating, asks, own, peers
 from bench.vocabulary import text
 
 PART = "streams"
 _ROUNDS = 3
 _COUNTS = (1, 2, 4, 8, 16, 32)
 _PROMPT, _ANSWER = 16, 24
+_ANSWERS = {CRIA: 256}
+"""Where a model is so fast that shorter answers would tell of their beginnings only."""
 _SLOTS, _CONTEXT = 8, 8192
 """Of the engine alone: what Puna chooses for the model that is measured, on a machine with enough memory."""
 
 
 async def measure(bench: Bench, rounds: Rounds) -> None:
-    """Measure the largest model."""
-    model = list(bench.models)[-1]
+    """Measure the smallest and the largest model."""
+    for model in dict.fromkeys((next(iter(bench.models)), list(bench.models)[-1])):
+        await _measure(bench, model, rounds)
+
+
+async def _measure(bench: Bench, model: str, rounds: Rounds) -> None:
+    answer = _ANSWERS.get(model, _ANSWER)
     async with AsyncExitStack() as stack:
         _, asker = await stack.enter_async_context(own(bench, model))
         others = await stack.enter_async_context(peers(bench, model))
@@ -33,7 +40,7 @@ async def measure(bench: Bench, rounds: Rounds) -> None:
         for number in bench.rounds(_ROUNDS):
             for count in _COUNTS:
                 for name in alternating(list(subjects), number):
-                    rate = await _together(subjects[name], count, f"{name} {number}")
+                    rate = await _together(subjects[name], count, answer, f"{name} {number}")
                     rounds.add("throughput", name, "tokens/s", rate, model=model, at=count)
 
 
@@ -46,8 +53,8 @@ async def _engine(binary: Path, model: Path) -> AsyncIterator[dict[str, Ask]]:
             yield {AS_PUNA: asker.complete}
 
 
-async def _together(ask: Ask, count: int, seed: str) -> float:
+async def _together(ask: Ask, count: int, tokens: int, seed: str) -> float:
     began = time.perf_counter()
     prompts = [text(_PROMPT, (seed, count, number)) for number in range(count)]
-    answers = await asyncio.gather(*(ask(prompt, _ANSWER) for prompt in prompts))
+    answers = await asyncio.gather(*(ask(prompt, tokens) for prompt in prompts))
     return sum(answer.tokens for answer in answers) / (time.perf_counter() - began)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from bench.models import make
-from bench.parts import embeddings, first_token, loading, prompts, speed, streams
+from bench.parts import agent, embeddings, first_token, loading, neighbour, prompts, speed, streams
 from bench.subjects import CRIA, Bench, Rounds
 from tests.bench.shapes import SMALL
 from tests.server import Server
@@ -18,6 +18,8 @@ PARTS: dict[Measure, set[str]] = {
     streams.measure: {"puna", "peer"},
     prompts.measure: {"puna", "peer"},
     first_token.measure: {"puna", "peer"},
+    agent.measure: {"puna"},
+    neighbour.measure: {"puna", "peer"},
     loading.measure: {"puna", "peer"},
     embeddings.measure: {"puna", "peer"},
 }
@@ -29,6 +31,8 @@ async def test_every_subject_is_measured(
 ) -> None:
     monkeypatch.setattr(prompts, "_COUNTS", (1, 2))
     monkeypatch.setattr(prompts, "_PROMPT", 300)
+    monkeypatch.setattr(agent, "_INSTRUCTIONS", 300)
+    monkeypatch.setattr(streams, "_COUNTS", (1, 2))
     built_in = Library(tmp_path / "none").get(CRIA).path
     bench = Bench(
         models={CRIA: built_in, "bench-part": make(SMALL, tmp_path / "m.gguf")},
