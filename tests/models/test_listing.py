@@ -1,7 +1,10 @@
 """Listing many models."""
 
+import math
 import os
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,19 @@ import pytest
 from puna.models import manifests
 from puna.models.config import ModelConfig
 from puna.models.library import Library
-from puna.models.manifests import Layer, Manifest, make_manifest
+from puna.models.listing import Listing
+from puna.models.manifests import Layer, Manifest, ManifestStore, make_manifest
 from puna.names import parse_name
+
+
+@dataclass
+class Clock:
+    """A clock that stands still."""
+
+    now: float
+
+    def monotonic(self) -> float:
+        return self.now
 
 
 def config_layer(library: Library, size: str) -> Layer:
@@ -70,6 +84,40 @@ def test_every_change_is_seen(library: Library, tmp_path: Path) -> None:
 def test_what_has_just_changed_is_looked_at_again(library: Library) -> None:
     library.manifests.write(parse_name("new"), manifest_of(library, "2B"))
     assert library.list() is not library.list()
+
+
+def test_the_list_is_known_for_a_moment_without_a_look(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("puna.models.library._REST", math.inf)  # a moment of the longest length, on any machine
+    assert library.latest() is None
+    first = library.list()
+    assert library.latest() is first
+    monkeypatch.setattr("puna.models.library.time", Clock(time.monotonic() + 1))
+    assert library.latest() is None
+
+
+def test_a_change_by_the_library_itself_is_seen_at_once(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("puna.models.library._REST", math.inf)
+    library.list()
+    library.put(parse_name("new"), manifest_of(library, "2B"))
+    assert library.latest() is None
+    assert library.list().models[0].name == parse_name("new")
+    assert library.latest() is not None
+    library.delete(library.get("new"))
+    assert library.latest() is None
+
+
+def test_a_change_during_a_look_is_not_taken_for_seen(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("puna.models.library._REST", math.inf)
+    read = library._list
+
+    def change_meanwhile(stores: Sequence[ManifestStore]) -> Listing:
+        listing = read(stores)
+        library.put(parse_name("late"), manifest_of(library, "2B"))
+        return listing
+
+    monkeypatch.setattr(library, "_list", change_meanwhile)
+    assert "late:latest" not in {str(model.name) for model in library.list().models}
+    assert library.latest() is None
 
 
 def test_a_model_that_was_mended_is_listed(library: Library, tmp_path: Path) -> None:

@@ -128,6 +128,11 @@ class Services:
         listing = self.library.list()
         return listing if self.key is None else listing.of(self.key.grant.models, self.sees)
 
+    def latest_models(self) -> Listing | None:
+        """Return what ``models`` would, at once; ``None`` if that takes a thread."""
+        listing = self.library.latest()
+        return listing if listing is None or self.key is None else listing.of(self.key.grant.models, self.sees)
+
     def aliases(self) -> list[tuple[ModelName, Model]]:
         """Return the aliases that the request may know of, with what they stand for, if that is here. For a thread."""
         found = []

@@ -2,6 +2,7 @@
 
 import contextlib
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
@@ -20,6 +21,9 @@ from puna.models.registry.record import RecordStore
 from puna.models.storage import StorageError
 from puna.models.store import BlobStore
 from puna.names import ModelName, parse_name
+
+_REST, _LONGEST_REST = 10, 0.25
+"""How many times as long as a look at all manifests none is due after it, and seconds that this never is longer."""
 
 
 class Library:
@@ -53,6 +57,8 @@ class Library:
         self._records = RecordStore(root)
         self._cache: dict[Path, tuple[tuple[int, int], Model]] = {}
         self._listed: tuple[Snapshot, Listing] | None = None
+        self._changes = 0
+        self._looked_at, self._next_look = 0, 0.0
         self._change = threading.RLock()
 
     def clean(self) -> int:
@@ -115,13 +121,28 @@ class Library:
 
     def list(self) -> Listing:
         """Return every model; the same object until something changes."""
+        began, changes = time.monotonic(), self._changes
         # A model that cannot be read may be mended by its blobs alone.
         if self._listed is None or self._listed[1].broken or not self._listed[0].still_holds():
             stores = [store for store in (self._builtin, self.manifests) if store]
             # Looked at before it is read, so that a change meanwhile is found the next time.
             snapshot = Snapshot([store.directory for store in stores])
             self._listed = snapshot, self._list(stores)
-        here, others = self._listed[1], self._elsewhere()
+        ended = time.monotonic()
+        self._looked_at, self._next_look = changes, ended + min(_REST * (ended - began), _LONGEST_REST)
+        return self._with_others(self._listed[1])
+
+    def latest(self) -> Listing | None:
+        """Return what ``list`` would, without a look at the disk; ``None`` if one is due.
+
+        A change by this library makes one due at once; one by another program is seen with the next, a moment later.
+        """
+        if self._listed is None or self._looked_at != self._changes or time.monotonic() > self._next_look:
+            return None
+        return None if self._listed[1].broken else self._with_others(self._listed[1])
+
+    def _with_others(self, here: Listing) -> Listing:
+        others = self._elsewhere()
         if not others:
             return here
         if self._joined is None or self._joined[0] is not here or self._joined[1] is not others:
@@ -164,6 +185,7 @@ class Library:
                     if self.blobs.materialize(layer.digest):
                         copied.append(layer.digest)
                 self.manifests.write(name, manifest)
+                self._changes += 1
             except BaseException:
                 with contextlib.suppress(StorageError):
                     self.discard(copied)
@@ -194,6 +216,7 @@ class Library:
             )
         with self._change:
             self.manifests.delete(model.name)
+            self._changes += 1
             self.made_here.remove(model.name)
             self._remove_unused(model.manifest)
 

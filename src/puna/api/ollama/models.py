@@ -14,7 +14,7 @@ from puna.api.access.scopes import needs
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import ClientGoneError, json_response, raw_json_response
 from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
-from puna.api.ollama.show import list_body, running, shown
+from puna.api.ollama.show import known_list_body, list_body, running, shown
 from puna.api.services import Services, ServicesDep
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError
 from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
@@ -31,7 +31,15 @@ _WRITE_BYTES = 4 << 20
 @needs(ANY)
 async def tags_route(services: ServicesDep) -> Response:
     """List the models on disk."""
-    return raw_json_response(await asyncio.to_thread(_tags, services))
+    body = _known_tags(services)
+    return raw_json_response(await asyncio.to_thread(_tags, services) if body is None else body)
+
+
+def _known_tags(services: Services) -> bytes | None:
+    """Return the body of the list if it is known without a look at the disk, which aliases take."""
+    has_aliases = next(services.settings.sections.aliases(), None) is not None
+    listing = None if has_aliases else services.latest_models()
+    return known_list_body(listing) if listing else None
 
 
 def _tags(services: Services) -> bytes:

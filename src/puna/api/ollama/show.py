@@ -69,8 +69,8 @@ def list_body(listing: Listing, aliases: Aliases = ()) -> bytes:
 
     An alias has the entry of its model, with ``alias_of``.
     """
-    known, body = _list_bodies.get(listing, ((), b""))
-    if not body or known != aliases:
+    known, body = _list_bodies.get(listing, ((), None))
+    if body is None or known != aliases:
         facts = FACTS.of(listing.models)
         entries = [listed(model, facts.get(model.digest)) for model in listing.models]
         for alias, model in aliases:
@@ -79,6 +79,12 @@ def list_body(listing: Listing, aliases: Aliases = ()) -> bytes:
         body = json_bytes({"models": entries})
         _list_bodies[listing] = aliases, body
     return body
+
+
+def known_list_body(listing: Listing) -> bytes | None:
+    """Return what ``list_body`` has made of the listing without aliases, ``None`` if it has not."""
+    known, body = _list_bodies.get(listing, ((), None))
+    return None if known else body
 
 
 def running(state: ModelState) -> dict[str, Any]:
