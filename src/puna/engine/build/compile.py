@@ -34,7 +34,8 @@ _FLAGS = {
 }
 _CUDA_FLAGS = {"GGML_CUDA": "ON", "CMAKE_CUDA_ARCHITECTURES": "native"}
 _WITHOUT_CUDA = "(with --no-cuda it is built for the processor alone)"
-_OURS = ("prelude.h", "targets.cmake", "attention.cpp")
+_HEADER, _TARGETS = "prelude.h", "targets.cmake"
+_OURS = (_HEADER, _TARGETS, "attention.cpp", "weights.cpp")
 ATTENTION_MARK = b"puna: attention for any number of tokens"
 """What a program contains that ``attention.cpp`` is part of: a processor or a source may have been without."""
 Progress = Callable[[float, float], None]
@@ -69,15 +70,14 @@ def compile_programs(
 def configure(work: Work, source: Path, tools: Toolchain, commit: str) -> Path:
     """Return the directory in which Ninja compiles, all settled; ``commit`` see ``compile_programs``."""
     tree = work.place / "tree"
-    header, targets, attention = (work.place / name for name in _OURS)
     for name in _OURS:
         shutil.copyfile(Path(__file__).with_name(name), work.place / name)
     flags = {**_FLAGS, **(_cuda(tools) if tools.nvcc else {}), **tools.compiler, "CMAKE_MAKE_PROGRAM": tools.ninja}
-    flags["CMAKE_CXX_FLAGS"] = f'{os.environ.get("CXXFLAGS", "")} -include "{header}"'.strip()
-    flags["CMAKE_PROJECT_llama.cpp_INCLUDE"] = str(targets)
+    flags["CMAKE_CXX_FLAGS"] = f'{os.environ.get("CXXFLAGS", "")} -include "{work.place / _HEADER}"'.strip()
+    flags["CMAKE_PROJECT_llama.cpp_INCLUDE"] = str(work.place / _TARGETS)
     if commit:
         flags |= {"LLAMA_BUILD_COMMIT": commit, "LLAMA_BUILD_NUMBER": "0"}
-        flags["PUNA_ATTENTION"] = str(attention)  # another source may not bear it, nor that its files are joined
+        flags["PUNA_SOURCES"] = str(work.place)  # another source may not bear them, nor that its files are joined
     defined = [f"-D{name}={value}" for name, value in flags.items()]
     try:
         work.run("configuring", [tools.cmake, "-G", "Ninja", "-S", source, "-B", tree, *defined])

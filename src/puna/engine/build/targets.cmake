@@ -18,24 +18,30 @@ function(puna_join target batch files not)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch})
 endfunction()
 
-# Put Puna's attention on a processor before llama.cpp's, which gets another name.
-function(puna_attend)
-    if(NOT TARGET ggml-cpu)
-        return()
-    endif()
+# Call a function by another name in one file of ggml-cpu.
+function(puna_rename file name other)
     get_target_property(sources ggml-cpu SOURCES)
-    list(FILTER sources INCLUDE REGEX "ggml-cpu/ops\\.cpp$")
+    list(FILTER sources INCLUDE REGEX "ggml-cpu/${file}\\.cpp$")
     get_target_property(place ggml-cpu SOURCE_DIR)
     cmake_path(ABSOLUTE_PATH sources BASE_DIRECTORY ${place})
     set_source_files_properties(
-        ${sources} TARGET_DIRECTORY ggml-cpu PROPERTIES
-        COMPILE_DEFINITIONS ggml_compute_forward_flash_attn_ext=puna_llama_flash_attn_ext)
-    target_sources(ggml-cpu PRIVATE ${PUNA_ATTENTION})
+        ${sources} TARGET_DIRECTORY ggml-cpu PROPERTIES COMPILE_DEFINITIONS ${name}=${other})
+endfunction()
+
+# Put Puna's attention on a processor before llama.cpp's, which gets another name, and weights into large pages.
+function(puna_compute)
+    if(NOT TARGET ggml-cpu)
+        return()
+    endif()
+    puna_rename(ops ggml_compute_forward_flash_attn_ext puna_llama_flash_attn_ext)
+    puna_rename(repack ggml_backend_buft_alloc_buffer puna_weights_buffer)
+    puna_rename(amx/amx ggml_aligned_malloc puna_weights_malloc)
+    target_sources(ggml-cpu PRIVATE ${PUNA_SOURCES}/attention.cpp ${PUNA_SOURCES}/weights.cpp)
 endfunction()
 
 function(puna_targets)
-    if(PUNA_ATTENTION)
-        puna_attend()
+    if(PUNA_SOURCES)
+        puna_compute()
         puna_join(llama 26 "models/" "models/glm5-next")
         puna_join(mtmd 16 "models/" "^$")
         puna_join(llama-common 8 "\\.cpp$" "json\\.cpp$|jinja/|arg\\.cpp$")
