@@ -103,10 +103,13 @@ def puna(home: Path, **environment: str) -> Iterator[PunaServer]:
 
 
 @contextmanager
-def llama_server(binary: Path, model: Path, *options: str) -> Iterator[str]:
+def llama_server(
+    binary: Path, model: Path, *options: str, environment: Mapping[str, str] | None = None
+) -> Iterator[str]:
     """Run llama.cpp's own server, with its defaults but for context, slots and ``options``; yield its address.
 
-    Weights are laid out as Puna has them laid out by the same program.
+    ``environment`` is this process's own unless it is given. Weights are laid out as Puna has them laid out by the
+    same program.
     """
     port = _free_port()
     command = [str(binary), "-m", str(model), "--host", "127.0.0.1", "--port", str(port)]
@@ -116,6 +119,7 @@ def llama_server(binary: Path, model: Path, *options: str) -> Iterator[str]:
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
+        env=environment,
     )
     try:
         _wait(f"http://127.0.0.1:{port}/health", process)

@@ -9,6 +9,7 @@ from bench.client import Answer, Client, client, complete
 from bench.record import Series
 from bench.servers import PunaServer, as_puna, llama_server, portable_engine, puna
 from puna.engine.engines import SERVER
+from puna.engine.environment import environment
 
 Ask = Callable[[str, int], Awaitable[Answer]]
 """Asks one subject for an answer of so many tokens to a prompt."""
@@ -122,8 +123,8 @@ async def engine_alone(bench: Bench, model: str) -> AsyncIterator[dict[str, Ask]
     async with AsyncExitStack() as stack:
         askers: dict[str, Ask] = {}
         server = bench.alone / SERVER
-        for name, options in (("llama-server", ()), (AS_PUNA, as_puna(server))):
-            url = stack.enter_context(llama_server(server, path, *options))
+        for name, options, given in (("llama-server", (), None), (AS_PUNA, as_puna(server), environment())):
+            url = stack.enter_context(llama_server(server, path, *options, environment=given))
             askers[name] = (await stack.enter_async_context(client(url))).complete
         yield askers
 

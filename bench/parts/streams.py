@@ -10,6 +10,7 @@ from bench.client import client
 from bench.servers import as_puna, llama_server
 from bench.subjects import AS_PUNA, CRIA, Ask, Bench, Rounds, alternating, asks, own, peers
 from bench.vocabulary import text
+from puna.engine.environment import environment
 
 PART = "streams"
 _ROUNDS = 3
@@ -48,7 +49,7 @@ async def _measure(bench: Bench, model: str, rounds: Rounds) -> None:
 async def _engine(binary: Path, model: Path) -> AsyncIterator[dict[str, Ask]]:
     """Run a llama-server as Puna starts it, to tell what of a ratio is the engine's."""
     slots = ("-c", str(_SLOTS * _CONTEXT), "-np", str(_SLOTS))
-    with llama_server(binary, model, *slots, *as_puna(binary)) as url:
+    with llama_server(binary, model, *slots, *as_puna(binary), environment=environment()) as url:
         async with client(url) as asker:
             yield {AS_PUNA: asker.complete}
 
