@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from tests.server import wait_for
 
+from puna.engine.config import LOADING
 from puna.engine.place import Place, remove_abandoned
 
 _HOLD = "import sys, pathlib; from puna.engine.place import Place; place = Place(pathlib.Path(sys.argv[1]));"
@@ -68,14 +69,17 @@ def listen() -> Iterator[Callable[[Path], socket.socket]]:
 
 
 def test_what_killed_runners_left_is_removed(tmp_path: Path, listen: Callable[[Path], socket.socket]) -> None:
-    names = ("puna-runner-empty", "puna-runner-dead", "puna-runner-alive", "puna-runner-young", "puna-build-1")
-    empty, dead, alive, young, other = places = [tmp_path / name for name in names]
+    kinds = ("empty", "dead", "dead-loading", "alive", "loading", "young")
+    places = [*(tmp_path / f"puna-runner-{kind}" for kind in kinds), tmp_path / "puna-build-1"]
+    _, dead, dead_loading, alive, loading, young, other = places
     for place in places:
         place.mkdir()
     listen(alive / "engine.sock")
     listen(dead / "engine.sock").close()
+    listen(loading / LOADING)
+    listen(dead_loading / LOADING).close()
     long_ago = time.time() - 120
-    for place in (empty, dead, alive, other):
+    for place in set(places) - {young}:
         os.utime(place, (long_ago, long_ago))
-    assert remove_abandoned(tmp_path) == 2
-    assert sorted(tmp_path.iterdir()) == sorted([alive, young, other])
+    assert remove_abandoned(tmp_path) == 3
+    assert sorted(tmp_path.iterdir()) == sorted([alive, loading, young, other])

@@ -11,6 +11,8 @@ from puna.models.loadable import ModelFiles
 
 STOP = "stop"
 """The line that tells a runner to end."""
+LOADING = "loading.sock"
+"""Where a portable runner listens that nobody is to ask yet, in the directory of its socket."""
 
 
 def _passed(default: Any, flag: str, attribute: str) -> Any:

@@ -14,7 +14,8 @@ from typing import Any
 
 import xllamacpp
 
-from puna.engine.config import STOP, RunnerConfig
+from puna.engine.config import LOADING, STOP, RunnerConfig
+from puna.engine.zeros import give_back_zeros
 
 _KV_TYPES = {
     name: getattr(xllamacpp.ggml_type, f"GGML_TYPE_{name.upper()}")
@@ -119,10 +120,13 @@ def main() -> None:
     socket = Path(told["socket"])
     socket.parent.mkdir(mode=0o700)
     try:
-        _server = xllamacpp.Server(parameters(RunnerConfig.from_json(config), str(socket), told["key"], told["debug"]))
+        loading = socket.with_name(LOADING)
+        _server = xllamacpp.Server(parameters(RunnerConfig.from_json(config), str(loading), told["key"], told["debug"]))
     except RuntimeError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 - standard error is this process's way to be heard
         sys.exit(_FAILED_TO_LOAD)  # in order: a thread of the engine is still writing the reason to its log
+    give_back_zeros()
+    loading.rename(socket)  # from now on it can be asked
     told_to_stop = sys.stdin.readline().strip() == STOP
     with contextlib.suppress(OSError):
         socket.unlink()

@@ -14,6 +14,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from puna.engine.config import LOADING
 from puna.engine.environment import environment
 
 _PREFIX = "puna-runner-"
@@ -82,13 +83,19 @@ def remove_abandoned(directory: Path) -> int:
 
 def _remove_if_dead(place: Path) -> bool:
     """Remove a runner's directory if nobody listens there; raise ``OSError`` if that cannot be told."""
-    with socket.socket(socket.AF_UNIX) as probe:
-        try:
-            probe.connect(str(place / _SOCKET))
-        except FileNotFoundError:
-            place.rmdir()
-            return True
-        except ConnectionRefusedError:
-            shutil.rmtree(place, ignore_errors=True)
-            return True
-    return False
+    was_used = False
+    for name in (_SOCKET, LOADING):
+        with socket.socket(socket.AF_UNIX) as probe:
+            try:
+                probe.connect(str(place / name))
+            except FileNotFoundError:
+                continue
+            except ConnectionRefusedError:
+                was_used = True
+                continue
+        return False
+    if was_used:
+        shutil.rmtree(place, ignore_errors=True)
+    else:
+        place.rmdir()
+    return True
