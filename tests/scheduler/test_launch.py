@@ -70,6 +70,7 @@ def test_a_runner_is_started_as_measured(cria: Model) -> None:
 def test_a_small_model_runs_on_one_thread_until_it_is_measured(cria: Model) -> None:
     config = started(cria, tuned=UNTUNED)
     assert (config.threads, config.threads_batch, config.kv_type) == (1, 0, "f16")
+    assert started(cria, RunnerOptions(embeds=True), UNTUNED).threads == 0, "what is embedded is read by all threads"
     assert config.speculation == ""
 
 

@@ -46,7 +46,8 @@ _PATCH, _MERGED_PATCHES = 16, 2
 _AS_THEY_ARE = BOUNDS.keys() & {field.name for field in fields(RunnerConfig)}
 """Options that a runner is started with as they are asked for."""
 _ONE_THREAD_BYTES = 64 << 20
-"""Smaller models are fastest on one thread: more of them spend their time waiting for each other."""
+"""Smaller models generate fastest on one thread: more of them spend their time waiting for each other. Texts to embed
+are long enough for all."""
 NOTHING_ASKED = RunnerOptions()
 
 
@@ -170,7 +171,7 @@ def runner_config(
         prompt_cache=plan.prompt_cache >> 20,
         kv_type=_kv_type(settings, tuned),
         flash_attention=tuned.flash_attention,
-        threads=_threads(options) or tuned.threads or int(model.paths[0].stat().st_size < _ONE_THREAD_BYTES),
+        threads=_threads(options) or tuned.threads or _usual_threads(model, options),
         threads_batch=tuned.threads_batch,
         gpu_layers=options.num_gpu,
         fit=plan.split and options.num_gpu < 0,
@@ -292,6 +293,10 @@ def _header(path: Path) -> GGUFFile | None:
     except (GGUFError, OSError) as error:
         _log.warning("a draft model cannot be used: %s", error)
         return None
+
+
+def _usual_threads(model: Model, options: RunnerOptions) -> int:
+    return int(model.paths[0].stat().st_size < _ONE_THREAD_BYTES and not embeds(model, options))
 
 
 def _threads(options: RunnerOptions) -> int:
