@@ -69,7 +69,7 @@ def listen() -> Iterator[Callable[[Path], socket.socket]]:
 
 
 def test_what_killed_runners_left_is_removed(tmp_path: Path, listen: Callable[[Path], socket.socket]) -> None:
-    kinds = ("empty", "dead", "dead-loading", "alive", "loading", "young")
+    kinds = ("empty", "dead", "early", "alive", "loads", "young")
     places = [*(tmp_path / f"puna-runner-{kind}" for kind in kinds), tmp_path / "puna-build-1"]
     _, dead, dead_loading, alive, loading, young, other = places
     for place in places:

@@ -11,8 +11,9 @@ from puna.models.loadable import ModelFiles
 
 STOP = "stop"
 """The line that tells a runner to end."""
-LOADING = "loading.sock"
-"""Where a portable runner listens that nobody is to ask yet, in the directory of its socket."""
+LOADING = "early.sock"
+"""Where a portable runner listens that nobody is to ask yet, in the directory of its socket: no longer a name than that
+socket's, for the path of one has a bound."""
 
 
 def _passed(default: Any, flag: str, attribute: str) -> Any:
