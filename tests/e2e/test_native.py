@@ -67,7 +67,8 @@ def test_answers_are_those_of_the_portable_engine(native: Server, server: Server
 def test_attention_of_a_build_answers_as_the_plain_way(serve: Serve) -> None:
     """For prompts of one tile and of many, and for several at once, which lie side by side in one cache."""
     flash, plain = (serve({"PUNA_ENGINE": require_native(), "OLLAMA_FLASH_ATTENTION": on}) for on in "10")
-    prompts = [f"{number}. " + "The llama looks for grass. " * count for number, count in enumerate((1, 9, 40, 150))]
+    told = [f"{number}. " + "The llama looks for grass. " * count for number, count in enumerate((1, 9, 40, 150))]
+    prompts = [f"<|im_start|>user\n{text}<|im_end|>\n<|im_start|>assistant\n" for text in told]
 
     def first_tokens(server: Server) -> list[dict[str, float]]:
         body = {"model": "cria", "raw": True, "stream": False, "logprobs": True, "top_logprobs": 5}
@@ -79,7 +80,7 @@ def test_attention_of_a_build_answers_as_the_plain_way(serve: Serve) -> None:
     for found, wanted in zip(first_tokens(flash), first_tokens(plain), strict=True):
         both = found.keys() & wanted.keys()
         assert len(both) >= 3
-        assert [found[token] for token in both] == pytest.approx([wanted[token] for token in both], abs=0.15)
+        assert [found[token] for token in both] == pytest.approx([wanted[token] for token in both], abs=0.05)
 
 
 def test_engine_is_named_where_the_server_begins(native: Server) -> None:
