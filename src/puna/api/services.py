@@ -125,13 +125,15 @@ class Services:
 
     def models(self) -> Listing:
         """Return every model that the request may know of; the same object until something changes. For a thread."""
-        listing = self.library.list()
-        return listing if self.key is None else listing.of(self.key.grant.models, self.sees)
+        return self._seen(self.library.list())
 
     def latest_models(self) -> Listing | None:
         """Return what ``models`` would, at once; ``None`` if that takes a thread."""
         listing = self.library.latest()
-        return listing if listing is None or self.key is None else listing.of(self.key.grant.models, self.sees)
+        return self._seen(listing) if listing else None
+
+    def _seen(self, listing: Listing) -> Listing:
+        return listing if self.key is None else listing.of(self.key.grant.models, self.sees)
 
     def aliases(self) -> list[tuple[ModelName, Model]]:
         """Return the aliases that the request may know of, with what they stand for, if that is here. For a thread."""

@@ -4,6 +4,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +25,17 @@ from puna.names import ModelName, parse_name
 
 _REST, _LONGEST_REST = 10, 0.25
 """How many times as long as a look at all manifests none is due after it, and seconds that this never is longer."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What was found at one look at all manifests, which began after so many ``changes`` by the library itself."""
+
+    snapshot: Snapshot
+    listing: Listing
+    changes: int
+    next_due: float
+    """When the next look is due, by the monotonic clock."""
 
 
 class Library:
@@ -56,9 +68,8 @@ class Library:
         self.made_here = MadeHere(root, self.manifests)
         self._records = RecordStore(root)
         self._cache: dict[Path, tuple[tuple[int, int], Model]] = {}
-        self._listed: tuple[Snapshot, Listing] | None = None
+        self._look: _Look | None = None
         self._changes = 0
-        self._looked_at, self._next_look = 0, 0.0
         self._change = threading.RLock()
 
     def clean(self) -> int:
@@ -121,25 +132,28 @@ class Library:
 
     def list(self) -> Listing:
         """Return every model; the same object until something changes."""
-        began, changes = time.monotonic(), self._changes
+        began, changes, last = time.monotonic(), self._changes, self._look
         # A model that cannot be read may be mended by its blobs alone.
-        if self._listed is None or self._listed[1].broken or not self._listed[0].still_holds():
+        if last and not last.listing.broken and last.snapshot.still_holds():
+            snapshot, listing = last.snapshot, last.listing
+        else:
             stores = [store for store in (self._builtin, self.manifests) if store]
             # Looked at before it is read, so that a change meanwhile is found the next time.
             snapshot = Snapshot([store.directory for store in stores])
-            self._listed = snapshot, self._list(stores)
+            listing = self._list(stores)
         ended = time.monotonic()
-        self._looked_at, self._next_look = changes, ended + min(_REST * (ended - began), _LONGEST_REST)
-        return self._with_others(self._listed[1])
+        self._look = _Look(snapshot, listing, changes, ended + min(_REST * (ended - began), _LONGEST_REST))
+        return self._with_others(listing)
 
     def latest(self) -> Listing | None:
         """Return what ``list`` would, without a look at the disk; ``None`` if one is due.
 
         A change by this library makes one due at once; one by another program is seen with the next, a moment later.
         """
-        if self._listed is None or self._looked_at != self._changes or time.monotonic() > self._next_look:
+        last = self._look
+        if last is None or last.listing.broken or last.changes != self._changes or time.monotonic() > last.next_due:
             return None
-        return None if self._listed[1].broken else self._with_others(self._listed[1])
+        return self._with_others(last.listing)
 
     def _with_others(self, here: Listing) -> Listing:
         others = self._elsewhere()
