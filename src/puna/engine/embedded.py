@@ -118,9 +118,9 @@ def main() -> None:
         return  # the parent has ended before it had said all
     told = json.loads(start)
     socket = Path(told["socket"])
+    loading = socket.with_name(LOADING)
     socket.parent.mkdir(mode=0o700)
     try:
-        loading = socket.with_name(LOADING)
         _server = xllamacpp.Server(parameters(RunnerConfig.from_json(config), str(loading), told["key"], told["debug"]))
     except RuntimeError as error:
         print(error, file=sys.stderr, flush=True)  # noqa: T201 - standard error is this process's way to be heard

@@ -84,16 +84,13 @@ def remove_abandoned(directory: Path) -> int:
 def _remove_if_dead(place: Path) -> bool:
     """Remove a runner's directory if nobody listens there; raise ``OSError`` if that cannot be told."""
     was_used = False
-    for name in (_SOCKET, LOADING):
-        with socket.socket(socket.AF_UNIX) as probe:
+    for name in (LOADING, _SOCKET):  # in the order in which a runner that has loaded has them
+        with socket.socket(socket.AF_UNIX) as probe, contextlib.suppress(FileNotFoundError):
             try:
                 probe.connect(str(place / name))
-            except FileNotFoundError:
-                continue
+                return False
             except ConnectionRefusedError:
                 was_used = True
-                continue
-        return False
     if was_used:
         shutil.rmtree(place, ignore_errors=True)
     else:
