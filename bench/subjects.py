@@ -34,6 +34,11 @@ class Bench:
     peers: dict[str, str] = field(default_factory=dict)
     quick: bool = False
 
+    @property
+    def real(self) -> str:
+        """Return the smallest model that is as large as real ones, the built-in one if there is no other."""
+        return next((name for name in self.models if name != CRIA), CRIA)
+
     def rounds(self, count: int) -> range:
         """Return the rounds of a measurement; only one where it has to be quick."""
         return range(1 if self.quick else count)
@@ -93,6 +98,13 @@ async def own(bench: Bench, *models: str, **settings: str) -> AsyncIterator[tupl
             for model in models:
                 await asker.add_model(model, bench.models[model])
             yield server, asker
+
+
+def restart(server: PunaServer, asker: Client) -> None:
+    """End a server and start it again; its client then asks it at its new address."""
+    server.stop()
+    server.start()
+    asker.url = server.url
 
 
 @asynccontextmanager

@@ -3,7 +3,7 @@
 from bench.client import Client
 from bench.parts.first_token import LOADED
 from bench.servers import PunaServer
-from bench.subjects import CRIA, Bench, Rounds, own
+from bench.subjects import Bench, Rounds, own, restart
 from bench.vocabulary import text
 
 PART = "agent"
@@ -15,7 +15,7 @@ _CONTEXT = 24_576
 
 async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure the smallest model whose context holds the instructions."""
-    model = next((name for name in bench.models if name != CRIA), CRIA)
+    model = bench.real
     async with own(bench, model) as (server, asker):
         for number in bench.rounds(_ROUNDS):
             await _conversations(server, asker, model, number, rounds)
@@ -26,9 +26,7 @@ async def _conversations(server: PunaServer, asker: Client, model: str, number: 
     system = {"role": "system", "content": text(_INSTRUCTIONS, number)}
     for measured in (FIRST, NEXT, RESTARTED):
         if measured == RESTARTED:
-            server.stop()
-            server.start()
-            asker.url = server.url
+            restart(server, asker)
         question = {"role": "user", "content": text(_QUESTION, (number, measured))}
         answer = await asker.chat(model, [system, question], _ANSWER, options={"num_ctx": _CONTEXT})
         rounds.add(measured, "puna", "s", answer.first, model=model)

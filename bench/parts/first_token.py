@@ -5,7 +5,7 @@ What comes after the model has been loaded is what a saved conversation can save
 
 from bench.client import Answer, Client
 from bench.servers import PunaServer
-from bench.subjects import Bench, Rounds, own, peers
+from bench.subjects import Bench, Rounds, own, peers, restart
 from bench.vocabulary import text
 
 PART = "first-token"
@@ -58,9 +58,7 @@ async def _turn_about(asker: Client, model: str, seed: str, name: str, rounds: R
 
 
 async def _restarted(server: PunaServer, asker: Client, model: str, messages: Messages) -> Answer:
-    server.stop()
-    server.start()
-    asker.url = server.url
+    restart(server, asker)
     return await asker.chat(model, messages, _ANSWER)
 
 

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 
-from bench.subjects import CRIA, Bench, Rounds, asks, own, peers
+from bench.subjects import Bench, Rounds, asks, own, peers
 from bench.vocabulary import text
 
 PART = "neighbour"
@@ -17,7 +17,7 @@ _PROMPT, _ANSWER = 256, 48
 
 async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure the smallest model that is as large as real ones."""
-    model = next((name for name in bench.models if name != CRIA), CRIA)
+    model = bench.real
     async with own(bench, model) as (_, asker), peers(bench, model) as others:
         subjects = {name: asks(one, model) for name, one in {"puna": asker, **others}.items()}
         for ask in subjects.values():

@@ -4,7 +4,7 @@ import asyncio
 import time
 
 from bench.client import Client
-from bench.subjects import CRIA, Bench, Rounds, own, peers
+from bench.subjects import Bench, Rounds, own, peers
 from bench.vocabulary import text
 
 PART = "prompts"
@@ -17,7 +17,7 @@ _PROMPT, _COMMON, _QUESTION, _ANSWER = 1200, 2400, 24, 16
 
 async def measure(bench: Bench, rounds: Rounds) -> None:
     """Measure the smallest model that is as large as real ones; the longer a step, the less its company matters."""
-    model = next((name for name in bench.models if name != CRIA), CRIA)
+    model = bench.real
     async with own(bench, model) as (_, asker), peers(bench, model) as others:
         askers = {"puna": asker, **others}
         for one in askers.values():
