@@ -84,6 +84,20 @@ BALANCE = Plan(
     checkpoint_every=64,
 )
 """A short run at the end of ``ONWARD``, which has learned to call too well."""
+GROW = Plan(
+    phases=(
+        Phase("grown", 2600, 12, 512, mixture.GROWN),
+        Phase("far", 700, 3, 2048, mixture.GROWN_FAR, apart=False),
+        Phase("farther", 40, 1, 8192, mixture.GROWN_FAR, apart=False),
+        Phase("settling", 1300, 12, 512, mixture.GROWN),
+        Phase("far-settling", 150, 3, 2048, mixture.GROWN_FAR, apart=False),
+    ),
+    matrix_rate=0.012,
+    other_rate=0.0018,
+    cooldown=1450,
+    checkpoint_every=100,
+)
+"""What follows ``BALANCE`` with several times as many scenes; it keeps the balance by itself."""
 UNROUNDED = ("copying", "wide")
 """The phases of the wide plan that a network for four bits does not yet spend under the rounding."""
 LAST = 3
@@ -146,7 +160,7 @@ def for_four_bits(plan: Plan) -> Plan:
     return replace(plan, phases=phases)
 
 
-def prepare(folder: Path, earlier: Path | None, wide: bool, balance: bool) -> tuple[Plan, Cria | None]:
+def prepare(folder: Path, earlier: Path | None, wide: bool, after: Plan) -> tuple[Plan, Cria | None]:
     """Make the tokenizer where there is none yet; return the plan, and the network to go on from."""
     tokenizer = folder / "tokenizer.json"
     if earlier is None:
@@ -155,7 +169,7 @@ def prepare(folder: Path, earlier: Path | None, wide: bool, balance: bool) -> tu
         return WIDE if wide else PLAN, None
     start.read_tokenizer(earlier).save(str(tokenizer))
     if wide:
-        return BALANCE if balance else ONWARD, start.read_network(earlier, WIDE_SHAPE)
+        return after, start.read_network(earlier, WIDE_SHAPE)
     return replace(PLAN, phases=PLAN.phases[-LAST:]), start.read_network(earlier)
 
 
@@ -171,18 +185,20 @@ def main() -> None:
         help="the longer plan on composed sentences; with --start, what follows an earlier build",
     )
     parser.add_argument("--balance", action="store_true", help="with --start and --wide: the short run after that")
+    parser.add_argument("--grow", action="store_true", help="with --start and --wide: the run on many more scenes after that")
     parser.add_argument("--four-bits", action="store_true", help="with --wide: wider layers, and a file of Q4_0")
     parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
     parser.add_argument("--settle", type=int, help="end the run that stopped here: so many steps with a falling rate")
     arguments = parser.parse_args()
-    if arguments.balance and not (arguments.start and arguments.wide):
-        parser.error("--balance goes with --start and --wide")
+    if (arguments.balance or arguments.grow) and not (arguments.start and arguments.wide):
+        parser.error("--balance and --grow go with --start and --wide")
     if arguments.four_bits and (arguments.start or not arguments.wide):
         parser.error("--four-bits goes with --wide, from nothing")
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = folder / "tokenizer.json"
-    plan, earlier = prepare(folder, arguments.start, arguments.wide, arguments.balance)
+    after = GROW if arguments.grow else BALANCE if arguments.balance else ONWARD
+    plan, earlier = prepare(folder, arguments.start, arguments.wide, after)
     torch.manual_seed(SEED)
     sizes = FOUR_BITS if arguments.four_bits else WIDE_SHAPE if arguments.wide else {}
     plan = for_four_bits(plan) if arguments.four_bits else plan

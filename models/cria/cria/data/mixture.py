@@ -133,6 +133,30 @@ WIDE_SETTLING: Mapping[str, float] = {**WIDE, "composed.refused": 0.14}
 BALANCED: Mapping[str, float] = {**WIDE, "composed.refused": 0.5}
 """About as much that is not to be called for as that is: whoever has learned to call calls whatever is new to it."""
 
+GROWN: Mapping[str, float] = {
+    **WIDE,
+    "composed.scene_calls": 0.22,
+    "composed.scene_session": 0.14,
+    "composed.scene_forms": 0.12,
+    "composed.calls": 0.08,
+    "composed.forms": 0.06,
+    "composed.kinds": 0.05,
+    "composed.refused": 0.14,
+    "skills.tools": 0.05,
+    "knowledge.common": 0.08,
+    "knowledge.puna": 0.05,
+}
+"""When there are many scenes: these above all, with as much that is not to be called for as keeps the balance."""
+
+GROWN_FAR: Mapping[str, float] = {
+    **GROWN,
+    "composed.far": 0.2,
+    "composed.remembered": 0.4,
+    "skills.recall": 0.1,
+    JOINED: 0.1,
+}
+"""The same in long contexts."""
+
 WIDE_COPYING: Mapping[str, float] = {
     "composed.copying": 0.5,
     "composed.forms": 0.2,

@@ -7,7 +7,7 @@ from cria.data.composed import calls, scene_calls
 from cria.data.skills.common import Makers, endless
 from cria.examples import Case, Example, Split
 
-MAKERS: Makers = ((0.5, calls.none), (0.5, scene_calls.none))
+MAKERS: Makers = ((0.35, calls.none), (0.65, scene_calls.none))
 
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:

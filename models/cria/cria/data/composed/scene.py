@@ -2,32 +2,36 @@
 
 A scene begins with ``name(slot, …) What it does | 它做什么``. A slot is its name and others that it may have
 (``place|town``), ``?`` when it may be left out, and after a colon its type: ``int2-9``, ``num``, ``bool``,
-``enum(small 小,large 大)``, ``list(type)``, a list of ``scenes/words.txt``, or a kind of value of everyday life. The
+``enum(small 小,large 大)``, ``list(type)``, a list of ``scenes/words``, or a kind of value of everyday life. The
 lines ``en:`` and ``zh:`` are requests, with brackets of alternatives; what a sentence says without naming it stands
-after ``;;``. ``>`` is a result: its fields, and the answer to it in both languages.
+after ``;;``: a truth, a whole number, or a choice in English. ``en+:`` and ``zh+:`` are conversations, in which a first
+message says a part, somebody replies, and another message asks; ``en-:`` and ``zh-:`` are about the same subject, and
+the function is not for them. ``>`` is a result: its fields, and the answer to it in both languages.
 """
 
 import re
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cria.data.composed import values
+from cria.data.composed import values, wordlists
 from cria.data.composed.grammar import SLOT
 from cria.data.skills.functions import WORDS_EN, WORDS_ZH, number
-from cria.data.skills.words import Draw, in_split
+from cria.data.skills.words import Draw
 
 FOLDER = Path(__file__).with_name("scenes")
-WORDS, KEYS = "words", "keys"
-"""The files in the folder that hold no scenes."""
+KEYS = FOLDER / "keys"
 HEAD = re.compile(r"(\w+)\((.*)\) (.+?) \| (.+)")
 ENTRY = re.compile(r"([\w|]+)(\??):(\w+(?:-\d+)?)(?:\((.*)\))?")
 RANGE = re.compile(r"int(\d+)-(\d+)")
 BETWEEN = re.compile(r", (?![^(]*\))")
 MEANWHILE = "||"
-LIST_SHARE = 0.7
+MANNERS = {language + mark for language in ("en", "zh") for mark in ("", "+", "-")}
+TRUTHS = {"true": True, "false": False}
+LIST_SHARE = 0.85
 """Of the words of a list: those that are from it; the others are any nouns, so that names tell no more than sentences."""
 SPELLED_SHARE = 0.12
 """Of the small numbers: those that are written as words."""
@@ -53,7 +57,7 @@ class Sentence:
     """A sentence with slots, and the values that it says without naming them."""
 
     text: str
-    implied: Mapping[str, Any]
+    implied: Mapping[str, bool | int | str]
 
     @property
     def slots(self) -> set[str]:
@@ -71,15 +75,42 @@ class Result:
 
 
 @dataclass(frozen=True)
+class Talk:
+    """A message that says a part of what a call needs, a reply to it, and a message that asks with the rest."""
+
+    before: Sentence
+    reply: str
+    request: Sentence
+
+    @property
+    def slots(self) -> set[str]:
+        """All that both messages say."""
+        return self.before.slots | self.request.slots
+
+
+@dataclass(frozen=True)
+class Said:
+    """What people say in one language: requests, conversations that lead to one, and what the function is not for."""
+
+    requests: tuple[Sentence, ...]
+    talks: tuple[Talk, ...]
+    beside: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
 class Scene:
-    """A function with its requests in each language, and with its result if it has one."""
+    """A function with what is said around it in each language, and with its result if it has one."""
 
     name: str
     slots: tuple[Slot, ...]
     does: tuple[str, str]
-    en: tuple[Sentence, ...]
-    zh: tuple[Sentence, ...]
+    en: Said
+    zh: Said
     result: Result | None
+
+    def said(self, zh: bool) -> Said:
+        """What is said in a language."""
+        return self.zh if zh else self.en
 
 
 def _slot(text: str) -> Slot:
@@ -100,8 +131,13 @@ def _slots(text: str) -> tuple[Slot, ...]:
 
 def _sentence(text: str) -> Sentence:
     said, _, constants = text.partition(" ;; ")
-    pairs = (entry.split("=") for entry in constants.split(", ") if entry)
-    return Sentence(said.strip(), {key: value == "true" for key, value in pairs})
+    pairs = (entry.strip().split("=") for entry in constants.split(", ") if entry)
+    return Sentence(said.strip(), {key: TRUTHS[value] if value in TRUTHS else whole(value) for key, value in pairs})
+
+
+def whole(text: str) -> int | str:
+    """A whole number, or the text if it is none."""
+    return int(text) if text.lstrip("-").isdecimal() else text
 
 
 def _scene(block: str) -> Scene:
@@ -109,46 +145,46 @@ def _scene(block: str) -> Scene:
     read = HEAD.fullmatch(head)
     if read is None:
         raise ValueError(f"no scene: {head!r}")
-    said: dict[str, list[Sentence]] = {"en": [], "zh": []}
+    said: defaultdict[str, list[str]] = defaultdict(list)
     result = None
     for line in lines:
         if line.startswith("> "):
             fields, en, zh = line[2:].split(f" {MEANWHILE} ")
             result = Result(_slots(fields), _sentence(en), _sentence(zh))
         else:
-            language, text = line.split(": ", 1)
-            said[language].append(_sentence(text))
-    return Scene(read[1], _slots(read[2]), (read[3], read[4]), tuple(said["en"]), tuple(said["zh"]), result)
+            manner, text = line.split(": ", 1)
+            said[manner].append(text)
+    if not said.keys() <= MANNERS:
+        raise ValueError(f"{read[1]} has lines of {said.keys() - MANNERS}")
+    return Scene(read[1], _slots(read[2]), (read[3], read[4]), _said(said, "en"), _said(said, "zh"), result)
+
+
+def _said(lines: Mapping[str, list[str]], language: str) -> Said:
+    requests, beside = (tuple(_sentence(text) for text in lines.get(language + mark, ())) for mark in ("", "-"))
+    return Said(requests, tuple(_talk(text) for text in lines.get(f"{language}+", ())), beside)
+
+
+def _talk(text: str) -> Talk:
+    before, reply, request = text.split(f" {MEANWHILE} ")
+    return Talk(_sentence(before), reply, _sentence(request))
 
 
 @cache
 def scenes() -> tuple[Scene, ...]:
     """All scenes, in the order of the files; raises ``ValueError`` for a line that cannot be read."""
-    files = [path for path in sorted(FOLDER.glob("*.txt")) if path.stem not in (WORDS, KEYS)]
-    return tuple(_scene(block) for path in files for block in path.read_text(encoding="utf-8").strip().split("\n\n"))
-
-
-@cache
-def lists() -> Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]]:
-    """The words of every list, English and Chinese."""
-    found = {}
-    for line in (FOLDER / f"{WORDS}.txt").read_text(encoding="utf-8").splitlines():
-        name, both = line.split(": ", 1)
-        en, zh = (tuple(side.split(", ")) for side in both.split(" | "))
-        found[name] = (en, zh)
-    return found
+    texts = (path.read_text(encoding="utf-8").strip() for path in sorted(FOLDER.glob("*.txt")))
+    return tuple(_scene(block) for text in texts for block in text.split("\n\n"))
 
 
 @cache
 def chinese_keys() -> Mapping[str, str]:
-    """Chinese names of slots."""
-    lines = (FOLDER / f"{KEYS}.txt").read_text(encoding="utf-8").splitlines()
-    return dict(line.split(" ", 1) for line in lines)
+    """Chinese names of slots and of lists."""
+    return dict(line.split(" ", 1) for line in wordlists.lines(KEYS))
 
 
 def listed(d: Draw, name: str) -> str:
     """A word of a list, of the split; now and then any thing instead."""
-    words = [word for word in lists()[name][d.zh] if in_split(word, d.split)]
+    words = wordlists.words(name, zh=d.zh, split=d.split)
     return d.pick(words) if words and d.chance(LIST_SHARE) else values.thing(d)
 
 
@@ -175,10 +211,11 @@ def spelled(d: Draw, found: int) -> str:
 
 @dataclass(frozen=True)
 class Choices:
-    """The choices of a slot in one example: as sentences say them, and as the schema has them."""
+    """The choices of a slot in one example: as sentences say them, as the schema has them, and in English."""
 
     said: tuple[str, ...]
     written: tuple[str, ...]
+    english: tuple[str, ...]
 
 
 def choices(d: Draw, slot: Slot) -> Choices:
@@ -186,9 +223,16 @@ def choices(d: Draw, slot: Slot) -> Choices:
     pairs = [entry.split(" ") for entry in slot.inner.split(",")]
     if any(len(pair) == 1 for pair in pairs):
         whole = tuple(slot.inner.split(","))
-        return Choices(whole, whole)
+        return Choices(whole, whole, whole)
     en, zh = (tuple(pair[side] for pair in pairs) for side in (0, 1))
-    return Choices(zh, zh if d.chance(0.7) else en) if d.zh else Choices(en, en)
+    return Choices(zh, zh if d.chance(0.7) else en, en) if d.zh else Choices(en, en, en)
+
+
+def implied(constant: bool | int | str, chosen: Choices | None) -> values.Said:
+    """A value that a sentence says without naming it: a choice is written as the schema has it."""
+    if chosen is not None and isinstance(constant, str):
+        return "", chosen.written[chosen.english.index(constant)]
+    return "", constant
 
 
 def value(d: Draw, slot: Slot, chosen: Choices | None) -> values.Said:

@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from cria.data.composed import scene
@@ -21,6 +21,8 @@ from cria.examples import Case, Example, Message, Split, ToolCall
 
 PLAIN_SHARE = 0.55
 """Of the requests: those without anything before or after."""
+BESIDE_SHARE = 0.5
+"""Of the requests that no function is for: those about the subject of one that is on offer, where its scene has any."""
 BEFORE_EN = (
     "[Hi|Hello|Hey|Good morning|Sorry to disturb you|Excuse me|One more thing|Okay|Right|So|Listen|Quick question]"
     "[, |. |! ]",
@@ -99,7 +101,7 @@ def sentence(d: Draw, made: Scene) -> Sentence:
     """A request of a scene that names all that it must."""
     needed = {slot.name for slot in made.slots if not slot.optional}
     while True:
-        chosen = d.pick(made.zh if d.zh else made.en)
+        chosen = d.pick(made.said(d.zh).requests)
         found = Sentence(expand(d, chosen.text), chosen.implied)
         if needed <= found.slots:
             return found
@@ -146,12 +148,17 @@ def ask(d: Draw, made: Offered, known: Mapping[str, Said] | None = None) -> Aske
     said: dict[str, Said] = {}
     for slot in made.scene.slots:
         if slot.name in made.sentence.implied:
-            said[slot.name] = ("", made.sentence.implied[slot.name])
+            said[slot.name] = scene.implied(made.sentence.implied[slot.name], made.choices.get(slot.name))
         elif slot.name in made.sentence.slots:
             said[slot.name] = (known or {}).get(slot.name) or scene.value(d, slot, made.choices.get(slot.name))
     text = spoken(d, made.sentence.text, {name: shown for name, (shown, _) in said.items()})
-    arguments = {made.keys[name]: found for name, (_, found) in said.items()}
-    return Asked(text, {"name": made.name, "arguments": arguments}, said)
+    return Asked(text, called(made, said), said)
+
+
+def called(made: Offered, said: Mapping[str, Said]) -> ToolCall:
+    """The call for what has been said, in the order of the function's arguments."""
+    named = [slot.name for slot in made.scene.slots if slot.name in said]
+    return {"name": made.name, "arguments": {made.keys[name]: said[name][1] for name in named}}
 
 
 def spoken(d: Draw, text: str, slots: Mapping[str, str]) -> str:
@@ -226,10 +233,15 @@ def two(d: Draw) -> Example | Case:
 def none(d: Draw) -> Example | Case:
     """A request that no function on offer is for, or small talk: no call."""
     wanted, *offered = offer(d, d.pick((2, 2, 2, 3, 4)))
-    if d.chance(0.3):
+    answer = expand(d, d.say(REFUSALS_EN, REFUSALS_ZH))
+    beside = [replace(made, sentence=said) for made in offered for said in made.scene.said(d.zh).beside]
+    beside = [made for made in beside if made.sentence.slots <= made.keys.keys()]
+    if d.chance(0.25):
         text, answer = chat(d)
+    elif beside and d.chance(BESIDE_SHARE):
+        text = ask(d, d.pick(beside)).text
     else:
-        text, answer = ask(d, wanted).text, expand(d, d.say(REFUSALS_EN, REFUSALS_ZH))
+        text = ask(d, wanted).text
     messages = [*opening(d), user(text), assistant(answer)]
     return finish(d.split, messages, "scene/none", check="none-called", tools=definitions(d, offered))
 
@@ -258,7 +270,7 @@ def answered(d: Draw, made: Scene, asked: Mapping[str, Said]) -> tuple[str, str]
 
 def _choices(slot: Slot) -> Choices | None:
     words = tuple(slot.inner.split(","))
-    return Choices(words, words) if slot.type == "enum" else None
+    return Choices(words, words, words) if slot.type == "enum" else None
 
 
 def replied(content: str, name: str) -> Message:

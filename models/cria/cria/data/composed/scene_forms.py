@@ -29,7 +29,7 @@ def statement(d: Draw) -> tuple[Sentence, tuple[Slot, ...]]:
             if told.slots <= {slot.name for slot in made.result.fields}:
                 return told, made.result.fields
             continue
-        chosen = d.pick(made.zh if d.zh else made.en)
+        chosen = d.pick(made.said(d.zh).requests)
         if chosen.slots:
             return Sentence(expand(d, chosen.text), chosen.implied), made.slots
 
@@ -42,7 +42,7 @@ def form(d: Draw) -> Example | Case:
         return form(d)
     picked = {slot.name: _choices(d, slot) for slot in slots}
     said = {
-        slot.name: ("", made.implied[slot.name])
+        slot.name: scene.implied(made.implied[slot.name], picked[slot.name])
         if slot.name in made.implied
         else scene.value(d, slot, picked[slot.name])
         for slot in slots

@@ -10,11 +10,11 @@ from dataclasses import replace
 from cria.data.composed import scene
 from cria.data.composed.calls import REFUSALS_EN, REFUSALS_ZH, opening
 from cria.data.composed.grammar import expand, fill
-from cria.data.composed.scene_calls import Offered, answered, ask, definitions, offer, replied, sentence
-from cria.data.skills.common import assistant, finish, user
+from cria.data.composed.scene_calls import Offered, answered, ask, called, definitions, offer, replied, sentence
+from cria.data.skills.common import Makers, assistant, endless, finish, user
 from cria.data.skills.smalltalk import chat
 from cria.data.skills.tools_asking import calling
-from cria.data.skills.words import Draw, draw
+from cria.data.skills.words import Draw
 from cria.examples import Case, Example, Message, Split, ToolCall
 
 OTHER_SHARE, TALK_SHARE = 0.2, 0.12
@@ -22,10 +22,6 @@ OTHER_SHARE, TALK_SHARE = 0.2, 0.12
 DONE_EN = ("[Done.|All right, it is done.|That is done.|OK, done.]",)
 DONE_ZH = ("[好了。|已经办好了。|完成了。|办好了。]",)
 REPLIES = ("ok", "done", '{"ok":true}', '{"status":"ok"}', "success", "true")
-
-
-BACK_SHARE = 0.15
-"""Of the conversations: those in which somebody has to be asked first."""
 CLAUSES = ("how", "when", "where", "which", "what", "whether", "who", "the", "a")
 """How the description of a function begins that says what one gets to know."""
 WANT_EN = ("[Can you|Could you|Please|I want to|I'd like to|You should] {d}[, please|]",)
@@ -104,8 +100,25 @@ def asked_back(d: Draw) -> Example | Case:
     return finish(d.split, messages, "scene/back", check="tool_calls", expected=[call], tools=tools)
 
 
+def talked(d: Draw) -> Example | Case:
+    """Two messages that only together say all that a call needs, with a reply between them."""
+    while True:
+        made, *others = offer(d, d.pick((1, 1, 2, 3)))
+        talks = [talk for talk in made.scene.said(d.zh).talks if talk.slots <= made.keys.keys()]
+        if talks:
+            break
+    talk = d.pick(talks)
+    before, request = (ask(d, replace(made, sentence=said)) for said in (talk.before, talk.request))
+    reply = fill(talk.reply, {name: shown for name, (shown, _) in before.said.items()})
+    call = called(made, {**before.said, **request.said})
+    messages = [*opening(d), user(before.text), assistant(reply), user(request.text), calling([call])]
+    tools = definitions(d, [made, *others])
+    return finish(d.split, messages, "scene/talk", check="tool_calls", expected=[call], tools=tools)
+
+
+MAKERS: Makers = ((0.6, session), (0.15, asked_back), (0.25, talked))
+
+
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:
     """Endless conversations, half of them Chinese."""
-    while True:
-        d = draw(rng, split, 0.5)
-        yield asked_back(d) if d.chance(BACK_SHARE) else session(d)
+    return endless(rng, split, MAKERS)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from cria.data.composed import lexicon
+from cria.data.composed import lexicon, wordlists
 from cria.data.skills.functions import number
 from cria.data.skills.words import Draw
 
@@ -17,8 +17,24 @@ def word(d: Draw, kind: str) -> str:
     return d.pick(lexicon.words(kind, zh=d.zh, split=d.split))
 
 
+FOREIGN_SHARE = 0.1
+"""Of the people: those whose names have letters that are rare in the language."""
+LIST_SHARE = 0.35
+"""Of the things: those out of a list of words that belong together."""
+
+
+def listed(d: Draw) -> str:
+    """A word of any list."""
+    while True:
+        name = d.pick(list(wordlists.lists()))
+        if words := wordlists.words(name, zh=d.zh, split=d.split):
+            return d.pick(words)
+
+
 def person(d: Draw) -> str:
     """Somebody: a first name, a full name, or one with a title."""
+    if d.chance(FOREIGN_SHARE) and (names := wordlists.words("foreign_name", zh=d.zh, split=d.split)):
+        return d.pick(names)
     if d.zh:
         name = word(d, "person") if d.chance(0.6) else d.name()
         return name + d.pick(("", "", "", "老师", "师傅", "医生", "先生"))
@@ -28,7 +44,9 @@ def person(d: Draw) -> str:
 
 
 def thing(d: Draw) -> str:
-    """A thing: one noun, or with an adjective before it."""
+    """A thing: one noun, or with an adjective before it, or a word of a list."""
+    if d.chance(LIST_SHARE):
+        return listed(d)
     if d.chance(0.75):
         return word(d, "noun")
     return word(d, "adjective") + ("的" if d.zh else " ") + word(d, "noun")

@@ -21,7 +21,7 @@ ASKING_MARKS = (
 MORE_FRAMES = 0.12
 """Share of the questions of training that get a frame besides those that get one in both splits."""
 
-OTHERWISE = 0.25
+OTHERWISE = 0.4
 """Share of the questions of training that go round the usual words, where the topic has such."""
 
 SECOND_FRAME = 0.2

@@ -12,6 +12,7 @@ import random
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import chain
 from pathlib import Path
 from typing import Literal, get_args
 
@@ -19,7 +20,7 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 CONTENT = Path(__file__).parent / "content"
-OTHERWISE = Path(__file__).parent / "otherwise.txt"
+OTHERWISE = tuple(Path(__file__).with_name(f"{name}.txt") for name in ("otherwise", "indirect"))
 ANSWERS = Path(__file__).parent / "answers.txt"
 
 NOUN_WORDINGS = {
@@ -179,8 +180,8 @@ def _more(path: Path, separator: str) -> Mapping[str, Mapping[str, tuple[str, ..
 
 
 def _widened(side: Side, language: Language, name: str) -> Side:
-    wordings = _more(OTHERWISE, "|").get(name, {}).get(language, ())
-    wordings = tuple(wording.rstrip("?？ ") for wording in wordings)
+    found = (_more(path, "|").get(name, {}).get(language, ()) for path in OTHERWISE)
+    wordings = tuple(wording.rstrip("?？ ") for wording in chain.from_iterable(found))
     answers = _more(ANSWERS, "||").get(name, {}).get(language, ())
     return replace(
         side,
@@ -192,7 +193,7 @@ def _widened(side: Side, language: Language, name: str) -> Side:
 
 @cache
 def load(field: str) -> tuple[Topic, ...]:
-    """The topics of ``content/<field>.txt``, with the wordings of ``otherwise.txt`` and what ``answers.txt`` has."""
+    """The topics of ``content/<field>.txt``, with the wordings of ``OTHERWISE`` and what ``answers.txt`` has."""
     return tuple(
         replace(
             topic,
