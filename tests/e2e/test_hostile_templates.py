@@ -102,13 +102,13 @@ def test_those_beside_a_bomb_are_told_why_their_runner_ended(serve: Serve) -> No
         assert "went on working for 10 seconds" in beside.result()[-1]["error"]
 
 
-def test_a_bomb_that_waits_for_its_word_ends_with_its_sender(serve: Serve) -> None:
+@pytest.mark.parametrize("more", [{}, {"format": "json"}], ids=["by the chat itself", "apart from its answer"])
+def test_a_bomb_that_waits_for_its_word_is_a_bad_request_and_bounded(serve: Serve, more: dict[str, Any]) -> None:
     server = serve()
     make(server, "late", "{% if messages[-1].content == 'now' %}" + LOOP + "{% endif %}{{ messages[-1].content }}")
     body = {"model": "late", "messages": HI, "stream": False, "options": FEW}
     assert server.ask("/api/chat", body)["done"]
-    # A format has the prompt rendered apart from its answer.
-    answer = server.post("/api/chat", body | {"messages": [{"role": "user", "content": "now"}], "format": "json"})
+    answer = server.post("/api/chat", body | {"messages": [{"role": "user", "content": "now"}]} | more)
     assert answer.status_code == 400, answer.text
     assert "did not come to an end within 10 seconds" in answer.json()["error"]
     assert server.ask("/api/chat", body)["done"]

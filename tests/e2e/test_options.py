@@ -129,6 +129,18 @@ def test_grammar_rules_the_answer(server: Server) -> None:
     assert server.ask("/api/generate", body)["response"] in {"yes", "no"}
 
 
+@pytest.mark.parametrize(
+    "bound", [{"options": {"grammar": "root ::= [a-z]+"}}, {"format": "json"}], ids=["grammar", "format"]
+)
+def test_a_sampler_that_ends_answers_ends_none_that_is_bound(server: Server, bound: dict[str, Any]) -> None:
+    for seed in range(4):
+        options = {"samplers": ["infill"], "ignore_eos": True, "num_predict": 8, "seed": seed} | bound.get(
+            "options", {}
+        )
+        body = {"model": "cria", "prompt": "1e999", "stream": False} | bound | {"options": options}
+        assert server.ask("/api/generate", body)["response"]
+
+
 def test_logit_bias_rules_the_answer(server: Server) -> None:
     greedy: dict[str, Any] = {"num_predict": 1, "temperature": 0, "ignore_eos": True}
     body = {"model": "cria", "prompt": "x", "stream": False, "logprobs": True, "top_logprobs": 2, "options": greedy}

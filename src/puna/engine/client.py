@@ -36,6 +36,8 @@ _log = logging.getLogger(__name__)
 _BASE = "http://runner"
 _JSON = {"Content-Type": "application/json"}
 _TEMPLATE_SECONDS = 10.0
+_UNSEEN_SECONDS = 3.0
+"""A chat that has not begun by then may be held up by its template; most read a long prompt."""
 _EVENT_END = b"\n\n"
 _DATA = b"data: "
 _OBJECT = _DATA + b"{"
@@ -226,6 +228,8 @@ class EngineClient:
         opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data, headers=headers))
         self._opening.add(opening)
         try:
+            if path == Route.CHAT and body is not None:
+                await self._rendered(opening, body)
             return await opening
         except asyncio.CancelledError:
             if self._aborted and not _being_cancelled():
@@ -236,7 +240,25 @@ class EngineClient:
                 raise aiohttp.ClientConnectionError(_ABORTED) from error
             raise
         finally:
+            opening.cancel()  # of no effect once it is answered
             self._opening.discard(opening)
+
+    async def _rendered(self, opening: asyncio.Future[aiohttp.ClientResponse], body: Mapping[str, Any]) -> None:
+        """Wait until a chat begins, or its template has been seen to end: the engine renders it out of anybody's sight.
+
+        Raises as ``apply_template``.
+        """
+        await asyncio.wait({opening}, timeout=_UNSEEN_SECONDS)
+        if opening.done():
+            return
+        rendering = asyncio.ensure_future(self.apply_template(body))
+        try:
+            either: set[asyncio.Future[Any]] = {opening, rendering}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if rendering.done() and not opening.done():
+                rendering.result()
+        finally:
+            rendering.cancel()
 
     async def tokenize(self, text: str, *, special: bool = True, parse_special: bool = True) -> list[int]:
         """Return the tokens of ``text``; ``special`` adds the model's own beginning-of-text token."""

@@ -34,8 +34,8 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
     if not request.shift:
         limit = min(limit, max(context - prompt_tokens, 1))
     bound: dict[str, Any] = {"grammar": request.format.grammar} if isinstance(request.format, Constraint) else {}
-    if bound or options.sampling.get("grammar"):
-        bound["ignore_eos"] = False  # at its end a grammar allows nothing else, and the engine fails
+    if bound or options.sampling.get("grammar") or (isinstance(request.input, Conversation) and request.input.tools):
+        bound |= under_grammar(request)
     look_back = {name: context for name in _LOOK_BACK if not 0 <= options.sampling.get(name, 0) <= context}
     return {
         **options.sampling,
@@ -48,6 +48,16 @@ def common_body(request: GenerationRequest, context: int, prompt_tokens: int = 0
         "timings_per_token": bool(options.stop or request.thinks),
         "return_progress": request.with_reading,
     } | bound
+
+
+def under_grammar(request: GenerationRequest) -> dict[str, Any]:
+    """Return the options that differ while a grammar holds, where the engine aborts on an end at the wrong place.
+
+    At the end of its grammar nothing but the end is allowed; the sampler ``infill`` ends an answer wherever it likes.
+    """
+    samplers = request.options.sampling.get("samplers", ())
+    kept = {"samplers": [name for name in samplers if name != "infill"]} if "infill" in samplers else {}
+    return {"ignore_eos": False} | kept
 
 
 def _adapters(request: GenerationRequest) -> dict[str, Any]:

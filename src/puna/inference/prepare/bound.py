@@ -66,7 +66,8 @@ async def bound(
             raise BadRequestError(f"tool_choice: {error}") from None
         _log.warning("the calls of an answer are not bound: what a function takes cannot be a grammar")
         return prepared
-    fields = {"grammar": grammar, "ignore_eos": False}
     return replace(
-        prepared, body=prepared.body | fields, after_thoughts={"grammar": after} if after else prepared.after_thoughts
+        prepared,
+        body=prepared.body | {"grammar": grammar},
+        after_thoughts={"grammar": after} if after else prepared.after_thoughts,
     )

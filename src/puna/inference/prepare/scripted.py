@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import orjson
 
 from puna.engine.protocol import Engine
+from puna.inference.engine_body import under_grammar
 from puna.inference.format.grammar import literal
 from puna.inference.output.events import ContentText, OutputEvent, ThinkingText, ToolCallParsed
 from puna.inference.prepare.call import Prepared, decoder
@@ -32,7 +33,7 @@ async def scripted(prepared: Prepared, request: GenerationRequest, client: Engin
     if request.script is None:
         return prepared
     parts = _parts(request.script, opened=(prepared.prompt or "").rstrip().endswith(_OPEN))
-    bound = {"grammar": await _grammar(parts, client), "ignore_eos": False, "preserved_tokens": _MARKS}
+    bound = {"grammar": await _grammar(parts, client), "preserved_tokens": _MARKS} | under_grammar(request)
     return replace(
         prepared,
         body=prepared.body | bound,
