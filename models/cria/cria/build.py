@@ -86,7 +86,7 @@ BALANCE = Plan(
 """A short run at the end of ``ONWARD``, which has learned to call too well."""
 GROW = Plan(
     phases=(
-        Phase("grown", 2600, 12, 512, mixture.GROWN),
+        Phase("grown", 3400, 12, 512, mixture.GROWN),
         Phase("far", 700, 3, 2048, mixture.GROWN_FAR, apart=False),
         Phase("farther", 40, 1, 8192, mixture.GROWN_FAR, apart=False),
         Phase("settling", 1300, 12, 512, mixture.GROWN),
@@ -185,7 +185,9 @@ def main() -> None:
         help="the longer plan on composed sentences; with --start, what follows an earlier build",
     )
     parser.add_argument("--balance", action="store_true", help="with --start and --wide: the short run after that")
-    parser.add_argument("--grow", action="store_true", help="with --start and --wide: the run on many more scenes after that")
+    parser.add_argument(
+        "--grow", action="store_true", help="with --start and --wide: the run on many more scenes after that"
+    )
     parser.add_argument("--four-bits", action="store_true", help="with --wide: wider layers, and a file of Q4_0")
     parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
     parser.add_argument("--settle", type=int, help="end the run that stopped here: so many steps with a falling rate")

@@ -16,7 +16,9 @@ for package in ("jieba", "names", "tokenizers", "wonderwords"):
 
 from cria.chat import spans
 from cria.data import mixture
-from cria.data.composed import acts, dress, forms, grammar, lexicon, remembered
+from cria.data.composed import acts, dress, forms, grammar, lexicon, remembered, scene, wordlists
+from cria.data.composed import kinds as kinds_module
+from cria.data.composed import told as facts
 from cria.data.composed.values import KINDS
 from cria.data.packing import document
 from cria.data.skills.words import draw
@@ -32,6 +34,7 @@ NAMES = (
     "composed.copying",
     "composed.far",
     "composed.remembered",
+    "composed.kinds",
 )
 COUNT = 400
 
@@ -211,6 +214,10 @@ def told() -> Iterator[str]:
         for texts in (item.tell, item.ask):
             for text, any_words in zip(texts, words, strict=True):
                 yield pattern(text.replace("{n}", "<w>").replace("{x}", "<w>")).replace("<w>", any_words)
+    for fact in facts.facts():
+        for language, any_words in zip(("en", "zh"), words, strict=True):
+            for text in (*fact.tell[language], *(question.text for question in fact.ask[language])):
+                yield pattern(grammar.SLOT.sub("<w>", text)).replace("<w>", any_words)
 
 
 def test_no_question_of_the_evaluation_can_be_composed() -> None:
@@ -225,6 +232,45 @@ def test_no_question_of_the_evaluation_can_be_composed() -> None:
         assert any(found.fullmatch(text) for found in made)
     assert any(found.fullmatch("Could you kindly put it down for me?") for found in made)
     assert [text for text in sorted(questions) if any(found.fullmatch(text) for found in made)] == []
+
+
+def test_a_word_is_for_the_function_of_its_kind_and_else_for_none() -> None:
+    for example in examples("composed.kinds"):
+        if not example.tools:
+            continue
+        kinds = {tool["function"]["name"]: named(tool["function"]["name"]) for tool in example.tools}
+        calls = example.messages[-1].get("tool_calls", ())
+        for call in calls:
+            (word,) = call["arguments"].values()
+            assert [name for name, kind in kinds.items() if kinds_module.belongs(kind, word)] == [call["name"]]
+        if not calls:
+            (text,) = [message["content"] for message in example.messages if message["role"] == "user"]
+            assert not any(text == word for kind in kinds.values() for side in wordlists.lists()[kind] for word in side)
+
+
+def named(function: str) -> str:
+    """The kind of thing that a function is for."""
+    return next(function.removeprefix(f"{verb}_") for verb in kinds_module.VERBS if function.startswith(f"{verb}_"))
+
+
+def test_every_list_has_words_in_both_languages_and_a_chinese_name() -> None:
+    for name, sides in wordlists.lists().items():
+        assert name in scene.chinese_keys()
+        for words in sides:
+            assert len(set(words)) == len(words) > 3
+            assert not [word for word in words if set(word) & set("[]{}|")], "a sentence would take it for brackets"
+
+
+def test_every_fact_can_be_told_and_asked_for_in_both_languages() -> None:
+    for fact in facts.facts():
+        slots = {slot.name for slot in fact.slots}
+        for language in ("en", "zh"):
+            assert all(set(grammar.SLOT.findall(text)) == slots for text in fact.tell[language])
+            assert len(fact.tell[language]) > 1
+            for question in fact.ask[language]:
+                assert question.answers
+                assert question.slot in slots - set(grammar.SLOT.findall(question.text))
+                assert all(question.slot in grammar.SLOT.findall(answer) for answer in question.answers)
 
 
 def test_words_come_in_thousands_and_the_splits_share_none() -> None:
@@ -257,9 +303,9 @@ def test_every_act_can_be_said_in_many_ways(zh: bool) -> None:
 
 
 def test_every_phase_of_the_wide_plans_can_be_made() -> None:
-    from cria.build import ONWARD, WIDE, WIDE_SHAPE
+    from cria.build import BALANCE, GROW, ONWARD, WIDE, WIDE_SHAPE
 
-    for phase in (*WIDE.phases, *ONWARD.phases):
+    for phase in (*WIDE.phases, *ONWARD.phases, *BALANCE.phases, *GROW.phases):
         assert phase.length <= WIDE_SHAPE["context"]
         for name in phase.shares:
             assert name == mixture.JOINED or callable(mixture.generator(name))

@@ -55,7 +55,9 @@ def wordy(text: str) -> bool:
 def requests(made: Scene) -> Iterator[Sentence]:
     """Every sentence of a scene that a user says."""
     for said in (made.en, made.zh):
-        yield from (*said.requests, *said.beside, *(entry for talk in said.talks for entry in (talk.before, talk.request)))
+        yield from (*said.requests, *said.beside)
+        for talk in said.talks:
+            yield from (talk.before, talk.request)
 
 
 def sentences(made: Scene) -> Iterator[tuple[Sentence, set[str]]]:
@@ -145,6 +147,40 @@ def test_in_a_session_every_call_is_for_what_was_just_asked() -> None:
                 written = [v for v in call["arguments"].values() if isinstance(v, str)]
                 defined = json.dumps(offered[call["name"]], ensure_ascii=False)  # choices may lie deep in it
                 assert [v for v in written if v not in asked and f'"{v}"' not in defined] == []
+
+
+def test_what_a_talk_said_first_is_in_its_call() -> None:
+    talks = [example for example in examples(NAMES[3], 2000) if example.kind == "scene/talk"]
+    assert len(talks) > 300
+    both = 0
+    for example in talks:
+        first, last = (m["content"] for m in example.messages if m["role"] == "user")
+        (call,) = example.messages[-1]["tool_calls"]
+        said = [str(value) for value in call["arguments"].values() if isinstance(value, str | int)]
+        both += any(v in first and v not in last for v in said) and any(v in last and v not in first for v in said)
+    assert both > 100
+
+
+def test_what_a_scene_is_not_for_is_refused_beside_its_function() -> None:
+    near = {made.name: [*made.en.beside, *made.zh.beside] for made in scenes()}
+    assert sum(map(len, near.values())) > 500
+    for example in examples(NAMES[0], 3000):
+        offered = {name for tool in example.tools if (name := tool["function"]["name"]) in near}
+        text = next(m["content"] for m in reversed(example.messages) if m["role"] == "user")
+        if any(
+            entry.text in text for name in offered for entry in near[name] if not entry.slots and len(entry.text) > 8
+        ):
+            assert "tool_calls" not in example.messages[-1]
+
+
+def test_a_choice_that_a_sentence_says_without_naming_it_is_written_as_the_schema_has_it() -> None:
+    d = draw(random.Random(1), "train", 1.0)
+    chosen = scene.Choices(("冷", "热"), ("冷", "热"), ("cold", "hot"))
+    assert scene.implied("hot", chosen) == ("", "热")
+    assert scene.implied(True, None) == ("", True)
+    assert scene.implied(24, None) == ("", 24)
+    (slot,) = scene.slots("level:enum(cold 冷,hot 热)")
+    assert {scene.choices(d, slot).english for _ in range(9)} == {("cold", "hot")}
 
 
 def test_a_form_holds_what_its_sentence_says() -> None:

@@ -12,7 +12,7 @@ from cria.data.composed.scene_calls import spoken
 from cria.data.skills.common import Makers, assistant, endless, finish, user
 from cria.data.skills.tools_asking import calling
 from cria.data.skills.words import Draw
-from cria.examples import Case, Example, ToolCall
+from cria.examples import Case, Example, Split, ToolCall
 
 VERBS = {
     "find": ("Find {k}", "查找{k}"),
@@ -39,7 +39,11 @@ WANT_ZH = (
     "[我[哥|老板|同事|女朋友]老说{x}|听人提到{x}|昨天看到{x}]",
     "[这次要|我要|想了解|对{x}感兴趣，就是|今天就想]{x}",
 )
-WHICH_EN = ("Which [of these|one] is a {k}: {w}?", "[Pick|Find] the {k}: {w}", "{w}: [which is the {k}|where is the {k}]?")
+WHICH_EN = (
+    "Which [of these|one] is a {k}: {w}?",
+    "[Pick|Find] the {k}: {w}",
+    "{w}: [which is the {k}|where is the {k}]?",
+)
 WHICH_ZH = ("[下面|这里面]哪个是{k}：{w}？", "[挑出|找出]{k}：{w}", "{w}，哪个是{k}？")
 IS_EN = ("Is {x} a {k}?", "{x} is a {k}, [isn't it|right]?", "[Does|Would] {x} count as a {k}?")
 IS_ZH = ("{x}是{k}吗？", "{x}算不算{k}？", "{x}是一种{k}，对吗？")
@@ -73,7 +77,10 @@ def function(d: Draw, kind: str) -> dict[str, Any]:
     key = kind if d.chance(0.6) else d.pick(KEYS)
     parameters = {"type": "object", "required": [key], "properties": {key: {"type": "string"}}}
     description = does if d.zh else with_articles(does)
-    return {"type": "function", "function": {"name": f"{verb}_{kind}", "description": description, "parameters": parameters}}
+    return {
+        "type": "function",
+        "function": {"name": f"{verb}_{kind}", "description": description, "parameters": parameters},
+    }
 
 
 def one(d: Draw) -> Example | Case:
@@ -120,6 +127,6 @@ def whether(d: Draw) -> Example | Case:
 MAKERS: Makers = ((0.7, one), (0.2, which), (0.1, whether))
 
 
-def generate(rng: random.Random, split: str) -> Iterator[Example | Case]:
+def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:
     """Endless exercises about kinds, half of them Chinese."""
     return endless(rng, split, MAKERS)

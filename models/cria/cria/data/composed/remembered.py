@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cria.data.composed import forms, values
+from cria.data.composed import forms, scene, told, values
 from cria.data.composed.grammar import expand, fill, with_articles
 from cria.data.composed.values import word
 from cria.data.knowledge import common, puna
@@ -103,6 +103,8 @@ TOLD: tuple[Told, ...] = (
 )  # fmt: skip
 NOTED_EN = ("[Noted.|I will remember that.|All right, I keep it in mind.|Good to know.|Got it.]",)
 NOTED_ZH = ("[记住了。|好的，我记下了。|知道了。|好的。]",)
+FACTS_SHARE = 0.75
+"""Of what is told: that which is read from ``told``."""
 LENGTHS = (4, 8, 16, 30, 60, 100)
 """How many turns of other talk there are; a turn has about forty tokens."""
 
@@ -129,24 +131,48 @@ def _said(d: Draw, texts: tuple[str, str], slots: Mapping[str, str]) -> str:
     return fill(text if d.zh else with_articles(text), slots)
 
 
+@dataclass(frozen=True)
+class Kept:
+    """What is told in one conversation, with the question for it, its answer, and what the answer must say."""
+
+    said: str
+    question: str
+    answer: str
+    value: str
+
+
+def _by_template(d: Draw) -> Kept:
+    item = d.pick(TOLD)
+    slots = {"n": item.about(d), "x": item.value(d)}
+    return Kept(*(_said(d, texts, slots) for texts in (item.tell, item.ask, item.answer)), slots["x"])
+
+
+def _by_fact(d: Draw) -> Kept:
+    fact = d.pick(told.facts())
+    language = "zh" if d.zh else "en"
+    slots = {slot.name: scene.value(d, slot, scene.choices(d, slot) if slot.type == "enum" else None)[0] for slot in fact.slots}
+    question = d.pick(fact.ask[language])
+    texts = (d.pick(fact.tell[language]), question.text, d.pick(question.answers))
+    return Kept(*(_said(d, (text, text), slots) for text in texts), slots[question.slot])
+
+
 def conversation(d: Draw) -> Example | Case:
     """Some things told, among other talk; then all of them asked for, in any order."""
-    kept = d.several(lambda: d.pick(range(len(TOLD))), 1, 5)
-    told = [(TOLD[index], {"n": TOLD[index].about(d), "x": TOLD[index].value(d)}) for index in kept]
+    found = (_by_fact(d) if d.chance(FACTS_SHARE) else _by_template(d) for _ in range(d.rng.randint(1, 5)))
+    kept = list({item.question: item for item in found}.values())
     length = d.pick(LENGTHS)
-    places = sorted(d.rng.randint(0, length // 2) for _ in told)
+    places = sorted(d.rng.randint(0, length // 2) for _ in kept)
     messages: list[Message] = []
     for turn in range(length):
         while places and places[0] <= turn:
-            item, slots = told[len(told) - len(places)]
+            item = kept[len(kept) - len(places)]
             places.pop(0)
-            messages += [user(_said(d, item.tell, slots)), assistant(expand(d, d.say(NOTED_EN, NOTED_ZH)))]
+            messages += [user(item.said), assistant(expand(d, d.say(NOTED_EN, NOTED_ZH)))]
         messages += _other(d)
-    asked = list(told)
-    d.rng.shuffle(asked)
-    for item, slots in asked:
-        messages += [user(_said(d, item.ask, slots)), assistant(_said(d, item.answer, slots))]
-    return finish(d.split, messages, "composed/remembered", check="contains", expected=[asked[-1][1]["x"]])
+    d.rng.shuffle(kept)
+    for item in kept:
+        messages += [user(item.question), assistant(item.answer)]
+    return finish(d.split, messages, "composed/remembered", check="contains", expected=[kept[-1].value])
 
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:

@@ -6,7 +6,7 @@ A scene begins with ``name(slot, …) What it does | 它做什么``. A slot is i
 lines ``en:`` and ``zh:`` are requests, with brackets of alternatives; what a sentence says without naming it stands
 after ``;;``: a truth, a whole number, or a choice in English. ``en+:`` and ``zh+:`` are conversations, in which a first
 message says a part, somebody replies, and another message asks; ``en-:`` and ``zh-:`` are about the same subject, and
-the function is not for them. ``>`` is a result: its fields, and the answer to it in both languages.
+the function is not for them. Between lines ``---`` stand scenes that are offered together. ``>`` is a result: its fields, and the answer to it in both languages.
 """
 
 import re
@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from cria.data.composed import values, wordlists
 from cria.data.composed.grammar import SLOT
@@ -29,6 +28,7 @@ ENTRY = re.compile(r"([\w|]+)(\??):(\w+(?:-\d+)?)(?:\((.*)\))?")
 RANGE = re.compile(r"int(\d+)-(\d+)")
 BETWEEN = re.compile(r", (?![^(]*\))")
 MEANWHILE = "||"
+BESIDE = "---"
 MANNERS = {language + mark for language in ("en", "zh") for mark in ("", "+", "-")}
 TRUTHS = {"true": True, "false": False}
 LIST_SHARE = 0.85
@@ -125,7 +125,8 @@ def inner(slot: Slot) -> Slot:
     return _slot(f"{slot.name}:{slot.inner}")
 
 
-def _slots(text: str) -> tuple[Slot, ...]:
+def slots(text: str) -> tuple[Slot, ...]:
+    """The slots of a list of them."""
     return tuple(_slot(entry) for entry in BETWEEN.split(text) if entry)
 
 
@@ -150,13 +151,13 @@ def _scene(block: str) -> Scene:
     for line in lines:
         if line.startswith("> "):
             fields, en, zh = line[2:].split(f" {MEANWHILE} ")
-            result = Result(_slots(fields), _sentence(en), _sentence(zh))
+            result = Result(slots(fields), _sentence(en), _sentence(zh))
         else:
             manner, text = line.split(": ", 1)
             said[manner].append(text)
     if not said.keys() <= MANNERS:
         raise ValueError(f"{read[1]} has lines of {said.keys() - MANNERS}")
-    return Scene(read[1], _slots(read[2]), (read[3], read[4]), _said(said, "en"), _said(said, "zh"), result)
+    return Scene(read[1], slots(read[2]), (read[3], read[4]), _said(said, "en"), _said(said, "zh"), result)
 
 
 def _said(lines: Mapping[str, list[str]], language: str) -> Said:
@@ -172,8 +173,25 @@ def _talk(text: str) -> Talk:
 @cache
 def scenes() -> tuple[Scene, ...]:
     """All scenes, in the order of the files; raises ``ValueError`` for a line that cannot be read."""
-    texts = (path.read_text(encoding="utf-8").strip() for path in sorted(FOLDER.glob("*.txt")))
-    return tuple(_scene(block) for text in texts for block in text.split("\n\n"))
+    return tuple(made for group in _groups() for made in group)
+
+
+@cache
+def siblings() -> tuple[tuple[Scene, ...], ...]:
+    """The groups of scenes about the same object, between which only the wording of a request decides."""
+    return tuple(group for group in _groups() if len(group) > 1)
+
+
+@cache
+def _groups() -> tuple[tuple[Scene, ...], ...]:
+    """All scenes: each alone, or in a file with lines ``---`` those that stand between two of them together."""
+    groups: list[tuple[Scene, ...]] = []
+    for path in sorted(FOLDER.glob("*.txt")):
+        text = path.read_text(encoding="utf-8").strip()
+        parts = text.split(f"\n\n{BESIDE}\n\n")
+        found = [tuple(_scene(block) for block in part.split("\n\n")) for part in parts]
+        groups += found if len(parts) > 1 else [(made,) for made in found[0]]
+    return tuple(groups)
 
 
 @cache

@@ -21,6 +21,8 @@ from cria.examples import Case, Example, Message, Split, ToolCall
 
 PLAIN_SHARE = 0.55
 """Of the requests: those without anything before or after."""
+SIBLINGS_SHARE = 0.4
+"""Of the offers of several functions: those with some about the same object."""
 BESIDE_SHARE = 0.5
 """Of the requests that no function is for: those about the subject of one that is on offer, where its scene has any."""
 BEFORE_EN = (
@@ -108,8 +110,13 @@ def sentence(d: Draw, made: Scene) -> Sentence:
 
 
 def offer(d: Draw, number: int) -> list[Offered]:
-    """Functions of as many scenes, each with a request."""
-    return [_offered(d, made) for made in d.rng.sample(scene.scenes(), number)]
+    """Functions of as many scenes, each with a request; of several now and then some that are siblings."""
+    chosen = d.rng.sample(scene.scenes(), number)
+    if number > 1 and scene.siblings() and d.chance(SIBLINGS_SHARE):
+        group = d.pick(scene.siblings())
+        picked = d.rng.sample(group, min(len(group), number))
+        chosen = [*picked, *(made for made in chosen if made not in picked)][:number]
+    return [_offered(d, made) for made in chosen]
 
 
 def _offered(d: Draw, made: Scene) -> Offered:
