@@ -75,15 +75,6 @@ ONWARD = Plan(
     checkpoint_every=50,
 )
 """What an earlier build goes on with on composed sentences: small steps, many of them; its context grows at once."""
-BALANCE = Plan(
-    phases=(Phase("balancing", 256, 12, 512, mixture.BALANCED),),
-    matrix_rate=0.004,
-    other_rate=0.0006,
-    warmup=16,
-    cooldown=256,
-    checkpoint_every=64,
-)
-"""A short run at the end of ``ONWARD``, which has learned to call too well."""
 GROW = Plan(
     phases=(
         Phase("grown", 3400, 12, 512, mixture.GROWN),
@@ -97,7 +88,18 @@ GROW = Plan(
     cooldown=1450,
     checkpoint_every=100,
 )
-"""What follows ``BALANCE`` with several times as many scenes; it keeps the balance by itself."""
+"""What follows ``ONWARD`` with several times as many scenes."""
+BALANCE = Plan(
+    phases=(
+        Phase("balancing", 1150, 12, 512, mixture.BALANCED),
+        Phase("far-balancing", 130, 3, 2048, mixture.BALANCED_FAR, apart=False),
+    ),
+    matrix_rate=0.008,
+    other_rate=0.0012,
+    warmup=16,
+    cooldown=900,
+)
+"""The end, after which as much is refused as is called: ``GROW`` has learned to call too well."""
 UNROUNDED = ("copying", "wide")
 """The phases of the wide plan that a network for four bits does not yet spend under the rounding."""
 LAST = 3

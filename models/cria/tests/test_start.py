@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 pytest.importorskip("gguf")
 
-from cria import export, start, tokenizer
+from cria import average, export, start, tokenizer
 from cria.model import Cria, Shape
 
 
@@ -35,3 +35,20 @@ def test_a_file_with_another_vocabulary_is_refused(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr(tokenizer, "MARKUP_TOKENS", ())
     with pytest.raises(ValueError, match="another vocabulary"):
         start.read_tokenizer(tmp_path / "a.gguf")
+
+
+def test_the_mean_of_files_is_that_of_their_weights(tmp_path: Path) -> None:
+    cut = tokenizer.train(["the quick brown fox"] * 20, size=300)
+    shape = Shape(cut.get_vocab_size(), width=32, layers=1, heads=1, hidden=32)
+    networks = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        networks.append(Cria(shape))
+        export.write(networks[-1], cut, tmp_path / f"{seed}.gguf", "F16")
+    made = average.mean([tmp_path / "1.gguf", tmp_path / "2.gguf"])
+    for name, parameter in made.named_parameters():
+        expected = (networks[0].get_parameter(name) + networks[1].get_parameter(name)) / 2
+        assert torch.allclose(parameter, expected, atol=1e-3), name
+    export.write(Cria(Shape(cut.get_vocab_size(), width=64, layers=1, heads=1, hidden=32)), cut, tmp_path / "3.gguf")
+    with pytest.raises(ValueError, match="different shapes"):
+        average.mean([tmp_path / "1.gguf", tmp_path / "3.gguf"])

@@ -130,9 +130,6 @@ WIDE: Mapping[str, float] = {
 WIDE_SETTLING: Mapping[str, float] = {**WIDE, "composed.refused": 0.14}
 """The end: as the one before, with more that is not to be called for, which many steps of calls have unlearned."""
 
-BALANCED: Mapping[str, float] = {**WIDE, "composed.refused": 0.5}
-"""About as much that is not to be called for as that is: whoever has learned to call calls whatever is new to it."""
-
 GROWN: Mapping[str, float] = {
     **WIDE,
     "composed.scene_calls": 0.22,
@@ -154,6 +151,22 @@ GROWN_FAR: Mapping[str, float] = {
     "composed.remembered": 0.4,
     "skills.recall": 0.1,
     JOINED: 0.1,
+}
+"""The same in long contexts."""
+
+BALANCED: Mapping[str, float] = {
+    **GROWN,
+    "composed.refused": 0.42,
+    "composed.scene_forms": 0.18,
+    "composed.forms": 0.1,
+}
+"""About as much that is not to be called for as that is: whoever has learned to call calls whatever is new to it."""
+
+BALANCED_FAR: Mapping[str, float] = {
+    **BALANCED,
+    "composed.far": 0.1,
+    "composed.remembered": 0.5,
+    "skills.recall": 0.1,
 }
 """The same in long contexts."""
 
