@@ -55,3 +55,9 @@ async def test_thoughts_within_their_budget_are_one_generation(tmp_path: Path, p
     engine, thinking, content, end = await run(tmp_path, said(*pieces), thinking_budget=3)
     assert (thinking, content) == ("a", "".join(pieces).partition("</think>")[2])
     assert (len(engine.asked), end.generated_tokens) == (1, len(pieces))
+
+
+async def test_what_follows_the_thoughts_unseen_is_not_counted_as_theirs(tmp_path: Path) -> None:
+    """Blanks are left out there, and a call is held back until it is whole."""
+    engine, thinking, content, _ = await run(tmp_path, said("a", "</think>", "\n", "\n", "\n", "x"), thinking_budget=3)
+    assert (len(engine.asked), thinking, content.strip()) == (1, "a", "x")
