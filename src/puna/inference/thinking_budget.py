@@ -10,18 +10,16 @@ from typing import Any
 from puna.engine.protocol import Engine
 from puna.inference.engine_events import finished
 from puna.inference.events import Finished, Reading, Said, Thought
+from puna.inference.output.stop import StopParser
 from puna.inference.prepare import Prepared
 from puna.inference.think_then_format import extended, merged
-
-_LONGEST_MARK = 32
-"""Pieces of an answer that the mark between thoughts and answer may be in."""
 
 
 async def within_budget(client: Engine, prepared: Prepared) -> AsyncGenerator[list[Said], None]:
     """Yield the events of an answer whose thoughts keep to ``prepared.budget``, as if it were one generation."""
     body = prepared.body | {"timings_per_token": True}
     raw: list[str] = []
-    mark = prepared.resume.strip()
+    mark = StopParser([prepared.resume.strip()])
     thoughts: Finished | None = None
     thinking = True
     async with aclosing(client.stream(prepared.route, body)) as stream:
@@ -29,11 +27,11 @@ async def within_budget(client: Engine, prepared: Prepared) -> AsyncGenerator[li
             events: list[Said] = []
             for item in batch:
                 raw.append(item.get("content", ""))
+                mark.feed(raw[-1])
                 said = list(prepared.decode(item))
                 events += said
-                thinking = thinking and all(isinstance(event, Thought | Reading) for event in said)
-                # A call says nothing until it is whole, so that the mark itself has to be looked for.
-                thinking = thinking and not (mark and mark in "".join(raw[-_LONGEST_MARK:]))
+                # A call says nothing until it is whole, so that the mark itself is looked for too.
+                thinking = thinking and mark.matched is None and all(isinstance(one, Thought | Reading) for one in said)
                 timings = item.get("timings", {})
                 if thinking and timings.get("predicted_n", 0) >= max(prepared.budget, 1):
                     thoughts = finished("length", timings)
