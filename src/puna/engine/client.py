@@ -258,7 +258,8 @@ class EngineClient:
             if rendering.done() and not opening.done():
                 rendering.result()
         finally:
-            rendering.cancel()
+            if not rendering.cancel():
+                rendering.exception()  # seen, should both have ended at once
 
     async def tokenize(self, text: str, *, special: bool = True, parse_special: bool = True) -> list[int]:
         """Return the tokens of ``text``; ``special`` adds the model's own beginning-of-text token."""
