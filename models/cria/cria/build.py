@@ -186,10 +186,9 @@ def main() -> None:
         action="store_true",
         help="the longer plan on composed sentences; with --start, what follows an earlier build",
     )
-    parser.add_argument("--balance", action="store_true", help="with --start and --wide: the short run after that")
-    parser.add_argument(
-        "--grow", action="store_true", help="with --start and --wide: the run on many more scenes after that"
-    )
+    later = parser.add_mutually_exclusive_group()
+    later.add_argument("--grow", action="store_true", help="with --start and --wide: on many more scenes, after that")
+    later.add_argument("--balance", action="store_true", help="with --start and --wide: the end, after --grow")
     parser.add_argument("--four-bits", action="store_true", help="with --wide: wider layers, and a file of Q4_0")
     parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
     parser.add_argument("--settle", type=int, help="end the run that stopped here: so many steps with a falling rate")

@@ -150,10 +150,7 @@ def _by_template(d: Draw) -> Kept:
 def _by_fact(d: Draw) -> Kept:
     fact = d.pick(told.facts())
     language = "zh" if d.zh else "en"
-    slots = {
-        slot.name: scene.value(d, slot, scene.choices(d, slot) if slot.type == "enum" else None)[0]
-        for slot in fact.slots
-    }
+    slots = {slot.name: scene.value(d, slot, scene.choices(d, slot))[0] for slot in fact.slots}
     question = d.pick(fact.ask[language])
     texts = (d.pick(fact.tell[language]), question.text, d.pick(question.answers))
     return Kept(*(_said(d, (text, text), slots) for text in texts), slots[question.slot])

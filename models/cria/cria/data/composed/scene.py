@@ -6,7 +6,8 @@ A scene begins with ``name(slot, …) What it does | 它做什么``. A slot is i
 lines ``en:`` and ``zh:`` are requests, with brackets of alternatives; what a sentence says without naming it stands
 after ``;;``: a truth, a whole number, or a choice in English. ``en+:`` and ``zh+:`` are conversations, in which a first
 message says a part, somebody replies, and another message asks; ``en-:`` and ``zh-:`` are about the same subject, and
-the function is not for them. Between lines ``---`` stand scenes that are offered together. ``>`` is a result: its fields, and the answer to it in both languages.
+the function is not for them. ``>`` is a result: its fields, and the answer to it in both languages. Between lines ``---``
+stand scenes that are offered together.
 """
 
 import re
@@ -133,12 +134,13 @@ def slots(text: str) -> tuple[Slot, ...]:
 def _sentence(text: str) -> Sentence:
     said, _, constants = text.partition(" ;; ")
     pairs = (entry.strip().split("=") for entry in constants.split(", ") if entry)
-    return Sentence(said.strip(), {key: TRUTHS[value] if value in TRUTHS else whole(value) for key, value in pairs})
+    return Sentence(said.strip(), {key: _constant(value) for key, value in pairs})
 
 
-def whole(text: str) -> int | str:
-    """A whole number, or the text if it is none."""
-    return int(text) if text.lstrip("-").isdecimal() else text
+def _constant(text: str) -> bool | int | str:
+    if text.lstrip("-").isdecimal():
+        return int(text)
+    return TRUTHS.get(text, text)
 
 
 def _scene(block: str) -> Scene:
@@ -186,8 +188,7 @@ def siblings() -> tuple[tuple[Scene, ...], ...]:
 def _groups() -> tuple[tuple[Scene, ...], ...]:
     """All scenes: each alone, or in a file with lines ``---`` those that stand between two of them together."""
     groups: list[tuple[Scene, ...]] = []
-    for path in sorted(FOLDER.glob("*.txt")):
-        text = path.read_text(encoding="utf-8").strip()
+    for text in wordlists.texts(FOLDER):
         parts = text.split(f"\n\n{BESIDE}\n\n")
         found = [tuple(_scene(block) for block in part.split("\n\n")) for part in parts]
         groups += found if len(parts) > 1 else [(made,) for made in found[0]]
@@ -236,8 +237,13 @@ class Choices:
     english: tuple[str, ...]
 
 
-def choices(d: Draw, slot: Slot) -> Choices:
-    """English choices, or in a Chinese conversation mostly Chinese ones; a sentence is in its own language."""
+def choices(d: Draw, slot: Slot) -> Choices | None:
+    """English choices, or in a Chinese conversation mostly Chinese ones; none if the slot has no choices.
+
+    A sentence is in its own language.
+    """
+    if slot.type != "enum":
+        return None
     pairs = [entry.split(" ") for entry in slot.inner.split(",")]
     if any(len(pair) == 1 for pair in pairs):
         whole = tuple(slot.inner.split(","))

@@ -125,7 +125,7 @@ def _offered(d: Draw, made: Scene) -> Offered:
     keys = {slot.name: slot.name if d.chance(0.5) else d.pick(slot.names) for slot in kept}
     if len(set(keys.values())) < len(keys):
         keys = {slot.name: slot.name for slot in kept}
-    picked = {slot.name: scene.choices(d, slot) for slot in kept if slot.type == "enum"}
+    picked = {slot.name: found for slot in kept if (found := scene.choices(d, slot))}
     return Offered(made, said, camel(made.name) if d.chance(0.12) else made.name, keys, picked)
 
 

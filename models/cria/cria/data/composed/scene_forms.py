@@ -7,7 +7,7 @@ from typing import Any
 from cria.data.composed import scene
 from cria.data.composed.forms import ALONE_SHARE, ASK_EN, ASK_ZH, SCHEMA_SHARE, spaced
 from cria.data.composed.grammar import expand, fill, with_articles
-from cria.data.composed.scene import Choices, Sentence, Slot
+from cria.data.composed.scene import Sentence, Slot
 from cria.data.composed.scene_calls import schema
 from cria.data.skills.common import assistant, finish, system, user
 from cria.data.skills.functions import compact
@@ -40,7 +40,7 @@ def form(d: Draw) -> Example | Case:
     slots = [slot for slot in fields if slot.name in made.slots]
     if not slots:
         return form(d)
-    picked = {slot.name: _choices(d, slot) for slot in slots}
+    picked = {slot.name: scene.choices(d, slot) for slot in slots}
     said = {
         slot.name: scene.implied(made.implied[slot.name], picked[slot.name])
         if slot.name in made.implied
@@ -80,10 +80,6 @@ def _key(d: Draw, slot: Slot) -> str:
     if d.zh and slot.name in scene.chinese_keys() and d.chance(KEY_ZH_SHARE):
         return scene.chinese_keys()[slot.name]
     return slot.name if d.chance(0.5) else d.pick(slot.names)
-
-
-def _choices(d: Draw, slot: Slot) -> Choices | None:
-    return scene.choices(d, slot) if slot.type == "enum" else None
 
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:

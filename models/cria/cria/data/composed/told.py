@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from cria.data.composed import scene
+from cria.data.composed import scene, wordlists
 from cria.data.composed.scene import MEANWHILE, Slot
 
 FOLDER = Path(__file__).with_name("told")
@@ -41,8 +41,7 @@ class Fact:
 @cache
 def facts() -> tuple[Fact, ...]:
     """All facts, in the order of the files; raises ``ValueError`` for a line that cannot be read."""
-    texts = (path.read_text(encoding="utf-8").strip() for path in sorted(FOLDER.glob("*.txt")))
-    return tuple(_fact(block) for text in texts for block in text.split("\n\n"))
+    return tuple(_fact(block) for text in wordlists.texts(FOLDER) for block in text.split("\n\n"))
 
 
 def _fact(block: str) -> Fact:

@@ -10,17 +10,15 @@ from cria.data.skills.words import Draw
 
 Said = tuple[str, Any]
 """A value as it stands in the sentence, and as JSON."""
+FOREIGN_SHARE = 0.1
+"""Of the people: those whose names have letters that are rare in the language."""
+LIST_SHARE = 0.35
+"""Of the things: those out of a list of words that belong together."""
 
 
 def word(d: Draw, kind: str) -> str:
     """A word of a kind in the language of the example, of its split."""
     return d.pick(lexicon.words(kind, zh=d.zh, split=d.split))
-
-
-FOREIGN_SHARE = 0.1
-"""Of the people: those whose names have letters that are rare in the language."""
-LIST_SHARE = 0.35
-"""Of the things: those out of a list of words that belong together."""
 
 
 def listed(d: Draw) -> str:

@@ -1,6 +1,6 @@
 """Words that belong together: trees, rivers, composers …, read from ``scenes/words/*.txt``, in English and Chinese."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -10,10 +10,15 @@ from cria.examples import Split
 FOLDER = Path(__file__).with_name("scenes") / "words"
 
 
+def texts(folder: Path) -> Iterator[str]:
+    """The texts in a folder, in the order of their names, without the blanks around them."""
+    for path in sorted(folder.glob("*.txt")):
+        yield path.read_text(encoding="utf-8").strip()
+
+
 def lines(folder: Path) -> list[str]:
-    """The lines of all texts in a folder, in the order of their names."""
-    texts = (path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.txt")))
-    return [line for text in texts for line in text.splitlines() if line]
+    """The lines of all texts in a folder."""
+    return [line for text in texts(folder) for line in text.splitlines() if line]
 
 
 @cache
