@@ -40,6 +40,12 @@ class Twin:
     eyes: Keys = field(default_factory=dict)
     hidden: Shapes = field(default_factory=dict)
     """Tensors of the old file that nothing reads."""
+    ends: Shapes = field(
+        default_factory=lambda: {"token_embd": (0, WIDTH), "output_norm": (WIDTH,), "output": (0, WIDTH)}
+    )
+    """Tensors that belong to no block."""
+    spoken: Keys = field(default_factory=dict)
+    """A vocabulary, if it is not that of the built-in model."""
 
 
 def base(head: int, blocks: int, **more: Any) -> Keys:
@@ -104,7 +110,16 @@ def vision(**more: Any) -> Keys:
     } | {key.replace("__", "."): value for key, value in more.items()}
 
 
-_SINGLE = ("ffn_gate_inp", "ssm_conv1d", "ssm_a", "ssm_d", "position_embd", "positional_embedding", "ssm_norm")
+_SINGLE = (
+    "ffn_gate_inp",
+    "ssm_conv1d",
+    "ssm_a",
+    "ssm_d",
+    "ssm_norm",
+    "position_embd",
+    "positional_embedding",
+    "token_types",
+)
 """What llama.cpp wants as F32, whatever its shape."""
 _WITHOUT_SUFFIX = ("ssm_a", "ssm_d", "v.class_embd", "v.position_embd")
 
@@ -141,14 +156,17 @@ def _with_old_names(tensors: Mapping[str, Any], renamed: Mapping[str, str]) -> d
     return found
 
 
+def _vocabulary(path: Path) -> Keys:
+    fields = gguf.GGUFReader(path).fields
+    return {key: field.contents() for key, field in fields.items() if key.startswith("tokenizer.ggml.")}
+
+
 def write_twin(folder: Path, vocabulary: Path, twin: Twin) -> tuple[list[Path], list[Path]]:
     """Write both; return the files of each: one of Ollama's, and llama.cpp's with or without a projector."""
-    fields = gguf.GGUFReader(vocabulary).fields
-    spoken = {key: field.contents() for key, field in fields.items() if key.startswith("tokenizer.ggml.")}
+    spoken = twin.spoken or _vocabulary(vocabulary)
     rows = len(spoken["tokenizer.ggml.tokens"])
-    ends: Shapes = {"token_embd": (rows, WIDTH), "output_norm": (WIDTH,), "output": (rows, WIDTH)}
-    sized = {name: tuple(size or rows for size in shape) for name, shape in twin.text.items()}
-    text, seen = _tensors(ends | sized), _tensors(twin.seen)
+    sized = {name: tuple(size or rows for size in shape) for name, shape in (twin.ends | twin.text).items()}
+    text, seen = _tensors(sized), _tensors(twin.seen)
     old_eyes = {f".{key}": value for key, value in twin.eyes.items() if not key.startswith("clip.")}
     old = write(
         folder / "old.gguf",

@@ -39,7 +39,7 @@ def read_sentencepiece(path: Path, tokenizer: Mapping[str, Any], config: Mapping
     model_type = 1
     number = 0
     try:
-        for field, value in _fields(path.read_bytes()):
+        for field, value in message_fields(path.read_bytes()):
             if field == _PIECE and isinstance(value, bytes):
                 _add_piece(vocabulary, number, value)
                 number += 1
@@ -73,7 +73,7 @@ _KINDS = {
 
 def _add_piece(vocabulary: Vocabulary, number: int, data: bytes) -> None:
     text, score, kind = "", 0.0, 1
-    for field, value in _fields(data):
+    for field, value in message_fields(data):
         if field == 1 and isinstance(value, bytes):
             text = value.decode("utf-8")
         elif field == 2 and isinstance(value, bytes):
@@ -84,13 +84,13 @@ def _add_piece(vocabulary: Vocabulary, number: int, data: bytes) -> None:
 
 
 def _number(data: bytes, wanted: int, default: int) -> int:
-    for field, value in _fields(data):
+    for field, value in message_fields(data):
         if field == wanted and isinstance(value, int):
             return value
     return default
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
+def message_fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:
     """The fields of one message: whole numbers as they are, everything else as bytes.
 
     Raises IndexError at an end.
