@@ -97,14 +97,77 @@ def test_a_forced_call_of_any_family_is_valid(server: Server, parser: str) -> No
     assert bool(answer["message"].get("thinking")) == always_thinks
 
 
+def written(name: str, mark: str, call: str, end: str = "") -> str:
+    """Return a template with calls of its own; ``call`` is about ``c.name`` and ``c.arguments``."""
+    calls = f"{{% for t in m.tool_calls %}}{{% set c = t.function %}}{call}{{% endfor %}}"
+    return (
+        f"{{# {name} #}}{{{{ tools | tojson if tools else '' }}}}{{% for m in messages %}}"
+        "<|im_start|>{{ m.role }}\n"
+        f"{{{{ m.content }}}}{{% if m.tool_calls %}}{mark}{calls}{end}{{% endif %}}<|im_end|>\n{{% endfor %}}"
+        "<|im_start|>assistant\n"
+    )
+
+
+PAIRS = "{% for key, value in c.arguments.items() %}"
+WRITTEN = {
+    "[TOOL_CALLS]": written(
+        "mistral-small", "", "[TOOL_CALLS]{{ c.name }}[CALL_ID]{{ t.id }}[ARGS]{{ c.arguments | tojson }}"
+    ),
+    "<|tool_calls_section_begin|>": written(
+        "kimi-k2",
+        "<|tool_calls_section_begin|>",
+        "<|tool_call_begin|>functions.{{ c.name }}:0<|tool_call_argument_begin|>{{ c.arguments | tojson -}}"
+        "<|tool_call_end|>",
+        "<|tool_calls_section_end|>",
+    ),
+    "<｜DSML｜function_calls>": written(
+        "deepseek-v3.2",
+        "\n\n<｜DSML｜function_calls>\n",
+        '<｜DSML｜invoke name="{{ c.name }}">\n'
+        + PAIRS
+        + '<｜DSML｜parameter name="{{ key }}" string="true">{{ value -}}'
+        "</｜DSML｜parameter>\n{% endfor %}</｜DSML｜invoke>\n",
+        "</｜DSML｜function_calls>",
+    ),
+    "<seed:tool_call>": written(
+        "seed-oss",
+        "",
+        "<seed:tool_call>\n<function={{ c.name }}>\n" + PAIRS + "<parameter={{ key }}>{{ value }}</parameter>\n"
+        "{% endfor %}</function>\n</seed:tool_call>",
+    ),
+    '{"name": "roll_dice", "parameters":': written(
+        "llama3", "", '{"name": "{{ c.name }}", "parameters": {{ c.arguments | tojson }}}'
+    ),
+}
+
+
+def with_template(server: Server, name: str, template: str) -> str:
+    """Make the built-in model with a template inside its file; return its name."""
+    data = with_jinja(template)
+    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
+    assert server.post(f"/api/blobs/{digest}", data).status_code in (200, 201)
+    server.ask("/api/create", {"model": name, "files": {"m.gguf": digest}, "stream": False})
+    return name
+
+
+@pytest.mark.parametrize("mark", WRITTEN)
+def test_a_forced_call_is_in_the_words_of_the_template(server: Server, mark: str) -> None:
+    model = with_template(server, "written", WRITTEN[mark])
+    options = {"temperature": 0, "num_predict": 400}
+    body = {"tools": TOOLS, "tool_choice": forced("roll_dice"), "parallel_tool_calls": False, "options": options}
+    answer = chat(server, QUESTION, model, logprobs=True, **body)
+    assert functions(answer) == ["roll_dice"]
+    said = "".join(entry["token"] for entry in answer["logprobs"])
+    assert said.lstrip().startswith(mark), said
+    streamed = chat_stream(server, QUESTION, model, **body)
+    [whole], [pieces] = (found["message"]["tool_calls"] for found in (answer, streamed))
+    assert pieces["function"] == whole["function"]
+
+
 @pytest.fixture(scope="module")
 def unknown_model(shared_server: Server) -> str:
     """The built-in model with a template inside its file whose way of writing calls nobody knows."""
-    data = with_jinja(UNKNOWN)
-    digest = f"sha256:{hashlib.sha256(data).hexdigest()}"
-    assert shared_server.post(f"/api/blobs/{digest}", data).status_code in (200, 201)
-    shared_server.ask("/api/create", {"model": "unknown-calls", "files": {"m.gguf": digest}, "stream": False})
-    return "unknown-calls"
+    return with_template(shared_server, "unknown-calls", UNKNOWN)
 
 
 @pytest.fixture(params=["engine", "go", "bare", "listed", "unknown"])

@@ -6,6 +6,7 @@ from puna.inference.output.calls import ObjectScanner, lenient_object
 from puna.inference.output.events import ThinkingText
 
 CALLS, THINK, THINK_END, ARGS = "[TOOL_CALLS]", "[THINK]", "[/THINK]", "[ARGS]"
+_ID = "[CALL_ID]"
 MARKS = (CALLS, THINK, THINK_END, ARGS)
 
 
@@ -27,7 +28,7 @@ class _Parser(StateParser):
     def _function(self) -> bool:
         name, mark, rest = self._text.partition(ARGS)
         if mark:
-            self._name, self._text = name, rest
+            self._name, self._text = name.partition(_ID)[0], rest
             return self._go(self._arguments)
         if self._ended and name:
             self._keep(CALLS + name)

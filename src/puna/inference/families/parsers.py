@@ -1,7 +1,6 @@
 """The parsers by the names that manifests have for them, and what the engine must not leave out of their text."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 
 from puna.inference.families import (
     cohere,
@@ -21,57 +20,15 @@ from puna.inference.families import (
     qwen3vl,
     qwen35,
 )
-from puna.inference.families.parsing import Asked
+from puna.inference.families.finding import USUAL_TAGS, Parsing
+from puna.inference.families.formats import FORMATS
 from puna.inference.families.qwen_text import TAGGED
-from puna.inference.format.calls import JSON_IN_TAGS, CallShape, Thoughts
-from puna.inference.output.events import ContentText, OutputEvent, OutputParser, ThinkingText
+from puna.inference.format.calls import JSON_IN_TAGS
+from puna.inference.output.events import ContentText, OutputEvent
 
-_THINK = ("<think>", "</think>")
 _CALL = ("<tool_call>", "</tool_call>")
 _USER = ("<user>", "</user>")
 _PAIRS = ("<arg_key>", "</arg_key>", "<arg_value>", "</arg_value>")
-
-
-@dataclass(frozen=True, slots=True)
-class Parsing:
-    """A parser and what it can find. ``preserved`` are the marks that may be control tokens.
-
-    For answers in a format: ``closing`` is the mark that ends the thoughts before it, ``resume`` the text from there to
-    the answer ("": the mark and an empty line), and ``opening`` the text before an answer without thoughts.
-    ``thought`` is what thoughts begin with where an answer does not begin inside them, and ``to_call`` the text from
-    their end to a call.
-    """
-
-    make: Callable[[Asked], OutputParser]
-    preserved: tuple[str, ...]
-    tools: bool = True
-    thinking: bool = True
-    closing: str = "</think>"
-    resume: str = ""
-    opening: str = ""
-    thought: str = ""
-    to_call: str = ""
-    calls: CallShape | None = None
-    """How its calls are written."""
-
-    def thoughts(self, asked: Asked) -> Thoughts | None:
-        """Return what thoughts an answer may begin with: which text is one, the parser knows."""
-        if any(isinstance(event, ThinkingText) for event in self._read(asked, "x")):
-            return Thoughts(self.closing, "", self.to_call)
-        # Where none were asked for some parsers leave them out, and others take them for text.
-        found = self._read(asked, f"{self.thought}x{self.closing}") if self.thought else [ContentText("x")]
-        told = all(isinstance(event, ThinkingText) for event in found)
-        return Thoughts(self.closing, self.thought, self.to_call) if told else None
-
-    def _read(self, asked: Asked, text: str) -> list[OutputEvent]:
-        parser = self.make(asked)
-        return [*parser.feed(text), *parser.finish()]
-
-    def answer_after_thoughts(self, *, may_call: bool) -> str:
-        """Return the text from the thoughts to an answer, which begins if nothing can be called."""
-        if may_call and (self.resume or self.to_call):
-            return self.closing + self.to_call
-        return self.resume or f"{self.closing}\n\n"
 
 
 class _Passing:
@@ -84,7 +41,7 @@ class _Passing:
         return []
 
 
-PARSERS: Mapping[str, Parsing] = {
+NAMED: Mapping[str, Parsing] = {
     "cogito": Parsing(
         deepseek.cogito_parser,
         ("</think>", *deepseek.MARKS, *deepseek.OUTPUTS),
@@ -126,8 +83,8 @@ PARSERS: Mapping[str, Parsing] = {
         to_call="<|start|>assistant",
         calls=glimmer.CALLS,
     ),
-    "glm-4.7": Parsing(glm.glm47_parser, (*_THINK, *_CALL, *_PAIRS), calls=glm.CALLS),
-    "glm-ocr": Parsing(glm.glm_ocr_parser, (*_THINK, *_CALL, *_PAIRS), thinking=False, calls=glm.CALLS),
+    "glm-4.7": Parsing(glm.glm47_parser, (*USUAL_TAGS, *_CALL, *_PAIRS), calls=glm.CALLS),
+    "glm-ocr": Parsing(glm.glm_ocr_parser, (*USUAL_TAGS, *_CALL, *_PAIRS), thinking=False, calls=glm.CALLS),
     "harmony": Parsing(
         harmony.parser,
         harmony.MARKS,
@@ -138,12 +95,17 @@ PARSERS: Mapping[str, Parsing] = {
         to_call=f"{harmony.START}assistant",
         calls=harmony.CALLS,
     ),
-    "laguna": Parsing(laguna.parser, (*_THINK, *_CALL, *_USER, *_PAIRS), thought="<think>", calls=glm.CALLS_IN_LINES),
+    "laguna": Parsing(
+        laguna.parser, (*USUAL_TAGS, *_CALL, *_USER, *_PAIRS), thought="<think>", calls=glm.CALLS_IN_LINES
+    ),
     "lfm2": Parsing(
-        lfm2.parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>"), thinking=False, calls=lfm2.CALLS
+        lfm2.parser, (*USUAL_TAGS, "<|tool_call_start|>", "<|tool_call_end|>"), thinking=False, calls=lfm2.CALLS
     ),
     "lfm2-thinking": Parsing(
-        lfm2.thinking_parser, (*_THINK, "<|tool_call_start|>", "<|tool_call_end|>"), thought="<think>", calls=lfm2.CALLS
+        lfm2.thinking_parser,
+        (*USUAL_TAGS, "<|tool_call_start|>", "<|tool_call_end|>"),
+        thought="<think>",
+        calls=lfm2.CALLS,
     ),
     "ministral": Parsing(
         ministral.parser,
@@ -153,19 +115,21 @@ PARSERS: Mapping[str, Parsing] = {
         closing=ministral.THINK_END,
         calls=ministral.CALL,
     ),
-    "nemotron-3-nano": Parsing(nemotron.parser, (*_THINK, *_CALL), calls=TAGGED),
-    "nemotron-3.5-nano": Parsing(nemotron.parser, (*_THINK, *_CALL), calls=TAGGED),
+    "nemotron-3-nano": Parsing(nemotron.parser, (*USUAL_TAGS, *_CALL), calls=TAGGED),
+    "nemotron-3.5-nano": Parsing(nemotron.parser, (*USUAL_TAGS, *_CALL), calls=TAGGED),
     "olmo3": Parsing(olmo3.parser, ("<function_calls>", "</function_calls>"), thinking=False, calls=olmo3.CALLS),
     "olmo3-think": Parsing(olmo3.thinking_parser, ("</think>",), tools=False),
-    "ornith": Parsing(qwen35.parser, (*_THINK, *_CALL), calls=TAGGED),
+    "ornith": Parsing(qwen35.parser, (*USUAL_TAGS, *_CALL), calls=TAGGED),
     "passthrough": Parsing(lambda _: _Passing(), (), tools=False, thinking=False),
     "poolside-v1": Parsing(
-        laguna.poolside_parser, (*_THINK, *_CALL, *_USER, *_PAIRS), thought="<think>", calls=glm.CALLS
+        laguna.poolside_parser, (*USUAL_TAGS, *_CALL, *_USER, *_PAIRS), thought="<think>", calls=glm.CALLS
     ),
-    "qwen3": Parsing(qwen3.parser, (*_THINK, *_CALL), thinking=False, calls=JSON_IN_TAGS),
+    "qwen3": Parsing(qwen3.parser, (*USUAL_TAGS, *_CALL), thinking=False, calls=JSON_IN_TAGS),
     "qwen3-coder": Parsing(qwen3coder.parser, _CALL, thinking=False, calls=TAGGED),
-    "qwen3-thinking": Parsing(qwen3.thinking_parser, (*_THINK, *_CALL), calls=JSON_IN_TAGS),
+    "qwen3-thinking": Parsing(qwen3.thinking_parser, (*USUAL_TAGS, *_CALL), calls=JSON_IN_TAGS),
     "qwen3-vl-instruct": Parsing(qwen3vl.instruct_parser, ("</think>", *_CALL), thinking=False, calls=JSON_IN_TAGS),
     "qwen3-vl-thinking": Parsing(qwen3vl.thinking_parser, ("</think>", *_CALL), calls=JSON_IN_TAGS),
-    "qwen3.5": Parsing(qwen35.parser, (*_THINK, *_CALL), calls=TAGGED),
+    "qwen3.5": Parsing(qwen35.parser, (*USUAL_TAGS, *_CALL), calls=TAGGED),
 }
+"""Those that Ollama's manifests name."""
+PARSERS: Mapping[str, Parsing] = {**NAMED, **FORMATS}

@@ -97,11 +97,11 @@ def one_line_break_less(text: str) -> str:
     return text.removeprefix("\n").removesuffix("\n")
 
 
-def side_by_side(pair: re.Pattern[str], text: str) -> Iterator[tuple[str, str]]:
-    """Yield the pairs that a text begins with; what stands behind other text belongs to another call."""
+def side_by_side(pair: re.Pattern[str], text: str) -> Iterator[tuple[str, ...]]:
+    """Yield the groups of the pairs that a text begins with; what stands behind other text belongs to another call."""
     match = pair.match(text)
     while match:
-        yield match[1], match[2]
+        yield match.groups("")
         match = pair.match(text, match.end())
 
 

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
-from puna.inference.families.parsers import PARSERS
+from puna.inference.families.parsers import NAMED
 from puna.inference.families.renderers import RENDERERS
 from puna.inference.prompt.ollama_template import OllamaTemplate, thinking_tags
 from puna.models.model import Model
@@ -74,7 +74,7 @@ def is_bare(template: str) -> bool:
 
 @lru_cache(maxsize=64)
 def _known(kind: str, name: str) -> str:
-    if name and name not in (RENDERERS if kind == "renderer" else PARSERS):
+    if name and name not in (RENDERERS if kind == "renderer" else NAMED):
         _log.warning("no %s is called %r here; the model's template is used", kind, name)
         return ""
     return name

@@ -33,8 +33,8 @@ _DIGITS = 15
 class Pairs:
     """What stands before a name, between it and its value, and behind that: ``close``, by which its end is known.
 
-    ``texts`` is how arguments that are texts are written. Without quotes what an argument is depends on its type
-    (``typed_value``).
+    ``texts`` is how arguments that are texts are written, and ``text_between``, if anything, what stands before them
+    instead of ``between``. Without quotes what an argument is depends on its type (``typed_value``).
     """
 
     before: str
@@ -44,6 +44,7 @@ class Pairs:
     separator: str = ""
     texts: Notation = PLAIN
     trims: bool = False
+    text_between: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,17 @@ class _Arguments:
         return [literal(self._pairs.separator), self._compiler.blank] if separated else []
 
     def _before(self, name: str) -> str:
-        return f"{self._pairs.before}{name}{self._pairs.between}"
+        return f"{self._pairs.before}{name}{self._between}"
+
+    @property
+    def _between(self) -> str:
+        """Return what stands between a name and any value, "" if that differs."""
+        return "" if self._pairs.text_between else self._pairs.between
+
+    def _of_kind(self, *, is_text: bool) -> str:
+        """Return what stands between a name and a value of a kind, "" if it is the same for all."""
+        pairs = self._pairs
+        return (pairs.text_between if is_text else pairs.between) if pairs.text_between else ""
 
     def _further(self, facts: Facts, listed: Sequence[str], *, begun: bool) -> Rule:
         """Return the rule for arguments that are not listed, and for none."""
@@ -123,7 +134,8 @@ class _Arguments:
         names = regexes.both(
             [self._strings.pattern(_FURTHER), *(regexes.negate(regexes.text(name)) for name in listed)]
         )
-        end: list[Item] = [literal(self._pairs.between), *self._value("", parts)]
+        between = [literal(self._between)] if self._between else []
+        end: list[Item] = [*between, *self._value("", parts)]
         key = grammar.language(self._strings.automaton(names), end, spelling=PLAIN)
         rest = grammar.reserve()
         before = [literal(self._pairs.before)] if self._pairs.before else []
@@ -146,7 +158,10 @@ class _Arguments:
             kinds = facts.kinds()
             for kind in TYPES:
                 if kind in kinds and not (kind == "integer" and "number" in kinds) and self._is_read(kind, types):
-                    body.append(self._text(facts, types, end) if kind == "string" else [self._other(kind, facts), *end])
+                    is_text = kind == "string"
+                    before = [literal(said)] if (said := self._of_kind(is_text=is_text)) else []
+                    value = self._text(facts, types, end) if is_text else [self._other(kind, facts), *end]
+                    body.append([*before, *value])
         if not body:
             raise FormatError(f"no value of {name[:80]!r} can be written")
         return [self._grammar.add(body)]
@@ -169,7 +184,7 @@ class _Arguments:
                 continue
             read = text.removeprefix("\n").removesuffix("\n") if self._pairs.trims else text
             if not self._is_typed or same(typed_value(read, types), value):
-                yield text
+                yield self._of_kind(is_text=isinstance(value, str)) + text
 
     def _other(self, kind: str, facts: Facts) -> Item:
         """Return the rule for a value that is no text."""

@@ -19,9 +19,11 @@ from puna.inference.format.grammar import Grammar, Item, Rule, literal
 from puna.inference.format.notation import Notation
 from puna.inference.format.scan import Mark, scan
 
-NAME, ARGUMENTS, GAP, NUMBER, FIRST = "\x01", "\x02", "\x03", "\x04", "\x05"
-"""What stands in a shape for the name, the arguments, white space or none, a number, and the answer's beginning."""
-_SLOT = re.compile("([\x01-\x05])")
+NAME, ARGUMENTS, GAP, NUMBER, FIRST, ID = "\x01", "\x02", "\x03", "\x04", "\x05", "\x06"
+"""What stands in a shape for name, arguments, white space or none, a number, the answer's beginning, and an id."""
+_SLOT = re.compile("([\x01-\x06])")
+_ID_LENGTH = 9
+"""What Mistral's templates want of an id."""
 _ANY = {"type": "object"}
 AS_JSON = Writing()
 _ALTERNATIVES = ("'anyOf'", "'oneOf'", "'$ref'")
@@ -55,7 +57,7 @@ class CallShape:
     @property
     def mark(self) -> str:
         """Return the text at which a call is known, as far as it is the same for all functions."""
-        return _SLOT.split(self.begin + self.call)[0]
+        return _SLOT.split((self.begin + self.call).removeprefix(FIRST))[0]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,7 @@ class _Answer:
         line = self._grammar.add([blanks, ['"\\n"', *blanks]])
         self._gap = self._grammar.add([[], ['" "'], ['"\\n"', line]])
         self._digits = self._grammar.add([["[0-9]"], ["[0-9]", "[0-9]"]])
+        self._id = self._grammar.add([["[a-zA-Z0-9]"] * _ID_LENGTH])
         writable = re.compile(self._shape.names)
         # Nothing is known of arguments that will not come.
         made = self._arguments if plan.mode != "none" else lambda _: self._gap
@@ -149,7 +152,7 @@ class _Answer:
 
     def _required(self) -> Rule:
         grammar, thoughts = self._grammar, self._plan.thoughts
-        call: list[Item] = [*self._items(self._shape.begin), self._call(self._shape.call)]
+        call: list[Item] = [*self._items(self._shape.begin), self._call(self._shape.call.removeprefix(FIRST))]
         at_once = [*self._items(self._shape.around), *call]
         if thoughts is None:
             return grammar.add([at_once])
@@ -193,7 +196,7 @@ class _Answer:
             self._grammar.made[key] = rule = self._grammar.reserve()
             body = [self._items(self._shape.end + self._shape.around)]
             if self._plan.parallel and self._shape.between is not None:
-                body.append([*self._items(self._shape.between), self._call(self._shape.call)])
+                body.append([*self._items(self._shape.between), self._call(self._shape.call.removeprefix(FIRST))])
             self._grammar.define(rule, body)
         return self._grammar.made[key]
 
@@ -203,6 +206,7 @@ class _Answer:
             ARGUMENTS: lambda: made or self._gap,
             GAP: lambda: self._gap,
             NUMBER: lambda: self._digits,
+            ID: lambda: self._id,
         }
         return [slots[part]() if part in slots else literal(part) for part in _SLOT.split(form) if part]
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from puna.inference.families.finding import USUAL_TAGS
 from puna.inference.families.harmony import prompt_names
 from puna.inference.families.parsers import PARSERS
 from puna.inference.families.parsing import Asked
@@ -18,7 +19,6 @@ from puna.inference.prepare.shapes import template_shape
 from puna.inference.prompt.ollama_template import opens_thinking, thinking_tags, tool_call_prefix
 from puna.inference.requests import Conversation, GenerationRequest, Think, ToolChoice
 
-_USUAL_TAGS = ("<think>", "</think>")
 _BEFORE_ANSWER = "\n\n"
 
 
@@ -73,7 +73,7 @@ def _chosen(reading: AnswerReader, conversation: Conversation) -> AnswerReader:
     choice, functions = conversation.tool_choice, allowed(conversation)
     if choice.mode == "required" and not can_write(reading.shape, conversation):
         thoughts = reading.thoughts if reading.thoughts and not reading.thoughts.opening else None
-        first = [ThinkingParser(_USUAL_TAGS[0], thoughts.closing, opened=True)] if thoughts else []
+        first = [ThinkingParser(USUAL_TAGS[0], thoughts.closing, opened=True)] if thoughts else []
         reading = replace(
             reading, parsers=[*first, ToolCallParser("{", functions)], shape=JSON_ALONE, thoughts=thoughts
         )
@@ -97,15 +97,15 @@ def _by_family(prompt: str, request: GenerationRequest, conversation: Conversati
         opening=parsing.opening,
         budgeted=_thinks_first(request, voice),
     )
-    if not voice.renders_here and parsing.closing == _USUAL_TAGS[1]:
-        first, thoughts = _usual_thoughts(prompt, request, _USUAL_TAGS)
+    if not voice.renders_here and parsing.tags:
+        first, thoughts = _thoughts_in(parsing.tags, prompt, request)
         parser = parsing.make(replace(asked, think=False))
         return replace(reading, parsers=[*first, parser], thoughts=thoughts, budgeted=bool(first))
     return replace(reading, parsers=[parsing.make(asked)], thoughts=parsing.thoughts(asked))
 
 
-def _usual_thoughts(
-    prompt: str, request: GenerationRequest, tags: tuple[str, str]
+def _thoughts_in(
+    tags: tuple[str, str], prompt: str, request: GenerationRequest
 ) -> tuple[list[OutputParser], Thoughts | None]:
     """Return what finds thoughts between tags at an answer's beginning, and what they are for a grammar."""
     if not request.thinks:
@@ -141,8 +141,8 @@ def _asked(request: GenerationRequest, conversation: Conversation, voice: Voice)
 
 def _by_template(prompt: str, request: GenerationRequest, conversation: Conversation, voice: Voice) -> AnswerReader:
     template = parse_template(voice.template) if voice.template else None
-    tags = (template and thinking_tags(template)) or _USUAL_TAGS
-    parsers, thoughts = _usual_thoughts(prompt, request, tags)
+    tags = (template and thinking_tags(template)) or USUAL_TAGS
+    parsers, thoughts = _thoughts_in(tags, prompt, request)
     reading = AnswerReader(
         marks=tags if parsers else (),
         thoughts=thoughts,

@@ -12,12 +12,34 @@ from puna.engine.protocol import Engine
 from puna.inference.requests import GenerationRequest
 
 _PROBE, _ID = "puna_probe", "000000001"
+_OBJECT = rf'\s*\{{\s*"name":\s*"{_PROBE}"\s*,\s*"arguments":\s*\{{'
 _FORMS: Sequence[tuple[str, str]] = (
     (rf"<tool_call>\s*<function={_PROBE}>\s*<parameter=key>\nvalue\n</parameter>", "qwen3-coder"),
     (rf'<tool_call>\s*\{{\s*"name":\s*"{_PROBE}",\s*"arguments":\s*\{{', "qwen3"),
     (rf"<tool_call>{_PROBE}\n<arg_key>key</arg_key>\n<arg_value>", "laguna"),
     (rf"<tool_call>{_PROBE}\s*<arg_key>key</arg_key>\s*<arg_value>", "glm-4.7"),
     (rf"\[TOOL_CALLS\]\s*{_PROBE}\[ARGS\]\s*\{{", "ministral"),
+    (rf"\[TOOL_CALLS\]\s*{_PROBE}\[CALL_ID\]\w+\[ARGS\]\s*\{{", "mistral-small"),
+    (rf"\[TOOL_CALLS\]\s*\[{_OBJECT}", "mistral"),
+    (rf"<tool_calls>\s*\[{_OBJECT}", "apriel"),
+    (rf"<tool_calls>\s*{_OBJECT}", "minimax-m1"),
+    (rf"<TOOLCALL>\s*\[{_OBJECT}", "nemotron"),
+    (rf"functools\[\s*{_OBJECT}", "firefunction"),
+    (rf'<\|tools_prefix\|>\s*\[\s*\{{\s*"{_PROBE}":\s*\{{', "apertus"),
+    (rf"<\|tool_call\|>{_OBJECT}", "phi4-mini"),
+    (rf"<\|tool_call\|>\s*\[{_OBJECT}[^<]*<\|/tool_call\|>", "phi4-mini-list"),
+    (rf"<\|tool_call\|>\s*\[{_OBJECT}", "granite"),
+    (rf'Action:\s*```json\s*\[\s*\{{\s*"tool_name":\s*"{_PROBE}"\s*,\s*"parameters":\s*\{{', "command-r"),
+    (rf"<\|function_call\|>{_OBJECT}", "gigachat"),
+    (rf"function call<\|role_sep\|>\n{_OBJECT}", "gigachat-turns"),
+    (rf"<\|tool_call_begin\|>functions\.{_PROBE}:\d+<\|tool_call_argument_begin\|>\{{", "kimi-k2"),
+    (rf"<\|tool_call:name\|>{_PROBE}<\|tool_call:args\|>\{{", "solar"),
+    (rf"<function={_PROBE}>\{{", "functionary"),
+    (rf"<seed:tool_call>\s*<function={_PROBE}>\s*<parameter=key>value</parameter>", "seed-oss"),
+    (rf'<minimax:tool_call>\s*<invoke name="{_PROBE}">\s*<parameter name="key">value</parameter>', "minimax-m2"),
+    (rf'<｜DSML｜function_calls>\s*<｜DSML｜invoke name="{_PROBE}">', "deepseek-v3.2"),
+    (rf'<｜DSML｜tool_calls>\s*<｜DSML｜invoke name="{_PROBE}">', "deepseek-v4"),
+    (rf'<function name="{_PROBE}"><param name="key">value</param>', "minicpm5"),
     (rf"<\|tool_call>call:{_PROBE}\{{", "gemma4"),
     (rf"<start_function_call>call:{_PROBE}\{{", "functiongemma"),
     (rf"<\|tool_call_start\|>\[{_PROBE}\(", "lfm2"),
@@ -30,7 +52,15 @@ _FORMS: Sequence[tuple[str, str]] = (
     (rf"<｜tool▁call▁begin｜>{_PROBE}<｜tool▁sep｜>\{{", "deepseek3"),
     (rf"<｜tool▁call▁begin｜>function<｜tool▁sep｜>{_PROBE}\n```json\n", "cogito"),
     (rf"<\|channel\|>commentary[^<]*to=functions\.{_PROBE}|to=functions\.{_PROBE}<\|channel\|>commentary", "harmony"),
+    (rf'\{{"name":\s*"{_PROBE}",\s*"parameters":\s*\{{\s*"key":\s*"value"', "llama3"),
 )
+_TOLD: Sequence[tuple[Sequence[str], str]] = (
+    (("<|tool_list_start|>",), "lfm2"),
+    (("List of tools: [", "<|im_start|>"), "lfm2"),
+    (("<|tool_call|> followed by a JSON list",), "granite"),
+    (("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "```json"), "cogito"),
+)
+"""What a template has in it that says how to call, but leaves the calls of a conversation out."""
 _MOST = 64
 _known: dict[str, str] = {}
 
@@ -43,10 +73,18 @@ async def recognised(request: GenerationRequest, client: Engine) -> str:
             del _known[next(iter(_known))]
         try:
             said = await client.apply_template(_conversation())
-        except TemplateError:  # some refuse a tool's result, or a call without text; none of them is known here
+        except TemplateError:  # some refuse a tool's result, or a call without text
             said = ""
-        _known[text] = next((name for form, name in _FORMS if re.search(form, said)), "")
+        _known[text] = _written(said) or _told(text)
     return _known[text]
+
+
+def _written(said: str) -> str:
+    return next((name for form, name in _FORMS if re.search(form, said)), "")
+
+
+def _told(template: str) -> str:
+    return next((name for marks, name in _TOLD if all(mark in template for mark in marks)), "")
 
 
 def _conversation() -> dict[str, object]:

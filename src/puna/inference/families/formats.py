@@ -1,0 +1,59 @@
+"""Ways of answering that no manifest names: those that templates inside GGUF files are recognised to have."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from puna.inference.families import marked, ministral, tags
+from puna.inference.families.finding import USUAL_TAGS, Parsing
+from puna.inference.families.parsing import Asked
+from puna.inference.format.calls import JSON_ALONE, CallShape
+from puna.inference.output.events import OutputParser
+from puna.inference.output.tools import ToolCallParser
+
+
+def _way(make: Callable[[Asked], OutputParser], calls: CallShape, *marks: str) -> Parsing:
+    return Parsing(make, (*USUAL_TAGS, *marks), thinking=False, calls=calls)
+
+
+def _marked(form: marked.Form, calls: CallShape, *marks: str) -> Parsing:
+    return _way(marked.parser(form), calls, *(marks or (form.mark, *form.ends)))
+
+
+def _tagged(make: Callable[[Asked], OutputParser], found: tags.Tags) -> Parsing:
+    return _way(make, found.shape, *(f"<{end}{found.calls}>" for end in ("", "/") if found.calls))
+
+
+FORMATS: Mapping[str, Parsing] = {
+    "apertus": _marked(marked.APERTUS, marked.APERTUS_CALLS),
+    "apriel": _marked(marked.APRIEL, marked.APRIEL_CALLS),
+    "command-r": _marked(marked.COMMAND_R, marked.COMMAND_R_CALLS),
+    "deepseek-v3.2": _tagged(tags.dsml_parser, tags.DSML),
+    "deepseek-v4": _tagged(tags.dsml_v4_parser, tags.DSML_V4),
+    "firefunction": _marked(marked.FIREFUNCTION, marked.FIREFUNCTION_CALLS),
+    "functionary": _marked(marked.FUNCTIONARY, marked.FUNCTIONARY_CALLS),
+    "gigachat": _marked(marked.GIGACHAT, marked.GIGACHAT_CALLS),
+    "gigachat-turns": _marked(marked.GIGACHAT_TURN, marked.GIGACHAT_TURN_CALLS, "<|role_sep|>"),
+    "granite": _marked(marked.GRANITE, marked.GRANITE_CALLS),
+    "kimi-k2": _marked(marked.KIMI, marked.KIMI_CALLS, *marked.KIMI_MARKS),
+    "llama3": _way(
+        lambda asked: ToolCallParser("{", asked.tools), replace(JSON_ALONE, call=marked.LLAMA_CALL), "<|python_tag|>"
+    ),
+    "minicpm5": _tagged(tags.minicpm_parser, tags.MINICPM),
+    "minimax-m1": _marked(marked.APRIEL, marked.MINIMAX_M1_CALLS),
+    "minimax-m2": _tagged(tags.minimax_parser, tags.MINIMAX),
+    "mistral": _marked(marked.MISTRAL, marked.MISTRAL_CALLS, marked.MISTRAL.mark),
+    "mistral-small": _way(ministral.parser, marked.MISTRAL_SMALL_CALLS, *ministral.MARKS, "[CALL_ID]"),
+    "nemotron": _marked(marked.NEMOTRON, marked.NEMOTRON_CALLS),
+    "phi4-mini": _marked(marked.PHI4, marked.PHI4_CALLS),
+    "phi4-mini-list": _marked(marked.PHI4, marked.PHI4_LIST),
+    "seed-oss": Parsing(
+        tags.seed_parser,
+        tags.SEED_MARKS,
+        thinking=False,
+        thought="<seed:think>",
+        closing="</seed:think>",
+        in_tags=True,
+        calls=tags.SEED_CALLS,
+    ),
+    "solar": _marked(marked.SOLAR, marked.SOLAR_CALLS, *marked.SOLAR_MARKS),
+}

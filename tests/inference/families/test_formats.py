@@ -1,0 +1,176 @@
+"""Ways of writing calls that templates inside GGUF files are recognised by: each is read, however it is cut."""
+
+import itertools
+from dataclasses import dataclass
+from typing import Any, cast
+
+import pytest
+from tests.inference.families.test_parsers import cut, found
+from tests.inference.format.walk import Walk
+
+from puna.engine.errors import TemplateError
+from puna.engine.protocol import Engine
+from puna.inference.families.formats import FORMATS
+from puna.inference.families.parsing import Asked
+from puna.inference.format.calls import Plan, calls_grammar
+from puna.inference.prepare.recognised import recognised
+from puna.inference.requests import GenerationRequest
+
+NUMBERS = itertools.count()
+TOOLS: dict[str, Any] = {
+    "roll": {"properties": {"sides": {"type": "integer"}, "note": {"type": "string"}, "tags": {"type": "array"}}},
+    "now": {},
+}
+ROLL, NOW = ("roll", {"sides": 6, "note": "a < b", "tags": ["x"]}), ("now", {})
+ARGUMENTS = '{"sides": 6, "note": "a < b", "tags": ["x"]}'
+OBJECTS = f'{{"name": "roll", "arguments": {ARGUMENTS}}}', '{"name": "now", "arguments": {}}'
+BOTH = ", ".join(OBJECTS)
+TEXTS = {
+    "apertus": f'<|tools_prefix|>[{{"roll": {ARGUMENTS}}}, {{"now": {{}}}}]<|tools_suffix|>',
+    "apriel": f"<tool_calls>[{BOTH}]</tool_calls>",
+    "command-r": 'Action: ```json\n[\n    {"tool_name": "roll", "parameters": '
+    + ARGUMENTS
+    + '},\n {"tool_name": "now", "parameters": {}}\n]```',
+    "firefunction": f" functools[{BOTH}]",
+    "functionary": f"<function=roll>{ARGUMENTS}</function><function=now>{{}}</function>",
+    "granite": f"<|tool_call|>[{BOTH}]",
+    "kimi-k2": "<|tool_calls_section_begin|><|tool_call_begin|>functions.roll:0<|tool_call_argument_begin|>"
+    + f"{ARGUMENTS}<|tool_call_end|><|tool_call_begin|>functions.now:1<|tool_call_argument_begin|>{{}}"
+    + "<|tool_call_end|><|tool_calls_section_end|>",
+    "llama3": '{"name": "roll", "parameters": ' + ARGUMENTS + '}; {"name": "now", "parameters": {}}',
+    "minicpm5": '<function name="roll"><param name="sides">6</param><param name="note"><![CDATA[a < b]]></param>'
+    + '<param name="tags">["x"]</param></function>\n<function name="now"></function>',
+    "minimax-m1": "<tool_calls>\n{}\n{}\n</tool_calls>".format(*OBJECTS),
+    "mistral": f"[TOOL_CALLS] [{BOTH}]",
+    "mistral-small": f"[TOOL_CALLS]roll[CALL_ID]abcdefghi[ARGS]{ARGUMENTS}[TOOL_CALLS]now[CALL_ID]123456789[ARGS]{{}}",
+    "nemotron": f"<TOOLCALL>[{BOTH}]</TOOLCALL>",
+    "phi4-mini": "<|tool_call|>{}<|/tool_call|><|tool_call|>{}<|/tool_call|>".format(*OBJECTS),
+    "phi4-mini-list": f"<|tool_call|>[{BOTH}]<|/tool_call|>",
+    "seed-oss": "<seed:tool_call>\n<function=roll>\n<parameter=sides>6</parameter>\n<parameter=note>a < b</parameter>\n"
+    + '<parameter=tags>["x"]</parameter>\n</function>\n</seed:tool_call>'
+    + "<seed:tool_call><function=now></function></seed:tool_call>",
+    "solar": "<|tool_calls|><|tool_call:begin|>abc<|tool_call:name|>roll<|tool_call:args|>"
+    + f"{ARGUMENTS}<|tool_call:end|><|tool_call:begin|>d<|tool_call:name|>now<|tool_call:args|>{{}}<|tool_call:end|>",
+}
+ONE = {
+    "gigachat": f"<|function_call|>{OBJECTS[0]}",
+    "gigachat-turns": f"function call<|role_sep|>\n{OBJECTS[0]}",
+}
+
+
+def tagged(mark: str, prefix: str = "", text: str = "", other: str = "") -> str:
+    """Return both calls in tags with names as attributes."""
+    values = (("sides", "6", other), ("note", "a < b", text), ("tags", '["x"]', other))
+    lines = [f'<{prefix}parameter name="{name}"{kind}>{value}</{prefix}parameter>' for name, value, kind in values]
+    roll = "\n".join([f'<{prefix}invoke name="roll">', *lines, f"</{prefix}invoke>"])
+    return f'<{prefix}{mark}>\n{roll}\n<{prefix}invoke name="now">\n</{prefix}invoke>\n</{prefix}{mark}>'
+
+
+DSML = "｜DSML｜"
+TEXTS["minimax-m2"] = tagged("minimax:tool_call")
+TEXTS["deepseek-v3.2"] = tagged("function_calls", DSML, ' string="true"', ' string="false"')
+TEXTS["deepseek-v4"] = tagged("tool_calls", DSML, ' string="true"', ' string="false"')
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_calls_are_read_however_they_are_cut(name: str) -> None:
+    before = "" if name == "llama3" else "Let me see."
+    text = before + (TEXTS | ONE)[name]
+    expected = (before, "", [ROLL] if name in ONE else [ROLL, NOW])
+    asked = Asked(tools=TOOLS)
+    assert found(name, asked, [text]) == expected
+    assert found(name, asked, text) == expected
+    for seed in range(8):
+        assert found(name, asked, cut(text, seed)) == expected, cut(text, seed)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("command-r", "Action: wait {a}"),
+        ("firefunction", "functools[0] is {"),
+        ("functionary", "<function=roll> takes no <b>{}</b>"),
+        ("functionary", "<function=roll"),
+        ("gigachat", "<|function_call|>?"),
+        ("granite", "<|tool_call|> is a mark"),
+        ("kimi-k2", "<|tool_calls_section_begin|>functions.roll"),
+        ("llama3", 'Like this: {"name": "roll", "parameters": {}}'),
+        ("mistral", "[TOOL_CALLS] are calls {"),
+    ],
+)
+def test_what_is_no_call_is_text(name: str, text: str) -> None:
+    said = f"So: {text}"
+    assert found(name, Asked(tools=TOOLS), [said]) == (said, "", [])
+    assert found(name, Asked(tools=TOOLS), said) == (said, "", [])
+
+
+def test_a_call_that_cannot_be_read_stays_as_text() -> None:
+    for name, text in (("granite", '<|tool_call|>[{"name": 1}]'), ("kimi-k2", "<|tool_calls_section_begin|>{}")):
+        said, _, calls = found(name, Asked(tools=TOOLS), [text])
+        assert calls == []
+        assert said == text.removesuffix("]")
+
+
+def test_text_goes_on_behind_calls() -> None:
+    for name, text in TEXTS.items():
+        if not text.endswith(("]", "}", "<|tool_call:end|>")):
+            said, _, calls = found(name, Asked(tools=TOOLS), f"{text}\nDone.")
+            assert (said, len(calls)) == ("Done.", 2), name
+
+
+@dataclass
+class _Model:
+    """What is asked of a request: the template of its model."""
+
+    chat_template: str
+
+    @property
+    def model(self) -> "_Model":
+        return self
+
+    @property
+    def gguf(self) -> "_Model":
+        return self
+
+
+class _Renderer:
+    """An engine that has rendered the conversation."""
+
+    def __init__(self, said: str) -> None:
+        self._said = said
+
+    async def apply_template(self, _: Any) -> str:
+        if not self._said:
+            raise TemplateError("no calls, please")
+        return self._said
+
+
+async def known(template: str, said: str) -> str:
+    model = _Model(f"{template}{next(NUMBERS)}")  # what was found of a template is remembered
+    return await recognised(cast(GenerationRequest, model), cast(Engine, _Renderer(said)))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+async def test_what_a_format_writes_is_recognised(name: str) -> None:
+    shape = FORMATS[name].calls
+    assert shape is not None
+    parameters = {"properties": {"key": {"const": "value"}}, "required": ["key"], "additionalProperties": False}
+    walk = Walk(calls_grammar(Plan({"puna_probe": parameters}, shape, "required", parallel=False)))
+    for seed in range(4):
+        assert await known("", f"<user>?<assistant>{walk.text(seed)}<end>") == name, walk.text(seed)
+
+
+@pytest.mark.parametrize(
+    ("template", "name"),
+    [
+        ("answer with <|tool_call|> followed by a JSON list of tools", "granite"),
+        ("<|im_start|>system\nList of tools: [{{ tools }}]", "lfm2"),
+        ("List of tools: <|tool_list_start|>", "lfm2"),
+        ("<｜tool▁call▁begin｜>{{ type }}<｜tool▁sep｜>{{ name }}\n```json", "cogito"),
+        ("{{ messages }}", ""),
+    ],
+)
+async def test_templates_tell_how_to_call(template: str, name: str) -> None:
+    assert await known(template, "") == name
+    assert await known(template, "<user>?<assistant>") == name
+    assert await known(template, '<tool_call>\n{"name": "puna_probe", "arguments": {}}') == "qwen3"
