@@ -91,6 +91,19 @@ def test_a_prediction_longer_than_the_context_is_read_as_far_as_that(client: Ope
         assert (counts(answer)[0] > 24) == content.startswith(text)
 
 
+def test_an_answer_that_outgrows_the_context_goes_on(client: OpenAI) -> None:
+    shifted: dict[str, Any] = {
+        "max_tokens": 300,
+        "extra_body": {"num_ctx": 256, "ignore_eos": True, "shift": True},
+    }
+    plain = said(client, **shifted)
+    answer = chat(client, **shifted, prediction={"type": "content", "content": plain})
+    assert answer.usage
+    assert answer.usage.completion_tokens == 300
+    assert (answer.choices[0].message.content or "")[:200] == plain[:200]
+    assert counts(answer)[0] > 100
+
+
 def test_samplers_are_obeyed(client: OpenAI) -> None:
     fields: dict[str, Any] = {"temperature": 1.5, "seed": 7}
     plain = said(client, **LONG, **fields)
