@@ -13,9 +13,11 @@ import requests
 from tests.cluster.fleet import Cluster
 from yarl import URL
 
+import puna.cluster.node
 from puna.cluster.dispatch import NodeLostError
 from puna.cluster.service import ClusterService
 from puna.cluster.wire import Call
+from puna.engine.engines import About
 from puna.errors import BadRequestError, NotFoundError
 from puna.inference.embed import EmbedRequest
 from puna.inference.events import Event, Text
@@ -30,6 +32,7 @@ from puna.models.registry.errors import TransientError
 from puna.models.registry.peers import Peers, State
 from puna.names import parse_name
 from puna.scheduler.lease import Caller, RequestCanceledError
+from puna.scheduler.options import RunnerOptions
 from puna.telemetry.record import Record
 
 SMALL = 10_000
@@ -81,6 +84,18 @@ async def test_a_node_answers_as_this_process_would(cluster: Cluster) -> None:
     assert [state.model.digest for state in await cluster.service.models()] == [cluster.cria.digest]
     await cluster.service.unload(cluster.cria)
     assert await cluster.service.models() == []
+
+
+async def test_predictions_are_of_use_where_every_node_has_an_engine_for_them(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    assert await cluster.service.predicts(cluster.cria, RunnerOptions()) is False
+    monkeypatch.setattr(puna.cluster.node, "about_of", lambda _: About(source="", version="", predicts=True))
+    async with asyncio.timeout(20):
+        while not await cluster.service.predicts(cluster.cria, RunnerOptions()):
+            await asyncio.sleep(0.05)
 
 
 async def test_watchers_are_told_what_a_runner_was_asked(cluster: Cluster) -> None:

@@ -10,7 +10,7 @@ from tests.inference.world import ScriptedEngine, model_of, request_of, said, te
 from puna.inference.events import Finished
 from puna.inference.format.constraint import Constraint
 from puna.inference.prepare import prepare
-from puna.inference.think_then_format import think_then_format
+from puna.inference.think_then_format import merged, think_then_format
 
 TEMPLATE = "{{ range .Messages }}{{ .Content }}{{ end }}{{ if .Think }}<think>{{ end }}"
 UNOPENED = "{{ range .Messages }}{{ if .Thinking }}<think>{{ .Thinking }}</think>{{ end }}{{ .Content }}{{ end }}"
@@ -60,6 +60,13 @@ async def test_ends_are_added_up(tmp_path: Path) -> None:
     _, _, _, end = await run(tmp_path, said("a", "b", CLOSED), said("{", "}"))
     assert (end.generated_tokens, end.prompt_tokens) == (5, 5)
     assert (end.prompt_duration, end.generation_duration) == (4_000_000, 7_500_000)
+
+
+def test_guesses_are_added_up() -> None:
+    thoughts = Finished("stop", 1, 1, 9, 1, drafted_tokens=4, accepted_tokens=3)
+    [end] = merged([Finished("stop", 1, 1, 9, 1, drafted_tokens=16, accepted_tokens=8)], thoughts)
+    assert isinstance(end, Finished)
+    assert (end.drafted_tokens, end.accepted_tokens) == (20, 11)
 
 
 async def test_limit_is_that_of_both(tmp_path: Path) -> None:

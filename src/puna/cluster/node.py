@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from puna import __version__
 from puna.cluster.copies import Copies
@@ -17,7 +17,7 @@ from puna.cluster.relay import Relay
 from puna.cluster.state import Held, NodeState, Report
 from puna.cluster.stock import Stock
 from puna.cluster.wire import Call, Card, Mailbox, Watched, pack, unpack
-from puna.engine.engines import PORTABLE, Engines
+from puna.engine.engines import PORTABLE, Engines, about_of
 from puna.errors import NotFoundError, PunaError
 from puna.inference.events import Finished
 from puna.inference.watching import AskedElsewhere
@@ -43,6 +43,16 @@ class _Running:
     task: asyncio.Task[Any]
 
 
+class _Seen(NamedTuple):
+    """What was on the disk: the engine that runs models, whether it makes use of predictions, the digests of models
+    that are stored, and the places of saved conversations."""
+
+    engine: str
+    predicts: bool
+    stored: frozenset[str]
+    saved: tuple[tuple[str, str], ...]
+
+
 class Node:
     """What runs on one machine of a cluster, at an address of it. ``labels`` are what its operator says of it."""
 
@@ -64,7 +74,7 @@ class Node:
         self.copies = Copies(self._library, self._transfers, settings.home / "cluster" / "copies.json")
         self._calls: dict[str, _Running] = {}
         self._ingresses: dict[str, float] = {}
-        self._engine, self._stored, self._saved = "", frozenset[str](), tuple[tuple[str, str], ...]()
+        self._seen = _Seen("", False, frozenset(), ())
         self._looked = -_LOOK_SECONDS
         self._draining = False
         self._sweeper: asyncio.Task[None] | None = None
@@ -85,28 +95,31 @@ class Node:
         now = time.monotonic()
         self._ingresses[ingress] = now
         if now - self._looked >= _LOOK_SECONDS:
-            self._engine, self._stored, self._saved = await asyncio.to_thread(self._look)
+            self._seen = await asyncio.to_thread(self._look)
             self._looked = now
         return NodeState(
             id=self._name,
             address=self._address,
             version=__version__,
-            engine=self._engine,
+            engine=self._seen.engine,
             memory=self._lender.memory(),
             held=self._held(ingress),
-            stored=self._stored,
+            stored=self._seen.stored,
             labels=self._labels,
             draining=self._draining,
             store=self._stock.address,
             sent=self._stock.sent,
-            saved=self._saved,
+            saved=self._seen.saved,
+            predicts=self._seen.predicts,
         )
 
-    def _look(self) -> tuple[str, frozenset[str], tuple[tuple[str, str], ...]]:
-        """Return the engine that runs models, the digests of those that are stored, and what is saved. Reads files."""
+    def _look(self) -> _Seen:
+        """Return what is on the disk. Reads files."""
         engines = Engines(self._settings.home, self._settings.engine)
         stored = frozenset(model.digest for model in self._library.list().models)
-        return engines.chosen() if engines.program() else PORTABLE, stored, tuple(self._sessions.kept())
+        program = engines.program()
+        name = engines.chosen() if program else PORTABLE
+        return _Seen(name, about_of(program).predicts, stored, tuple(self._sessions.kept()))
 
     def _held(self, ingress: str) -> tuple[Held, ...]:
         slots: dict[str, int] = {}

@@ -147,6 +147,11 @@ class ClusterService:
 
     # --- what is in memory, and who waits
 
+    async def predicts(self, model: Model, options: RunnerOptions) -> bool:  # noqa: ARG002
+        """See ``Service``. Any node may be the one that answers."""
+        nodes = self.nodes()
+        return bool(nodes) and all(node.predicts for node in nodes)
+
     async def unload(self, model: Model) -> None:
         """See ``Service``."""
         await self._dispatch.everywhere("unload", model.digest)

@@ -27,7 +27,8 @@ class NodeState:
     """A node at one moment. ``memory`` is what it has for models, in bytes, and ``stored`` the digests on its disk.
 
     ``store`` is the address at which others take models from it, with the key in it; it has ``sent`` so many bytes.
-    ``saved`` are the places of saved conversations, each after the digest of its model.
+    ``saved`` are the places of saved conversations, each after the digest of its model, and ``predicts`` tells that its
+    engine makes use of predictions.
     """
 
     id: str
@@ -43,6 +44,7 @@ class NodeState:
     store: str = field(default="", repr=False)
     sent: int = 0
     saved: tuple[tuple[str, str], ...] = ()
+    predicts: bool = False
 
     @property
     def usable(self) -> bool:

@@ -61,6 +61,8 @@ class About:
     """Whether it was the faster with weights in an order of their own (``RunnerConfig.repack``), as for ``speed``."""
     attends: bool = False
     """Whether it has Puna's attention on the processor (``build/attention.cpp``)."""
+    predicts: bool = False
+    """Whether a request may say what it expects for an answer (``build/drafts.cpp``)."""
 
     def to_json(self) -> str:
         """Return the text that ``from_json`` reads."""

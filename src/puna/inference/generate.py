@@ -5,6 +5,7 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Any
 
+from puna.engine.engines import about_of
 from puna.engine.errors import ContextExceededError, EngineError, RunnerCrashedError
 from puna.engine.prompt_gate import is_long
 from puna.engine.protocol import Engine
@@ -126,10 +127,13 @@ async def _checked(request: GenerationRequest) -> GenerationRequest:
 
 
 def _for_engine(request: GenerationRequest, prepared: Prepared, lease: Lease) -> Prepared:
-    """Return the call in a form that a native engine answers as the portable one does."""
-    if not lease.runner.config.engine:
+    """Return the call in a form that a native engine answers as the portable one does, with what only some read."""
+    engine = lease.runner.config.engine
+    if not engine:
         return prepared
     body = dict(prepared.body)
+    if request.prediction and about_of(engine).predicts:
+        body["puna_prediction"] = request.prediction
     if _has_images(request):
         # llama.cpp 0.5 refuses a prompt that parts between two images from the one that its slot holds.
         body["cache_prompt"] = False

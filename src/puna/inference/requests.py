@@ -130,6 +130,8 @@ class GenerationRequest:
     """Whether nobody is told of an answer before its end: one whose runner is lost may then begin anew."""
     template_values: Mapping[str, Any] = field(default_factory=dict)
     """What the template inside a GGUF is given besides, by name (``chat_template_kwargs``)."""
+    prediction: str = ""
+    """What the answer is likely to be: it changes no answer, but an engine that can is faster where it is right."""
 
     @property
     def thinks(self) -> Think:

@@ -109,6 +109,8 @@ def merged(events: Iterable[Said], thoughts: Finished | None) -> Iterable[Said]:
                 generated_tokens=thoughts.generated_tokens + event.generated_tokens,
                 thinking_tokens=thoughts.generated_tokens,
                 generation_duration=thoughts.generation_duration + event.generation_duration,
+                drafted_tokens=thoughts.drafted_tokens + event.drafted_tokens,
+                accepted_tokens=thoughts.accepted_tokens + event.accepted_tokens,
             )
         else:
             yield event

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
+from puna.engine.engines import about_of
 from puna.engine.errors import RunnerCrashedError, TemplateTimeoutError
 from puna.errors import UnavailableError
 from puna.models.model import Model
@@ -132,6 +133,10 @@ class Lender:
     def models(self) -> list[ModelState]:
         """Return the models in memory, the one that stays longest first."""
         return self._residency.states()
+
+    def predicts(self, model: Model, options: RunnerOptions) -> bool:
+        """Return whether the engine that is chosen for a model makes use of predictions. Reads files."""
+        return about_of(self._loader.chosen(model, options)[0]).predicts
 
     def loading(self) -> list[LoadState]:
         """Return the loads under way."""

@@ -111,6 +111,10 @@ class Service(Protocol):
         """Bring a model into memory."""
         ...
 
+    async def predicts(self, model: Model, options: RunnerOptions) -> bool:
+        """Return whether the engine that a request would have makes use of ``GenerationRequest.prediction``."""
+        ...
+
     async def unload(self, model: Model) -> None:
         """Take a model out of memory as soon as no request uses it."""
         ...

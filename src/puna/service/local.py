@@ -158,6 +158,10 @@ class LocalService:
         """See ``Service``."""
         return await load(self.scheduler, model, options, keep_alive, caller)
 
+    async def predicts(self, model: Model, options: RunnerOptions) -> bool:
+        """See ``Service``."""
+        return await asyncio.to_thread(self.scheduler.predicts, model, options)
+
     async def unload(self, model: Model) -> None:
         """See ``Service``."""
         await self.scheduler.unload(model)

@@ -45,12 +45,15 @@ async def chat_route(
         prompt = await body.in_turns(lambda: Fingerprint.of(model, conversation))
         comparison = services.prefixes.compare(key, prompt)
     warn_of_unknown(options, path)
-    headers = ignored_headers(path, body, options, await without_effect(model, body))
+    hears = bool(asked.prediction) and not asked.logprobs
+    predicted = hears and await services.service.predicts(model, options.runner)
+    ignored = await without_effect(model, body, predicted=predicted)
+    headers = ignored_headers(path, body, options, ignored)
     caller = caller_of(request, priority_of(body), body.prompt_cache_key)
     events = services.service.generate(asked, caller, keep_alive_seconds(body.keep_alive), DIALECT)
     kind = "chat.completion.chunk" if body.stream else "chat.completion"
     head = Head("chatcmpl", request.scope[REQUEST_ID], model, body.model, kind)
-    encoder = ChatEncoder(body, head, comparison, custom_names(body))
+    encoder = ChatEncoder(body, head, comparison, custom_names(body), predicted=predicted)
     headers |= sse.HEADERS if body.stream else {}
     return await answer(request, events, encoder, stream=body.stream, headers=headers)
 

@@ -31,11 +31,15 @@ class ChatEncoder:
         head: Head,
         comparison: Comparison | None = None,
         custom: Collection[str] = (),
+        *,
+        predicted: bool = False,
     ) -> None:
         """``comparison`` is with what was asked before in the conversation, if the request says of which it is.
 
-        ``custom`` are the names of tools whose calls are told with their text, and not with arguments.
+        ``custom`` are the names of tools whose calls are told with their text, and not with arguments. ``predicted``
+        tells that the engine is given a prediction of the answer.
         """
+        self._predicted = predicted
         self._head = head
         self._comparison = comparison
         self._top_logprobs = body.top_logprobs or 0
@@ -67,7 +71,7 @@ class ChatEncoder:
 
     def _usage(self, ends: Sequence[Finished]) -> dict[str, Any]:
         """Return what the answer took; where an earlier prompt's tokens were read again, how many and why."""
-        usage = usage_of(ends, len(ends))
+        usage = usage_of(ends, len(ends), predicted=self._predicted)
         if self._comparison is None:
             return usage
         details = usage["prompt_tokens_details"]

@@ -26,7 +26,6 @@ MOST_TOP_LOGPROBS = 20
 _REFUSED = ("audio", "moderation", "web_search_options")
 _WITHOUT_EFFECT = (
     "metadata",
-    "prediction",
     "prompt_cache_options",
     "prompt_cache_retention",
     "safety_identifier",
@@ -35,6 +34,7 @@ _WITHOUT_EFFECT = (
     "verbosity",
 )
 _TIERS = ("", "auto", "default", "flex")
+_PREDICTED = "prediction.content must be a text or a list of parts, each a text"
 Format = str | Mapping[str, Any] | Constraint
 
 
@@ -57,7 +57,28 @@ async def chat_request(model: Model, body: ChatBody, options: Options, media: Me
         top_logprobs=body.top_logprobs or 0,
         choices=body.n,
         template_values=body.chat_template_kwargs,
+        prediction=_prediction(body.prediction),
     )
+
+
+def _prediction(asked: Mapping[str, Any] | None) -> str:
+    """Return the text that an answer is predicted to be."""
+    if asked is None:
+        return ""
+    if asked.get("type") != "content":
+        raise BadRequestError('prediction.type must be "content"', param="prediction.type")
+    content = asked.get("content")
+    parts = [{"type": "text", "text": content}] if isinstance(content, str) else content
+    if not isinstance(parts, list):
+        raise BadRequestError(_PREDICTED, param="prediction.content")
+    return "".join(_predicted(part) for part in parts)
+
+
+def _predicted(part: Any) -> str:
+    text = part.get("text") if isinstance(part, dict) and part.get("type") == "text" else None
+    if not isinstance(text, str):
+        raise BadRequestError(_PREDICTED, param="prediction.content")
+    return text
 
 
 def _begun(model: Model, said: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -188,14 +209,19 @@ async def response_format(asked: Mapping[str, Any] | None, field: str = "respons
         raise BadRequestError(f"{where}: {str(error).removeprefix('format: ')}", param=where) from None
 
 
-async def without_effect(model: Model, body: GenerationBody) -> list[str]:
-    """Return the names of what is in a body and has no effect, apart from unknown ones."""
+async def without_effect(model: Model, body: GenerationBody, *, predicted: bool = False) -> list[str]:
+    """Return the names of what is in a body and has no effect, apart from unknown ones.
+
+    ``predicted`` tells that the engine makes use of the prediction.
+    """
     names = [name for name in _WITHOUT_EFFECT if getattr(body, name, None)]
     names += [f"stream_options.{name}" for name in body.stream_options.unknown]
     if body.stream_options.include_obfuscation:
         names.append("stream_options.include_obfuscation")
     if isinstance(body, ChatBody):
         names += _of_chat(body)
+        if body.prediction and not predicted:
+            names.append("prediction")
     if body.chat_template_kwargs and not await beside_the_loop(lambda: _rendered_by_engine(model)):
         names += [f"chat_template_kwargs.{name}" for name in body.chat_template_kwargs if name != "enable_thinking"]
     return names

@@ -31,22 +31,28 @@ class Head:
         return {**self._fields, "choices": choices, **more}
 
 
-def usage_of(ends: Iterable[Finished], per_prompt: int = 1) -> dict[str, Any]:
-    """Return the tokens that choices took; ``per_prompt`` of them in their order share a prompt, which counts once."""
+def usage_of(ends: Iterable[Finished], per_prompt: int = 1, *, predicted: bool = False) -> dict[str, Any]:
+    """Return the tokens that choices took; ``per_prompt`` of them in their order share a prompt, which counts once.
+
+    What was guessed ahead is told where it was taken out of a prediction (``predicted``).
+    """
     ends = sorted(ends, key=lambda end: end.choice)
     firsts = ends[::per_prompt]
     prompt = sum(end.prompt_tokens for end in firsts)
     answer = sum(end.generated_tokens for end in ends)
+    guessing = ends if predicted else []
+    # A stop string may end an answer amid what was right.
+    right = sum(min(end.accepted_tokens, end.generated_tokens) for end in guessing)
     return {
         "prompt_tokens": prompt,
         "completion_tokens": answer,
         "total_tokens": prompt + answer,
         "prompt_tokens_details": {"audio_tokens": 0, "cached_tokens": sum(end.cached_tokens for end in firsts)},
         "completion_tokens_details": {
-            "accepted_prediction_tokens": 0,
+            "accepted_prediction_tokens": right,
             "audio_tokens": 0,
             "reasoning_tokens": sum(end.thinking_tokens for end in ends),
-            "rejected_prediction_tokens": 0,
+            "rejected_prediction_tokens": sum(end.drafted_tokens for end in guessing) - right,
         },
     }
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from puna.engine.build import source, trial, zig
-from puna.engine.build.compile import ATTENTION_MARK, Progress, compile_programs, default_jobs
+from puna.engine.build.compile import ATTENTION_MARK, DRAFTS_MARK, Progress, compile_programs, default_jobs
 from puna.engine.build.errors import BuildError
 from puna.engine.build.toolchain import assemble, find_compilers, missing_compiler
 from puna.engine.build.work import Work, build_error
@@ -114,6 +114,7 @@ def _build(engines: Engines, order: Order, work: Work, say: Say, progress: Progr
     say("measuring both engines on a model of 80 million random weights; about half a minute")
     measured = _measure(program, work)
     version, _, compiler = version_of(program).partition(", built with ")
+    code = Path(program).read_bytes()
     about = About(
         source=f"{source.PACKAGE} {source.VERSION}" if order.source is None else str(tree),
         version=version,
@@ -124,7 +125,8 @@ def _build(engines: Engines, order: Order, work: Work, say: Say, progress: Progr
         speed=measured.speed if measured else None,
         portable_speed=measured.portable if measured else None,
         repack=measured.repack if measured else True,
-        attends=ATTENTION_MARK in Path(program).read_bytes(),
+        attends=ATTENTION_MARK in code,
+        predicts=DRAFTS_MARK in code,
     )
     is_used = measured.is_faster if measured else _does_more(about.instructions)
     build = engines.install(_only(programs, work), order.name, about, use=is_used)

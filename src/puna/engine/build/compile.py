@@ -35,9 +35,11 @@ _FLAGS = {
 _CUDA_FLAGS = {"GGML_CUDA": "ON", "CMAKE_CUDA_ARCHITECTURES": "native"}
 _WITHOUT_CUDA = "(with --no-cuda it is built for the processor alone)"
 _HEADER, _TARGETS = "prelude.h", "targets.cmake"
-_OURS = (_HEADER, _TARGETS, "attention.cpp", "weights.cpp")
+_OURS = (_HEADER, _TARGETS, "attention.cpp", "weights.cpp", "drafts.h", "drafts.cpp", "server.cpp")
 ATTENTION_MARK = b"puna: attention for any number of tokens"
 """What a program contains that ``attention.cpp`` is part of: a processor or a source may have been without."""
+DRAFTS_MARK = b"puna: drafts of what a request expects"
+"""What a program contains that ``drafts.cpp`` is part of: a source may have been without."""
 Progress = Callable[[float, float], None]
 """Told how much work is done, and how much there is, in a unit of which a second has always about as many."""
 

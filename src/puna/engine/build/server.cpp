@@ -1,0 +1,51 @@
+// llama.cpp's server, whose requests may say what they expect for an answer ("puna_prediction", a text): drafts.cpp.
+
+#include "drafts.h"
+#include "server-schema.h"
+
+namespace server_schema {
+
+// The tokens of what is expected travel in a place of a request's parameters that llama.cpp reads of its start's alone.
+static task_params puna_params(
+        const llama_vocab * vocab, const common_params & base, const std::vector<llama_logit_bias> & biases,
+        const json & data) {
+    task_params params = eval_llama_cmpl_schema(vocab, base, biases, data);
+    const llama_tokens expected = common_tokenize(vocab, json_value(data, "puna_prediction", std::string()), false);
+    params.speculative.ngram_cache.lookup_cache_dynamic.assign(
+        (const char *)expected.data(), expected.size() * sizeof(llama_token));
+    return params;
+}
+
+} // namespace server_schema
+
+// Return what drafts for a slot from now on, if anything does. No more is kept of what is expected than a slot's context
+// holds. Where the cache cannot be cut back to what was right, and where the probabilities of all tokens are asked for,
+// which nobody has of drafted ones, nothing is drafted.
+static common_speculative * puna_speculative(
+        common_speculative * speculative, int slot, const task_params & params, common_context_seq_rm_type cut,
+        int32_t context, int32_t most) {
+    const std::string & bytes = params.speculative.ngram_cache.lookup_cache_dynamic;
+    llama_tokens expected(std::min<size_t>(bytes.size() / sizeof(llama_token), std::max(context, 0)));
+    std::copy_n((const llama_token *)bytes.data(), expected.size(), expected.begin());
+    if (cut != COMMON_CONTEXT_SEQ_RM_TYPE_PART || params.sampling.n_probs > 0) {
+        expected.clear();
+    }
+    return speculative && puna_expect(speculative, slot, std::move(expected), most) ? speculative : nullptr;
+}
+
+// Without anything that drafts now the server goes its way as if nothing ever did.
+struct puna_speculative_ptr : common_speculative_ptr {
+    using common_speculative_ptr::common_speculative_ptr;
+
+    explicit operator bool() const {
+        return get() && puna_is_drafting(get());
+    }
+};
+
+#define eval_llama_cmpl_schema puna_params
+#define common_speculative_ptr puna_speculative_ptr
+#define common_sampler_init(model, sampling)                                                                           \
+    (slot.spec = puna_speculative(spec.get(), slot.id, task.params, ctx_tgt_seq_rm_type, slot.n_ctx,                   \
+                                  (int32_t)(llama_n_batch(ctx_tgt) / slots.size()) - 1),                               \
+     common_sampler_init(model, sampling))
+#include "server-context.cpp"
