@@ -19,6 +19,8 @@ if WANTED == "local":
     Server.command = (str(Path(__file__).with_name("serve.py")), "--exit-with-stdin")
 reads_late = pytest.mark.skipif(WANTED == "ray", reason="Serve's proxy reads a body before the ingress has a say")
 """For tests of what is answered before a body has come."""
+of_serve = pytest.mark.skipif(WANTED == "ray", reason="the command puna serve says so")
+"""For tests of what that command says, or of its process."""
 _RAYS_OWN = range(10001, 30000)
 
 
