@@ -237,12 +237,15 @@ async def test_a_request_is_cancelled_wherever_it_is(cluster: Cluster) -> None:
     with pytest.raises(RequestCanceledError):
         await waiting
     await cluster.fleet.add("one")
+    records: list[Record] = []
+    cluster.service._subscribers = (records.append,)
     running = asyncio.create_task(cluster.answer(cluster.request(**LONG), Caller("a", "runs")))
     while not [state for state in (await cluster.service.activity()).requests if state.state == "running"]:
         await asyncio.sleep(0.05)
     await cluster.service.cancel("runs")
     with pytest.raises(RequestCanceledError):
         await running
+    assert [(record.outcome, record.error) for record in records] == [("gone", "RequestCanceledError")]
     with pytest.raises(NotFoundError):
         await cluster.service.cancel("nobody")
 
