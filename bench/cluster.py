@@ -17,6 +17,7 @@ import statistics
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -31,7 +32,7 @@ _WORDS = ("river", "stone", "lamp", "garden", "winter", "letter", "bridge", "sig
 def per_token(url: str, tokens: int = 256) -> float:
     """Return the seconds per token of one stream, from its first piece to its last."""
     options = {"num_predict": tokens, "ignore_eos": True, "temperature": 0, "num_ctx": 1024}
-    body = {"model": _MODEL, "prompt": "Tell me about rivers.", "options": options, "think": False}
+    body: dict[str, Any] = {"model": _MODEL, "prompt": "Tell me about rivers.", "options": options, "think": False}
     times = []
     with requests.post(f"{url}/api/generate", json=body, stream=True, timeout=120) as response:
         response.raise_for_status()
@@ -60,7 +61,13 @@ def turns(url: str, talks: int = 12, rounds: int = 6) -> None:
     read = cached = 0
     for turn in range(rounds):
         for at, messages in enumerate(said):
-            body = {"model": _MODEL, "messages": messages, "max_tokens": 24, "seed": 1, "options": {"num_ctx": 4096}}
+            body: dict[str, Any] = {
+                "model": _MODEL,
+                "messages": messages,
+                "max_tokens": 24,
+                "seed": 1,
+                "options": {"num_ctx": 4096},
+            }
             answer = requests.post(
                 f"{url}/v1/chat/completions", json=body, timeout=120, headers={"session-id": f"talk-{at}"}
             ).json()
@@ -88,18 +95,19 @@ class Tally:
             self.ends[end] += 1
 
 
-def one(url: str, rng: random.Random) -> str:
+def one(url: str, rng: random.Random, models: Sequence[str] = (_MODEL,)) -> str:
     """Return how one request ended: answered, with an error, broken off, or not at all."""
-    body: dict[str, Any] = {"model": _MODEL, "options": {"num_predict": rng.choice((4, 32, 128)), "ignore_eos": True}}
+    model = rng.choice(models)
+    body: dict[str, Any] = {"model": model, "options": {"num_predict": rng.choice((4, 32, 128)), "ignore_eos": True}}
     kind = rng.choice(("generate", "chat", "openai", "embed"))
     prompt = " ".join(rng.choices(_WORDS, k=rng.choice((5, 50))))
     try:
         if kind == "embed":
-            response = requests.post(f"{url}/api/embed", json={"model": _MODEL, "input": prompt}, timeout=_HANGS)
+            response = requests.post(f"{url}/api/embed", json={"model": model, "input": prompt}, timeout=_HANGS)
             return "answered" if response.ok else f"error {response.status_code}"
         if kind == "openai":
             messages = [{"role": "user", "content": prompt}]
-            chat = {"model": _MODEL, "messages": messages, "max_tokens": 32}
+            chat: dict[str, Any] = {"model": model, "messages": messages, "max_tokens": 32}
             response = requests.post(f"{url}/v1/chat/completions", json=chat, timeout=_HANGS)
             return "answered" if response.ok else f"error {response.status_code}"
         more = {"prompt": prompt} if kind == "generate" else {"messages": [{"role": "user", "content": prompt}]}
@@ -127,14 +135,30 @@ def victims(pid: int, kind: str) -> list[psutil.Process]:
     return found
 
 
-def chaos(url: str, pid: int, seconds: float, clients: int, pause: float) -> None:
-    """Print what became of requests while nodes, ingresses and runners were killed, and whether all is whole then."""
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of requests by how they ended, what was killed, and what the cluster is like afterwards.
+
+    ``hang`` counts the clients that never came to an end.
+    """
+
+    ends: Counter[str]
+    killed: Counter[str]
+    hang: int
+    nodes: int
+    whole: int
+    answered: str
+
+
+def chaos(url: str, pid: int, seconds: float, clients: int, pause: float) -> Outcome:
+    """Ask for several models while nodes, ingresses and runners are killed; return what became of it all."""
+    models = [_MODEL, *_make_models(url)]
     tally, until = Tally(), time.monotonic() + seconds
 
     def work(number: int) -> None:
         rng = random.Random(number)
         while time.monotonic() < until:
-            tally.add(one(url, rng))
+            tally.add(one(url, rng, models))
 
     whole = len(requests.get(f"{url}/api/puna/cluster", timeout=30).json()["nodes"])
     threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(clients)]
@@ -158,9 +182,21 @@ def chaos(url: str, pid: int, seconds: float, clients: int, pause: float) -> Non
             nodes = len(requests.get(f"{url}/api/puna/cluster", timeout=30).json()["nodes"])
             answered = one(url, random.Random(1))
         time.sleep(1)
-    print(f"killed: {dict(killed)}")
-    print(f"ends: {dict(tally.ends)}; clients that hang: {hang}")
-    print(f"afterwards: {nodes} of {whole} nodes, a request is {answered}")
+    return Outcome(tally.ends, killed, hang, nodes, whole, answered)
+
+
+def _make_models(url: str) -> list[str]:
+    """Make models that are the built-in one by other templates, and so others to the cluster; return their names."""
+    names = ["cria-asks", "cria-says"]
+    for name in names:
+        body: dict[str, Any] = {
+            "model": name,
+            "from": _MODEL,
+            "template": f"{name}: {{{{ .Prompt }}}}",
+            "stream": False,
+        }
+        requests.post(f"{url}/api/create", json=body, timeout=120).raise_for_status()
+    return names
 
 
 def main() -> None:
@@ -180,7 +216,10 @@ def main() -> None:
     elif asked.what == "turns":
         turns(asked.url)
     else:
-        chaos(asked.url, asked.pid, asked.seconds, asked.clients, asked.pause)
+        out = chaos(asked.url, asked.pid, asked.seconds, asked.clients, asked.pause)
+        print(f"killed: {dict(out.killed)}")
+        print(f"ends: {dict(out.ends)}; clients that hang: {out.hang}")
+        print(f"afterwards: {out.nodes} of {out.whole} nodes, a request is {out.answered}")
 
 
 if __name__ == "__main__":

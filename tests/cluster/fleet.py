@@ -27,7 +27,10 @@ def crossed(value: Any) -> Any:
 
 
 class LocalFleet:
-    """See ``Fleet``. ``dead`` nodes break all calls, ``hung`` ones leave them without an answer."""
+    """See ``Fleet``. ``dead`` nodes break all calls, ``hung`` ones leave them without an answer.
+
+    ``slow`` ones go on with what they answer, and are asked for nothing else.
+    """
 
     def __init__(self, root: Path, settings: Settings) -> None:
         self.root = root
@@ -35,6 +38,7 @@ class LocalFleet:
         self.nodes: dict[str, Node] = {}
         self.dead: dict[str, asyncio.Event] = {}
         self.hung: set[str] = set()
+        self.slow: set[str] = set()
         self.calls: list[tuple[str, str]] = []
 
     async def add(self, name: str, labels: Sequence[str] = (), **changes: Any) -> Node:
@@ -63,6 +67,8 @@ class LocalFleet:
                 yield crossed(batch)
 
     async def ask(self, node: str, method: str, *arguments: Any) -> Any:
+        if node in self.slow:
+            await self.dead[node].wait()
         if method == "call":
             self.calls.append((node, arguments[0].method))
         return crossed(await self._alive(node, getattr(self._node(node), method)(*crossed(arguments))))

@@ -128,7 +128,9 @@ class Lab:
         """Cut the first machine's power, and start it again as it was."""
         head = self.head
         self.crash(head)
-        shutil.rmtree(head.root / "tmp")  # as the start of a machine does; Ray remembers there that it runs
+        # As the start of a machine does: Ray remembers there that it runs. What else is there is of the others too, as
+        # Ray gives all machines the paths of the first, and here they share a disk.
+        (head.root / "tmp/ray/ray_current_cluster").unlink()
         self.machines.insert(0, self._start("head", head.address, "", self._head_arguments, "listens on"))
 
     def nodes(self) -> list[dict[str, Any]]:

@@ -10,17 +10,22 @@ import secrets
 from pathlib import Path
 
 import psutil
+import pytest
 from tests.server import Server, World, free_port
 
 WANTED = os.environ.get("PUNA_TEST_CLUSTER", "")
 """Read once, since tests take such settings out of the environment."""
 if WANTED == "local":
     Server.command = (str(Path(__file__).with_name("serve.py")), "--exit-with-stdin")
+reads_late = pytest.mark.skipif(WANTED == "ray", reason="Serve's proxy reads a body before the ingress has a say")
+"""For tests of what is answered before a body has come."""
+of_serve = pytest.mark.skipif(WANTED == "ray", reason="the command puna serve says so")
+"""For tests of what that command says, or of its process."""
 _RAYS_OWN = range(10001, 30000)
 
 
 class ClusterServer(Server):
-    """See ``Server``. Its log is that of the command, not of the ingress."""
+    """See ``Server``. Ingress and node log to a file, and not where the command does."""
 
     def __init__(self) -> None:
         port = free_port()
@@ -28,8 +33,16 @@ class ClusterServer(Server):
             port = free_port()
         self.command = ("-m", "puna", "cluster", "start", f"--port={port}", "--address=127.0.0.1")
         settings = {"OLLAMA_HOST": f"127.0.0.1:{free_port()}", "PUNA_CLUSTER_TOKEN": secrets.token_hex(24)}
-        super().__init__(World(settings))
+        world = World(settings)
+        self._parts_log = world.root / "parts.log"
+        world.environment["PUNA_LOG_FILE"] = str(self._parts_log)
+        super().__init__(world)
         self.patience = 180.0
+
+    def log(self) -> str:
+        """Return what the command, the ingress and the node have logged so far."""
+        parts = self._parts_log.read_text(errors="replace") if self._parts_log.exists() else ""
+        return super().log() + parts
 
     def runners(self) -> list[psutil.Process]:
         """Return the processes that have a model in memory: here children of the node."""

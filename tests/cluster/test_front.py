@@ -152,3 +152,14 @@ async def test_an_answer_passes_as_it_is() -> None:
 
     asked = await Asked("/api/chat", streams).run()
     assert [message.get("body") for message in asked.sent] == [None, b"a", b"b", b""]
+
+
+async def test_a_request_has_one_name_though_the_proxy_adds_another() -> None:
+    first, vary = (b"x-request-id", b"mine"), (b"vary", b"a")
+
+    async def named(_scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [first, vary, first, vary]})
+        await send({"type": "http.response.body", "body": b""})
+
+    asked = await Asked("/api/version", named, method="GET").run()
+    assert asked.sent[0]["headers"] == [first, vary, vary]

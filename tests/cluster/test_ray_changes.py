@@ -78,6 +78,10 @@ def test_a_rolling_update_drops_no_request(lab: Lab) -> None:
     assert long[0].json()["eval_count"] == 1500
 
 
+def _ready_holders(lab: Lab) -> list[str]:
+    return [node["address"] for node in lab.nodes() if node["models"] and node["state"] == "ready"]
+
+
 def test_a_node_of_another_version_is_shown_and_answers_and_one_of_another_protocol_does_not(lab: Lab) -> None:
     version = source(lab, "version", "puna/__init__.py", "__version__ = ", "__version__ = '0.0.1' or ")
     protocol = source(lab, "protocol", "puna/cluster/state.py", "PROTOCOL = 2", "PROTOCOL = 99")
@@ -95,8 +99,7 @@ def test_a_node_of_another_version_is_shown_and_answers_and_one_of_another_proto
             assert lab.run("cluster", "drain", machine.address).returncode == 0
     wait_for(lambda: [node["state"] for node in lab.nodes()].count("ready") == 1, what="draining")
     assert generate(lab).status_code == 200
-    holding = [node["address"] for node in lab.nodes() if node["models"] and node["state"] == "ready"]
-    assert holding == [older.address]
+    wait_for(lambda: _ready_holders(lab) == [older.address], what="the node to tell of the model")
     assert lab.run("cluster", "drain", older.address).returncode == 0
     wait_for(lambda: not [node for node in lab.nodes() if node["state"] == "ready"], what="draining")
     refused = generate(lab)

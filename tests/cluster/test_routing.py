@@ -256,3 +256,20 @@ def test_the_table_of_prefixes_is_bounded(reads: list[tuple[str, list[int]]]) ->
         table.read(name, beginning(*map(str, words)))
         assert len(table) <= 20
         assert len(table) == sum(len(nodes) for nodes in table._nodes.values())
+
+
+def test_who_loses_its_node_after_long_waits_as_long_for_another_as_who_has_just_come() -> None:
+    router = Router()
+    router.beat(node("a", "m"), 0)
+    router.submit(ask(1))
+    assert placed(router) == {"1": "a"}
+    for lost in router.gone("a"):
+        router.again(lost)
+    assert router.step(100) == []
+    assert router.step(109) == []
+    router.beat(node("b", "m"), 109)
+    assert placed(router, 109.5) == {"1": "b"}
+    for lost in router.gone("b"):
+        router.again(lost)
+    assert router.step(200) == []
+    assert isinstance(router.step(211)[0], Refuse)

@@ -5,6 +5,7 @@ import math
 import shutil
 import time
 from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
 from dataclasses import replace
 from typing import Any
 
@@ -204,6 +205,45 @@ async def test_a_node_that_hangs_is_taken_out_and_comes_back(cluster: Cluster) -
     await cluster.nodes(2)
 
 
+async def test_a_node_that_answers_is_not_taken_out_for_being_slow_to_tell_of_itself(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("puna.cluster.dispatch.PATIENCE", 0.5)
+    await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    request = cluster.request(**{**LONG, "num_predict": 3000})
+    events = cluster.service.generate(request, Caller("a"), None, "ollama")
+    began = 0.0
+    async with aclosing(events):
+        async for batch in events:
+            if not began and any(isinstance(event, Text) for event in batch):
+                cluster.fleet.slow.add("one")
+                began = time.monotonic()
+            if began and time.monotonic() - began > 2:
+                break
+    assert [state.id for state in cluster.service.nodes()] == ["one"]
+    await cluster.nodes(0)
+
+
+async def test_a_process_that_had_no_time_asks_a_node_once_more(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("puna.cluster.dispatch.PATIENCE", 0.2)
+    monkeypatch.setattr("puna.cluster.dispatch.BEAT", 0.01)
+    await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    lost: list[str] = []
+    monkeypatch.setattr(cluster.service._dispatch, "_lost", lambda name, why: lost.append(name))
+    cluster.fleet.slow.add("one")
+    await asyncio.sleep(0.1)
+    time.sleep(0.7)
+    await asyncio.sleep(0.1)
+    assert lost == []
+    async with asyncio.timeout(20):
+        while not lost:
+            await asyncio.sleep(0.05)
+
+
 async def test_a_request_is_cancelled_wherever_it_is(cluster: Cluster) -> None:
     waiting = asyncio.create_task(cluster.answer(cluster.request(), Caller("a", "waits")))
     await asyncio.sleep(0.05)
@@ -212,12 +252,15 @@ async def test_a_request_is_cancelled_wherever_it_is(cluster: Cluster) -> None:
     with pytest.raises(RequestCanceledError):
         await waiting
     await cluster.fleet.add("one")
+    records: list[Record] = []
+    cluster.service._subscribers = (records.append,)
     running = asyncio.create_task(cluster.answer(cluster.request(**LONG), Caller("a", "runs")))
     while not [state for state in (await cluster.service.activity()).requests if state.state == "running"]:
         await asyncio.sleep(0.05)
     await cluster.service.cancel("runs")
     with pytest.raises(RequestCanceledError):
         await running
+    assert [(record.outcome, record.error) for record in records] == [("gone", "RequestCanceledError")]
     with pytest.raises(NotFoundError):
         await cluster.service.cancel("nobody")
 

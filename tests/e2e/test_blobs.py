@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterator
 
 import pytest
+from tests.cluster.server import reads_late
 from tests.conftest import Serve
 from tests.server import Server, wait_for
 
@@ -23,6 +24,7 @@ def test_blob_is_stored_once_and_found(server: Server) -> None:
     stored.unlink()
 
 
+@reads_late
 def test_blob_that_is_here_is_answered_when_all_is_sent(server: Server) -> None:
     data = b"x" * 5_000_000
     path = f"/api/blobs/sha256:{hashlib.sha256(data).hexdigest()}"

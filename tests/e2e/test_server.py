@@ -5,6 +5,7 @@ import re
 import signal
 
 import pytest
+from tests.cluster.server import of_serve
 from tests.conftest import Serve
 from tests.server import Server, World, wait_for
 
@@ -50,6 +51,7 @@ def test_the_page_that_describes_the_api_needs_no_other_server(server: Server) -
     assert "https://" not in page
 
 
+@of_serve
 def test_one_line_says_where_and_with_what(server: Server) -> None:
     assert re.fullmatch(
         rf"Puna {re.escape(__version__)} listens on http://127\.0\.0\.1:\d+, engine: llama\.cpp \(.+\)\n", server.line
@@ -103,6 +105,7 @@ def test_killed_server_ends_a_runner_in_the_middle_of_an_answer(serve: Serve) ->
         list(stream)
 
 
+@of_serve
 def test_address_in_use_is_one_line(server: Server, world: World) -> None:
     world.environment["OLLAMA_HOST"] = f"127.0.0.1:{server.port}"
     done = world.run("serve")

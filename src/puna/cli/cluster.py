@@ -59,7 +59,7 @@ def start(
         from puna.cluster.ray_deploy import deploy
 
         joined_at = f"{address}:{port}"
-        deploy(joined_at, settings, {"ingresses": str(ingresses)})
+        deploy(joined_at, settings, {"ingresses": str(ingresses)}, anew=False)
         about.write_text(json.dumps({"address": joined_at, "ingresses": str(ingresses)}), encoding="utf-8")
         typer.echo(f"Puna {__version__} listens on {settings.url}, with a cluster")
         typer.echo(f"On other machines: puna cluster join {joined_at} --token {secret}")
@@ -110,7 +110,7 @@ def update(token: _Token = "") -> None:
     os.environ.update(environment(token_of(settings, token)))
     from puna.cluster.ray_deploy import deploy
 
-    deploy(about.pop("address"), settings, about)
+    deploy(about.pop("address"), settings, about, anew=True)
     typer.echo("all processes have been replaced")
 
 

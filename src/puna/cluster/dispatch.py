@@ -29,6 +29,8 @@ _BEAT_EACH = 0.002
 """Seconds that these are further apart for each node that there is: with many, looking takes the ingress's time."""
 PATIENCE = 1.5
 """Seconds after which a node that says nothing is taken out, so that its clients hear of it within two."""
+_LATE = 0.3
+"""Seconds by which the end of that patience may be noticed late: more, and this process itself had no time to hear."""
 _MOST_LOSSES = 3
 """How many nodes a request may lose before it is taken for the cause."""
 _DRAIN_PAUSE = 0.05
@@ -90,6 +92,8 @@ class Dispatch:
         self._name = secrets.token_hex(6)
         self._running: dict[str, _Running] = {}
         self._followed: dict[str, asyncio.Task[None]] = {}
+        self._heard: dict[str, float] = {}
+        """When each node last said something that was no answer to a look at it."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._wake: asyncio.TimerHandle | None = None
         self._watcher: asyncio.Task[None] | None = None
@@ -314,6 +318,7 @@ class Dispatch:
             try:
                 async with aclosing(self._fleet.stream(node, call)) as batches:
                     async for batch in batches:
+                        self._heard[node] = time.monotonic()
                         box.put(batch)
             except PunaError as error:
                 box.close(error)
@@ -420,18 +425,33 @@ class Dispatch:
                 self._followed[name] = asyncio.create_task(self._follow(name))
             for name in self._followed.keys() - names:
                 self._followed.pop(name).cancel()
+                self._heard.pop(name, None)
                 self._lost(name, "it has left the cluster")
             self._pump()
             await asyncio.sleep(BEAT)
 
     async def _follow(self, name: str) -> None:
-        """Ask a node for its state again and again; take it out while it does not answer."""
+        """Ask a node for its state again and again; take it out while it does not answer.
+
+        One that has said something of an answer meanwhile is only slow; and where this process itself had no time, as
+        on a busy machine, a node is asked once more.
+        """
+        was_late = False
         while True:
+            began = time.monotonic()
             try:
                 state: NodeState = await self._ask(name, "beat", self._name)
-            except (PunaError, TimeoutError) as error:
-                self._lost(name, str(error) or f"it has said nothing for {PATIENCE:g} seconds")
+            except TimeoutError:
+                now = time.monotonic()
+                is_late = now - began > PATIENCE + _LATE
+                if now - self._heard.get(name, -PATIENCE) < PATIENCE or (is_late and not was_late):
+                    was_late = is_late
+                    continue
+                self._lost(name, f"it has said nothing for {PATIENCE:g} seconds")
+            except PunaError as error:
+                self._lost(name, str(error))
             else:
+                was_late = False
                 self.router.beat(state, time.monotonic())
                 self._pump()
             await asyncio.sleep(max(BEAT, _BEAT_EACH * len(self._followed)))

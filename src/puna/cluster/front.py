@@ -13,6 +13,8 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from puna.api.dialect import error_piece, error_response
+from puna.api.http.request_id import HEADER
+from puna.cluster import door
 from puna.errors import UnavailableError
 
 _TRIES = 3
@@ -39,7 +41,8 @@ class IngressLostError(UnavailableError):
 
 
 def middlewares() -> list[Middleware]:
-    """Return what Serve's proxy puts before itself; it finds this by its import path."""
+    """Return what Serve's proxy puts before itself; it finds this by its import path, before it listens."""
+    door.install()
     return [Middleware(Front)]
 
 
@@ -134,8 +137,9 @@ class _Answer:
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self._start = message
-            self.is_stream = Headers(raw=_pairs(message["headers"])).get("content-type", "").startswith(_STREAMS)
+            headers = _pairs(message["headers"])
+            self._start = {**message, "headers": _named_once(headers)}
+            self.is_stream = Headers(raw=headers).get("content-type", "").startswith(_STREAMS)
             return
         more = message.get("more_body", False)
         if self._start is not None and (message.get("body") or not more):
@@ -145,6 +149,12 @@ class _Answer:
         if self.begun:
             self.ended = not more
             await self._send(message)
+
+
+def _named_once(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return headers without a second name of the request: Serve's proxy adds one behind the ingress's own."""
+    names = [pair for pair in headers if pair[0].lower() == HEADER.encode()]
+    return [pair for pair in headers if not any(pair is name for name in names[1:])]
 
 
 def _pairs(headers: Iterable[Iterable[bytes]]) -> list[tuple[bytes, bytes]]:

@@ -149,6 +149,8 @@ class Router:
         """The nodes that hold each model, or load it."""
         self._changed: set[str] = set()
         """The lanes for which something may be done."""
+        self._alone: dict[tuple[str, frozenset[str]], float] = {}
+        """Since when no node may answer requests of a lane and labels; it counts for those that wait since then."""
         self._swept = -math.inf
         self._last_lane = ""
 
@@ -299,11 +301,14 @@ class Router:
         for ticket in list(islice(self.queue.waiting(lane), _LOOKED_AT)):
             ask = self._asks[ticket.id]
             chosen = self._best(ask, behind, others)
+            kind = lane, ask.labels
             if chosen is None:
-                if now - ticket.arrived >= _PATIENCE:
+                if now - max(ticket.arrived, self._alone.setdefault(kind, now)) >= _PATIENCE:
                     self.leave(ask, now)
                     actions.append(Refuse(ask, self._nobody(ask)))
-            elif self._open(chosen, lane) > 0:
+                continue
+            self._alone.pop(kind, None)
+            if self._open(chosen, lane) > 0:
                 others.clear()
                 actions.append(self._send(ask, chosen, now))
             else:

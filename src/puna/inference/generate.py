@@ -103,7 +103,7 @@ async def generate(
                 answering, record.generated = False, 0
                 held.clear()
     except Exception as error:
-        record.end(GONE if isinstance(error, RequestCanceledError) else FAILED, type(error).__name__)
+        record.end(outcome_of(error), type(error).__name__)
         raise
     finally:
         record.end(GONE)  # it was closed or cancelled: nobody waits for it any more
@@ -336,3 +336,8 @@ async def _finish(
         text = await prepared.rendered(client) + answer
         tokens = (*prepared.prefix, *await client.tokenize(text, special=not prepared.prefix))
     return replace(event, truncation=prepared.truncation, context=tokens)
+
+
+def outcome_of(error: Exception) -> str:
+    """Return how a request ended that an error has ended: one that somebody cancelled has not failed."""
+    return GONE if isinstance(error, RequestCanceledError) else FAILED

@@ -10,7 +10,7 @@ from puna.inference.choices import one_of, several
 from puna.inference.decide import Decided, DecideRequest, decide
 from puna.inference.embed import Embedded, EmbedRequest, embed
 from puna.inference.events import Event, Finished, Reading, Started
-from puna.inference.generate import Rendered, count, generate, load, render
+from puna.inference.generate import Rendered, count, generate, load, outcome_of, render
 from puna.inference.options import Options
 from puna.inference.requests import GenerationRequest
 from puna.inference.rerank import Reranked, RerankRequest, rerank
@@ -28,7 +28,7 @@ from puna.service import OWN, Activity, SavedSessions
 from puna.service.counted import counted
 from puna.telemetry.log import log_record
 from puna.telemetry.metrics import count_record
-from puna.telemetry.record import DONE, FAILED, GONE, Record, Subscriber
+from puna.telemetry.record import DONE, GONE, Record, Subscriber
 
 SUBSCRIBERS: Sequence[Subscriber] = (log_record, count_record)
 """Who is told of each request that is over, whatever server it is."""
@@ -242,7 +242,7 @@ async def recorded(events: AsyncGenerator[list[Event], None], record: Record) ->
                 yield batch
         record.end(DONE)
     except Exception as error:
-        record.end(FAILED, type(error).__name__)
+        record.end(outcome_of(error), type(error).__name__)
         raise
     finally:
         record.end(GONE)

@@ -9,10 +9,10 @@ _log = logging.getLogger(__name__)
 _SECOND = 1e9
 
 
-def log_record(record: Record) -> None:
-    """Write one line about a request that is over."""
+def log_record(record: Record, said: str = "request") -> None:
+    """Write one line about a request that is over, which begins with ``said``."""
     if _log.isEnabledFor(logging.INFO):
-        _log.info("request", extra={"fields": _fields(record)})
+        _log.info("%s", said, extra={"fields": _fields(record)})
 
 
 def _fields(record: Record) -> dict[str, Any]:

@@ -66,6 +66,15 @@ _TUNED = thing({**texts("model", "measured_at", "engine", "runs_with"), "speeds"
 _RECORDED = thing(
     {**texts("id", "method", "path", "dialect"), "headers": by_name(TEXT), "answer": TEXT, "status": WHOLE}
 )
+_NODE = thing(
+    {
+        **texts("node", "address", "version", "engine"),
+        "state": just("ready", "draining", "another protocol"),
+        "labels": many(TEXT),
+        **counts("memory", "free", "sent"),
+        "models": many(thing({"model": TEXT, **counts("slots", "size")})),
+    }
+)
 NOT_READY = thing({"status": TEXT, "reason": TEXT})
 
 ANSWERS: Answers = {
@@ -98,6 +107,8 @@ ANSWERS: Answers = {
     ("get", "/api/puna/usage"): {JSON: thing({"usage": many(_USED)}), "text/csv": None},
     ("get", "/api/puna/models/{model}/settings"): {JSON: _SECTION},
     ("patch", "/api/puna/models/{model}/settings"): {JSON: _SECTION},
+    ("get", "/api/puna/cluster"): {JSON: thing({"version": TEXT, "nodes": many(_NODE)})},
+    ("post", "/api/puna/cluster/drain"): {JSON: thing({"nodes": many(TEXT)})},
     ("get", "/metrics"): {"text/plain": None},
     ("post", "/v1/systemone"): {
         JSON: thing(

@@ -21,5 +21,6 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     },
     ("patch", "/api/puna/models/{model}/settings"): {"keep_alive": "5m"},
     ("post", "/api/puna/recordings/{recording_id}/replay"): {"options": {"temperature": 0}},
+    ("post", "/api/puna/cluster/drain"): {"node": "127.0.0.1", "drain": False},
 }
 """Bodies by method and path."""

@@ -5,6 +5,7 @@ import contextlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 
 from puna.models.manifests import Layer
@@ -159,6 +160,8 @@ class BlobKeeper:
         """Fill a partial blob, together with other nodes where there are some, and put it in its place."""
         place = self.blobs.path_for_write(source.digest)
         near = self._neighbourhood
+        if near is not None and source.peers is not None:
+            near = replace(near, peers=source.peers)
         if near is None or near.is_empty or not source.size:
             await BlobDownload(source, partial, self._options, self._slots, tell).run()
             await partial.publish(place)

@@ -24,6 +24,8 @@ from puna.telemetry.counts import COUNTS
 
 if TYPE_CHECKING:
     import aiohttp
+
+    from puna.models.registry.peers import Peers
 else:
     aiohttp = lazy("aiohttp")
 
@@ -41,6 +43,8 @@ class BlobSource:
     location: URL | None = None
     has_registry: bool = True
     """Whether the registry may be asked; if not, there are peers alone."""
+    peers: Peers | None = None
+    """Who is asked instead of the node's own peers."""
 
     @property
     def name(self) -> ModelName:

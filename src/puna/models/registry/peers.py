@@ -52,7 +52,7 @@ class State:
 
 
 class Peers:
-    """The peers of one node. They can be changed at any time; a download that has begun keeps those that it has."""
+    """The peers of one node: base addresses, such as ``http://10.0.0.2:11434``, a login in them or not."""
 
     def __init__(self, http: RegistryHttp, api: RegistryApi, addresses: Iterable[URL] = ()) -> None:
         self._http = http
@@ -61,13 +61,14 @@ class Peers:
         self._silent: dict[URL, float] = {}
         self._distrusted: dict[URL, float] = {}
 
-    def replace(self, addresses: Iterable[URL]) -> None:
-        """Have other peers from now on: base addresses, such as ``http://10.0.0.2:11434``, a login in them or not.
+    def others(self, addresses: Iterable[URL]) -> Peers:
+        """Return peers of the same node for one use alone; who is left out here is left out there too, and afterwards.
 
         Whoever names them says that they answer, even if they were silent a moment ago.
         """
-        self._addresses = tuple(addresses)
-        self._silent.clear()
+        peers = Peers(self._http, self._api, addresses)
+        peers._distrusted = self._distrusted
+        return peers
 
     def all(self) -> tuple[URL, ...]:
         """Return the peers that are believed, also those that do not answer."""

@@ -173,10 +173,10 @@ class Puller:
         names = await in_thread(lambda: sorted(self._library.manifests.names(lambda _, __: None), key=str))
         return list(await asyncio.gather(*(plan(name) for name in names)))
 
-    async def gather(self, name: ModelName, manifest: Manifest) -> None:
-        """Have all blobs of a manifest in the store, from peers alone. Raises as ``pull``."""
+    async def gather(self, name: ModelName, manifest: Manifest, peers: Peers) -> None:
+        """Have all blobs of a manifest in the store, from ``peers`` alone. Raises as ``pull``."""
         target = Target(name, URL(f"https://{name.host}"), guarded=False)
-        await self._fetch_blobs(target, RemoteManifest(manifest), lambda _: None, registry=False)
+        await self._fetch_blobs(target, RemoteManifest(manifest), lambda _: None, registry=False, peers=peers)
 
     async def close(self) -> None:
         """End every pull that is under way; the next one goes on from there."""
@@ -270,7 +270,9 @@ class Puller:
             return False
         return not {layer.digest for layer in blobs_of(old)} <= {layer.digest for layer in blobs_of(manifest)}
 
-    async def _fetch_blobs(self, target: Target, remote: RemoteManifest, report: Report, *, registry: bool) -> None:
+    async def _fetch_blobs(
+        self, target: Target, remote: RemoteManifest, report: Report, *, registry: bool, peers: Peers | None = None
+    ) -> None:
         limit = asyncio.Semaphore(_BLOBS_AT_A_TIME)
 
         async def fetch(layer: Layer) -> None:
@@ -280,7 +282,7 @@ class Puller:
                     await self._store_inline(layer, data)
                     return
                 location = remote.locations.get(layer.digest)
-                source = BlobSource(self._api, target, layer.digest, layer.size, location, has_registry=registry)
+                source = BlobSource(self._api, target, layer.digest, layer.size, location, registry, peers)
                 await self._keeper.ensure(source, report)
 
         await together(*(fetch(layer) for layer in blobs_of(remote.manifest)))
