@@ -170,6 +170,25 @@ BALANCED_FAR: Mapping[str, float] = {
 }
 """The same in long contexts."""
 
+STEADY: Mapping[str, float] = {
+    **GROWN,
+    "composed.refused": 0.24,
+    "composed.scene_forms": 0.17,
+    "composed.forms": 0.08,
+    "composed.remembered": 0.05,
+    "knowledge.common": 0.1,
+    "knowledge.chat": 0.05,
+}
+"""Between ``GROWN`` and ``BALANCED``, so that no other end has to follow, with more of what was answered worst."""
+
+STEADY_FAR: Mapping[str, float] = {
+    **STEADY,
+    "composed.far": 0.1,
+    "composed.remembered": 0.5,
+    "skills.recall": 0.1,
+}
+"""The same in long contexts."""
+
 WIDE_COPYING: Mapping[str, float] = {
     "composed.copying": 0.5,
     "composed.forms": 0.2,
