@@ -176,8 +176,9 @@ STEADY: Mapping[str, float] = {
     "composed.scene_forms": 0.17,
     "composed.forms": 0.08,
     "composed.remembered": 0.05,
-    "knowledge.common": 0.1,
-    "knowledge.chat": 0.05,
+    "composed.company": 0.05,
+    "knowledge.common": 0.11,
+    "knowledge.chat": 0.04,
 }
 """Between ``GROWN`` and ``BALANCED``, so that no other end has to follow, with more of what was answered worst."""
 
