@@ -105,13 +105,14 @@ STEADY = Plan(
         Phase("steady", 2200, 12, 512, mixture.STEADY),
         Phase("far", 500, 3, 2048, mixture.STEADY_FAR, apart=False),
         Phase("farther", 30, 1, 8192, mixture.STEADY_FAR, apart=False),
-        Phase("settling", 1300, 12, 512, mixture.STEADY),
-        Phase("far-settling", 350, 3, 2048, mixture.STEADY_FAR, apart=False),
+        Phase("settling", 1300, 12, 512, mixture.STEADY_SETTLING),
+        Phase("far-settling", 350, 3, 2048, mixture.STEADY_FAR_SETTLING, apart=False),
     ),
     matrix_rate=0.01,
     other_rate=0.0015,
     warmup=50,
     cooldown=1500,
+    checkpoint_every=40,
 )
 """What follows ``BALANCE``: the same scenes longer, in one balance from beginning to end."""
 AFTER = {"grow": GROW, "balance": BALANCE, "steady": STEADY}

@@ -190,6 +190,12 @@ STEADY_FAR: Mapping[str, float] = {
 }
 """The same in long contexts."""
 
+STEADY_SETTLING: Mapping[str, float] = {**STEADY, "composed.refused": 0.36}
+"""Its end: as much is refused again as ``BALANCED`` taught, without its loss in calls."""
+
+STEADY_FAR_SETTLING: Mapping[str, float] = {**STEADY_FAR, "composed.refused": 0.36}
+"""The same in long contexts."""
+
 WIDE_COPYING: Mapping[str, float] = {
     "composed.copying": 0.5,
     "composed.forms": 0.2,
