@@ -100,6 +100,23 @@ BALANCE = Plan(
     cooldown=900,
 )
 """The end, after which as much is refused as is called: ``GROW`` has learned to call too well."""
+STEADY = Plan(
+    phases=(
+        Phase("steady", 2200, 12, 512, mixture.STEADY),
+        Phase("far", 500, 3, 2048, mixture.STEADY_FAR, apart=False),
+        Phase("farther", 30, 1, 8192, mixture.STEADY_FAR, apart=False),
+        Phase("settling", 1300, 12, 512, mixture.STEADY_SETTLING),
+        Phase("far-settling", 350, 3, 2048, mixture.STEADY_FAR_SETTLING, apart=False),
+    ),
+    matrix_rate=0.01,
+    other_rate=0.0015,
+    warmup=50,
+    cooldown=1500,
+    checkpoint_every=40,
+)
+"""What follows ``BALANCE``: the same scenes longer, in one balance from beginning to end."""
+AFTER = {"grow": GROW, "balance": BALANCE, "steady": STEADY}
+"""What follows ``ONWARD``, by the option that asks for it."""
 UNROUNDED = ("copying", "wide")
 """The phases of the wide plan that a network for four bits does not yet spend under the rounding."""
 LAST = 3
@@ -189,19 +206,20 @@ def main() -> None:
     later = parser.add_mutually_exclusive_group()
     later.add_argument("--grow", action="store_true", help="with --start and --wide: on many more scenes, after that")
     later.add_argument("--balance", action="store_true", help="with --start and --wide: the end, after --grow")
+    later.add_argument("--steady", action="store_true", help="with --start and --wide: longer, after --balance")
     parser.add_argument("--four-bits", action="store_true", help="with --wide: wider layers, and a file of Q4_0")
     parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
     parser.add_argument("--settle", type=int, help="end the run that stopped here: so many steps with a falling rate")
     arguments = parser.parse_args()
-    if (arguments.balance or arguments.grow) and not (arguments.start and arguments.wide):
-        parser.error("--balance and --grow go with --start and --wide")
+    chosen = [plan for name, plan in AFTER.items() if getattr(arguments, name)]
+    if chosen and not (arguments.start and arguments.wide):
+        parser.error("--grow, --balance and --steady go with --start and --wide")
     if arguments.four_bits and (arguments.start or not arguments.wide):
         parser.error("--four-bits goes with --wide, from nothing")
     folder: Path = arguments.folder
     folder.mkdir(parents=True, exist_ok=True)
     tokenizer = folder / "tokenizer.json"
-    after = GROW if arguments.grow else BALANCE if arguments.balance else ONWARD
-    plan, earlier = prepare(folder, arguments.start, arguments.wide, after)
+    plan, earlier = prepare(folder, arguments.start, arguments.wide, chosen[0] if chosen else ONWARD)
     torch.manual_seed(SEED)
     sizes = FOUR_BITS if arguments.four_bits else WIDE_SHAPE if arguments.wide else {}
     plan = for_four_bits(plan) if arguments.four_bits else plan

@@ -24,10 +24,10 @@ TEMPLATE = Path(__file__).with_name("chat_template.jinja")
 
 
 def load_model(checkpoint: Path) -> Cria:
-    """The network of a checkpoint, in 32 bits on the CPU."""
+    """The network of a checkpoint, with the running mean of its weights, in 32 bits on the CPU."""
     state = torch.load(checkpoint, map_location="cpu", weights_only=True)
     model = Cria(Shape(**state["shape"]))
-    model.load_state_dict(state["model"])
+    model.load_state_dict(state["mean"]["weights"])
     return model.eval()
 
 

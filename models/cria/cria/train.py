@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -22,6 +23,8 @@ SEED = 20261122
 ROUND = 2048
 """Learned positions are padded to a multiple of this: each size is compiled once, and few keep the allocator calm."""
 IGNORED = -100
+MEAN_DECAY = 0.998
+"""How much of the running mean of the weights is kept at a step: it is over about the last 500."""
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,33 @@ def tensors(batch: Rows, apart: bool, device: torch.device) -> tuple[Tensor, Ten
     return tokens.to(device), seen, positions.to(device), targets.to(device)
 
 
+class Mean:
+    """The running mean of a network's weights, which is what a run is for.
+
+    What the last steps have by chance differs from one to the next, even while the learning rate falls; their mean
+    answers better than any of them.
+    """
+
+    def __init__(self, model: Cria) -> None:
+        self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+        self.seen = 0
+
+    def update(self, model: Cria) -> None:
+        """Take in the weights after a step; in the first ones the mean is over all there were."""
+        self.seen += 1
+        part = max(1 - MEAN_DECAY, 1 / self.seen)
+        for name, value in model.state_dict().items():
+            self.weights[name].lerp_(value, part)
+
+    def state_dict(self) -> dict[str, object]:
+        """For checkpoints."""
+        return {"weights": self.weights, "seen": self.seen}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.weights, self.seen = state["weights"], state["seen"]
+
+
 class Run:
     """One training run in a folder: ``checkpoint.pt`` to go on from, ``log.jsonl`` with a line per report.
 
@@ -119,6 +149,7 @@ class Run:
         self.folder, self.tokenizer, self.plan, self.device = folder, tokenizer, plan, device
         self.model = model.to(device)
         self.optimiser = Optimiser(self.model, plan.matrix_rate, plan.other_rate, plan.decay)
+        self.mean = Mean(self.model)
         self.loss = torch.compile(loss_of, dynamic=False)
         self.step = 0
         checkpoint = folder / "checkpoint.pt"
@@ -126,6 +157,7 @@ class Run:
             state = torch.load(checkpoint, map_location=device, weights_only=True)
             self.model.load_state_dict(state["model"])
             self.optimiser.load_state_dict(state["optimiser"])
+            self.mean.load_state_dict(state["mean"])
             self.step = state["step"]
 
     def save(self) -> None:
@@ -133,6 +165,7 @@ class Run:
         state = {
             "model": self.model.state_dict(),
             "optimiser": self.optimiser.state_dict(),
+            "mean": self.mean.state_dict(),
             "step": self.step,
             "shape": self.model.shape.as_dict(),
         }
@@ -159,6 +192,7 @@ class Run:
             loss = self.loss(self.model, *tensors(batch, phase.apart, self.device))
             torch.autograd.backward(loss)
             self.optimiser.step(self.plan.factor(self.step))
+            self.mean.update(self.model)
             total += loss.item()
             number += 1
             self.step += 1

@@ -303,9 +303,9 @@ def test_every_act_can_be_said_in_many_ways(zh: bool) -> None:
 
 
 def test_every_phase_of_the_wide_plans_can_be_made() -> None:
-    from cria.build import BALANCE, GROW, ONWARD, WIDE, WIDE_SHAPE
+    from cria.build import AFTER, ONWARD, WIDE, WIDE_SHAPE
 
-    for phase in (*WIDE.phases, *ONWARD.phases, *BALANCE.phases, *GROW.phases):
+    for phase in (phase for plan in (WIDE, ONWARD, *AFTER.values()) for phase in plan.phases):
         assert phase.length <= WIDE_SHAPE["context"]
         for name in phase.shares:
             assert name == mixture.JOINED or callable(mixture.generator(name))

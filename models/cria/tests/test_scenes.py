@@ -77,6 +77,7 @@ def test_a_scene_can_be_said_in_both_languages(made: Scene) -> None:
         assert len(said.requests) > 1
         assert any(needed <= entry.slots for entry in said.requests)
         assert all(needed <= talk.slots for talk in said.talks)
+        assert all(set(SLOT.findall(talk.reply)) <= set(SLOT.findall(talk.before.text)) for talk in said.talks)
     for entry, allowed in sentences(made):
         assert entry.slots <= allowed, entry
         assert entry.text.count("[") == entry.text.count("]")

@@ -15,7 +15,7 @@ pytest.importorskip("tokenizers")
 from cria.data.packing import Rows
 from cria.model import Cria, Shape
 from cria.optimiser import Optimiser, orthogonal
-from cria.train import IGNORED, ROUND, Phase, Plan, Run, loss_of, tensors
+from cria.train import IGNORED, MEAN_DECAY, ROUND, Mean, Phase, Plan, Run, loss_of, tensors
 
 CPU = torch.device("cpu")
 
@@ -117,3 +117,36 @@ def test_a_run_that_stopped_is_settled_in_some_steps_of_the_last_phase() -> None
     assert [short.factor(step) for step in (13, 14, 18)] == pytest.approx([0.14, 0.15, 0.19])
     assert settled(replace(plan, warmup=1), 14, 5).factor(18) == pytest.approx(0.2)
     assert [phase.name for phase in settled(plan, 4, 5).phases] == ["one", "settled"]
+
+
+def test_the_mean_is_of_all_weights_at_first_and_then_of_the_last_ones() -> None:
+    model = small()
+    mean = Mean(model)
+    weight = model.norm.weight
+    for value in (1.0, 2.0, 6.0):
+        with torch.no_grad():
+            weight.fill_(value)
+        mean.update(model)
+    assert mean.weights["norm.weight"].tolist() == pytest.approx([3.0] * 32)
+    mean.seen = 10_000
+    mean.update(model)
+    assert mean.weights["norm.weight"].tolist() == pytest.approx([3 * MEAN_DECAY + 6 * (1 - MEAN_DECAY)] * 32)
+
+
+def test_a_checkpoint_keeps_the_mean_and_it_is_what_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("gguf")
+    from cria.export import load_model
+
+    monkeypatch.setattr(torch, "compile", lambda function, **_: function)  # compiling takes half a minute
+    phase = Phase("short", 4, 1, 8, {})
+    run = Run(tmp_path, tmp_path / "tokenizer.json", small(), Plan((phase,), checkpoint_every=4), CPU)
+    seen = []
+    run.loss = lambda model, *given: seen.append(model.norm.weight.detach().clone()) or loss_of(model, *given)
+    run._phase(phase, iter([batch([1, 2, 3])] * 4), report_every=9)
+    after = torch.stack([*seen[1:], run.model.norm.weight.detach()]).mean(0)
+    assert torch.allclose(load_model(tmp_path / "checkpoint.pt").norm.weight, after)
+    again = Run(tmp_path, tmp_path / "tokenizer.json", small(), run.plan, CPU)
+    assert again.mean.seen == 4
+    assert torch.equal(again.mean.weights["norm.weight"], run.mean.weights["norm.weight"])

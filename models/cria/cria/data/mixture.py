@@ -170,6 +170,32 @@ BALANCED_FAR: Mapping[str, float] = {
 }
 """The same in long contexts."""
 
+STEADY: Mapping[str, float] = {
+    **GROWN,
+    "composed.refused": 0.24,
+    "composed.scene_forms": 0.17,
+    "composed.forms": 0.08,
+    "composed.remembered": 0.05,
+    "composed.company": 0.05,
+    "knowledge.common": 0.11,
+    "knowledge.chat": 0.04,
+}
+"""Between ``GROWN`` and ``BALANCED``, so that no other end has to follow, with more of what was answered worst."""
+
+STEADY_FAR: Mapping[str, float] = {
+    **STEADY,
+    "composed.far": 0.1,
+    "composed.remembered": 0.5,
+    "skills.recall": 0.1,
+}
+"""The same in long contexts."""
+
+STEADY_SETTLING: Mapping[str, float] = {**STEADY, "composed.refused": 0.36}
+"""Its end: as much is refused again as ``BALANCED`` taught, without its loss in calls."""
+
+STEADY_FAR_SETTLING: Mapping[str, float] = {**STEADY_FAR, "composed.refused": 0.36}
+"""The same in long contexts."""
+
 WIDE_COPYING: Mapping[str, float] = {
     "composed.copying": 0.5,
     "composed.forms": 0.2,

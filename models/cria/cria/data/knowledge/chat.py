@@ -99,6 +99,10 @@ IN_CHINESE: dict[Split, tuple[str, ...]] = {
 }
 
 
+FIRST, FIRST_SHARE = 4, 0.25
+"""How many wordings of small talk stand first because most people type them, and how often one of them is asked."""
+
+
 def small_talk() -> tuple[Topic, ...]:
     """Greetings, thanks and the like."""
     return load("smalltalk")
@@ -118,7 +122,8 @@ def _turn(rng: random.Random, topic: Topic, language: Language, split: Split) ->
 
 def plain_turn(rng: random.Random, topic: Topic, language: Language, split: Split) -> Message:
     """Small talk as people type it: no framing, punctuation now and then."""
-    text = rng.choice(topic.side(language).wordings(split))
+    wordings = topic.side(language).wordings(split)
+    text = rng.choice(wordings[:FIRST] if rng.random() < FIRST_SHARE else wordings)
     if split == "train" and rng.random() < 0.25:
         chatty = rng.choice(CHATTER[language]).format(text)
         text = text if is_held_out(chatty) else chatty

@@ -3,7 +3,7 @@
 They are read from ``content/*.txt``. A topic begins with ``# id``; its lines are ``key: value``, where the
 key's letters say which language and what: ``eq``/``zq`` wordings (train ones, ``||``, held-out ones),
 ``ea``/``za`` the answer (``\\n`` is a line break), ``ek``/``zk`` words a right answer contains, ``et``/``zt``
-a thought before the answer, ``np``/``nz`` a noun phrase from which common wordings follow. ``otherwise.txt`` has
+a thought before the answer, ``np``/``nz`` a noun phrase from which common wordings follow. ``otherwise.txt`` and its like have
 wordings for training in which people go round the usual words: ``# field/id``, then ``en:`` and ``zh:``; ``answers.txt``
 other answers to what has no one answer, parted by ``||``.
 """
@@ -20,7 +20,7 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 
 CONTENT = Path(__file__).parent / "content"
-OTHERWISE = tuple(Path(__file__).with_name(f"{name}.txt") for name in ("otherwise", "indirect"))
+OTHERWISE = tuple(Path(__file__).with_name(f"{name}.txt") for name in ("otherwise", "indirect", "loose", "asides"))
 ANSWERS = Path(__file__).parent / "answers.txt"
 
 NOUN_WORDINGS = {
