@@ -225,6 +225,27 @@ async def test_a_node_that_answers_is_not_taken_out_for_being_slow_to_tell_of_it
     await cluster.nodes(0)
 
 
+async def test_a_slow_node_that_hangs_amid_an_answer_is_noticed_as_soon_as_another(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("puna.cluster.dispatch.PATIENCE", 3.0)
+    await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    events = cluster.service.generate(cluster.request(**{**LONG, "num_predict": 3000}), Caller("a"), None, "ollama")
+    slow = hung = 0.0
+    with pytest.raises(NodeLostError):
+        async with aclosing(events):
+            async for batch in events:
+                now = time.monotonic()
+                if not slow and any(isinstance(event, Text) for event in batch):
+                    cluster.fleet.slow.add("one")
+                    slow = now
+                elif slow and not hung and now - slow > 0.6:
+                    cluster.fleet.hung.add("one")
+                    hung = now
+    assert time.monotonic() - hung < 4.5
+
+
 async def test_a_process_that_had_no_time_asks_a_node_once_more(
     cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -178,9 +178,7 @@ def test_model_that_the_engine_refuses_says_why(server: Server, made: str, tmp_p
     for stream in (True, False):
         response = server.post("/api/create", {"model": made, "files": {"headless.gguf": digest}, "stream": stream})
         assert response.status_code == 400
-        assert response.json()["error"] == (
-            "the engine cannot load this model: key not found in model: tokenizer.ggml.model"
-        )
+        assert response.json()["error"] == "the engine cannot load this model: tokenizer.ggml.model is missing"
     # One that came into the store by another way, as by Ollama's own create.
     put_unchecked(Library(server.world.models), parse_name(made), Recipe(files={"x.gguf": digest}), print, bool)
     for stream in (True, False):

@@ -51,8 +51,10 @@ def option(page: Any, name: str, value: str) -> None:
 
 
 def prose(page: Any) -> str:
-    """Return the text of the last answer."""
-    text: str = page.locator(".answer .prose.content").last.inner_text()
+    """Return the text of the last answer, which is drawn a moment after the answer has ended."""
+    place = page.locator(".answer .prose.content").last
+    expect(place).not_to_be_empty()
+    text: str = place.inner_text()
     return text
 
 

@@ -200,12 +200,12 @@ def test_a_form_holds_what_its_sentence_says() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_seed_gives_the_same_and_the_test_has_other_words(name: str) -> None:
     assert list(examples(name, 60)) == list(examples(name, 60))
-    cases = list(islice(mixture.generator(name)(random.Random(5), "test"), 150))
+    cases = list(islice(mixture.generator(name)(random.Random(5), "test"), 600))
     assert all(isinstance(case, Case) for case in cases)
     asked = {
         case.prompt.messages[-1]["content"]
         for case in cases
-        if isinstance(case, Case) and isinstance(case.prompt, Example) and len(case.prompt.messages[-1]["content"]) > 50
+        if isinstance(case, Case) and isinstance(case.prompt, Example) and len(case.prompt.messages[-1]["content"]) > 40
     }
     same = asked & {m["content"] for e in examples(name) for m in e.messages}
     assert len(same) < len(asked) / 20, "more than those whose only values are small numbers"

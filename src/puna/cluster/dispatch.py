@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import secrets
 import time
 from collections import OrderedDict
@@ -29,6 +30,7 @@ _BEAT_EACH = 0.002
 """Seconds that these are further apart for each node that there is: with many, looking takes the ingress's time."""
 PATIENCE = 1.5
 """Seconds after which a node that says nothing is taken out, so that its clients hear of it within two."""
+_LEAST_PATIENCE = 0.25
 _LATE = 0.3
 """Seconds by which the end of that patience may be noticed late: more, and this process itself had no time to hear."""
 _MOST_LOSSES = 3
@@ -205,9 +207,9 @@ class Dispatch:
         answers = await asyncio.gather(*calls, return_exceptions=True)
         return [answer for answer in answers if not isinstance(answer, BaseException)]
 
-    async def _ask(self, node: str, method: str, *arguments: Any) -> Any:
-        """Return what a node answers; raise ``TimeoutError`` if it does not do so in time."""
-        async with asyncio.timeout(PATIENCE):
+    async def _ask(self, node: str, method: str, *arguments: Any, patience: float | None = None) -> Any:
+        """Return what a node answers; raise ``TimeoutError`` if not in so many seconds (``PATIENCE``)."""
+        async with asyncio.timeout(PATIENCE if patience is None else patience):
             return await self._fleet.ask(node, method, *arguments)
 
     async def tell(self, names: Sequence[str], method: str, *arguments: Any) -> None:
@@ -433,25 +435,27 @@ class Dispatch:
     async def _follow(self, name: str) -> None:
         """Ask a node for its state again and again; take it out while it does not answer.
 
-        One that has said something of an answer meanwhile is only slow; and where this process itself had no time, as
-        on a busy machine, a node is asked once more.
+        One that has said something of an answer meanwhile is only slow, until that is as long ago; and where
+        this process itself had no time, as on a busy machine, a node is asked once more.
         """
-        was_late = False
+        was_late, patience = False, PATIENCE
         while True:
             began = time.monotonic()
             try:
-                state: NodeState = await self._ask(name, "beat", self._name)
+                state: NodeState = await self._ask(name, "beat", self._name, patience=patience)
             except TimeoutError:
                 now = time.monotonic()
-                is_late = now - began > PATIENCE + _LATE
-                if now - self._heard.get(name, -PATIENCE) < PATIENCE or (is_late and not was_late):
+                is_late = now - began > patience + _LATE
+                silent = now - self._heard.get(name, -math.inf)
+                if silent < PATIENCE or (is_late and not was_late):
                     was_late = is_late
+                    patience = max(PATIENCE - silent, _LEAST_PATIENCE) if silent < PATIENCE else PATIENCE
                     continue
                 self._lost(name, f"it has said nothing for {PATIENCE:g} seconds")
             except PunaError as error:
                 self._lost(name, str(error))
             else:
-                was_late = False
+                was_late, patience = False, PATIENCE
                 self.router.beat(state, time.monotonic())
                 self._pump()
             await asyncio.sleep(max(BEAT, _BEAT_EACH * len(self._followed)))
