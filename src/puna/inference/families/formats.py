@@ -42,7 +42,7 @@ FORMATS: Mapping[str, Parsing] = {
     "minimax-m1": _marked(marked.APRIEL, marked.MINIMAX_M1_CALLS),
     "minimax-m2": _tagged(tags.minimax_parser, tags.MINIMAX),
     "mistral": _marked(marked.MISTRAL, marked.MISTRAL_CALLS, marked.MISTRAL.mark),
-    "mistral-small": _way(ministral.parser, marked.MISTRAL_SMALL_CALLS, *ministral.MARKS, "[CALL_ID]"),
+    "mistral-small": _way(ministral.parser, marked.MISTRAL_SMALL_CALLS, *ministral.MARKS, ministral.CALL_ID),
     "nemotron": _marked(marked.NEMOTRON, marked.NEMOTRON_CALLS),
     "phi4-mini": _marked(marked.PHI4, marked.PHI4_CALLS),
     "phi4-mini-list": _marked(marked.PHI4, marked.PHI4_LIST),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from puna.inference.families.ministral import ARGS, CALL_ID, CALLS
 from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, FIRST, GAP, ID, NAME, NUMBER, CallShape
@@ -136,8 +137,8 @@ def _listed(mark: str, end: str = "", call: str = "", *, before: str = "") -> Ca
     )
 
 
-MISTRAL = Form(mark="[TOOL_CALLS]")
-MISTRAL_CALLS = _listed("[TOOL_CALLS]", call=_object(more=f'{GAP},{GAP}"id":{GAP}"{ID}"'))
+MISTRAL = Form(mark=CALLS)
+MISTRAL_CALLS = _listed(CALLS, call=_object(more=f'{GAP},{GAP}"id":{GAP}"{ID}"'))
 
 APRIEL = Form(mark="<tool_calls>", gaps=(",", "]"), ends=("</tool_calls>",))
 APRIEL_CALLS = _listed("<tool_calls>", "</tool_calls>")
@@ -170,7 +171,7 @@ GIGACHAT_TURN = Form(mark="function call<|role_sep|>", head=r"\s*", ends=())
 GIGACHAT_TURN_CALLS = CallShape(f"function call<|role_sep|>\n{_object()}", between=None, quoted=True)
 
 MISTRAL_SMALL_CALLS = CallShape(
-    f"[TOOL_CALLS]{NAME}[CALL_ID]{ID}[ARGS]{ARGUMENTS}", names=r"[^\s\[\]](?:[^\[\]]*[^\s\[\]])?"
+    f"{CALLS}{NAME}{CALL_ID}{ID}{ARGS}{ARGUMENTS}", names=r"[^\s\[\]](?:[^\[\]]*[^\s\[\]])?"
 )
 
 _KIMI_CALL, _KIMI_END = "<|tool_call_begin|>", "<|tool_call_end|>"

@@ -6,8 +6,9 @@ from puna.inference.output.calls import ObjectScanner, lenient_object
 from puna.inference.output.events import ThinkingText
 
 CALLS, THINK, THINK_END, ARGS = "[TOOL_CALLS]", "[THINK]", "[/THINK]", "[ARGS]"
-_ID = "[CALL_ID]"
 MARKS = (CALLS, THINK, THINK_END, ARGS)
+CALL_ID = "[CALL_ID]"
+"""What some models write between the name and the arguments, with an id behind it."""
 
 
 CALL = CallShape(f"{CALLS}{NAME}{ARGS}{ARGUMENTS}", names=r"[^\s\[\]](?:[^\[\]]*[^\s\[\]])?")
@@ -28,7 +29,7 @@ class _Parser(StateParser):
     def _function(self) -> bool:
         name, mark, rest = self._text.partition(ARGS)
         if mark:
-            self._name, self._text = name.partition(_ID)[0], rest
+            self._name, self._text = name.partition(CALL_ID)[0], rest
             return self._go(self._arguments)
         if self._ended and name:
             self._keep(CALLS + name)

@@ -55,6 +55,11 @@ class CallShape:
     """Whether only the name tells a call from other text, so that the mark of one includes it."""
 
     @property
+    def anywhere(self) -> str:
+        """Return ``call`` without the wish to begin the answer, for where it is known to be one."""
+        return self.call.removeprefix(FIRST)
+
+    @property
     def mark(self) -> str:
         """Return the text at which a call is known, as far as it is the same for all functions."""
         return _SLOT.split((self.begin + self.call).removeprefix(FIRST))[0]
@@ -152,7 +157,7 @@ class _Answer:
 
     def _required(self) -> Rule:
         grammar, thoughts = self._grammar, self._plan.thoughts
-        call: list[Item] = [*self._items(self._shape.begin), self._call(self._shape.call.removeprefix(FIRST))]
+        call: list[Item] = [*self._items(self._shape.begin), self._call(self._shape.anywhere)]
         at_once = [*self._items(self._shape.around), *call]
         if thoughts is None:
             return grammar.add([at_once])
@@ -196,7 +201,7 @@ class _Answer:
             self._grammar.made[key] = rule = self._grammar.reserve()
             body = [self._items(self._shape.end + self._shape.around)]
             if self._plan.parallel and self._shape.between is not None:
-                body.append([*self._items(self._shape.between), self._call(self._shape.call.removeprefix(FIRST))])
+                body.append([*self._items(self._shape.between), self._call(self._shape.anywhere)])
             self._grammar.define(rule, body)
         return self._grammar.made[key]
 
