@@ -102,11 +102,11 @@ BALANCE = Plan(
 """The end, after which as much is refused as is called: ``GROW`` has learned to call too well."""
 STEADY = Plan(
     phases=(
-        Phase("steady", 2200, 12, 512, mixture.STEADY),
-        Phase("far", 500, 3, 2048, mixture.STEADY_FAR, apart=False),
-        Phase("farther", 30, 1, 8192, mixture.STEADY_FAR, apart=False),
-        Phase("settling", 1300, 12, 512, mixture.STEADY_SETTLING),
-        Phase("far-settling", 350, 3, 2048, mixture.STEADY_FAR_SETTLING, apart=False),
+        Phase("steady-on", 1900, 12, 512, mixture.STEADY),
+        Phase("steady-far", 1000, 3, 2048, mixture.STEADY_FAR, apart=False),
+        Phase("steady-farther", 40, 1, 8192, mixture.STEADY_FAR, apart=False),
+        Phase("steady-settling", 1000, 12, 512, mixture.STEADY_SETTLING),
+        Phase("steady-far-settling", 600, 3, 2048, mixture.STEADY_FAR_SETTLING, apart=False),
     ),
     matrix_rate=0.01,
     other_rate=0.0015,

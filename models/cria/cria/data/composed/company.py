@@ -84,6 +84,13 @@ def _exchanged(d: Draw, exchange: Exchange, slots: Mapping[str, str]) -> list[Me
     return [user(_typed(d, said)), assistant(reply[:1].upper() + reply[1:])]
 
 
+def remark(d: Draw) -> list[Message]:
+    """Something that somebody says of themselves, and a reply."""
+    subject = d.pick(subjects())
+    slots = {slot.name: scene.value(d, slot, scene.choices(d, slot))[0] for slot in subject.slots}
+    return _exchanged(d, subject.told["zh" if d.zh else "en"], slots)
+
+
 def _between(d: Draw) -> list[Message]:
     """A question about the world: one that is known, or one that is not."""
     language = "zh" if d.zh else "en"

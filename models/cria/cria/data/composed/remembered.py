@@ -5,10 +5,11 @@ practised by the way.
 """
 
 import random
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from cria.data.composed import forms, scene, told, values
+from cria.data.composed import company, forms, scene, told, values
 from cria.data.composed.grammar import expand, fill, with_articles
 from cria.data.composed.values import word
 from cria.data.knowledge import common, puna
@@ -42,7 +43,7 @@ TOLD: tuple[Told, ...] = (
     Told(
         _noun, values.person,
         ("[Our|My|The] {n} [goes by the name of|has the name|was given the name] {x}.", "[我的|我们的|那个]{n}[叫|名字是]{x}。"),
-        ("[What do we call|What was the name of|How is] the {n}[ called|]?", "{n}叫什么[来着|名字]？"),
+        ("[What do we call the {n}?|What was the name of the {n}?|What is the {n} called?]", "{n}叫什么[来着|名字]？"),
         ("[It is called {x}.|{x}.|The {n} is called {x}.]", "[叫{x}。|{x}。]"),
     ),
     Told(
@@ -107,6 +108,9 @@ FACTS_SHARE = 0.75
 """Of what is told: that which is read from ``told``."""
 LENGTHS = (4, 8, 16, 30, 60, 100)
 """How many turns of other talk there are; a turn has about forty tokens."""
+MOST_TOLD = 16
+ASKED_BETWEEN = 0.4
+"""Of what was told: that which is asked for before the end."""
 
 
 def _knowledge(d: Draw) -> list[Message]:
@@ -118,8 +122,10 @@ def _knowledge(d: Draw) -> list[Message]:
 
 def _other(d: Draw) -> list[Message]:
     roll = d.rng.random()
-    if roll < 0.45:
+    if roll < 0.35:
         return _knowledge(d)
+    if roll < 0.6:
+        return company.remark(d)
     if roll < 0.8:
         text, answer = chat(d)
         return [user(text), assistant(answer)]
@@ -133,18 +139,30 @@ def _said(d: Draw, texts: tuple[str, str], slots: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True)
 class Kept:
-    """What is told in one conversation, with the question for it, its answer, and what the answer must say."""
+    """What is told in one conversation, with the question for it, its answer, and what the answer must say.
 
+    Of two with the same ``about`` the later would contradict the earlier.
+    """
+
+    about: str
     said: str
     question: str
     answer: str
     value: str
 
+    def told(self, d: Draw) -> list[Message]:
+        """The turns in which it is said."""
+        return [user(self.said), assistant(expand(d, d.say(NOTED_EN, NOTED_ZH)))]
+
+    def asked(self) -> list[Message]:
+        """The turns in which it is asked for."""
+        return [user(self.question), assistant(self.answer)]
+
 
 def _by_template(d: Draw) -> Kept:
     item = d.pick(TOLD)
     slots = {"n": item.about(d), "x": item.value(d)}
-    return Kept(*(_said(d, texts, slots) for texts in (item.tell, item.ask, item.answer)), slots["x"])
+    return Kept(slots["n"], *(_said(d, texts, slots) for texts in (item.tell, item.ask, item.answer)), slots["x"])
 
 
 def _by_fact(d: Draw) -> Kept:
@@ -153,26 +171,33 @@ def _by_fact(d: Draw) -> Kept:
     slots = {slot.name: scene.value(d, slot, scene.choices(d, slot))[0] for slot in fact.slots}
     question = d.pick(fact.ask[language])
     texts = (d.pick(fact.tell[language]), question.text, d.pick(question.answers))
-    return Kept(*(_said(d, (text, text), slots) for text in texts), slots[question.slot])
+    return Kept(fact.name, *(_said(d, (text, text), slots) for text in texts), slots[question.slot])
 
 
 def conversation(d: Draw) -> Example | Case:
-    """Some things told, among other talk; then all of them asked for, in any order."""
-    found = (_by_fact(d) if d.chance(FACTS_SHARE) else _by_template(d) for _ in range(d.rng.randint(1, 5)))
-    kept = list({item.question: item for item in found}.values())
+    """Things told among other talk, about one in three turns at most; asked for somewhere later, most of them at the end."""
     length = d.pick(LENGTHS)
-    places = sorted(d.rng.randint(0, length // 2) for _ in kept)
+    number = d.rng.randint(1, max(4, min(length // 3, MOST_TOLD)))
+    found = (_by_fact(d) if d.chance(FACTS_SHARE) else _by_template(d) for _ in range(number))
+    kept = list({item.about: item for item in found}.values())
+    told_at: defaultdict[int, list[Kept]] = defaultdict(list)
+    asked_at: defaultdict[int, list[Kept]] = defaultdict(list)
+    for item in kept:
+        place = d.rng.randrange(length)
+        told_at[place].append(item)
+        asked_at[d.rng.randint(place + 1, length) if d.chance(ASKED_BETWEEN) else length].append(item)
     messages: list[Message] = []
     for turn in range(length):
-        while places and places[0] <= turn:
-            item = kept[len(kept) - len(places)]
-            places.pop(0)
-            messages += [user(item.said), assistant(expand(d, d.say(NOTED_EN, NOTED_ZH)))]
+        for item in asked_at[turn]:
+            messages += item.asked()
+        for item in told_at[turn]:
+            messages += item.told(d)
         messages += _other(d)
-    d.rng.shuffle(kept)
-    for item in kept:
-        messages += [user(item.question), assistant(item.answer)]
-    return finish(d.split, messages, "composed/remembered", check="contains", expected=[kept[-1].value])
+    last = asked_at[length] or [d.pick(kept)]
+    d.rng.shuffle(last)
+    for item in last:
+        messages += item.asked()
+    return finish(d.split, messages, "composed/remembered", check="contains", expected=[last[-1].value])
 
 
 def generate(rng: random.Random, split: Split) -> Iterator[Example | Case]:

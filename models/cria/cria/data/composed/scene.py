@@ -285,7 +285,7 @@ def _plain(d: Draw, kind: str) -> values.Said:
     if kind == "bool":
         raise ValueError("a truth is implied, never named")
     if kind == "text":
-        text = " ".join(values.thing(d) for _ in range(d.pick((1, 2, 3)))) if not d.zh else d.phrase()
+        text = values.quotation(d)
         return (f"“{text}”" if d.zh else d.pick((f'"{text}"', f"'{text}'"))), text
     text = KINDS[kind](d) if kind in KINDS else listed(d, kind)
     return text, text

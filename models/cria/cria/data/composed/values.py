@@ -1,7 +1,7 @@
 """Values of arguments and fields: how they are named, typed, said in a sentence and written as JSON."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cria.data.composed import lexicon, wordlists
@@ -12,6 +12,8 @@ Said = tuple[str, Any]
 """A value as it stands in the sentence, and as JSON."""
 FOREIGN_SHARE = 0.1
 """Of the people: those whose names have letters that are rare in the language."""
+OTHER_SHARE = 0.06
+"""Of the names of people, titles and quotations: those in the other language, as they stand in an address book or a catalogue."""
 LIST_SHARE = 0.35
 """Of the things: those out of a list of words that belong together."""
 
@@ -29,8 +31,15 @@ def listed(d: Draw) -> str:
             return d.pick(words)
 
 
+def in_other_language(d: Draw) -> Draw:
+    """The same, but for words of the language that the example is not in."""
+    return replace(d, lang="en" if d.zh else "zh")
+
+
 def person(d: Draw) -> str:
     """Somebody: a first name, a full name, or one with a title."""
+    if d.chance(OTHER_SHARE):
+        d = in_other_language(d)
     if d.chance(FOREIGN_SHARE) and (names := wordlists.words("foreign_name", zh=d.zh, split=d.split)):
         return d.pick(names)
     if d.zh:
@@ -60,6 +69,8 @@ def place(d: Draw) -> str:
 
 def title(d: Draw) -> str:
     """The name of a song, a book, a company: some words with capitals, or an idiom."""
+    if d.chance(OTHER_SHARE):
+        d = in_other_language(d)
     if d.zh:
         return word(d, "idiom") if d.chance(0.5) else word(d, "noun") + word(d, "noun")
     words = [word(d, d.pick(("noun", "adjective", "noun"))) for _ in range(d.pick((1, 2, 2, 3)))]
@@ -100,8 +111,15 @@ def _numbers(d: Draw) -> Said:
     return d.joined([str(item) for item in items]), items
 
 
+def quotation(d: Draw) -> str:
+    """What is to be written word for word: some words, or a phrase."""
+    if d.chance(OTHER_SHARE):
+        d = in_other_language(d)
+    return " ".join(thing(d) for _ in range(d.pick((1, 2, 3)))) if not d.zh else d.phrase()
+
+
 def _quoted(d: Draw) -> Said:
-    text = " ".join(thing(d) for _ in range(d.pick((1, 2, 3)))) if not d.zh else d.phrase()
+    text = quotation(d)
     return (f"“{text}”" if d.zh else f'"{text}"'), text
 
 
