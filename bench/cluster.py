@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import json
 import random
+import re
 import signal
 import statistics
 import threading
@@ -26,6 +27,8 @@ import requests
 
 _MODEL = "cria"
 _HANGS = 90.0
+_SHOWN = 200
+_NUMBERS = re.compile(r"[0-9a-f]*\d[0-9a-f]*")
 _WORDS = ("river", "stone", "lamp", "garden", "winter", "letter", "bridge", "signal", "copper", "meadow", "engine")
 
 
@@ -95,28 +98,39 @@ class Tally:
             self.ends[end] += 1
 
 
-def one(url: str, rng: random.Random, models: Sequence[str] = (_MODEL,)) -> str:
-    """Return how one request ended: answered, with an error, broken off, or not at all."""
+def one(url: str, rng: random.Random, models: Sequence[str] = (_MODEL,), said: Counter[str] | None = None) -> str:
+    """Return how one request ended: answered, with an error, broken off, or not at all.
+
+    ``said`` counts what errors say, without the numbers in it.
+    """
     model = rng.choice(models)
     body: dict[str, Any] = {"model": model, "options": {"num_predict": rng.choice((4, 32, 128)), "ignore_eos": True}}
     kind = rng.choice(("generate", "chat", "openai", "embed"))
     prompt = " ".join(rng.choices(_WORDS, k=rng.choice((5, 50))))
+    said = Counter() if said is None else said
+
+    def refused(response: requests.Response) -> str:
+        said[f"{kind} {response.status_code}: {_NUMBERS.sub('#', response.text)[:_SHOWN]}"] += 1
+        return f"error {response.status_code}"
+
     try:
         if kind == "embed":
             response = requests.post(f"{url}/api/embed", json={"model": model, "input": prompt}, timeout=_HANGS)
-            return "answered" if response.ok else f"error {response.status_code}"
+            return "answered" if response.ok else refused(response)
         if kind == "openai":
             messages = [{"role": "user", "content": prompt}]
             chat: dict[str, Any] = {"model": model, "messages": messages, "max_tokens": 32}
             response = requests.post(f"{url}/v1/chat/completions", json=chat, timeout=_HANGS)
-            return "answered" if response.ok else f"error {response.status_code}"
+            return "answered" if response.ok else refused(response)
         more = {"prompt": prompt} if kind == "generate" else {"messages": [{"role": "user", "content": prompt}]}
         with requests.post(f"{url}/api/{kind}", json=body | more, stream=True, timeout=_HANGS) as response:
             if not response.ok:
-                return f"error {response.status_code}"
+                return refused(response)
             last: dict[str, Any] = {}
             for line in response.iter_lines():
                 last = json.loads(line)
+            if "error" in last:
+                said[f"{kind} in the stream: {_NUMBERS.sub('#', last['error'])[:_SHOWN]}"] += 1
             return "answered" if last.get("done") else "error in the stream" if "error" in last else "broken off"
     except requests.Timeout:
         return "HANGS"
@@ -139,10 +153,11 @@ def victims(pid: int, kind: str) -> list[psutil.Process]:
 class Outcome:
     """What became of requests by how they ended, what was killed, and what the cluster is like afterwards.
 
-    ``hang`` counts the clients that never came to an end.
+    ``hang`` counts the clients that never came to an end; ``said`` what errors said.
     """
 
     ends: Counter[str]
+    said: Counter[str]
     killed: Counter[str]
     hang: int
     nodes: int
@@ -153,12 +168,12 @@ class Outcome:
 def chaos(url: str, pid: int, seconds: float, clients: int, pause: float) -> Outcome:
     """Ask for several models while nodes, ingresses and runners are killed; return what became of it all."""
     models = [_MODEL, *_make_models(url)]
-    tally, until = Tally(), time.monotonic() + seconds
+    tally, until, said = Tally(), time.monotonic() + seconds, Counter[str]()
 
     def work(number: int) -> None:
         rng = random.Random(number)
         while time.monotonic() < until:
-            tally.add(one(url, rng, models))
+            tally.add(one(url, rng, models, said))
 
     whole = len(requests.get(f"{url}/api/puna/cluster", timeout=30).json()["nodes"])
     threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(clients)]
@@ -182,7 +197,7 @@ def chaos(url: str, pid: int, seconds: float, clients: int, pause: float) -> Out
             nodes = len(requests.get(f"{url}/api/puna/cluster", timeout=30).json()["nodes"])
             answered = one(url, random.Random(1))
         time.sleep(1)
-    return Outcome(tally.ends, killed, hang, nodes, whole, answered)
+    return Outcome(tally.ends, said, killed, hang, nodes, whole, answered)
 
 
 def _make_models(url: str) -> list[str]:
@@ -219,6 +234,8 @@ def main() -> None:
         out = chaos(asked.url, asked.pid, asked.seconds, asked.clients, asked.pause)
         print(f"killed: {dict(out.killed)}")
         print(f"ends: {dict(out.ends)}; clients that hang: {out.hang}")
+        for text, times in out.said.most_common():
+            print(f"  {times} times {text}")
         print(f"afterwards: {out.nodes} of {out.whole} nodes, a request is {out.answered}")
 
 

@@ -17,7 +17,7 @@ from yarl import URL
 import puna.cluster.node
 from puna.cluster.dispatch import NodeLostError
 from puna.cluster.service import ClusterService
-from puna.cluster.wire import Call
+from puna.cluster.wire import Call, pack
 from puna.engine.engines import About
 from puna.errors import BadRequestError, NotFoundError
 from puna.inference.embed import EmbedRequest
@@ -171,9 +171,34 @@ async def test_a_request_that_loses_three_nodes_is_taken_for_the_cause(
         yield []
 
     monkeypatch.setattr(cluster.fleet, "stream", lost)
-    with pytest.raises(NodeLostError, match="died"):
+    with pytest.raises(NodeLostError, match="died") as raised:
         await cluster.answer(cluster.request())
     assert tries == ["one"] * 3
+    assert (raised.value.status, raised.value.headers) == (503, {"Retry-After": "2"})
+
+
+async def test_a_node_that_is_lost_before_anybody_listens_to_it_is_lost_all_the_same(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    tried: list[str] = []
+
+    def hangs_here(value: Any) -> bytes:
+        if not tried:
+            cluster.fleet.hung.add("one")
+            cluster.service._dispatch._lost("one", "it hangs")
+        tried.append("one")
+        return pack(value)
+
+    monkeypatch.setattr("puna.cluster.dispatch.pack", hangs_here)
+    task = asyncio.create_task(cluster.answer(cluster.request()))
+    while not tried:
+        await asyncio.sleep(0.01)
+    await cluster.fleet.add("two")
+    async with asyncio.timeout(20):
+        assert (await task)[0]
+    assert len(tried) == 2
 
 
 async def test_an_answer_that_had_begun_ends_with_an_error(cluster: Cluster) -> None:

@@ -46,8 +46,11 @@ Tell = Callable[[AskedElsewhere], object]
 """Hears what a runner was asked, for those who watch a request."""
 
 
-class NodeLostError(PunaError):
+class NodeLostError(UnavailableError):
     """A node went away, or says nothing any more."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, 2)
 
 
 class Fleet(Protocol):
@@ -71,14 +74,27 @@ class _Running:
 
     def __init__(self) -> None:
         self.placed: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self.broken: Callable[[PunaError], object] = lambda _: None
+        self._error: PunaError | None = None
+        self._broken: Callable[[PunaError], object] | None = None
 
     def fail(self, error: PunaError) -> None:
         """End it, wherever it is."""
         if not self.placed.done():
             self.placed.set_exception(error)
             self.placed.exception()  # seen, should nobody be left to see it
-        self.broken(error)
+        self.break_off(error)
+
+    def break_off(self, error: PunaError) -> None:
+        """End what its node is to say, though nobody may listen to that yet."""
+        self._error = self._error or error
+        if self._broken:
+            self._broken(error)
+
+    def when_broken(self, broken: Callable[[PunaError], object]) -> None:
+        """Let ``broken`` hear of its end, be it that this has come already."""
+        self._broken = broken
+        if self._error:
+            broken(self._error)
 
 
 class Dispatch:
@@ -300,7 +316,7 @@ class Dispatch:
             failure.append(error)
             task.cancel()
 
-        running.broken = broken
+        running.when_broken(broken)
         try:
             answer = unpack(await task, self._find)
         except asyncio.CancelledError:
@@ -327,7 +343,7 @@ class Dispatch:
             finally:
                 box.close()  # whatever it met, nobody is to wait for more
 
-        running.broken = box.close
+        running.when_broken(box.close)
         task = asyncio.create_task(fill())
         ended = False
         try:
@@ -467,7 +483,7 @@ class Dispatch:
         error = NodeLostError(f"the node that answered the request was lost: {why}")
         for ask in self.router.gone(name):
             if running := self._running.get(ask.ticket.id):
-                running.broken(error)
+                running.break_off(error)
         self._pump()
 
 
