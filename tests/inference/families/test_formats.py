@@ -1,6 +1,7 @@
 """Ways of writing calls that templates inside GGUF files are recognised by: each is read, however it is cut."""
 
 import itertools
+import re
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -33,10 +34,16 @@ TEXTS = {
     + '},\n {"tool_name": "now", "parameters": {}}\n]```',
     "firefunction": f" functools[{BOTH}]",
     "functionary": f"<function=roll>{ARGUMENTS}</function><function=now>{{}}</function>",
+    "functionary-3.2": f"all\nLet me see.>>>roll\n{ARGUMENTS}>>>now\n{{}}",
     "granite": f"<|tool_call|>[{BOTH}]",
     "kimi-k2": "<|tool_calls_section_begin|><|tool_call_begin|>functions.roll:0<|tool_call_argument_begin|>"
     + f"{ARGUMENTS}<|tool_call_end|><|tool_call_begin|>functions.now:1<|tool_call_argument_begin|>{{}}"
     + "<|tool_call_end|><|tool_calls_section_end|>",
+    "kimi-k3": '<|close|>response<|sep|><|open|>tools<|sep|><|open|>call tool="roll" index="1"<|sep|>'
+    + '<|open|>argument key="sides" type="number"<|sep|>6<|close|>argument<|sep|>'
+    + '<|open|>argument key="note" type="string"<|sep|>a < b<|close|>argument<|sep|>'
+    + '<|open|>argument key="tags" type="array"<|sep|>["x"]<|close|>argument<|sep|><|close|>call<|sep|>'
+    + '<|open|>call tool="now" index="2"<|sep|><|close|>call<|sep|><|close|>tools<|sep|><|close|>message<|sep|>',
     "llama3": '{"name": "roll", "parameters": ' + ARGUMENTS + '}; {"name": "now", "parameters": {}}',
     "minicpm5": '<function name="roll"><param name="sides">6</param><param name="note"><![CDATA[a < b]]></param>'
     + '<param name="tags">["x"]</param></function>\n<function name="now"></function>',
@@ -66,6 +73,23 @@ def tagged(mark: str, prefix: str = "", text: str = "", other: str = "") -> str:
     return f'<{prefix}{mark}>\n{roll}\n<{prefix}invoke name="now">\n</{prefix}invoke>\n</{prefix}{mark}>'
 
 
+def hunyuan(suffix: str = "", line: str = "", sep: str = "") -> str:
+    """Return both calls in pairs of tags."""
+    text = f"<tool_calls>\n<tool_call>roll{sep}{line}"
+    for name, value in (("sides", "6"), ("note", "a < b"), ("tags", '["x"]')):
+        text += f"<arg_key>{name}</arg_key>{line}<arg_value>{value}</arg_value>{line}"
+    text += f"</tool_call>{line}<tool_call>now{sep}{line}</tool_call>\n</tool_calls>"
+    return re.sub(r"(</?[a-z_]+)>", rf"\1{suffix}>", text)
+
+
+TEXTS["hy3"] = hunyuan(":opensource", "\n", "<tool_sep>")
+TEXTS["hy3-preview"] = hunyuan("", "\n", "<tool_sep>")
+TEXTS["hy4"] = hunyuan(":opensource")
+TAG = "]<]minimax[>["
+TEXTS["minimax-m3"] = (
+    '@<tool_call>\n@<invoke name="roll">@<sides>6@</sides>@<note>a < b@</note>@<tags>@<item>x@</item>@</tags>'
+    '@</invoke>\n@<invoke name="now">@</invoke>\n@</tool_call>'
+).replace("@", TAG)
 DSML = "｜DSML｜"
 TEXTS["minimax-m2"] = tagged("minimax:tool_call")
 TEXTS["deepseek-v3.2"] = tagged("function_calls", DSML, ' string="true"', ' string="false"')
@@ -75,7 +99,7 @@ TEXTS["deepseek-v4"] = tagged("tool_calls", DSML, ' string="true"', ' string="fa
 @pytest.mark.parametrize("name", FORMATS)
 def test_calls_are_read_however_they_are_cut(name: str) -> None:
     before = "" if name == "llama3" else "Let me see."
-    text = before + (TEXTS | ONE)[name]
+    text = ("" if name == "functionary-3.2" else before) + (TEXTS | ONE)[name]
     expected = (before, "", [ROLL] if name in ONE else [ROLL, NOW])
     asked = Asked(tools=TOOLS)
     assert found(name, asked, [text]) == expected
@@ -91,10 +115,17 @@ def test_calls_are_read_however_they_are_cut(name: str) -> None:
         ("firefunction", "functools[0] is {"),
         ("functionary", "<function=roll> takes no <b>{}</b>"),
         ("functionary", "<function=roll"),
+        ("functionary-3.2", ">>>roll\nis a function {}"),
+        ("functionary-3.2", ">>>rolls\n{}"),
+        ("hy3", "<tool_calls:opensource>\n<tool_call:opensource>roll"),
         ("gigachat", "<|function_call|>?"),
         ("granite", "<|tool_call|> is a mark"),
         ("kimi-k2", "<|tool_calls_section_begin|>functions.roll"),
+        ("kimi-k3", "<|open|>tools<|sep|> are sections <|close|>tools<|sep|>"),
+        ("kimi-k3", '<|open|>tools<|sep|><|open|>call tool="roll" index="1"<|sep|>'),
         ("llama3", 'Like this: {"name": "roll", "parameters": {}}'),
+        ("minimax-m3", f"{TAG}<tool_call> is a tag"),
+        ("minimax-m3", f'{TAG}<tool_call>{TAG}<invoke name="roll">{TAG}<a>1{TAG}</invoke>{TAG}</tool_call>'),
         ("mistral", "[TOOL_CALLS] are calls {"),
     ],
 )
@@ -150,6 +181,10 @@ async def known(template: str, said: str) -> str:
     return await recognised(cast(GenerationRequest, model), cast(Engine, _Renderer(said)))
 
 
+PROMPTED = {"functionary-3.2": ">>>"}
+"""What a prompt ends with before an answer that may be a call."""
+
+
 @pytest.mark.parametrize("name", FORMATS)
 async def test_what_a_format_writes_is_recognised(name: str) -> None:
     shape = FORMATS[name].calls
@@ -157,7 +192,8 @@ async def test_what_a_format_writes_is_recognised(name: str) -> None:
     parameters = {"properties": {"key": {"const": "value"}}, "required": ["key"], "additionalProperties": False}
     walk = Walk(calls_grammar(Plan({"puna_probe": parameters}, shape, "required", parallel=False)))
     for seed in range(4):
-        assert await known("", f"<user>?<assistant>{walk.text(seed)}<end>") == name, walk.text(seed)
+        said = PROMPTED.get(name, "") + walk.text(seed)
+        assert await known("", f"<user>?<assistant>{said}<end>") == name, said
 
 
 @pytest.mark.parametrize(

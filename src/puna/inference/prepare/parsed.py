@@ -98,20 +98,20 @@ def _by_family(prompt: str, request: GenerationRequest, conversation: Conversati
         budgeted=_thinks_first(request, voice),
     )
     if not voice.renders_here and parsing.tags:
-        first, thoughts = _thoughts_in(parsing.tags, prompt, request)
+        first, thoughts = _thoughts_in(parsing.tags, prompt, request, parsing.to_call)
         parser = parsing.make(replace(asked, think=False))
         return replace(reading, parsers=[*first, parser], thoughts=thoughts, budgeted=bool(first))
     return replace(reading, parsers=[parsing.make(asked)], thoughts=parsing.thoughts(asked))
 
 
 def _thoughts_in(
-    tags: tuple[str, str], prompt: str, request: GenerationRequest
+    tags: tuple[str, str], prompt: str, request: GenerationRequest, to_call: str = ""
 ) -> tuple[list[OutputParser], Thoughts | None]:
     """Return what finds thoughts between tags at an answer's beginning, and what they are for a grammar."""
     if not request.thinks:
         return [], None
     opened = opens_thinking(prompt, tags)
-    return [ThinkingParser(*tags, opened=opened)], Thoughts(tags[1], "" if opened else tags[0])
+    return [ThinkingParser(*tags, opened=opened)], Thoughts(tags[1], "" if opened else tags[0], to_call)
 
 
 def opening_of(request: GenerationRequest, voice: Voice) -> str:
