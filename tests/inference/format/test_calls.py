@@ -127,8 +127,8 @@ def one_call(name: str) -> str:
     return Walk(calls_grammar(plan(name, {"now": NO_ARGUMENTS}, mode="required", parallel=False))).text(2)
 
 
-AT_THE_BEGINNING = {"functionary-3.2", "llama3"}
-"""Calls that are such only as the beginning of an answer, for nothing marks them there."""
+AT_THE_BEGINNING = {"functionary-3.2", "glm4", "llama3", "python-list", "xlam"}
+"""Calls that are such only as the beginning of an answer, for nothing but their form marks them there."""
 OPEN = AT_THE_BEGINNING | {"glimmer"}  # who is addressed in it by an unknown name is no function
 NO_ARGUMENTS = {"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]}
 
