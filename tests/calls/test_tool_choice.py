@@ -129,6 +129,23 @@ WRITTEN = {
         "</｜DSML｜parameter>\n{% endfor %}</｜DSML｜invoke>\n",
         "</｜DSML｜function_calls>",
     ),
+    "<|close|>response<|sep|><|open|>tools<|sep|>": written(
+        "kimi-k3",
+        "<|close|>response<|sep|><|open|>tools<|sep|>",
+        '<|open|>call tool="{{ c.name }}" index="{{ loop.index }}"<|sep|>'
+        + PAIRS
+        + '<|open|>argument key="{{ key }}" type="string"<|sep|>{{ value }}<|close|>argument<|sep|>{% endfor %}'
+        "<|close|>call<|sep|>",
+        "<|close|>tools<|sep|>",
+    ),
+    "]<]minimax[>[<tool_call>": written(
+        "minimax-m3",
+        "]<]minimax[>[<tool_call>\n",
+        ']<]minimax[>[<invoke name="{{ c.name }}">'
+        + PAIRS
+        + "]<]minimax[>[<{{ key }}>{{ value }}]<]minimax[>[</{{ key }}>{% endfor %}]<]minimax[>[</invoke>\n",
+        "]<]minimax[>[</tool_call>",
+    ),
     "<seed:tool_call>": written(
         "seed-oss",
         "",

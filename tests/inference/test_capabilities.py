@@ -26,6 +26,7 @@ def jinja(text: str) -> dict[str, Any]:
         (jinja("{{ messages }}"), {}, ["completion"]),
         (jinja("the tools of {{ messages }}"), {}, ["completion"]),
         (jinja(QWEN), {}, ["completion", "tools", "thinking"]),
+        (jinja("<|thought_start|>{{ tools }}"), {}, ["completion", "tools", "thinking"]),
         (jinja(QWEN), {"template": "{{ .Prompt }}"}, ["completion", "tools", "thinking"]),
         (jinja("{{ messages }}"), {"template": "{{ .Tools }}{{ .Messages }}"}, ["completion", "tools"]),
         ({}, {"parser": "qwen3-thinking"}, ["completion", "tools", "thinking"]),

@@ -1,11 +1,13 @@
 """From a request to the engine's call: the path that it takes, its tokens, what is counted."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.inference.format.walk import accepts
 from tests.inference.world import BOS, JINJA, ScriptedEngine, gguf_file, model_of, request_of, said
 
 from puna.engine.errors import ContextExceededError
@@ -16,7 +18,7 @@ from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
 from puna.inference.prepare import prepare
 from puna.inference.prepare.parsed import think_of
-from puna.inference.requests import Completion, Conversation, Infill, Message, Think
+from puna.inference.requests import Completion, Conversation, Infill, Message, Think, ToolChoice
 
 CHAT = {"tokenizer.chat_template": JINJA}
 BEGINS = {"tokenizer.ggml.bos_token_id": BOS}
@@ -114,6 +116,41 @@ async def test_format_takes_the_text_route(tmp_path: Path) -> None:
     assert prepared.route == "/completion"
     assert letters(prepared.body["prompt"]) == "^[user:hi]"
     assert prepared.body["grammar"] == "root ::= x"
+
+
+class _Thinking(ScriptedEngine):
+    """An engine whose template writes calls as Kimi K3's does, and ends a prompt inside thoughts."""
+
+    async def apply_template(self, body: Mapping[str, Any]) -> str:
+        calls = any("tool_calls" in message for message in body["messages"])
+        call = '<|open|>call tool="puna_probe" index="1"<|sep|>' if calls else ""
+        return f"{await super().apply_template(body)}{call}<|open|>think<|sep|>"
+
+
+_THOUGHT = "Hm.<|close|>think<|sep|><|open|>response<|sep|>"
+
+
+async def test_a_format_binds_behind_thoughts_between_marks_of_a_template_s_own(tmp_path: Path) -> None:
+    request = request_of(model_of(tmp_path, CHAT), "hi", think=True, format=Constraint("root ::= x"))
+    prepared = await prepare(replace(request, can_think=True), _Thinking(), 5000)
+    assert prepared.closing == "<|close|>think<|sep|>"
+    assert f"Hm.{prepared.resume}" == _THOUGHT
+    assert "<|sep|>" in prepared.body["preserved_tokens"]
+    [thought] = [piece for event in said("Hm.") for piece in prepared.decode(event) if isinstance(piece, Thought)]
+    assert thought.text == "Hm."
+
+
+async def test_a_forced_call_stands_in_the_section_that_follows_thoughts(tmp_path: Path) -> None:
+    function = {"type": "function", "function": {"name": "now", "parameters": {"type": "object", "properties": {}}}}
+    asked = Conversation(
+        messages=(Message(role="user", content="hi"),), tools=(function,), tool_choice=ToolChoice("required")
+    )
+    model = model_of(tmp_path, {"tokenizer.chat_template": f"{JINJA}{{# sections #}}"})
+    prepared = await prepare(replace(request_of(model, asked, think=True), can_think=True), _Thinking(), 5000)
+    call = '<|close|>response<|sep|><|open|>tools<|sep|><|open|>call tool="now" index="1"<|sep|><|close|>call<|sep|>'
+    end = "<|close|>tools<|sep|><|close|>message<|sep|>"
+    assert accepts(prepared.body["grammar"], _THOUGHT + call + end)
+    assert not accepts(prepared.body["grammar"], f"Hm.<|close|>think<|sep|>{call}{end}")
 
 
 @pytest.mark.parametrize(

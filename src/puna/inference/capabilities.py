@@ -11,7 +11,9 @@ from puna.models.model import Model
 from puna.scheduler.launch import is_embedding_model, is_reranker
 
 _JINJA_TOOLS = re.compile(r"\{[{%][^}]*\btools\b")
-_JINJA_THINKING = re.compile(r"enable_thinking|reasoning_content|<think>|<\|channel\|>|reasoning_effort")
+_JINJA_THINKING = re.compile(
+    r"enable_thinking|reasoning_content|reasoning_effort|<think>|<\|(?:channel|thought_start)\|>"
+)
 _FIM_KEYS = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.fim_suf_token_id", "tokenizer.ggml.fim_mid_token_id")
 
 

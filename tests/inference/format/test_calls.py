@@ -127,8 +127,8 @@ def one_call(name: str) -> str:
     return Walk(calls_grammar(plan(name, {"now": NO_ARGUMENTS}, mode="required", parallel=False))).text(2)
 
 
-AT_THE_BEGINNING = {"llama3"}
-"""Calls that are such only as the beginning of an answer, for nothing but JSON marks them."""
+AT_THE_BEGINNING = {"functionary-3.2", "glm4", "llama3", "python-list", "xlam"}
+"""Calls that are such only as the beginning of an answer, for nothing but their form marks them there."""
 OPEN = AT_THE_BEGINNING | {"glimmer"}  # who is addressed in it by an unknown name is no function
 NO_ARGUMENTS = {"type": "object", "properties": {"a": {"const": 1}}, "required": ["a"]}
 
@@ -225,6 +225,83 @@ def test_forms_of_harmony() -> None:
     assert accepts(grammar, said + addressed)
     assert not accepts(grammar, addressed.replace("1", "2"))
     assert accepts(grammar, f"{said}<|channel|>final<|message|>One to=functions.now")
+
+
+NESTED: dict[str, Any] = {
+    "properties": {
+        "stops": {
+            "type": "array",
+            "minItems": 1,
+            "items": {
+                "type": "object",
+                "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
+                "required": ["city"],
+            },
+        },
+        "tree": {"$ref": "#/$defs/tree"},
+        "marks": {"type": "array", "items": {"type": "string"}, "uniqueItems": True},
+    },
+    "required": ["stops"],
+    "$defs": {
+        "tree": {
+            "type": "object",
+            "properties": {"left": {"$ref": "#/$defs/tree"}, "size": {"type": "number"}},
+            "required": ["size"],
+        }
+    },
+}
+
+
+def test_what_is_in_arguments_has_tags_of_its_own() -> None:
+    grammar = calls_grammar(plan("minimax-m3", {"go": NESTED}, mode="required"))
+    check_grammar(grammar)
+    said = (
+        '@<tool_call>\n@<invoke name="go">@<stops>@<item>@<city>12@</city>@<days>3@</days>@</item>'
+        '@<item>@<city>B@</city>@</item>@</stops>@<tree>@<left>@<size>1.5@</size>@</left>@<size>2@</size>@</tree>@<marks>["a","a"]@</marks>'
+        "@</invoke>\n@</tool_call>"
+    )
+
+    def written(text: str) -> str:
+        return text.replace("@", "]<]minimax[>[")
+
+    assert accepts(grammar, written(said))
+    for old, new in (
+        ("<days>3", "<days>three"),
+        ("@<city>B@</city>", "@<days>1@</days>"),
+        ("@<size>1.5@</size>", ""),
+        ("</city>", "</town>"),
+        ("@<item>@<city>B@</city>@</item>", '{"city":"B"}'),
+    ):
+        assert not accepts(grammar, written(said.replace(old, new))), new
+    [call] = parsed("minimax-m3", written(said), {"go": NESTED})
+    assert isinstance(call, ToolCallParsed)
+    assert json.loads(call.arguments_json) == {
+        "stops": [{"city": "12", "days": 3}, {"city": "B"}],
+        "tree": {"left": {"size": 1.5}, "size": 2},
+        "marks": ["a", "a"],
+    }
+    [call] = parsed("minimax-m3", written('@<tool_call>@<invoke name="f">@<a>@<item>1@</item>@</a>@</invoke>'), {})
+    assert call == ToolCallParsed("f", '{"a":["1"]}')
+
+
+def test_types_are_told() -> None:
+    types = {"n": {"type": "integer"}, "t": {"type": "string"}, "o": {"type": "object", "properties": {}}}
+    grammar = calls_grammar(plan("kimi-k3", {"go": {"properties": types, "required": [*types]}}))
+    said = "".join(
+        f'<|open|>argument key="{key}" type="{kind}"<|sep|>{value}<|close|>argument<|sep|>'
+        for key, kind, value in (("n", "number", "1"), ("t", "string", "2"), ("o", "object", "{}"))
+    )
+    head, end = (
+        '<|open|>tools<|sep|><|open|>call tool="go" index="1"<|sep|>',
+        "<|close|>call<|sep|><|close|>tools<|sep|>",
+    )
+    answer = f"<|close|>response<|sep|>{head}{said}{end}<|close|>message<|sep|>"
+    assert accepts(grammar, answer)
+    assert accepts(grammar, answer.removeprefix("<|close|>response<|sep|>"))
+    assert not accepts(grammar, answer.replace('"number"', '"string"'))
+    assert parsed("kimi-k3", answer, {}) == [ToolCallParsed("go", '{"n":1,"t":"2","o":{}}')]
+    in_json = f'{head}<|open|>json type="object"<|sep|>{{"n": 1}}<|close|>json<|sep|>{end}'
+    assert parsed("kimi-k3", in_json, {}) == [ToolCallParsed("go", '{"n":1}')]
 
 
 def test_calls_whose_names_cannot_be_written() -> None:

@@ -17,9 +17,11 @@ from puna.inference.requests import Think
         ("in ['high', 'no_think']", False, {"reasoning_effort": "no_think"}),
         ("in ['high', 'no_think']", True, {"reasoning_effort": "high"}),
         ("thinking_effort", "medium", {"thinking_effort": "high"}),
+        ("thinking_effort in ['low', 'medium']", "medium", {"thinking_effort": "medium"}),
         ('thinking_mode == "disabled"', False, {"thinking_mode": "disabled"}),
         ("thinking_budget == 0", False, {"thinking_budget": 0}),
         ("reasoning is not undefined", False, {"reasoning": False}),
+        ("reasoning is not defined", True, {"reasoning": True}),
     ],
 )
 def test_each_template_is_told_in_its_own_words(template: str, think: Think, expected: dict[str, Any]) -> None:

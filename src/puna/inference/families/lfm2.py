@@ -1,6 +1,7 @@
 """LFM2, with and without thinking."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -17,7 +18,7 @@ from puna.inference.families.parsing import Asked, TagParser
 from puna.inference.families.python_calls import NotACallError, read_calls
 from puna.inference.families.qwen_text import END, START
 from puna.inference.format.arguments import Pairs, Writing
-from puna.inference.format.calls import ARGUMENTS, GAP, NAME, CallShape
+from puna.inference.format.calls import ARGUMENTS, FIRST, GAP, NAME, CallShape
 from puna.inference.format.notation import Notation
 from puna.inference.output.events import ContentText, OutputEvent
 
@@ -73,6 +74,7 @@ plain = partial(_render, thinking=False)
 thinking = partial(_render, thinking=True)
 
 
+MARKS = (_CALL, _CALL_END)
 _NEVER = (_CALL_END,)
 CALLS = CallShape(
     f"{NAME}({ARGUMENTS})",
@@ -81,6 +83,10 @@ CALLS = CallShape(
     between=f",{GAP}",
     end=f"]{_CALL_END}",
 )
+BARE_CALLS = replace(CALLS, begin=f"{FIRST}[", end="]", marked_by_name=True)
+"""How models write calls that have nothing around them: those of Llama 4, ToolACE and watt-tool."""
+MINICPM_CALLS = replace(CALLS, begin=f"{_CALL}\n```python\n", between="\n", end=f"\n```\n{_CALL_END}")
+MINICPM_THOUGHTS = ("<|thought_start|>", "<|thought_end|>")
 
 
 def _read(raw: str) -> list[tuple[str, dict[str, Any]]] | None:
@@ -147,3 +153,12 @@ def parser(asked: Asked) -> TagParser:
 def thinking_parser(asked: Asked) -> TagParser:
     """Return a parser of the answers of the model that thinks if it is told to."""
     return _Parser(asked, thinking=asked.thinks() and not asked.prefill)
+
+
+def minicpm_parser(_: Asked) -> TagParser:
+    """Return a parser of the answers of MiniCPM 3 and 4, whose calls are lines of a block of code."""
+    return TagParser(thinking=False, call=_CALL, call_end=_CALL_END, read=_read_block)
+
+
+def _read_block(raw: str) -> list[tuple[str, dict[str, Any]]] | None:
+    return _read(raw.strip().removeprefix("```python").removesuffix("```"))

@@ -149,6 +149,11 @@ MINIMAX_M1_CALLS = CallShape(
 NEMOTRON = Form(mark="<TOOLCALL>", gaps=(",", "]"), ends=("</TOOLCALL>",))
 NEMOTRON_CALLS = _listed("<TOOLCALL>", "</TOOLCALL>")
 
+NEMOTRON_MINI = Form(mark="<toolcall>", head=r"\s*", gaps=(), ends=("</toolcall>",))
+NEMOTRON_MINI_CALLS = CallShape(
+    f"<toolcall>{GAP}{_object()}{GAP}</toolcall>", _writing("</toolcall>"), between=" ", quoted=True
+)
+
 FIREFUNCTION = Form(mark="functools[", head=r"\s*")
 FIREFUNCTION_CALLS = CallShape(_object(), begin=f"functools[{GAP}", between=f"{GAP},{GAP}", end=f"{GAP}]", quoted=True)
 
@@ -164,6 +169,23 @@ PHI4_LIST = _listed("<|tool_call|>", "<|/tool_call|>")
 
 COMMAND_R = Form(mark="Action:", head=r"\s*(?:`{1,2}|```(?:j|js|jso|json)?[\s\[]*)?", gaps=(",", "]"), ends=("```",))
 COMMAND_R_CALLS = _listed("Action:", "```", _object("tool_name", "parameters"), before=f"{GAP}```json")
+
+GRANITE_20B = Form(mark="<function_call>", head=r"\s*", again="<function_call>", gaps=(), ends=())
+GRANITE_20B_CALLS = CallShape(f"<function_call>{GAP}{_object()}", quoted=True)
+
+INTERN = Form(mark="<|action_start|><|plugin|>", head=r"\s*", gaps=(), ends=("<|action_end|>",))
+INTERN_CALLS = CallShape(
+    f"<|action_start|><|plugin|>{GAP}{_object('name', 'parameters')}{GAP}<|action_end|>",
+    _writing("<|action_end|>"),
+    between="",
+    quoted=True,
+)
+INTERN_MARKS = ("<|action_start|>", "<|plugin|>", "<|action_end|>")
+
+LONGCAT = Form(mark="<longcat_tool_call>", head=r"\s*", gaps=(), ends=("</longcat_tool_call>",))
+LONGCAT_CALLS = CallShape(
+    f"<longcat_tool_call>{GAP}{_object()}{GAP}</longcat_tool_call>", _writing("</longcat_tool_call>"), quoted=True
+)
 
 GIGACHAT = Form(mark="<|function_call|>", head=r"\s*", ends=())
 GIGACHAT_CALLS = CallShape(f"<|function_call|>{_object()}", between=None, quoted=True)
@@ -225,3 +247,10 @@ FUNCTIONARY = Form(
 FUNCTIONARY_CALLS = CallShape(f"<function={NAME}>{ARGUMENTS}</function>", _writing("</function>"), between="")
 
 LLAMA_CALL = f'{FIRST}{{"name": "{NAME}",{GAP}"parameters":{GAP}{ARGUMENTS}{GAP}}}'
+XLAM_CALLS = CallShape(
+    f'{{"name": "{NAME}",{GAP}"arguments":{GAP}{ARGUMENTS}{GAP}}}',
+    begin=f"{FIRST}[",
+    between=f",{GAP}",
+    end=f"{GAP}]",
+    quoted=True,
+)

@@ -98,12 +98,10 @@ NAMED: Mapping[str, Parsing] = {
     "laguna": Parsing(
         laguna.parser, (*USUAL_TAGS, *_CALL, *_USER, *_PAIRS), thought="<think>", calls=glm.CALLS_IN_LINES
     ),
-    "lfm2": Parsing(
-        lfm2.parser, (*USUAL_TAGS, "<|tool_call_start|>", "<|tool_call_end|>"), thinking=False, calls=lfm2.CALLS
-    ),
+    "lfm2": Parsing(lfm2.parser, (*USUAL_TAGS, *lfm2.MARKS), thinking=False, calls=lfm2.CALLS),
     "lfm2-thinking": Parsing(
         lfm2.thinking_parser,
-        (*USUAL_TAGS, "<|tool_call_start|>", "<|tool_call_end|>"),
+        (*USUAL_TAGS, *lfm2.MARKS),
         thought="<think>",
         calls=lfm2.CALLS,
     ),

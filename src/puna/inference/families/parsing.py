@@ -152,9 +152,11 @@ class TagParser(StateParser):
         trim_start: bool = True,
         trim_end: bool | None = None,
         skip_after_call: bool = True,
+        left_out: Sequence[str] = (),
     ) -> None:
         """``open_tag`` may stand before the thoughts (``must_open``: else there are none).
 
+        Marks in the text that are ``left_out`` say nothing.
         ``whole`` tells whether a call was cut off where an answer ends without the tag behind it.
         """
         super().__init__(self._before_thoughts if thinking else self._content)
@@ -164,6 +166,7 @@ class TagParser(StateParser):
         self._within_thoughts = False
         self._trim, self._trim_start, self._trim_end = trim, trim_start, trim_end
         self._skip_after_call = skip_after_call
+        self._left_out = left_out
 
     def _before_thoughts(self) -> bool:
         text = self._text.lstrip()
@@ -186,9 +189,11 @@ class TagParser(StateParser):
         return bool(mark) and self._go(self._inside)
 
     def _content(self) -> bool:
-        marks = [self._begin] if self._begin else []
+        marks = [*filter(None, [self._begin]), *self._left_out]
         mark = self._up_to(marks, trim=self._trim and bool(marks), trim_end=self._trim_end)
         self._within_thoughts = False
+        if mark in self._left_out:
+            return self._then_space(self._content)
         return bool(mark) and self._go(self._inside)
 
     def _inside(self) -> bool:
@@ -203,7 +208,7 @@ class TagParser(StateParser):
             return self._then_space(self._content)
         self._text = rest
         if calls is None:
-            self._keep(self._begin + raw + end)
+            self._keep(self._trimmed + self._begin + raw + end)
         for name, arguments in calls or ():
             self._call(name, arguments)
         return self._then_space(self._content) if self._skip_after_call else self._go(self._content)

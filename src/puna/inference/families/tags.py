@@ -101,6 +101,7 @@ _NO_TEXTS = ["boolean", "integer", "number", "array", "object"]
 MINIMAX = Tags("minimax:tool_call", "invoke", "parameter")
 DSML = Tags("｜DSML｜function_calls", "｜DSML｜invoke", "｜DSML｜parameter", typed=True)
 DSML_V4 = Tags("｜DSML｜tool_calls", "｜DSML｜invoke", "｜DSML｜parameter", typed=True)
+GCML = Tags("｜GCML｜tool_calls", "｜GCML｜invoke", "｜GCML｜parameter", typed=True)
 MINICPM = Tags("", "function", "param")
 
 
@@ -129,4 +130,5 @@ def _single_parser(tags: Tags, asked: Asked) -> TagParser:
 minimax_parser = partial(_parser, MINIMAX)
 dsml_parser = partial(_parser, DSML)
 dsml_v4_parser = partial(_parser, DSML_V4)
+gcml_parser = partial(_parser, GCML)
 minicpm_parser = partial(_single_parser, MINICPM)

@@ -3,21 +3,24 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from puna.inference.format.charset import complement, of
 from puna.inference.format.compiler import Compiler
-from puna.inference.format.errors import FormatError, UnsupportedKeywordError
+from puna.inference.format.errors import FormatError, FormatTooLargeError, UnsupportedKeywordError
 from puna.inference.format.facts import Facts, Part, Parts, same
 from puna.inference.format.grammar import Item, Rule, literal
 from puna.inference.format.instance import meets
 from puna.inference.format.keywords import TYPES
-from puna.inference.format.members import has_further, listed_properties, property_parts
+from puna.inference.format.members import has_further, item_parts, listed_properties, prefix_length, property_parts
 from puna.inference.format.notation import JSON, PLAIN, Notation
 from puna.inference.format.numbers import decimals, integers
 from puna.inference.format.scan import Mark, scan
 from puna.inference.format.texts import Texts
-from puna.inference.format.typed import property_schema, schema_types, typed_value
+from puna.inference.format.typed import inner_schemas, kind_of, property_schema, schema_types, typed_value
 
+Schemas = tuple[Any, ...]
+"""What may be said of a value: schemas, any of which may hold."""
 _NAME = re.compile(r"[\w.$-]+")
 _NULL = "^[nN][uU][lL][lL]$"
 _WORDS = (
@@ -25,6 +28,10 @@ _WORDS = (
 )
 _BEGINS_AS_TEXT = "^(?:[A-Za-z\u00c0-\u024f\u0370-\u052f\u3041-\u9fff\uac00-\ud7a3]|$)"
 _FURTHER = "^[A-Za-z_]\\w*$"
+ITEM = "item"
+"""What items of arrays are called where members stand in pairs."""
+KEY, KIND = "\x07", "\x08"
+"""What stands in ``Pairs`` for the argument's name, and for the type of its value."""
 _DIGITS = 15
 """Numbers that have no type of their own in the text are no longer than a float keeps, and 64 bits hold."""
 
@@ -34,7 +41,9 @@ class Pairs:
     """What stands before a name, between it and its value, and behind that: ``close``, by which its end is known.
 
     ``texts`` is how arguments that are texts are written, and ``text_between``, if anything, what stands before them
-    instead of ``between``. Without quotes what an argument is depends on its type (``typed_value``).
+    instead of ``between``. ``between`` may tell the type (``KIND``) and ``after`` the name once more (``KEY``). Members
+    of objects and items of arrays are in pairs of their own if they are ``nested``. Without quotes what an argument is
+    depends on its type (``typed_value``).
     """
 
     before: str
@@ -45,6 +54,7 @@ class Pairs:
     texts: Notation = PLAIN
     trims: bool = False
     text_between: str = ""
+    nested: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +86,10 @@ class _Arguments:
         self._grammar, self._strings = compiler.grammar, compiler.strings
         self._texts = Texts(compiler.grammar, compiler.strings, pairs.texts)
         self._is_typed = not pairs.texts.quote
+        self._nested: dict[tuple[object, ...], Rule] = {}
 
-    def way(self, facts: Facts) -> Rule:
-        """Return the rule for one way in which the arguments can be valid."""
+    def way(self, facts: Facts, schemas: Schemas | None = None) -> Rule:
+        """Return the rule for one way in which the arguments, or an object in them (``schemas``), can be valid."""
         if facts.values is not None or facts.names or facts.most_properties is not None:
             raise UnsupportedKeywordError("enum, propertyNames or maxProperties", "of all arguments")
         if facts.least_properties > len(facts.required) or any(_has_patterns(part) for part in facts.objects):
@@ -89,12 +100,13 @@ class _Arguments:
             try:
                 if not _NAME.fullmatch(name):
                     raise FormatError(f"the name {name[:80]!r} cannot be written")
-                values.append((name, self._value(name, property_parts(self._strings, facts, name))))
+                parts, behind = property_parts(self._strings, facts, name), self._behind(literal(name))
+                values.append((name, self._value(parts, self._said_of(name, schemas), behind)))
             except FormatError:
                 if name in facts.required:
                     raise
         # From the last on: what follows depends on whether anything stands before it.
-        following = [self._further(facts, listed, begun=begun) for begun in (False, True)]
+        following = [self._further(facts, listed, schemas, begun=begun) for begun in (False, True)]
         for name, value in reversed(values):
             after = following[True]
             body = []
@@ -111,17 +123,33 @@ class _Arguments:
     def _before(self, name: str) -> str:
         return f"{self._pairs.before}{name}{self._between}"
 
+    def _said_of(self, name: str, schemas: Schemas | None) -> Schemas:
+        """Return what is said of an argument, or of a property of an object in them."""
+        root = self._compiler.schema
+        return (property_schema(root, name),) if schemas is None else inner_schemas(root, schemas, name)
+
+    def _any_name(self) -> Item:
+        return self._grammar.language(self._strings.automaton(self._strings.pattern(_FURTHER)), spelling=PLAIN)
+
+    def _behind(self, key: Item) -> list[Item]:
+        """Return what stands behind the mark that ends a value of a name."""
+        first, *others = self._pairs.after.split(KEY)
+        found = [literal(first), *(item for part in others for item in (key, literal(part)))]
+        return [item for item in found if item != literal("")]
+
     @property
     def _between(self) -> str:
         """Return what stands between a name and any value, "" if that differs."""
-        return "" if self._pairs.text_between else self._pairs.between
+        return "" if self._pairs.text_between or KIND in self._pairs.between else self._pairs.between
 
-    def _of_kind(self, *, is_text: bool) -> str:
+    def _of_kind(self, kind: str) -> str:
         """Return what stands between a name and a value of a kind, "" if it is the same for all."""
         pairs = self._pairs
-        return (pairs.text_between if is_text else pairs.between) if pairs.text_between else ""
+        if pairs.text_between:
+            return pairs.text_between if kind == "string" else pairs.between
+        return pairs.between.replace(KIND, "number" if kind == "integer" else kind) if KIND in pairs.between else ""
 
-    def _further(self, facts: Facts, listed: Sequence[str], *, begun: bool) -> Rule:
+    def _further(self, facts: Facts, listed: Sequence[str], schemas: Schemas | None, *, begun: bool) -> Rule:
         """Return the rule for arguments that are not listed, and for none."""
         grammar, regexes = self._grammar, self._strings.regexes
         if not has_further(facts):
@@ -135,7 +163,7 @@ class _Arguments:
             [self._strings.pattern(_FURTHER), *(regexes.negate(regexes.text(name)) for name in listed)]
         )
         between = [literal(self._between)] if self._between else []
-        end: list[Item] = [*between, *self._value("", parts)]
+        end: list[Item] = [*between, *self._value(parts, self._said_of("", schemas), self._behind(self._any_name()))]
         key = grammar.language(self._strings.automaton(names), end, spelling=PLAIN)
         rest = grammar.reserve()
         before = [literal(self._pairs.before)] if self._pairs.before else []
@@ -143,14 +171,13 @@ class _Arguments:
         first: list[Item] = [*self._separator(begun), *before, key, rest]
         return grammar.add([first, []])
 
-    def _value(self, name: str, parts: Parts) -> Sequence[Item]:
+    def _value(self, parts: Parts, schemas: Schemas, behind: Sequence[Item]) -> Sequence[Item]:
         """Return the items of a value with what closes it; raise ``FormatError`` if there is none that can be read."""
-        schema = property_schema(self._compiler.schema, name)
-        types = schema_types(self._compiler.schema, schema)
+        root = self._compiler.schema
+        types = [kind for schema in schemas for kind in schema_types(root, schema)]
         body: list[Sequence[Item]] = []
-        closing = f"{self._pairs.close}{self._pairs.after}"
-        end: list[Item] = [literal(closing)] if closing else []
-        for facts in self._compiler.resolver.facts(parts):
+        end: list[Item] = [*([literal(self._pairs.close)] if self._pairs.close else []), *behind]
+        for number, facts in enumerate(self._compiler.resolver.facts(parts)):
             if facts.values is not None:
                 texts = list(self._listed(facts, types))
                 body += [[self._grammar.choice(texts, end)]] if texts else []
@@ -158,13 +185,50 @@ class _Arguments:
             kinds = facts.kinds()
             for kind in TYPES:
                 if kind in kinds and not (kind == "integer" and "number" in kinds) and self._is_read(kind, types):
-                    is_text = kind == "string"
-                    before = [literal(said)] if (said := self._of_kind(is_text=is_text)) else []
-                    value = self._text(facts, types, end) if is_text else [self._other(kind, facts), *end]
+                    before = [literal(said)] if (said := self._of_kind(kind)) else []
+                    if kind == "string":
+                        value = self._text(facts, types, behind)
+                    else:
+                        key = (kind, number, tuple(map(id, parts)), tuple(map(id, schemas)))
+                        value = [self._inside(key, facts, types, schemas) or self._other(kind, facts), *end]
                     body.append([*before, *value])
         if not body:
-            raise FormatError(f"no value of {name[:80]!r} can be written")
+            raise FormatError("no value of an argument can be written")
         return [self._grammar.add(body)]
+
+    def _inside(self, key: tuple[object, ...], facts: Facts, types: Sequence[str], schemas: Schemas) -> Rule | None:
+        """Return the rule for what has members, or items, in pairs of their own; ``None`` if that cannot be read so.
+
+        Nothing between two tags is an empty text, where a value may be one.
+        """
+        kind = key[0]
+        empty = facts.least_items if kind == "array" else len(facts.required)
+        if not self._pairs.nested or kind not in ("array", "object") or (kind == "object" and "array" in types):
+            return None
+        if not empty and ("string" in types or {"array", "object"} <= set(types)):
+            return None
+        if key not in self._nested:
+            rule = self._nested[key] = self._grammar.reserve()
+            body: list[Sequence[Item]] = []
+            try:
+                body = [self._items(facts, schemas) if kind == "array" else [self.way(facts, schemas)]]
+            except FormatTooLargeError:
+                raise
+            except FormatError:
+                body = [[self._other(str(kind), facts)]]
+            finally:
+                self._grammar.define(rule, body)
+        return self._nested[key]
+
+    def _items(self, facts: Facts, schemas: Schemas) -> Sequence[Item]:
+        if facts.unique or prefix_length(facts):
+            raise UnsupportedKeywordError("uniqueItems or prefixItems", "of items in tags")
+        if facts.most_items == 0:
+            return []
+        inner = inner_schemas(self._compiler.schema, schemas, None)
+        before = literal(f"{self._pairs.before}{ITEM}{self._between}")
+        item = self._grammar.add([[before, *self._value(item_parts(facts, 0), inner, self._behind(literal(ITEM)))]])
+        return self._grammar.counted(item, facts.least_items, facts.most_items)
 
     def _is_read(self, kind: str, types: Sequence[str]) -> bool:
         """Return whether what is written as a value of a type is read as one."""
@@ -184,7 +248,7 @@ class _Arguments:
                 continue
             read = text.removeprefix("\n").removesuffix("\n") if self._pairs.trims else text
             if not self._is_typed or same(typed_value(read, types), value):
-                yield self._of_kind(is_text=isinstance(value, str)) + text
+                yield self._of_kind(kind_of(value)) + text
 
     def _other(self, kind: str, facts: Facts) -> Item:
         """Return the rule for a value that is no text."""
@@ -198,11 +262,12 @@ class _Arguments:
         short = self._strings.automaton(regexes.both([language, regexes.length(1, _DIGITS)]))
         return self._grammar.language(self._strings.automaton(language) if short.is_empty else short, spelling=PLAIN)
 
-    def _text(self, facts: Facts, types: Sequence[str], end: Sequence[Item]) -> Sequence[Item]:
+    def _text(self, facts: Facts, types: Sequence[str], behind: Sequence[Item]) -> Sequence[Item]:
         """Return the items of a text and what closes it."""
+        regexes, pairs = self._strings.regexes, self._pairs
+        end = [*([literal(pairs.close)] if pairs.close else []), *behind]
         if not self._is_typed:
             return [self._texts.rule(facts), *end]
-        regexes, pairs = self._strings.regexes, self._pairs
         language = self._strings.language(facts)
         if set(types) <= {"string", "null"} and language is regexes.anything:
             marks = [Mark(pairs.close, ()), *map(Mark, pairs.texts.never)]
@@ -210,7 +275,7 @@ class _Arguments:
             if "null" not in types:
                 marks.append(Mark(f"null{pairs.close}", first=True, any_case=True))
             text = scan(self._grammar, marks, ends=[], raw=pairs.texts.raw)
-            return [text, literal(pairs.after)] if pairs.after else [text]
+            return [text, *behind]
         others = _NULL if set(types) <= {"string", "null"} else _WORDS
         limits = [] if "null" in types and others is _NULL else [regexes.negate(self._strings.pattern(others))]
         if pairs.trims:

@@ -157,7 +157,7 @@ class _Answer:
 
     def _required(self) -> Rule:
         grammar, thoughts = self._grammar, self._plan.thoughts
-        call: list[Item] = [*self._items(self._shape.begin), self._call(self._shape.anywhere)]
+        call: list[Item] = [*self._items(self._shape.begin.removeprefix(FIRST)), self._call(self._shape.anywhere)]
         at_once = [*self._items(self._shape.around), *call]
         if thoughts is None:
             return grammar.add([at_once])

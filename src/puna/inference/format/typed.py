@@ -5,7 +5,7 @@ The grammar of a call and the parser of it both go by this.
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 _INTEGERS = range(-(1 << 63), 1 << 63)
@@ -48,6 +48,32 @@ def schema_types(root: Mapping[str, Any], schema: Any, depth: int = 0) -> list[s
     return next((types for one in inner if (types := schema_types(root, one, depth + 1))), [])
 
 
+def inner_schemas(root: Mapping[str, Any], schemas: Iterable[Any], name: str | None) -> tuple[Any, ...]:
+    """Return what schemas, any of which may hold, say of a property, or of items (``None``); each is told once."""
+    found: dict[int, Any] = {}
+    for schema in schemas:
+        for one in _ways(root, schema):
+            if name is None:
+                first = one.get("prefixItems")
+                inner = [*(first if isinstance(first, list) else []), one.get("items")]
+            else:
+                inner = [property_schema(one, name)]
+            found |= {id(said): said for said in inner if isinstance(said, Mapping)}
+    return tuple(found.values())
+
+
+def _ways(root: Mapping[str, Any], schema: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+    """Yield a schema and those that it leads to, with what each says of the same value."""
+    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+        return
+    yield schema
+    inner = [one for key in ("anyOf", "oneOf", "allOf") if isinstance(found := schema.get(key), list) for one in found]
+    if isinstance(schema.get("$ref"), str):
+        inner.append(_referred(root, schema["$ref"]))
+    for one in inner:
+        yield from _ways(root, one, depth + 1)
+
+
 def _referred(root: Mapping[str, Any], reference: str) -> Any:
     found: Any = root
     for part in reference.removeprefix("#").split("/")[1:]:
@@ -67,6 +93,11 @@ def typed_value(raw: str, types: Sequence[str]) -> Any:
             if len(types) == 1:
                 return False if kind == "boolean" else raw
     return raw
+
+
+def kind_of(value: Any) -> str:
+    """Return the type of a value."""
+    return _NAMES[type(value)]
 
 
 def _read_as(kind: str, raw: str) -> Any:

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from puna.inference.families.finding import USUAL_TAGS
+from puna.inference.families.finding import USUAL_TAGS, Parsing
+from puna.inference.families.formats import FORMATS
 from puna.inference.families.harmony import prompt_names
 from puna.inference.families.parsers import PARSERS
 from puna.inference.families.parsing import Asked
@@ -98,20 +99,20 @@ def _by_family(prompt: str, request: GenerationRequest, conversation: Conversati
         budgeted=_thinks_first(request, voice),
     )
     if not voice.renders_here and parsing.tags:
-        first, thoughts = _thoughts_in(parsing.tags, prompt, request)
+        first, thoughts = _thoughts_in(parsing.tags, prompt, request, parsing.to_call)
         parser = parsing.make(replace(asked, think=False))
         return replace(reading, parsers=[*first, parser], thoughts=thoughts, budgeted=bool(first))
     return replace(reading, parsers=[parsing.make(asked)], thoughts=parsing.thoughts(asked))
 
 
 def _thoughts_in(
-    tags: tuple[str, str], prompt: str, request: GenerationRequest
+    tags: tuple[str, str], prompt: str, request: GenerationRequest, to_call: str = ""
 ) -> tuple[list[OutputParser], Thoughts | None]:
     """Return what finds thoughts between tags at an answer's beginning, and what they are for a grammar."""
     if not request.thinks:
         return [], None
     opened = opens_thinking(prompt, tags)
-    return [ThinkingParser(*tags, opened=opened)], Thoughts(tags[1], "" if opened else tags[0])
+    return [ThinkingParser(*tags, opened=opened)], Thoughts(tags[1], "" if opened else tags[0], to_call)
 
 
 def opening_of(request: GenerationRequest, voice: Voice) -> str:
@@ -141,13 +142,14 @@ def _asked(request: GenerationRequest, conversation: Conversation, voice: Voice)
 
 def _by_template(prompt: str, request: GenerationRequest, conversation: Conversation, voice: Voice) -> AnswerReader:
     template = parse_template(voice.template) if voice.template else None
-    tags = (template and thinking_tags(template)) or USUAL_TAGS
+    known = None if template else _known_by_its_end(prompt)
+    tags = (template and thinking_tags(template)) or (known and known.tags) or USUAL_TAGS
     parsers, thoughts = _thoughts_in(tags, prompt, request)
     reading = AnswerReader(
-        marks=tags if parsers else (),
+        marks=(known.preserved if known else tags) if parsers else (),
         thoughts=thoughts,
         closing=tags[1] if parsers and request.has_format else "",
-        resume=tags[1] + _BEFORE_ANSWER,
+        resume=tags[1] + ((known and known.to_call) or _BEFORE_ANSWER),
         budgeted=bool(parsers),
     )
     if conversation.tools and template is not None:
@@ -162,6 +164,12 @@ def _by_template(prompt: str, request: GenerationRequest, conversation: Conversa
             names = [str(tool["function"]["name"]) for tool in conversation.tools]
             parsers.append(ToolCallParser(prefix, names))
     return replace(reading, parsers=parsers)
+
+
+def _known_by_its_end(prompt: str) -> Parsing | None:
+    """Return the format whose own marks around thoughts a prompt ends with, ``None`` for others."""
+    end = prompt.rstrip()
+    return next((found for found in FORMATS.values() if found.in_tags and end.endswith(found.tags or ())), None)
 
 
 def _preserving(prepared: Prepared, marks: Sequence[str]) -> Prepared:

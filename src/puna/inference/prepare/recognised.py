@@ -12,12 +12,16 @@ from puna.engine.protocol import Engine
 from puna.inference.requests import GenerationRequest
 
 _PROBE, _ID = "puna_probe", "000000001"
-_OBJECT = rf'\s*\{{\s*"name":\s*"{_PROBE}"\s*,\s*"arguments":\s*\{{'
+_OBJECT = rf'\s*\{{\s*"name":\s*"{_PROBE}"\s*,\s*"arguments":\s*"?\{{'
+"""Some templates put arguments in quotes once more where they are given them as a text."""
 _FORMS: Sequence[tuple[str, str]] = (
     (rf"<tool_call>\s*<function={_PROBE}>\s*<parameter=key>\nvalue\n</parameter>", "qwen3-coder"),
-    (rf'<tool_call>\s*\{{\s*"name":\s*"{_PROBE}",\s*"arguments":\s*\{{', "qwen3"),
+    (rf"<tool_call>{_OBJECT}", "qwen3"),
     (rf"<tool_call>{_PROBE}\n<arg_key>key</arg_key>\n<arg_value>", "laguna"),
     (rf"<tool_call>{_PROBE}\s*<arg_key>key</arg_key>\s*<arg_value>", "glm-4.7"),
+    (rf"<tool_call:opensource>{_PROBE}<tool_sep:opensource>", "hy3"),
+    (rf"<tool_call:opensource>{_PROBE}<arg_key:opensource>", "hy4"),
+    (rf"<tool_call>{_PROBE}<tool_sep>", "hy3-preview"),
     (rf"\[TOOL_CALLS\]\s*{_PROBE}\[ARGS\]\s*\{{", "ministral"),
     (rf"\[TOOL_CALLS\]\s*{_PROBE}\[CALL_ID\]\w+\[ARGS\]\s*\{{", "mistral-small"),
     (rf"\[TOOL_CALLS\]\s*\[{_OBJECT}", "mistral"),
@@ -33,16 +37,28 @@ _FORMS: Sequence[tuple[str, str]] = (
     (rf"<\|function_call\|>{_OBJECT}", "gigachat"),
     (rf"function call<\|role_sep\|>\n{_OBJECT}", "gigachat-turns"),
     (rf"<\|tool_call_begin\|>functions\.{_PROBE}:\d+<\|tool_call_argument_begin\|>\{{", "kimi-k2"),
+    (rf'<\|open\|>call tool="{_PROBE}" index="\d+"<\|sep\|>', "kimi-k3"),
+    (rf'<\|action_start\|><\|plugin\|>\s*\{{\s*"name":\s*"{_PROBE}"\s*,\s*"parameters":\s*\{{', "intern"),
+    (rf"<longcat_tool_call>{_PROBE}\s*<longcat_arg_key>", "longcat"),
+    (rf"<longcat_tool_call>{_OBJECT}", "longcat-json"),
+    (rf"<function_call>{_OBJECT}", "granite-20b"),
+    (rf"<toolcall>{_OBJECT}", "nemotron-mini"),
+    (rf"<\|assistant\|>\s*{_PROBE}\n\{{", "glm4"),
     (rf"<\|tool_call:name\|>{_PROBE}<\|tool_call:args\|>\{{", "solar"),
     (rf"<function={_PROBE}>\{{", "functionary"),
+    (rf">>>{_PROBE}\n\{{", "functionary-3.2"),
     (rf"<seed:tool_call>\s*<function={_PROBE}>\s*<parameter=key>value</parameter>", "seed-oss"),
     (rf'<minimax:tool_call>\s*<invoke name="{_PROBE}">\s*<parameter name="key">value</parameter>', "minimax-m2"),
+    (rf'\]<\]minimax\[>\[<invoke name="{_PROBE}">', "minimax-m3"),
     (rf'<｜DSML｜function_calls>\s*<｜DSML｜invoke name="{_PROBE}">', "deepseek-v3.2"),
     (rf'<｜DSML｜tool_calls>\s*<｜DSML｜invoke name="{_PROBE}">', "deepseek-v4"),
+    (rf'<｜GCML｜tool_calls>\s*<｜GCML｜invoke name="{_PROBE}">', "gigachat-3.5"),
     (rf'<function name="{_PROBE}"><param name="key">value</param>', "minicpm5"),
     (rf"<\|tool_call>call:{_PROBE}\{{", "gemma4"),
     (rf"<start_function_call>call:{_PROBE}\{{", "functiongemma"),
     (rf"<\|tool_call_start\|>\[{_PROBE}\(", "lfm2"),
+    (rf"<\|tool_call_start\|>\s*```python\s*{_PROBE}\(", "minicpm3"),
+    (rf"\[{_PROBE}\(key=", "python-list"),
     (rf"<function_calls>{_PROBE}\(", "olmo3"),
     (rf'<atem:invoke name="{_PROBE}">', "glimmer"),
     (
@@ -52,13 +68,20 @@ _FORMS: Sequence[tuple[str, str]] = (
     (rf"<｜tool▁call▁begin｜>{_PROBE}<｜tool▁sep｜>\{{", "deepseek3"),
     (rf"<｜tool▁call▁begin｜>function<｜tool▁sep｜>{_PROBE}\n```json\n", "cogito"),
     (rf"<\|channel\|>commentary[^<]*to=functions\.{_PROBE}|to=functions\.{_PROBE}<\|channel\|>commentary", "harmony"),
-    (rf'\{{"name":\s*"{_PROBE}",\s*"parameters":\s*\{{\s*"key":\s*"value"', "llama3"),
+    (rf'\{{"name":\s*"{_PROBE}",\s*"parameters":\s*(?:\{{\s*"key":\s*"value"|"\{{)', "llama3"),
+    (rf"\[{_OBJECT}", "xlam"),
 )
 _TOLD: Sequence[tuple[Sequence[str], str]] = (
     (("<|tool_list_start|>",), "lfm2"),
     (("List of tools: [", "<|im_start|>"), "lfm2"),
     (("<|tool_call|> followed by a JSON list",), "granite"),
     (("<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", "```json"), "cogito"),
+    (("return a json object with function name and arguments within <tool_call></tool_call>",), "qwen3"),
+    (("在调用上述函数时，请使用 Json 格式表示调用的参数",), "glm4"),
+    (("<|tool_call|>' + message['content']",), "granite"),
+    (("<extra_id_1>", "<tool> "), "nemotron-mini"),
+    (("<|tool|>", "<|/tool|>"), "phi4-mini-list"),
+    (("[func_name1(params_name1=params_value1",), "python-list"),
 )
 """What a template has in it that says how to call, but leaves the calls of a conversation out."""
 _MOST = 64

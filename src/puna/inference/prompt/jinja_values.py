@@ -26,12 +26,12 @@ def thinking_values(template: str, think: Think) -> dict[str, Any]:
     if "'no_think'" in template:  # Hy3, which raises for what is none of its levels
         values["reasoning_effort"] = ("low" if think == "low" else "high") if thinks else "no_think"
     if "thinking_effort" in template and isinstance(think, str):  # Kimi K3
-        values["thinking_effort"] = "high" if think == "medium" else think
+        values["thinking_effort"] = "high" if think == "medium" and "'medium'" not in template else think
     if 'thinking_mode == "disabled"' in template:  # MiniMax M3
         values["thinking_mode"] = "enabled" if thinks else "disabled"
     if "thinking_budget == 0" in template and not thinks:  # Seed-OSS
         values["thinking_budget"] = 0
-    if "reasoning is not undefined" in template:  # Cohere
+    if "reasoning is not undefined" in template or "reasoning is not defined" in template:  # Cohere, GigaChat 3.5
         values["reasoning"] = thinks
     return values
 
