@@ -6,12 +6,14 @@ layouts is the translated one. Only what it refuses for certain is refused: each
 """
 
 from puna.models.fitness.blocks import check_blocks
-from puna.models.fitness.keys import check_keys, check_projector_keys
+from puna.models.fitness.keys import check_keys
+from puna.models.fitness.projectors import check_projector
+from puna.models.fitness.stored import kinds
 from puna.models.fitness.tensors import check_tensors
 from puna.models.fitness.vocabulary import check_tokens, check_vocabulary
 from puna.models.gguf import GGUFFile
 
-__all__ = ["check_fits", "check_projector_keys", "check_tokens"]
+__all__ = ["check_fits", "check_projector", "check_tokens"]
 
 _NOT_MODELS = ("adapter", "mmproj", "imatrix")
 _GUESSERS = ("dflash", "eagle3")
@@ -25,8 +27,9 @@ def check_fits(gguf: GGUFFile) -> None:
     """
     if not gguf.architecture or gguf.architecture == "clip" or gguf.kind in _NOT_MODELS:
         return
-    check_keys(gguf)
-    check_vocabulary(gguf)
+    found = kinds(gguf)
+    check_keys(gguf, found)
+    check_vocabulary(gguf, found)
     is_part = (gguf.whole("split.count") or 0) > 1  # the others have the rest of the tensors
     if gguf.architecture not in _GUESSERS and not is_part:
         check_tensors(gguf)
