@@ -165,7 +165,7 @@ def test_weights_that_the_engine_dies_of_only_when_it_computes(tmp_path: Path) -
     kinds = next(tensor for tensor in parts.tensors if tensor.name == b"position_embd.weight")
     kinds.kind = 26  # whole numbers of as many bytes
     model.write_bytes(put_together(parts))
-    with pytest.raises(UnloadableError, match="the engine crashes on what it says"):
+    with pytest.raises(UnloadableError, match=r"the engine (crashes|asserts)"):
         check_load(ModelFiles(model))
 
 

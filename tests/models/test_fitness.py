@@ -131,7 +131,7 @@ def grouped(parts: Parts) -> None:
 TOKENIZER = "tokenizer.ggml."
 LIES: dict[str, tuple[str, str, Lie]] = {
     "a gap": ("cria", "does not begin where the one before it ends", gap),
-    "data": ("cria", "its data begin at byte \\d+, which is no multiple of 32", unaligned),
+    "data": ("cria", "its data begin at byte \\d+, no multiple of 32", unaligned),
     "alignment": ("cria", "general.alignment is uint64, and must be uint32", put("general.alignment", U64, 32)),
     "no context": ("cria", "context_length is missing", without("{}.context_length")),
     "no width": ("cria", "embedding_length is missing", without("{}.embedding_length")),

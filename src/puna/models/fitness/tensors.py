@@ -37,7 +37,9 @@ def check_tensors(gguf: GGUFFile) -> None:
     """Raise ``GGUFError`` for a tensor that lies, or is shaped, as no architecture has it."""
     check_places(gguf)
     if gguf.data_offset % _BOUNDARY:
-        raise GGUFError(f"its data begin at byte {gguf.data_offset}, which is no multiple of {_BOUNDARY}")
+        raise GGUFError(
+            f"too small an alignment: its data begin at byte {gguf.data_offset}, no multiple of {_BOUNDARY}"
+        )
     width, blocks = gguf.embedding_length or 0, gguf.block_count or 0
     experts = gguf.whole(f"{gguf.architecture}.expert_count") or 0
     if f"{gguf.architecture}.features_length" in gguf.metadata:  # what comes in has another width
