@@ -137,7 +137,7 @@ def _numbers_for_tokens(parts: Parts) -> None:
         (_missing_tensor, "is missing"),
         (_other_shape, "and must be any × 64"),
         (_gap, "does not begin where the one before it ends"),
-        (_no_heads, "expected 64, 0"),
+        (_no_heads, "llama.attention.head_count is missing"),
         (_fewer_tokens, "and must be 64 × 47"),
         (_fewer_scores, "scores"),
         (_doubled_token, "two tokens of its vocabulary are the same"),
@@ -162,10 +162,10 @@ def test_weights_that_the_engine_dies_of_only_when_it_computes(tmp_path: Path) -
     model = write_bert(tmp_path / "bert.gguf")
     check_load(ModelFiles(model))
     parts = take_apart(model.read_bytes())
-    kinds = next(tensor for tensor in parts.tensors if tensor.name == b"token_types.weight")
+    kinds = next(tensor for tensor in parts.tensors if tensor.name == b"position_embd.weight")
     kinds.kind = 26  # whole numbers of as many bytes
     model.write_bytes(put_together(parts))
-    with pytest.raises(UnloadableError, match="the engine crashes on what it says"):
+    with pytest.raises(UnloadableError, match=r"the engine (crashes|asserts)"):
         check_load(ModelFiles(model))
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from puna.engine.config import RunnerConfig
+from puna.engine.header_check import check_headers
 from puna.engine.vllm.program import is_vllm
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.layouts.stored import Stored, place_for
@@ -30,10 +31,14 @@ _WHY = {
 
 @dataclass(frozen=True, slots=True)
 class EngineFiles:
-    """What a runner is started with: ``config`` names files that it can open."""
+    """What a runner is started with: ``config`` names files that it can open.
+
+    ``sources`` are the model and its projector as they lie in the store.
+    """
 
     config: RunnerConfig
     stored: tuple[Stored, ...] = ()
+    sources: tuple[Path, ...] = ()
 
     @classmethod
     def of(cls, config: RunnerConfig) -> "EngineFiles":
@@ -62,11 +67,19 @@ class EngineFiles:
             raise
 
     async def fill(self) -> None:
-        """Write what is translated, which takes as long as copying what must be copied.
+        """Write what is translated, which takes as long as copying what must be copied, and look at the headers.
 
-        Raises ``NoRoomError`` for what has room nowhere, and ``GGUFError`` for a file that has changed meanwhile.
+        Raises ``NoRoomError`` for what has room nowhere, ``GGUFError`` for a file that has changed meanwhile, and
+        ``UnloadableError`` for a header that no engine can load.
         """
-        await in_thread(self._write)  # what it writes to must not be closed under it
+        await in_thread(self._prepare)  # what it writes to must not be closed under it
+
+    def _prepare(self) -> None:
+        self._write()
+        if self.sources:
+            projector = Path(self.config.projector_path) if self.config.projector_path else None
+            # A llama-server may be newer than what is known here of the tensors that an architecture has.
+            check_headers(Path(self.config.model_path), projector, self.sources, tables=not self.config.engine)
 
     def _write(self) -> None:
         for item in self.stored:
@@ -98,6 +111,7 @@ def _places(config: RunnerConfig) -> EngineFiles:
     if reason := unsupported(gguf):
         raise UnsupportedModelError(reason)
     stored: list[Stored] = []
+    sources = (model, *([Path(config.projector_path)] if config.projector_path else []))
     try:
         if seen := _projector(config, gguf):
             stored.append(_stored(seen, model))
@@ -112,7 +126,7 @@ def _places(config: RunnerConfig) -> EngineFiles:
         for item in stored:
             item.close()
         raise
-    return EngineFiles(config, tuple(stored))
+    return EngineFiles(config, tuple(stored), sources)
 
 
 def _header(path: Path) -> GGUFFile | None:

@@ -23,7 +23,7 @@ from puna.engine.config import RunnerConfig
 from puna.engine.engine_files import EngineFiles
 from puna.engine.environment import environment
 from puna.engine.reasons import has_said_why, is_memory, reason_of
-from puna.models.fitness import check_fits, check_projector_keys, check_tokens
+from puna.models.fitness import check_fits, check_projector, check_tokens
 from puna.models.gguf import GGUFError, read_gguf
 from puna.models.layouts.stored import NoRoomError
 from puna.models.layouts.translation import has_projector, layout_of
@@ -89,7 +89,7 @@ def _reason(files: ModelFiles, state: tuple[tuple[int, int], ...]) -> str:
             check_fits(header)
             check_tokens(header)
         if made.config.projector_path:
-            check_projector_keys(read_gguf(Path(made.config.projector_path)))
+            check_projector(read_gguf(Path(made.config.projector_path)), header.embedding_length or 0)
         beside = sum(size for size, _ in state[1:])  # adapters and projectors are copied, models mapped
         asked = {"memory": _MARGIN + 2 * beside, "compute": header.file_size <= _LARGEST_COMPUTED}
         return _try(replace(made.config, embedding=header.embeds), made.descriptors, asked)

@@ -95,11 +95,13 @@ class Runner:
                 await files.fill()
             process = await _start_process(files, place, key, debug)
             await loaded("aiohttp")  # while it starts
-        except BaseException:
+        except BaseException as error:
             if process:
                 process.kill()
             files.close()
             place.remove()
+            if isinstance(error, UnloadableError):
+                raise _unloadable(name, error) from None
             raise
         limit_memory(process.pid, memory)
         limit_processor(process.pid, processor_seconds)
@@ -112,6 +114,8 @@ class Runner:
             try:
                 if not config.engine:
                     await files.fill()  # while it starts, before it is told what to load
+            except UnloadableError as error:
+                raise _unloadable(name, error) from None
             finally:
                 files.close()  # the process has them open
             await runner._load({"socket": str(place.socket), "key": key, "debug": debug}, load_timeout)
@@ -279,6 +283,10 @@ def _command(config: RunnerConfig, place: Place, debug: bool) -> list[str]:
     place.make()
     write = vllm.command if vllm.is_vllm(config.engine) else native.command
     return write(config, str(place.socket), debug=debug)
+
+
+def _unloadable(name: str, error: UnloadableError) -> ModelLoadError:
+    return ModelLoadError(f"model {name} failed to load: {error}", files_at_fault=True)
 
 
 def _environment(config: RunnerConfig, key: str, place: Place) -> dict[str, str]:

@@ -35,13 +35,18 @@ def _name(kind: int) -> str:
     return ValueType(kind).name.lower()
 
 
-def kinds(gguf: GGUFFile) -> Mapping[str, Kind]:
-    """Return the types by key, none for a header that was made and lies nowhere. Raises ``GGUFError``."""
+def kinds(gguf: GGUFFile, *keys: str) -> Mapping[str, Kind]:
+    """Return the types by key: of all, or of those of ``keys`` that are there.
+
+    Returns none for a header that was made and lies nowhere. Raises ``GGUFError``.
+    """
     found: dict[str, Kind] = {}
-    if not gguf.spans:
+    asked = [key for key in keys or gguf.spans if key in gguf.spans]
+    if not asked:
         return found
     with gguf.path.open("rb", buffering=0) as file:
-        for key, (start, _) in gguf.spans.items():
+        for key in asked:
+            start, _ = gguf.spans[key]
             at = start + 8 + len(key.encode())
             file.seek(at)
             head = file.read(_HEAD.size).ljust(_HEAD.size, b"\0")

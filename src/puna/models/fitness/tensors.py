@@ -21,8 +21,10 @@ _FROM_WIDTH = (
 )
 _TO_WIDTH = ("attn_output", "ffn_down", "ffn_down_shexp")
 _EXPERTS = ("ffn_gate_exps", "ffn_up_exps", "ffn_down_exps", "ffn_gate_up_exps")
-_UNUSABLE = ("I8", "I16", "I32", "I64", "F64")
+UNUSABLE = ("I8", "I16", "I32", "I64", "F64")
 """Types that nothing multiplies with."""
+_BOUNDARY = 32
+"""Bytes: weights are mapped, and an engine asserts that they begin at a multiple (``TENSOR_ALIGNMENT``)."""
 
 
 def in_block(name: str) -> tuple[int, str] | None:
@@ -33,7 +35,11 @@ def in_block(name: str) -> tuple[int, str] | None:
 
 def check_tensors(gguf: GGUFFile) -> None:
     """Raise ``GGUFError`` for a tensor that lies, or is shaped, as no architecture has it."""
-    _check_places(gguf)
+    check_places(gguf)
+    if gguf.data_offset % _BOUNDARY:
+        raise GGUFError(
+            f"too small an alignment: its data begin at byte {gguf.data_offset}, no multiple of {_BOUNDARY}"
+        )
     width, blocks = gguf.embedding_length or 0, gguf.block_count or 0
     experts = gguf.whole(f"{gguf.architecture}.expert_count") or 0
     if f"{gguf.architecture}.features_length" in gguf.metadata:  # what comes in has another width
@@ -52,7 +58,7 @@ def check_tensors(gguf: GGUFFile) -> None:
         _check_in_block(tensor, place[1], width, experts)
 
 
-def _check_places(gguf: GGUFFile) -> None:
+def check_places(gguf: GGUFFile) -> None:
     """The engine wants each tensor to begin where the one before it ends, in the order of the header."""
     at = gguf.data_offset
     for tensor in gguf.tensors:
@@ -73,13 +79,13 @@ def _check_in_block(tensor: TensorInfo, name: str, width: int, experts: int) -> 
         check_size(tensor, (None, width))
     elif part in _EXPERTS:
         check_size(tensor, (None, None, experts))
-    if part in (*_FROM_WIDTH, *_TO_WIDTH, *_EXPERTS) and tensor.type.name in _UNUSABLE:
+    if part in (*_FROM_WIDTH, *_TO_WIDTH, *_EXPERTS) and tensor.type.name in UNUSABLE:
         raise GGUFError(f"tensor {tensor.name!r} is of the type {tensor.type.name}, with which nothing is multiplied")
 
 
 def _vector(tensor: TensorInfo, width: int) -> None:
     check_size(tensor, (width,))
-    if tensor.type.block_size > 1 or tensor.type.name in _UNUSABLE:
+    if tensor.type.block_size > 1 or tensor.type.name in UNUSABLE:
         raise GGUFError(f"tensor {tensor.name!r} is of the type {tensor.type.name}, and must have floats")
 
 

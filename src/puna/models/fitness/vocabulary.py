@@ -1,7 +1,7 @@
 """The vocabulary: that it is there, and that its parts are of one length and of the types that the engine reads."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from puna.models.fitness.stored import Kind, kinds
 from puna.models.gguf import GGUFArray, GGUFError, GGUFFile
@@ -26,8 +26,8 @@ def has_tokens(gguf: GGUFFile) -> bool:
     return gguf.text(f"{_PREFIX}model") not in (None, *_NONE)
 
 
-def check_vocabulary(gguf: GGUFFile) -> None:
-    """Raise ``GGUFError`` for a vocabulary that the engine cannot read."""
+def check_vocabulary(gguf: GGUFFile, found: Mapping[str, Kind]) -> None:
+    """Raise ``GGUFError`` for a vocabulary that the engine cannot read; ``found`` are the types of the keys."""
     model = gguf.metadata.get(f"{_PREFIX}model")
     if not isinstance(model, str):
         raise GGUFError(f"{_PREFIX}model is missing")
@@ -43,12 +43,11 @@ def check_vocabulary(gguf: GGUFFile) -> None:
     merges = model in _BY_MERGES
     if merges and f"{_PREFIX}merges" not in gguf.metadata and gguf.text(f"{_PREFIX}pre") != _WITHOUT_MERGES:
         raise GGUFError(f"{_PREFIX}merges is missing")
-    _check_types(gguf, merges=merges, table=model == "t5")
+    _check_types(gguf, found, merges=merges, table=model == "t5")
 
 
-def _check_types(gguf: GGUFFile, *, merges: bool, table: bool) -> None:
+def _check_types(gguf: GGUFFile, found: Mapping[str, Kind], *, merges: bool, table: bool) -> None:
     wanted = _ELEMENTS | ({"merges": _MERGES} if merges else {}) | ({"precompiled_charsmap": _TABLE} if table else {})
-    found = kinds(gguf)
     for name, elements in wanted.items():
         kind = found.get(_PREFIX + name)
         if kind is not None and (not kind.is_array or kind.element not in elements):
@@ -78,7 +77,7 @@ def _length(gguf: GGUFFile, name: str) -> int | None:
 
 def check_tokens(gguf: GGUFFile) -> None:
     """Raise ``GGUFError`` if two tokens are the same; the whole vocabulary is read, a quarter of a million in 0.1 s."""
-    kind = kinds(gguf).get(f"{_PREFIX}tokens")
+    kind = kinds(gguf, f"{_PREFIX}tokens").get(f"{_PREFIX}tokens")
     if not has_tokens(gguf) or kind is None or kind.element != ValueType.STRING:
         return
     seen: set[bytes] = set()
