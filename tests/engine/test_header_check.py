@@ -51,15 +51,27 @@ def test_the_engine_is_not_told_to_load_what_cannot_be(
     assert not list((tmp_path / "places").glob("*"))
 
 
-def test_a_llama_server_may_have_other_tables(model: Path) -> None:
-    async def filled(engine: str) -> None:
-        files = await EngineFiles.open(config(model, engine))
-        await files.fill()
+async def fill(path: Path, engine: str) -> None:
+    files = await EngineFiles.open(config(path, engine))
+    await files.fill()
 
+
+def test_a_llama_server_may_have_other_tables(model: Path) -> None:
     damage(model)
-    asyncio.run(filled("/some/llama-server"))
+    asyncio.run(fill(model, "/some/llama-server"))
     with pytest.raises(UnloadableError):
-        asyncio.run(filled(""))
+        asyncio.run(fill(model, ""))
+
+
+def test_a_later_release_of_the_portable_engine_may_too(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert header_check.knows_tables()
+    monkeypatch.setattr(header_check, "version", lambda _: "2026.11.1")
+    header_check.knows_tables.cache_clear()
+    try:
+        damage(model)
+        asyncio.run(fill(model, ""))
+    finally:
+        header_check.knows_tables.cache_clear()
 
 
 def test_a_verdict_is_remembered_until_the_file_changes(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from puna.engine.config import RunnerConfig
-from puna.engine.header_check import check_headers
+from puna.engine.header_check import check_headers, knows_tables
 from puna.engine.vllm.program import is_vllm
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.layouts.stored import Stored, place_for
@@ -79,7 +79,8 @@ class EngineFiles:
         if self.sources:
             projector = Path(self.config.projector_path) if self.config.projector_path else None
             # A llama-server may be newer than what is known here of the tensors that an architecture has.
-            check_headers(Path(self.config.model_path), projector, self.sources, tables=not self.config.engine)
+            tables = not self.config.engine and knows_tables()
+            check_headers(Path(self.config.model_path), projector, self.sources, tables=tables)
 
     def _write(self) -> None:
         for item in self.stored:

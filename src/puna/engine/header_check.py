@@ -7,23 +7,35 @@ process starts meanwhile. The vocabulary is not walked (22 ms for 49,000 tokens,
 loaded in a child process: that is done when an engine has refused (``runner.py``).
 """
 
-from functools import lru_cache
+from functools import cache, lru_cache
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from puna.models.fitness import check_fits, check_projector, is_known
 from puna.models.gguf import GGUFError, read_gguf
 from puna.models.loadable import UnloadableError
 
+_RELEASE = "2026.10.11549"
+"""The release of the portable engine whose tables of tensors are known here: a later one may take more."""
 State = tuple[str, int, int]
 """A file's path, which in a store is its digest, its bytes, and when it was changed, in nanoseconds."""
+
+
+@cache
+def knows_tables() -> bool:
+    """Return whether the portable engine is of the release whose tables of tensors are known."""
+    try:
+        return version("xllamacpp") == _RELEASE
+    except PackageNotFoundError:
+        return False
 
 
 def check_headers(model: Path, projector: Path | None, sources: tuple[Path, ...], *, tables: bool) -> None:
     """Raise ``UnloadableError`` if the header of a model, or of its projector, is one that no engine can load.
 
-    ``sources`` are the files of which these were made, or which they are. ``tables`` says whether the engine is of the
-    release whose tables of tensors are known here: another may be newer. Models of other architectures are the
-    engine's to judge, and so is what cannot be read.
+    ``sources`` are the files of which these were made, or which they are. ``tables`` says whether the engine's tables
+    of tensors are known (``knows_tables``). Models of other architectures are the engine's to judge, and so is what
+    cannot be read.
     """
     try:
         states = tuple(_state(path) for path in sources)

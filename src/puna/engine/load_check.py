@@ -22,6 +22,7 @@ from puna.engine.architectures import known_architectures
 from puna.engine.config import RunnerConfig
 from puna.engine.engine_files import EngineFiles
 from puna.engine.environment import environment
+from puna.engine.header_check import knows_tables
 from puna.engine.reasons import has_said_why, is_memory, reason_of
 from puna.models.fitness import check_fits, check_projector, check_tokens
 from puna.models.gguf import GGUFError, read_gguf
@@ -86,7 +87,7 @@ def _reason(files: ModelFiles, state: tuple[tuple[int, int], ...]) -> str:
     try:
         header = read_gguf(Path(made.config.model_path))
         if header.architecture in known_architectures():
-            check_fits(header)
+            check_fits(header, tables=knows_tables())
             check_tokens(header)
         if made.config.projector_path:
             check_projector(read_gguf(Path(made.config.projector_path)), header.embedding_length or 0)
