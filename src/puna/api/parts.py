@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from puna.errors import BadRequestError, PayloadTooLargeError
 from puna.inference.media.kinds import is_sound
+from puna.lazy import loaded
 from puna.net.fetch import FetchError, fetch_media
 from puna.settings import Settings
 
@@ -56,6 +57,7 @@ class MediaReader:
             return await _beside(decode_media, "data" + url[4:], field)
         if scheme not in ("http", "https"):
             raise BadRequestError(f"{field} must be a data: or http(s) URL", param=field)
+        await loaded("aiohttp", "puna.net.guard")  # most servers never fetch anything
         try:
             found = await fetch_media(url, max(self._left, 1), self._hosts)
         except FetchError as error:

@@ -11,6 +11,7 @@ from puna.engine.protocol import Engine
 from puna.errors import BadRequestError, PunaError
 from puna.inference.capabilities import UnsupportedError
 from puna.inference.options import Options
+from puna.lazy import loaded
 from puna.models.model import Model
 from puna.scheduler.launch import is_reranker
 from puna.scheduler.lease import Caller, Lease
@@ -73,7 +74,8 @@ async def embed(
     scheduler: Lender, request: EmbedRequest, *, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Embedded:
     """Return the vectors of texts, in their order. Without texts nothing is loaded."""
-    import numpy as np  # a fifth of an idle server's memory, for those who embed only
+    await loaded("numpy")  # a fifth of an idle server's memory, for those who embed only
+    import numpy as np
 
     model, texts, options, dimensions = request.model, request.texts, request.options, request.dimensions
     if dimensions < 0:

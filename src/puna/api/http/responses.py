@@ -7,11 +7,12 @@ from typing import Any, Protocol, TypeVar
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from puna.api.dialect import error_piece
 from puna.api.http.direct import DIRECT
 from puna.errors import PunaError
+from puna.lazy import loaded
 
 _CLIENT_CLOSED_REQUEST = 499
 SILENCE = 10.0
@@ -82,6 +83,11 @@ class _DirectResponse(StreamingResponse):
         self._direct: Send = request.scope[DIRECT]
         self._still = still
         self._spoke = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it until it ends or the client goes away, for which Starlette loads a module of its own."""
+        await loaded("anyio._backends._asyncio")
+        await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
         """Send the start and each piece as it comes."""
