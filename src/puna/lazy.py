@@ -15,6 +15,8 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from puna.garbage import unlooked
+
 
 class _Lazy(ModuleType):
     def __getattr__(self, name: str) -> Any:
@@ -44,14 +46,9 @@ def load(name: str) -> None:
     if _is_loaded(name):
         return
     gc.collect()  # what is garbage by now would stay as well
-    collects = gc.isenabled()
-    gc.disable()
-    try:
+    with unlooked():
         import_module(name)
-    finally:
         gc.freeze()
-        if collects:
-            gc.enable()
 
 
 def _is_loaded(name: str) -> bool:

@@ -68,7 +68,7 @@ def test_garbage_is_looked_for_again_after_a_body_was_read() -> None:
 def test_json_of_very_many_parts_is_refused_before_it_is_read(
     monkeypatch: pytest.MonkeyPatch, odd: bytes, word: str
 ) -> None:
-    monkeypatch.setattr(body, "_loads", lambda _: pytest.fail("it is read"))
+    monkeypatch.setattr(body.orjson, "loads", lambda _: pytest.fail("it is read"))
     with pytest.raises(PayloadTooLargeError, match=f"more than {MOST} {word}"):
         body.validated(ChatBody, b'{"model": "m", "odd": ' + odd + b"}", "/api/chat")
 
