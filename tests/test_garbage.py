@@ -26,10 +26,11 @@ print(json.dumps([made, looks, gc.isenabled()]))
 """
 
 
-def test_a_large_request_is_looked_through_twice_at_most() -> None:
+def test_a_large_request_is_seldom_looked_through() -> None:
     output = subprocess.run([sys.executable, "-c", CHAT], capture_output=True, text=True, check=True)
     made, looks, collects = json.loads(output.stdout)
     assert len(made) <= 1  # when all of it is there
-    assert sum(generation > 0 for generation in looks) <= 1
+    assert sum(generation > 0 for generation in looks) <= 2
+    assert 2 not in looks
     assert len(looks) <= 40
     assert collects
