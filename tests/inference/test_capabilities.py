@@ -25,6 +25,8 @@ def jinja(text: str) -> dict[str, Any]:
         ({}, {}, ["completion"]),
         (jinja("{{ messages }}"), {}, ["completion"]),
         (jinja("the tools of {{ messages }}"), {}, ["completion"]),
+        (jinja("{{ retools }}{{ toolset }} tools {{ messages }}"), {}, ["completion"]),
+        (jinja("{{ a }}{%- if {{tools %}"), {}, ["completion", "tools"]),
         (jinja(QWEN), {}, ["completion", "tools", "thinking"]),
         (jinja("<|thought_start|>{{ tools }}"), {}, ["completion", "tools", "thinking"]),
         (jinja(QWEN), {"template": "{{ .Prompt }}"}, ["completion", "tools", "thinking"]),
@@ -50,3 +52,9 @@ def test_embedding_model_only_embeds(tmp_path: Path) -> None:
     assert capabilities(model) == ("embedding",)
     with pytest.raises(UnsupportedError, match=r'^"tiny" does not support chat$'):
         require(model, "tiny", "completion", "chat")
+
+
+@pytest.mark.parametrize("text", ["{" * 1_000_000 + " tools", "{{ tool" * 200_000 + "tools", "tools {%" * 200_000])
+def test_a_template_is_looked_through_once(tmp_path: Path, text: str) -> None:
+    # To begin again at each brace takes minutes, in which nothing else of the server goes on.
+    assert "completion" in capabilities(model_of(tmp_path, jinja(text)))

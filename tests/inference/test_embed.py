@@ -1,6 +1,8 @@
 """Texts on their way to the engine and vectors on their way back, and which models give some of unit length."""
 
+import asyncio
 import base64
+import threading
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,6 +14,7 @@ from tests.inference.world import ScriptedEngine, model_of
 
 from puna.engine.errors import ContextExceededError
 from puna.errors import PunaError
+from puna.inference import embed as embedding
 from puna.inference.embed import Embedded, EmbedRequest, embed, gives_unit_length
 from puna.inference.options import Options
 from puna.models.model import Model
@@ -126,3 +129,38 @@ async def test_the_first_dimensions_have_unit_length_where_all_have(
 ) -> None:
     _, result = await embedded(tmp_path, "a", dimensions=2, normalize=normalize)
     assert result.vectors.tolist() == [pytest.approx(row)]
+
+
+@pytest.mark.parametrize(("count", "beside"), [(10, False), (1000, True)])
+async def test_many_vectors_are_read_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, beside: bool
+) -> None:
+    threads = []
+
+    def decode(data: list[dict[str, Any]]) -> Any:
+        threads.append(threading.current_thread())
+        return decoded(data)
+
+    decoded = embedding._decode
+    monkeypatch.setattr(embedding, "_decode", decode)
+    _, result = await embedded(tmp_path, *["a"] * count)
+    assert [row[2] for row in result.vectors.tolist()] == list(range(count))
+    assert (threads[0] is not threading.main_thread()) == beside
+
+
+async def test_others_have_their_turns_while_very_many_texts_are_looked_at(tmp_path: Path) -> None:
+    turns = 0
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    model = model_of(tmp_path, ENDS)
+    going = asyncio.create_task(others())
+    await asyncio.sleep(0)
+    before = turns
+    await embedding._inputs(Embedder(), model, ["a"] * 100_000, 16, 8, truncate=True)
+    going.cancel()
+    assert turns - before >= 20

@@ -1,8 +1,10 @@
 """From a request to the engine's call: the path that it takes, its tokens, what is counted."""
 
 import logging
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from puna.inference.families.voice import Voice
 from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
 from puna.inference.prepare import prepare
+from puna.inference.prepare.chat import _may_exceed
 from puna.inference.prepare.parsed import think_of
 from puna.inference.requests import Completion, Conversation, Infill, Message, Think, ToolChoice
 
@@ -221,3 +224,45 @@ async def test_an_answer_is_read_from_where_the_conversation_leaves_it(
     prepared = await prepare(request, ScriptedEngine(), 5000)
     pieces = [piece for event in said(" blue") for piece in prepared.decode(event)]
     assert (type(pieces[0]), pieces[0]) == (type(said_next), said_next)  # as tuples they are alike
+
+
+def test_no_more_of_a_conversation_is_looked_at_than_shows_that_it_may_be_too_long(tmp_path: Path) -> None:
+    class Counted(tuple[Message, ...]):
+        seen = 0
+
+        def __iter__(self) -> Iterator[Message]:
+            for message in super().__iter__():
+                self.seen += 1
+                yield message
+
+    messages = Counted([Message(role="user", content="a")] * 10_000)
+    request = request_of(model_of(tmp_path, CHAT), "hi")
+    assert _may_exceed(request, Conversation(messages=messages), 2048)
+    assert messages.seen <= 8
+    few = Conversation(messages=(Message(role="user", content="a"),))
+    assert not _may_exceed(request, few, 2048)
+    assert _may_exceed(request, replace(few, tools=({"a": "b" * 600},)), 2048)
+    assert _may_exceed(request, Conversation(messages=(Message(role="user", content="", images=(b"x",)),)), 1 << 20)
+
+
+@pytest.mark.parametrize("voice", [{"template": "{{ .Messages }}"}, {"renderer": "qwen3-vl-instruct"}])
+async def test_messages_are_made_ready_beside_the_event_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, voice: dict[str, str]
+) -> None:
+    threads = []
+    rendered = import_module("puna.inference.prepare.rendered")
+
+    def noting(name: str) -> None:
+        made = getattr(rendered, name)
+
+        def make(message: Message, marker: str) -> Any:
+            threads.append(threading.current_thread())
+            return made(message, marker)
+
+        monkeypatch.setattr(rendered, name, make)
+
+    noting("_turn")
+    noting("_template_message")
+    await prepare(request_of(model_of(tmp_path, {}, **voice), "hi"), ScriptedEngine(), 5000)
+    assert threads
+    assert threading.main_thread() not in threads

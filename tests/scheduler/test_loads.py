@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import resource
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -12,10 +13,12 @@ import pytest
 import uvloop
 from tests.scheduler.conftest import Make, pids, until
 
+from puna.engine import template_trial
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import ModelLoadError
 from puna.engine.process import Process
 from puna.engine.runner import Runner
+from puna.scheduler import launch, tuning_store
 
 
 async def test_whoever_goes_away_leaves_the_load_to_the_others(make: Make) -> None:
@@ -197,3 +200,27 @@ async def test_a_load_that_drags_on_holds_up_no_other_model(make: Make) -> None:
     assert not asked.done()
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
+
+
+async def test_the_event_loop_waits_for_no_look_at_the_machine(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    # One starts a program that names the processor, the others read files.
+    threads: dict[str, threading.Thread] = {}
+
+    def noting(module: Any, name: str) -> None:
+        done = getattr(module, name)
+
+        def first(*given: Any) -> Any:
+            threads.setdefault(name, threading.current_thread())
+            return done(*given)
+
+        monkeypatch.setattr(module, name, first)
+
+    noting(tuning_store, "_processor")
+    noting(launch, "version")
+    noting(template_trial, "_trusted")
+    world = make()
+    model = world.another("copy")
+    assert not model.is_builtin
+    await world.say(model, tokens=1)
+    assert threads.keys() == {"_processor", "version", "_trusted"}
+    assert threading.main_thread() not in threads.values()

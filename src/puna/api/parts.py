@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 from puna.errors import BadRequestError, PayloadTooLargeError
 from puna.inference.media.kinds import is_sound
+from puna.lazy import loaded
 from puna.net.fetch import FetchError, fetch_media
 from puna.settings import Settings
 
 _LONG = 1 << 18
-"""Characters of base64 that take a millisecond or so."""
+"""Characters of base64 that take a millisecond or so, in which nothing else goes on, in whichever thread."""
 
 
 def decode_media(text: str, field: str) -> bytes:
@@ -19,12 +20,19 @@ def decode_media(text: str, field: str) -> bytes:
 
     The prefix of a data URL is passed over. Errors call it ``field``.
     """
-    plain = "".join((text.partition(",")[2] if text.startswith("data:") else text).split())
-    plain = plain.replace("-", "+").replace("_", "/").rstrip("=")
+    head = len(text) - len(text.partition(",")[2]) if text.startswith("data:") else 0
+    parts, rest = [], ""
     try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+        for at in range(head, len(text), _LONG):
+            rest += "".join(text[at : at + _LONG].split()).replace("-", "+").replace("_", "/")
+            whole = 0 if "=" in rest else len(rest) - len(rest) % 4  # padding is for the last part to look at
+            parts.append(base64.b64decode(rest[:whole], validate=True))
+            rest = rest[whole:]
+        rest = rest.rstrip("=")
+        parts.append(base64.b64decode(rest + "=" * (-len(rest) % 4), validate=True))
     except (binascii.Error, ValueError):
         raise BadRequestError(f"{field} is not valid base64", param=field) from None
+    return b"".join(parts)
 
 
 def decode_sound(text: str, field: str) -> bytes:
@@ -49,6 +57,7 @@ class MediaReader:
             return await _beside(decode_media, "data" + url[4:], field)
         if scheme not in ("http", "https"):
             raise BadRequestError(f"{field} must be a data: or http(s) URL", param=field)
+        await loaded("aiohttp", "puna.net.guard")  # most servers never fetch anything
         try:
             found = await fetch_media(url, max(self._left, 1), self._hosts)
         except FetchError as error:

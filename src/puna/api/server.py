@@ -1,12 +1,12 @@
 """The server process: the application on uvicorn, with a beginning that tells and an end that hurries."""
 
 import asyncio
-import gc
 import socket
 from collections.abc import Callable
 
 import uvicorn
 
+from puna import garbage
 from puna.api.app import create_app
 from puna.api.http.connections import Connections
 from puna.api.http.protocol import Protocol
@@ -73,8 +73,7 @@ class Server(uvicorn.Server):
             return
         if stage := getattr(self._app.state, "stage", None):
             stage.listen = self.listen
-        gc.freeze()  # modules and routes stay as long as the process: nothing to look through for garbage
-        gc.enable()
+        garbage.settle()
         await asyncio.to_thread(self._on_listening)
 
     async def listen(self) -> int:

@@ -83,14 +83,14 @@ class TemplateTrials:
 
         ``engine`` is that of a ``RunnerConfig`` and ``identity`` what tells it from every other one.
         """
-        for text in dict.fromkeys(gguf.text(key) for key in _KEYS):
-            if text and (found := await self._of(text, engine, identity)):
+        texts = [text for text in dict.fromkeys(gguf.text(key) for key in _KEYS) if text]
+        trusted = await asyncio.to_thread(_trusted) if texts else ""
+        for text in texts:
+            if text != trusted and (found := await self._of(text, engine, identity)):
                 return found
         return ""
 
     async def _of(self, text: str, engine: str, identity: str) -> str:
-        if text == _trusted():
-            return ""
         if len(text) > _LONGEST:
             return f"it has more than {_LONGEST} characters"
         key = hashlib.sha256(json.dumps([_VERSION, text, identity]).encode()).hexdigest()

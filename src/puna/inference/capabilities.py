@@ -10,9 +10,10 @@ from puna.models.gguf import GGUFFile
 from puna.models.model import Model
 from puna.scheduler.launch import is_embedding_model, is_reranker
 
-_JINJA_TOOLS = re.compile(r"\{[{%][^}]*\btools\b")
-_JINJA_THINKING = re.compile(
-    r"enable_thinking|reasoning_content|reasoning_effort|<think>|<\|(?:channel|thought_start)\|>"
+_JINJA_CODE, _TOOLS = re.compile(r"\{[{%][^}]*"), re.compile(r"\btools\b")
+_JINJA_THINKING = (
+    *("enable_thinking", "reasoning_content", "reasoning_effort"),
+    *("<think>", "<|channel|>", "<|thought_start|>"),
 )
 _FIM_KEYS = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.fim_suf_token_id", "tokenizer.ggml.fim_mid_token_id")
 
@@ -46,8 +47,8 @@ def capabilities(model: Model) -> tuple[str, ...]:
         thinking = thinking_tags(template) is not None or "think" in template.variables
         insert = "suffix" in template.variables
     elif gguf.chat_template and not voice.renderer:
-        tools = bool(_JINJA_TOOLS.search(gguf.chat_template))
-        thinking = bool(_JINJA_THINKING.search(gguf.chat_template))
+        tools = _names_tools(gguf.chat_template)
+        thinking = any(word in gguf.chat_template for word in _JINJA_THINKING)
     if voice.parser:
         parsing = PARSERS[voice.parser]
         tools, thinking = tools or parsing.tools, thinking or parsing.thinking
@@ -55,6 +56,17 @@ def capabilities(model: Model) -> tuple[str, ...]:
     found += model.senses
     found += ["tools"] * tools + ["insert"] * insert + ["thinking"] * thinking
     return tuple(found)
+
+
+def _names_tools(template: str) -> bool:
+    """Return whether code of a Jinja template names tools.
+
+    Each part of the text is looked at once: one pattern for all of it begins again at each of a million braces, and
+    nobody else has the interpreter until it has ended.
+    """
+    return "tools" in template and any(
+        "tools" in code[0] and _TOOLS.search(code[0]) for code in _JINJA_CODE.finditer(template)
+    )
 
 
 def require(model: Model, name: str, capability: str, word: str = "") -> None:

@@ -11,6 +11,7 @@ from puna.engine.protocol import Engine
 from puna.errors import BadRequestError, PunaError
 from puna.inference.capabilities import UnsupportedError
 from puna.inference.options import Options
+from puna.lazy import loaded
 from puna.models.model import Model
 from puna.scheduler.launch import is_reranker
 from puna.scheduler.lease import Caller, Lease
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 _SPECIAL_TOKENS = 2
 """A beginning and an end that the tokenizer may add to a text."""
+_MANY, _AT_ONCE = 64, 4096
+"""Vectors that are read beside the event loop, and texts that are looked at before others have their turn."""
 
 
 class BadDimensionsError(BadRequestError):
@@ -73,7 +76,8 @@ async def embed(
     scheduler: Lender, request: EmbedRequest, *, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Embedded:
     """Return the vectors of texts, in their order. Without texts nothing is loaded."""
-    import numpy as np  # a fifth of an idle server's memory, for those who embed only
+    await loaded("numpy")  # a fifth of an idle server's memory, for those who embed only
+    import numpy as np
 
     model, texts, options, dimensions = request.model, request.texts, request.options, request.dimensions
     if dimensions < 0:
@@ -103,7 +107,8 @@ async def embed(
     if answer is None:  # a text is evaluated in one step, and needs a runner whose steps hold it
         runner = replace(runner, num_batch=_batch_for(inputs.longest))
         answer, inputs, lease = await scheduler.run(model, runner, work, keep_alive=keep_alive, caller=caller)
-    vectors = _decode(answer["data"])
+    data = answer["data"]
+    vectors = _decode(data) if len(data) < _MANY else await asyncio.to_thread(_decode, data)
     if dimensions and dimensions < vectors.shape[1]:
         vectors = vectors[:, :dimensions]
         if normalize:
@@ -141,7 +146,9 @@ async def _inputs(
     """Return ``texts`` cut to ``limit`` tokens; those that a ``step`` of the engine holds for sure are not counted."""
     inputs: list[str | list[int]] = []
     longest = dropped = 0
-    for text in texts:
+    for number, text in enumerate(texts):
+        if number % _AT_ONCE == _AT_ONCE - 1:
+            await asyncio.sleep(0)
         if (
             isinstance(text, str) and text and len(text.encode()) + _SPECIAL_TOKENS <= min(limit, step)
         ):  # no token is shorter than a byte

@@ -67,7 +67,7 @@ class Lender:
         started = time.perf_counter_ns()
         chosen = None
         if not self._residency.of(model.digest):
-            chosen = self._loader.chosen(model, options)
+            chosen = await self._loader.choose(model, options)
             await self._capacity.look(chosen[0])
             await self._loader.template_fault(model, chosen[0])  # so that nobody else's load has to wait for it
         lane = self._lanes.of(model, options)

@@ -65,12 +65,22 @@ class Loader:
         self._make_room = make_room
         self._templates = TemplateTrials(settings.home / "templates", directory)
         self._tuning = TuningStore(settings.home / "tuning")
+        self._has_looked = False
         self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
 
     def chosen(self, model: Model, options: RunnerOptions = NOTHING_ASKED) -> tuple[str, Tuned]:
         """Return the engine that is chosen for a model, and what is stored of how the model runs best on it here."""
         engine = engine_of(model, self._settings, options.engine)
         return engine, self._tuning.get(model, engine_identity(engine))
+
+    async def choose(self, model: Model, options: RunnerOptions) -> tuple[str, Tuned]:
+        """Do what ``chosen`` does; the first time beside the event loop, as it asks which processor this is and loads
+        what reads which engine is installed."""
+        if self._has_looked:
+            return self.chosen(model, options)
+        found = await asyncio.to_thread(self.chosen, model, options)
+        self._has_looked = True
+        return found
 
     def demand(self, model: Model, options: RunnerOptions, engine: str, tuned: Tuned) -> Demand:
         """Return what a request needs of a runner."""

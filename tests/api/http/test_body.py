@@ -1,16 +1,21 @@
 """Bodies with very many values, of which many are wrong."""
 
 import gc
+import threading
+from types import SimpleNamespace
 from typing import Any
 
 import orjson
 import pytest
+from starlette.requests import Request
 
 from puna.api.http import body
 from puna.api.ollama.schemas import ChatBody
-from puna.errors import BadRequestError
+from puna.errors import BadRequestError, PayloadTooLargeError
+from puna.settings import Settings
 
 MANY = 200_000
+MOST = body._MOST_PLACES
 HI = {"model": "m", "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -33,7 +38,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]) -> tuple[str,
     [
         ({"tools": [""]}, "tools.0 must be an object"),
         ({"tools": [""] * MANY}, "tools.0 must be an object"),
-        ({"messages": [{"role": "user", "content": 1}] * (MANY // 2)}, "messages.0.content must be a string"),
+        ({"messages": [{"role": "user", "content": 1}] * (MANY // 5)}, "messages.0.content must be a string"),
         ({"tools": [{}] * 10 + [""] * MANY}, f"the request body has {MANY} values of a wrong type"),
     ],
     ids=["one", "many", "deep", "behind good ones"],
@@ -48,3 +53,53 @@ def test_garbage_is_looked_for_again_after_a_body_was_read() -> None:
     with pytest.raises(BadRequestError):
         body.validated(ChatBody, b"{", "/api/chat")
     assert gc.isenabled()
+
+
+@pytest.mark.parametrize(
+    ("odd", "word"),
+    [
+        (b"[" + b",".join([b"[]"] * (MOST + 1)) + b"]", "arrays and objects"),
+        (b"[" + b",".join([b"[[[[[[[[{}]]]]]]]]"] * (MOST // 9 + 1)) + b"]", "arrays and objects"),
+        (b"{" + b",".join(b'"%d":0' % at for at in range(MOST + 1)) + b"}", "names"),
+        (rb'["\\\"", "a\\",' + b",".join([b"{}"] * (MOST + 1)) + b"]", "arrays and objects"),
+    ],
+    ids=["side by side", "nested", "names", "behind escapes"],
+)
+def test_json_of_very_many_parts_is_refused_before_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, odd: bytes, word: str
+) -> None:
+    monkeypatch.setattr(body.orjson, "loads", lambda _: pytest.fail("it is read"))
+    with pytest.raises(PayloadTooLargeError, match=f"more than {MOST} {word}"):
+        body.validated(ChatBody, b'{"model": "m", "odd": ' + odd + b"}", "/api/chat")
+
+
+@pytest.mark.parametrize("text", ["[{:" * MOST, '\\"{' * MOST, "\\" * MOST + "[" * MOST * 2])
+def test_signs_of_json_inside_a_text_are_none(text: str) -> None:
+    given = HI | {"messages": [{"role": "user", "content": text}]}
+    assert body.validated(ChatBody, orjson.dumps(given), "/api/chat").messages[0].content == text
+
+
+@pytest.mark.parametrize("broken", [b'{"a": "' + b"[" * (2 * MOST), b'{"a": "\\"' + b"[" * (2 * MOST)])
+def test_a_text_that_does_not_end_is_malformed(broken: bytes) -> None:
+    with pytest.raises(BadRequestError, match="invalid JSON"):
+        body.validated(ChatBody, broken, "/api/chat")
+
+
+async def test_a_large_body_is_put_together_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, threads = orjson.dumps(HI | {"odd": "a" * 200_000}), []
+
+    def joined(parts: list[bytes]) -> bytes:
+        threads.append(threading.current_thread())
+        return b"".join(parts)
+
+    monkeypatch.setattr(body, "_joined", joined)
+    sent = [data[:100_000], data[100_000:]]
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": sent.pop(0), "more_body": bool(sent)}
+
+    app = SimpleNamespace(state=SimpleNamespace(settings=Settings.from_env({})))
+    scope = {"type": "http", "app": app, "headers": [], "path": "/api/chat", "method": "POST", "query_string": b""}
+    read = await body.json_body(ChatBody)(Request(scope, receive))
+    assert read.model == "m"
+    assert threads and threads[0] is not threading.main_thread()

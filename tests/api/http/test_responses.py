@@ -1,15 +1,20 @@
 """Streams of lines: how they are written, their errors, and which of their messages the middleware sees."""
 
 import asyncio
+import threading
 from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+import orjson
+import pytest
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from puna.api.http import responses
 from puna.api.http.direct import Direct
-from puna.api.http.responses import ndjson_response
+from puna.api.http.responses import many_json_response, ndjson_response, pieces
 from puna.errors import PunaError
 
 Batch = list[dict[str, Any]]
@@ -80,3 +85,25 @@ def test_time_is_written_as_ollama_does() -> None:
     moments = [datetime(2026, 1, 2, 3, 4, 5, 120, UTC), datetime(2026, 1, 2, 3, 4, 5, 0, UTC)]
     messages, _ = sent([[{"at": moments}]], batches())
     assert bodies(messages)[0] == b'{"at":["2026-01-02T03:04:05.000120Z","2026-01-02T03:04:05Z"]}\n'
+
+
+@pytest.mark.parametrize(("rows", "beside"), [(2, False), (1000, True)])
+async def test_many_numbers_are_written_beside_the_event_loop_row_by_row(
+    monkeypatch: pytest.MonkeyPatch, rows: int, beside: bool
+) -> None:
+    vectors = np.arange(rows * 100, dtype=np.float32).reshape(rows, 100)
+    longest, threads = 0, set()
+
+    def written(item: Any) -> bytes:
+        nonlocal longest
+        longest = max(longest, getattr(item, "size", 0))
+        threads.add(threading.current_thread())
+        return encode(item)
+
+    encode = responses.json_bytes
+    monkeypatch.setattr(responses, "json_bytes", written)
+    answer = await many_json_response(vectors.size, lambda: {"model": "m", "embeddings": pieces(vectors)}, {"x-a": "b"})
+    assert orjson.loads(answer.body) == {"model": "m", "embeddings": vectors.tolist()}
+    assert answer.headers["x-a"] == "b"
+    assert longest == 100
+    assert (threads == {threading.main_thread()}) != beside

@@ -3,6 +3,7 @@
 import datetime
 import ipaddress
 import ssl
+import threading
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,19 @@ async def test_unknown_authority(address, library, make_transfers) -> None:
     with pytest.raises(RegistryError, match="SSL_CERT_FILE can name a private authority") as caught:
         await run(make_transfers(library).puller.pull(f"{address}/a/b"))
     assert not isinstance(caught.value, TransientError)
+
+
+async def test_authorities_are_read_beside_the_event_loop(address, library, make_transfers, monkeypatch) -> None:
+    threads = []
+
+    def create() -> ssl.SSLContext:
+        threads.append(threading.current_thread())
+        return context
+
+    context = ssl.create_default_context()
+    monkeypatch.setattr("puna.models.registry.http.ssl.create_default_context", create)
+    for _ in range(2):
+        with pytest.raises(RegistryError):
+            await run(make_transfers(library).puller.pull(f"{address}/a/b"))
+    assert threads
+    assert threading.main_thread() not in threads

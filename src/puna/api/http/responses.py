@@ -1,17 +1,18 @@
 """Responses: JSON in one piece, NDJSON as it comes, and what becomes of a client that goes away."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import orjson
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
-from starlette.types import Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from puna.api.dialect import error_piece
 from puna.api.http.direct import DIRECT
 from puna.errors import PunaError
+from puna.lazy import loaded
 
 _CLIENT_CLOSED_REQUEST = 499
 SILENCE = 10.0
@@ -19,6 +20,8 @@ SILENCE = 10.0
 _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 """A ``datetime`` becomes what Ollama writes, RFC 3339 with "Z" for UTC. ``isoformat`` takes several times as long."""
 _LINE = _OPTIONS | orjson.OPT_APPEND_NEWLINE
+_MANY_NUMBERS = 1 << 16
+"""Numbers that take two milliseconds to write."""
 T = TypeVar("T")
 
 
@@ -39,6 +42,23 @@ def json_bytes(body: Any) -> bytes:
 def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return ``body`` as JSON, in the media type that Ollama answers with."""
     return Response(json_bytes(body), status, dict(headers or {}), "application/json; charset=utf-8")
+
+
+async def many_json_response(
+    count: int, make: Callable[[], Mapping[str, Any]], headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return what ``make`` returns as JSON, made beside the event loop where it has a large ``count`` of numbers.
+
+    One call that writes them all would let nobody else go on meanwhile, so ``make`` puts them in ``pieces``.
+    """
+    if count < _MANY_NUMBERS:
+        return json_response(make(), headers=headers)
+    return await asyncio.to_thread(lambda: json_response(make(), headers=headers))
+
+
+def pieces(items: Iterable[Any]) -> list[orjson.Fragment]:
+    """Return things as JSON, each encoded by itself."""
+    return [orjson.Fragment(json_bytes(item)) for item in items]
 
 
 def raw_json_response(content: bytes) -> Response:
@@ -82,6 +102,11 @@ class _DirectResponse(StreamingResponse):
         self._direct: Send = request.scope[DIRECT]
         self._still = still
         self._spoke = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it until it ends or the client goes away, for which Starlette loads a module of its own."""
+        await loaded("anyio._backends._asyncio")
+        await super().__call__(scope, receive, send)
 
     async def stream_response(self, send: Send) -> None:
         """Send the start and each piece as it comes."""

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from puna.accounts.grant import INFER
 from puna.api.access.scopes import needs
 from puna.api.http.body import json_body, request_body
-from puna.api.http.responses import json_response, until_gone
+from puna.api.http.responses import json_response, many_json_response, pieces, until_gone
 from puna.api.ollama.encoder import DIALECT
 from puna.api.ollama.schemas import EmbedBody, EmbeddingsBody
 from puna.api.services import Services, ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
@@ -32,15 +32,18 @@ async def embed_route(
         await _embed(request, services, body, texts)
         return json_response({"model": body.model, "embeddings": []})
     result = await _embed(request, services, body, texts, truncate=body.truncate, dimensions=body.dimensions)
-    return json_response(
-        {
-            "model": body.model,
-            "embeddings": result.vectors,
-            "total_duration": time.perf_counter_ns() - started,
-            "load_duration": result.load_duration,
-            "prompt_eval_count": result.prompt_tokens,
-        }
-        | _left_out(result)
+    return await many_json_response(
+        result.vectors.size,
+        lambda: (
+            {
+                "model": body.model,
+                "embeddings": pieces(result.vectors),
+                "total_duration": time.perf_counter_ns() - started,
+                "load_duration": result.load_duration,
+                "prompt_eval_count": result.prompt_tokens,
+            }
+            | _left_out(result)
+        ),
     )
 
 

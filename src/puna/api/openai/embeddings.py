@@ -11,7 +11,7 @@ from puna.accounts.grant import INFER
 from puna.api.access.scopes import needs
 from puna.api.extras import ignored_headers, whole_number
 from puna.api.http.body import json_body, request_body
-from puna.api.http.responses import json_response, until_gone
+from puna.api.http.responses import many_json_response, pieces, until_gone
 from puna.api.openai.chat import DIALECT
 from puna.api.openai.schemas import EmbeddingBody
 from puna.api.services import ServicesDep, caller_of, keep_alive_seconds, warn_of_unknown
@@ -43,7 +43,8 @@ async def embeddings_route(
     )
     keep_alive, caller = keep_alive_seconds(body.keep_alive), caller_of(request, body.priority)
     result = await until_gone(request, services.service.embed(asked, caller, keep_alive, DIALECT))
-    return json_response(_answer(body, result), headers=headers)
+    _check_width(body, result)
+    return await many_json_response(result.vectors.size, lambda: _answer(body, result), headers)
 
 
 def _inputs(body: EmbeddingBody) -> tuple[str | tuple[int, ...], ...]:
@@ -59,18 +60,21 @@ def _inputs(body: EmbeddingBody) -> tuple[str | tuple[int, ...], ...]:
     return tuple(item if isinstance(item, str) else tuple(item) for item in inputs)
 
 
-def _answer(body: EmbeddingBody, result: Embedded) -> dict[str, Any]:
+def _check_width(body: EmbeddingBody, result: Embedded) -> None:
     width = result.vectors.shape[1]
     if body.dimensions and body.dimensions > width:
         raise BadRequestError(f"dimensions must be at most {width} for this model", param="dimensions")
+
+
+def _answer(body: EmbeddingBody, result: Embedded) -> dict[str, Any]:
     in_base64 = body.encoding_format == "base64"
-    data = [
+    data = pieces(
         {
             "object": "embedding",
             "index": index,
             "embedding": base64.b64encode(vector.tobytes()).decode() if in_base64 else vector,
         }
         for index, vector in enumerate(result.vectors)
-    ]
+    )
     usage = {"prompt_tokens": result.prompt_tokens, "total_tokens": result.prompt_tokens}
     return {"object": "list", "data": data, "model": body.model, "usage": usage}

@@ -33,7 +33,7 @@ async def chat(
         return len(await client.tokenize(text.replace(marker, ""))) + await pictures.count(messages)
 
     messages, truncation, tokens = conversation.messages, None, 0
-    if not request.shift or _bound(request, conversation) >= context:
+    if not request.shift or _may_exceed(request, conversation, context):
         messages, truncation, counted = await fit(messages, count, context, truncate=request.truncate)
         tokens = 0 if request.shift else counted
     body = chat_body(request, replace(conversation, messages=messages), think)
@@ -64,15 +64,13 @@ def with_same_seed(prepared: Prepared, as_text: Callable[[], Awaitable[Prepared]
     return replace(prepared, body=prepared.body | {"seed": seed}, as_text=again)
 
 
-def _bound(request: GenerationRequest, conversation: Conversation) -> int:
-    """Return a number that the prompt's tokens cannot exceed: no token is shorter than a byte."""
-    said = sum(
-        len(part.encode())
-        for message in conversation.messages
-        for part in (message.role, message.content, message.thinking, str(message.tool_calls), message.tool_name)
-    )
-    per_turn = _TURN_BOUND * len(conversation.messages)
+def _may_exceed(request: GenerationRequest, conversation: Conversation, context: int) -> bool:
+    """Return whether a prompt may have ``context`` tokens, as far as it takes to know: none is shorter than a byte."""
+    bound = len(request.model.gguf.chat_template or "")
+    for message in conversation.messages:
+        parts = (message.role, message.content, message.thinking, str(message.tool_calls), message.tool_name)
+        bound += _TURN_BOUND + len(message.images) * _IMAGE_BOUND + sum(len(part.encode()) for part in parts)
+        if bound >= context:
+            return True
     # A template may write the tools indented, and say things of its own.
-    fixed = 4 * len(str(conversation.tools).encode()) + len(request.model.gguf.chat_template or "")
-    images = sum(len(message.images) for message in conversation.messages)
-    return said + per_turn + fixed + images * _IMAGE_BOUND
+    return bound + 4 * len(str(conversation.tools).encode()) >= context

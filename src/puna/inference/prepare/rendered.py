@@ -63,16 +63,21 @@ def _renderer(voice: Voice, conversation: Conversation, think: Think, marker: st
     tools = named_for(voice, conversation).tools
 
     async def by_family(messages: tuple[Message, ...]) -> str:
-        turns = [_turn(message, marker) for message in messages]
-        text = await beside_the_loop(lambda: _by_family(voice.renderer, turns, tools, think))
-        count = sum(turn.images for turn in turns)
+        def render() -> str:
+            return _by_family(voice.renderer, [_turn(message, marker) for message in messages], tools, think)
+
+        text = await beside_the_loop(render)
+        count = sum(len(message.images) for message in messages)
         text = _PICTURE.sub(marker, text, count) if count else text
         return text.replace(_disguised(marker), _MARK_BEGINS)
 
     async def by_template(messages: tuple[Message, ...]) -> str:
-        turns = [_template_message(message, marker) for message in messages]
-        values = TemplateValues(messages=turns, tools=tools, think=think)
-        return await beside_the_loop(lambda: parse_template(voice.template).render(values))
+        def render() -> str:
+            turns = [_template_message(message, marker) for message in messages]
+            values = TemplateValues(messages=turns, tools=tools, think=think)
+            return parse_template(voice.template).render(values)
+
+        return await beside_the_loop(render)
 
     return by_family if voice.renderer else by_template
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from puna.errors import BadRequestError
+from puna.lazy import load
 from puna.models import manifests
 from puna.models.adapters import adapter_title
 from puna.models.checkpoint import header_of
@@ -42,6 +43,7 @@ def mix_of(name: str) -> "Mix | None":
     """Return the mix of this name, ``None`` for ""; raise ``QuantizeError`` for one that there is not."""
     if not name:
         return None
+    load("puna.models.create.quantize")
     from puna.models.create.quantize import find_mix
 
     return find_mix(name)
@@ -131,6 +133,7 @@ def _quantized(job: Job, weights: Weights, ggufs: tuple[GGUFFile, ...], mix: "Mi
 
 
 def _quantize(job: Job, paths: list[Path], directory: Path, mix: "Mix", digest: str = "") -> tuple[Layer, ModelConfig]:
+    load("puna.models.create.quantize")
     from puna.models.create.quantize import quantize
 
     out = directory / "quantized.gguf"
@@ -142,6 +145,7 @@ def _quantize(job: Job, paths: list[Path], directory: Path, mix: "Mix", digest: 
 
 def _converted(job: Job, files: Mapping[str, str], mix: "Mix | None") -> Weights:
     """Return the model that a checkpoint makes, in its own type of numbers unless ``mix`` is another."""
+    load("puna.models.create.convert")
     from puna.models.create.convert import convert
 
     outtype = mix.name.lower() if mix and mix.name in _UNQUANTIZED else "auto"
@@ -198,6 +202,7 @@ def adapter_layers(job: Job, files: Mapping[str, str], weights: Weights) -> list
     if ggufs:
         layers = [(name, job.existing(manifests.ADAPTER, digest)) for name, digest in sorted(files.items())]
         return [replace(layer, title=adapter_title(name)) for name, layer in layers]
+    load("puna.models.create.convert")
     from puna.models.create.convert import convert_adapter
 
     size = sum(job.library.blobs.path(digest).stat().st_size for digest in files.values())

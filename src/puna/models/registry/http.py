@@ -47,6 +47,7 @@ class RegistryHttp:
         self._authenticator = authenticator
         self._options = options
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
+        self._tls: ssl.SSLContext | None = None
         self._authorizations: dict[tuple[str, str, bool], str] = {}
         self._authorizing: dict[tuple[str, str, bool], asyncio.Lock] = {}
 
@@ -127,17 +128,19 @@ class RegistryHttp:
         if authorization:
             sent["Authorization"] = authorization
         data = body() if body else None
-        session = self._session(target.guarded)
+        if self._tls is None:
+            self._tls = await asyncio.to_thread(ssl.create_default_context)  # it reads all authorities there are
+        session = self._session(target.guarded, self._tls)
         return await session.request(method, url, headers=sent, data=data, allow_redirects=False)
 
-    def _session(self, guarded: bool) -> aiohttp.ClientSession:
+    def _session(self, guarded: bool, tls: ssl.SSLContext) -> aiohttp.ClientSession:
         session = self._sessions.get(guarded)
         if session is None:
             from puna.net.guard import GuardedResolver
 
             resolver = GuardedResolver(self._policy) if guarded else aiohttp.ThreadedResolver()
             # The default context reads SSL_CERT_FILE and SSL_CERT_DIR, where a private CA is named.
-            connector = aiohttp.TCPConnector(resolver=resolver, limit=64, ssl=ssl.create_default_context())
+            connector = aiohttp.TCPConnector(resolver=resolver, limit=64, ssl=tls)
             timeout = aiohttp.ClientTimeout(
                 total=None, sock_connect=self._options.connect_timeout, sock_read=self._options.stall_timeout
             )
