@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bench.parts import agent
+from bench.parts import agent, editing
 from bench.parts.attention import DEPTHS, OFF, ON, PROMPT, TURN, label
 from bench.parts.control import DIALECTS, MANY
 from bench.parts.first_token import LOADED
@@ -153,6 +153,16 @@ GOALS = (
             least=50,
         )
         for what in (agent.NEXT, agent.RESTARTED)
+    ),
+    *(
+        Goal(
+            f"writing {what} ÷ without guesses, {name}",
+            Figure(what, editing.DRAFTS, model),
+            Figure(what, editing.PLAIN, model),
+            least=least,
+        )
+        for what, least in ((editing.EDITED, 1.8), (editing.ALL_OVER, 0.98), (editing.OTHER, 0.98))
+        for model, name in ((_PROMPTED, "0.5 B"), ("1b", "1 B"))
     ),
     *(
         Goal(

@@ -18,6 +18,7 @@ _TITLES = {
     "prompts": "Long prompts at once",
     "first-token": "First token of a conversation",
     "agent": "A new conversation of an agent",
+    "editing": "Answers that repeat the prompt",
     "loading": "Loading models",
     "embeddings": "Embeddings",
     "control": "The server without the model",
@@ -43,6 +44,9 @@ _NOTES = {
     "not counted: less the time that the server says it waited for the model.",
     "agent": "20,000 tokens of instructions, with a question of 40: the first conversation, where the model is not in "
     "memory; another one, with another question; and one more after a restart of the server. Seconds to first tokens.",
+    "editing": "A file of 200 lines of 8 words is in the prompt; the answer is that file with the last word of every "
+    "twentieth or of every line exchanged, or 200 other words. A grammar makes the model write so. Without guesses: "
+    "`draft_num_predict` 0. Tokens per second after the first.",
     "loading": "From the request to the first token. The files are in the page cache. `llama-server`: from the start "
     "of the process. Changes are between models of which only one may be in memory.",
     "embeddings": "32 texts of 32 tokens in one request.",

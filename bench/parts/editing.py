@@ -1,4 +1,4 @@
-"""Editing: an answer that writes a file of the prompt again with changes, with what the prompt says as drafts and without.
+"""Editing: an answer that writes a file of the prompt again with changes, with drafts of what that says and without.
 
 A grammar of the very tokens makes a model without knowledge answer so, on either side. The same for answers that are
 another text, which is what drafts may cost.

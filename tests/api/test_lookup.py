@@ -13,7 +13,7 @@ LINES = [f"{name} has {count} coins and lives in {town}." for name, count, town 
     ("Anna", 17, "Lisbon"), ("Ben", 4, "Oslo"), ("Clara", 23, "Quito"), ("David", 8, "Riga"), ("Emma", 51, "Hanoi"),
     ("Frank", 12, "Turin"), ("Greta", 39, "Dakar"), ("Henry", 6, "Sofia"),
 )]  # fmt: skip
-PROMPT = "Copy this list:\n" + "\n".join(LINES)
+PROMPT = "Copy this text: " + " ".join(LINES)
 
 
 @pytest.fixture(scope="module")
@@ -58,15 +58,15 @@ def test_what_is_copied_is_drafted(native: Server) -> None:
         assert text == f'"{line}"'
     text, drafted, right = answer(native, " ".join(LINES))
     assert text == quoted(LINES)
-    assert right > 60
-    assert right > drafted * 0.7
+    assert right > 40
+    assert right > drafted * 0.6
 
 
 def test_edits_are_stepped_over(native: Server) -> None:
     edited = [line.replace("coins", "stones") if number % 3 == 0 else line for number, line in enumerate(LINES)]
     text, _, right = answer(native, " ".join(edited))
     assert text == quoted(edited)
-    assert right > 40
+    assert right > 24
 
 
 def test_an_answer_of_its_own_costs_hardly_a_draft(native: Server) -> None:
@@ -74,7 +74,7 @@ def test_an_answer_of_its_own_costs_hardly_a_draft(native: Server) -> None:
         native, "The quick brown fox jumps over seven lazy dogs while nobody watches the empty road."
     )
     assert "fox" in text
-    assert drafted < 12
+    assert drafted < 12, drafted
 
 
 @pytest.mark.parametrize("more", [{"options": {"draft_num_predict": 0}}, {"logprobs": True}])

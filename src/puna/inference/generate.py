@@ -132,12 +132,19 @@ def _for_engine(request: GenerationRequest, prepared: Prepared, lease: Lease) ->
     if not engine:
         return prepared
     body = dict(prepared.body)
-    if request.prediction and about_of(engine).predicts:
-        body["puna_prediction"] = request.prediction
+    if about_of(engine).predicts:
+        body |= _guesses(request)
     if _has_images(request):
         # llama.cpp 0.5 refuses a prompt that parts between two images from the one that its slot holds.
         body["cache_prompt"] = False
     return replace(prepared, body=body)
+
+
+def _guesses(request: GenerationRequest) -> dict[str, Any]:
+    """Return what the engine may take for what comes next: the prediction, else what the prompt says already."""
+    if request.prediction:
+        return {"puna_prediction": request.prediction}
+    return {"puna_lookup": True} if request.options.runner.draft_num_predict else {}
 
 
 def _has_images(request: GenerationRequest) -> bool:

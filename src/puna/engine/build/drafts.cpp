@@ -1,5 +1,6 @@
-// Drafts out of what a request expects for its answer: where the answer goes along with that, the tokens that come next
-// there are verified together, as llama.cpp does with what a draft model has guessed. So they change no answer.
+// Drafts out of what a request expects for its answer, or else out of its prompt, which answers repeat that edit
+// something: where the answer goes along with that, the tokens that come next there are verified together, as llama.cpp
+// does with what a draft model has guessed. So they change no answer.
 //
 // llama.cpp's own ways to guess are hidden in the file that has them. This one takes its place and adds another way,
 // which comes first.
@@ -18,18 +19,28 @@ __attribute__((used)) extern const char puna_drafts[] = "puna: drafts of what a 
 
 namespace {
 
-constexpr size_t FIRST_DRAFTED = 8;
-constexpr size_t LEAST_ALIKE = 2, MOST_ALIKE = 16; // tokens by which a place is found again
-constexpr int MOST_ABSENT = 64;                    // batches without a slot, after which it is believed to have ended
+constexpr int MOST_ABSENT = 64; // batches without a slot, after which it is believed to have ended
+
+// How soon something is believed: how many tokens the first draft has, and by how many a place is found again, at first
+// and after drafts that were wrong.
+struct Trust {
+    size_t drafted, least_alike, most_alike;
+};
+
+constexpr Trust OF_PREDICTIONS{8, 2, 16};
+constexpr Trust OF_PROMPTS{4, 4, 64}; // most answers do not repeat them: hardly anything may be lost then
+constexpr size_t SHORT_PROMPT = 128;  // out of which nothing is drafted
 
 // How an answer goes along with what was expected.
 class Expectation {
     llama_tokens expected;
     size_t most = 0;            // tokens of a draft
+    bool is_prompt = false;     // whether the prompt is what is expected
+    Trust trust = OF_PREDICTIONS;
     size_t start = 0, seen = 0; // of a slot's tokens: where the answer begins, and how many of them were looked at
     size_t at = 0;              // of what was expected: what comes next
-    size_t drafted = 0, width = FIRST_DRAFTED;
-    size_t needed = LEAST_ALIKE;
+    size_t drafted = 0, width = 0;
+    size_t needed = 0;
     bool is_along = false;
 
   public:
@@ -38,17 +49,23 @@ class Expectation {
 
     Expectation() = default;
 
-    Expectation(llama_tokens && expected, size_t most) : expected(std::move(expected)), most(most) {
+    Expectation(llama_tokens && expected, size_t most, bool looks_up)
+        : expected(std::move(expected)), most(most), is_prompt(looks_up && this->expected.empty()),
+          trust(is_prompt ? OF_PROMPTS : OF_PREDICTIONS), width(trust.drafted), needed(trust.least_alike) {
     }
 
     bool is_any() const {
-        return most > 0 && !expected.empty();
+        return most > 0 && (is_prompt || !expected.empty());
     }
 
-    void begin(size_t prompt) {
-        start = seen = prompt;
-        is_open = is_along = true;
+    void begin(const llama_tokens & prompt) {
+        start = seen = prompt.size();
+        is_open = is_any() && (!is_prompt || prompt.size() > SHORT_PROMPT);
+        is_along = !is_prompt;
         absent = 0;
+        if (is_prompt && is_open) {
+            expected = prompt;
+        }
     }
 
     // "tokens" are a slot's, and "last" the one behind them.
@@ -64,10 +81,10 @@ class Expectation {
     void learn(size_t accepted) {
         if (accepted == drafted) {
             width = std::min(2 * width, (size_t)PUNA_MOST_DRAFTED);
-            needed = LEAST_ALIKE;
+            needed = trust.least_alike;
         } else if (accepted == 0) {
             width = std::max(width / 2, (size_t)1);
-            needed = std::min(2 * needed, MOST_ALIKE);
+            needed = std::min(2 * needed, trust.most_alike);
         } else {
             width = accepted + 1;
         }
@@ -94,7 +111,7 @@ class Expectation {
 
     // Look for the place where the end of the answer stands: where most of it does, then as soon as possible.
     template <typename Token> bool find(const Token & token, size_t size) {
-        const size_t whole = std::min(size - start, MOST_ALIKE);
+        const size_t whole = std::min(size - start, trust.most_alike);
         size_t best = 0, place = 0;
         for (size_t i = 0; i < expected.size(); i++) {
             const size_t end = (at + i) % expected.size() + 1;
@@ -123,9 +140,7 @@ struct expectations : public common_speculative_impl {
     }
 
     void begin(llama_seq_id slot, const llama_tokens & prompt) override {
-        if (of_slots[slot].is_any()) {
-            of_slots[slot].begin(prompt.size());
-        }
+        of_slots[slot].begin(prompt);
     }
 
     bool process(const common_batch & batch) override {
@@ -178,9 +193,10 @@ int32_t common_speculative_n_max(const common_speculative * speculative) {
     return puna_llama_speculative_n_max(speculative);
 }
 
-bool puna_expect(common_speculative * speculative, llama_seq_id slot, llama_tokens && expected, int32_t most) {
+bool puna_expect(
+        common_speculative * speculative, llama_seq_id slot, llama_tokens && expected, int32_t most, bool looks_up) {
     auto & place = ours(speculative).of_slots[slot];
-    place = Expectation(std::move(expected), std::clamp(most, 0, PUNA_MOST_DRAFTED));
+    place = Expectation(std::move(expected), std::clamp(most, 0, PUNA_MOST_DRAFTED), looks_up);
     return place.is_any() || speculative->impls.size() > 1;
 }
 

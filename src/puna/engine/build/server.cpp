@@ -1,11 +1,13 @@
-// llama.cpp's server, whose requests may say what they expect for an answer ("puna_prediction", a text): drafts.cpp.
+// llama.cpp's server, whose requests may say what they expect for an answer ("puna_prediction", a text), or that it may
+// repeat what the prompt says ("puna_lookup"): drafts.cpp.
 
 #include "drafts.h"
 #include "server-schema.h"
 
 namespace server_schema {
 
-// The tokens of what is expected travel in a place of a request's parameters that llama.cpp reads of its start's alone.
+// What is asked travels in places of a request's parameters that llama.cpp reads of its start's alone: the tokens of what
+// is expected, and whether there is anything in the other one.
 static task_params puna_params(
         const llama_vocab * vocab, const common_params & base, const std::vector<llama_logit_bias> & biases,
         const json & data) {
@@ -13,6 +15,7 @@ static task_params puna_params(
     const llama_tokens expected = common_tokenize(vocab, json_value(data, "puna_prediction", std::string()), false);
     params.speculative.ngram_cache.lookup_cache_dynamic.assign(
         (const char *)expected.data(), expected.size() * sizeof(llama_token));
+    params.speculative.ngram_cache.lookup_cache_static = json_value(data, "puna_lookup", false) ? "prompt" : "";
     return params;
 }
 
@@ -27,10 +30,12 @@ static common_speculative * puna_speculative(
     const std::string & bytes = params.speculative.ngram_cache.lookup_cache_dynamic;
     llama_tokens expected(std::min<size_t>(bytes.size() / sizeof(llama_token), std::max(context, 0)));
     std::copy_n((const llama_token *)bytes.data(), expected.size(), expected.begin());
+    bool looks_up = !params.speculative.ngram_cache.lookup_cache_static.empty();
     if (cut != COMMON_CONTEXT_SEQ_RM_TYPE_PART || params.sampling.n_probs > 0) {
         expected.clear();
+        looks_up = false;
     }
-    return speculative && puna_expect(speculative, slot, std::move(expected), most) ? speculative : nullptr;
+    return speculative && puna_expect(speculative, slot, std::move(expected), most, looks_up) ? speculative : nullptr;
 }
 
 // Without anything that drafts now the server goes its way as if nothing ever did.
