@@ -10,7 +10,7 @@ from bench.vocabulary import text
 
 PART = "editing"
 DRAFTS, PLAIN = "puna", "puna, nothing guessed"
-_GUESSES = {DRAFTS: -1, PLAIN: 0}
+_ASKED: dict[str, dict[str, int]] = {DRAFTS: {}, PLAIN: {"draft_num_predict": 0}}
 EDITED, ALL_OVER, OTHER = "a file with ten changes", "a file changed in every line", "another text"
 _LINES, _WORDS = 200, 8
 _CHANGES = {EDITED: 20, ALL_OVER: 1}
@@ -31,8 +31,8 @@ async def measure(bench: Bench, rounds: Rounds) -> None:
                 for what in (EDITED, ALL_OVER, OTHER):
                     written = _changed(lines, _CHANGES[what]) if what in _CHANGES else text(_LINES, (number, what))
                     bound = await _grammar(asker, model, written)
-                    for name in alternating(list(_GUESSES), number):
-                        options = {"grammar": bound, "num_ctx": _CONTEXT, "draft_num_predict": _GUESSES[name]}
+                    for name in alternating(list(_ASKED), number):
+                        options = {"grammar": bound, "num_ctx": _CONTEXT, **_ASKED[name]}
                         answer = await asker.generate(model, "\n".join(lines) + "\n", _CONTEXT, options=options)
                         rounds.add(what, name, "tokens/s", answer.rate, model=model)
 

@@ -177,8 +177,8 @@ export const OPTIONS = [
     "draft_num_predict",
     "integer",
     "4 with a draft model",
-    "how many tokens are guessed ahead (up to 256) by the DRAFT model, or by layers of the model's own that were made for it, which are used only if this is given or puna tune found them faster; 0: none. Beside pictures too. A draft model that does not fit is named at create, or in the log when it does not load, and done without",
-    "提前猜多少个 token（至多 256），由草稿模型或模型自带的层来猜；0：不猜。有图片时也行。放不进或加载不了的草稿模型会说明，然后不用它",
+    "how many tokens are guessed ahead (up to 256) by the DRAFT model, or by layers of the model's own that were made for it, which are used only if this is given or puna tune found them faster; 0: none, nor, on engines that puna engine build makes, what an answer repeats of its prompt. Beside pictures too. A draft model that does not fit is named at create, or in the log when it does not load, and done without",
+    "提前猜多少个 token（至多 256），由草稿模型或模型自带的层来猜；0：不猜，用 puna engine build 编译的引擎时也不猜回答会照抄提示词的哪一段。有图片时也行。放不进或加载不了的草稿模型会说明，然后不用它",
   ],
   [
     "xtc_probability",
