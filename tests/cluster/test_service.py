@@ -201,6 +201,16 @@ async def test_a_node_that_is_lost_before_anybody_listens_to_it_is_lost_all_the_
     assert len(tried) == 2
 
 
+async def test_what_serve_sends_twice_is_answered_and_a_name_that_is_taken_refused(cluster: Cluster) -> None:
+    await cluster.fleet.add("one")
+    for name in ("6f1c2a34-0b5d-4e7f-8a90-1b2c3d4e5f60", "mine"):
+        tasks = [asyncio.create_task(cluster.answer(cluster.request(), Caller("a", id=name))) for _ in range(2)]
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
+        refused = [end for end in ends if isinstance(end, BadRequestError)]
+        assert len(refused) == (name == "mine"), ends
+        assert all(end[0] for end in ends if isinstance(end, tuple))
+
+
 async def test_an_answer_that_had_begun_ends_with_an_error(cluster: Cluster) -> None:
     await cluster.fleet.add("one")
     seen: list[Event] = []

@@ -3,11 +3,13 @@
 import asyncio
 import logging
 import math
+import re
 import secrets
 import time
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
+from dataclasses import replace
 from typing import Any, Protocol, TypeVar
 
 from puna.cluster.prefixes import Beginning
@@ -37,6 +39,8 @@ _MOST_LOSSES = 3
 """How many nodes a request may lose before it is taken for the cause."""
 _DRAIN_PAUSE = 0.05
 _REMEMBERED = 1000
+_BY_SERVE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+"""How Serve names a request without a name; it may send it again while the first is still under way here."""
 _MOST_PEERS = 64
 """Nodes from which, or together with which, a node takes a model."""
 _NS = 1e-9
@@ -124,15 +128,18 @@ class Dispatch:
         """Return a request that has not been submitted yet. Raises ``PunaError`` if it cannot be."""
         if self._closed:
             raise UnavailableError("the server is shutting down")
-        if caller.id in self._running:
-            raise BadRequestError(f"another request has the id '{caller.id}'")
+        request_id = caller.id
+        if request_id in self._running:
+            if not _BY_SERVE.fullmatch(request_id):
+                raise BadRequestError(f"another request has the id '{request_id}'")
+            request_id = f"{request_id}-{secrets.token_hex(3)}"
         self.asked[model.digest] = model
         self.asked.move_to_end(model.digest)
         if len(self.asked) > _REMEMBERED:
             self.asked.popitem(last=False)
         section = self._sections.of(model.name)
         ticket = Ticket(
-            caller.id,
+            request_id,
             caller.client,
             model.digest,
             Demand(Footprint(model.size, 0, 0), pinned=section.pinned),
@@ -154,7 +161,7 @@ class Dispatch:
         while True:
             try:
                 async with self._placed(ask) as (running, node):
-                    call = self._call("generate", model, node, arguments, {}, watched=tell is not None)
+                    call = self._call("generate", ask, model, node, arguments, {}, watched=tell is not None)
                     async with aclosing(self._events(running, node, call)) as batches:
                         async for batch in batches:
                             if tell:
@@ -186,7 +193,7 @@ class Dispatch:
         while True:
             try:
                 async with self._placed(ask) as (running, node):
-                    call = self._call(method, model, node, arguments, named or {}, watched=tell is not None)
+                    call = self._call(method, ask, model, node, arguments, named or {}, watched=tell is not None)
                     answer = await self._answer(running, node, call)
                     self.router.leave(ask, time.monotonic(), answered=True)
                     if tell:
@@ -367,6 +374,7 @@ class Dispatch:
     def _call(
         self,
         method: str,
+        ask: Ask,
         model: Model,
         node: str,
         arguments: tuple[Any, ...],
@@ -375,6 +383,7 @@ class Dispatch:
         watched: bool,
     ) -> Call:
         self._count += 1
+        arguments = tuple(replace(one, id=ask.ticket.id) if isinstance(one, Caller) else one for one in arguments)
         return Call(
             id=f"{self._name}-{self._count}",
             method=method,
