@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 import requests
-from tests.server import Server, World
-from tests.system import require_native
+from tests.native import native_server
+from tests.server import Server
 
 LINES = [f"{name} has {count} coins and lives in {town}." for name, count, town in (
     ("Anna", 17, "Lisbon"), ("Ben", 4, "Oslo"), ("Clara", 23, "Quito"), ("David", 8, "Riga"), ("Emma", 51, "Hanoi"),
@@ -18,12 +18,8 @@ PROMPT = "Copy this text: " + " ".join(LINES)
 
 @pytest.fixture(scope="module")
 def native() -> Iterator[Server]:
-    server = Server(World({"PUNA_ENGINE": require_native(), "OLLAMA_NUM_PARALLEL": "2"}))
-    yield server
-    server.stop()
-    log, left = server.log(), server.world.close()
-    assert "Traceback" not in log
-    assert not left, f"left behind: {left}"
+    with native_server(2) as server:
+        yield server
 
 
 def answer(server: Server, text: str, **more: Any) -> tuple[str, int, int]:

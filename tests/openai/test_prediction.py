@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from openai.types.chat import ChatCompletion
+from tests.native import native_server
 from tests.openai.asking import SKY, chat, refused, said, stream, user
-from tests.server import Server, World
-from tests.system import require_native
+from tests.server import Server
 
 from openai import OpenAI
 
@@ -20,12 +20,8 @@ COLORS = "Name three colors."
 
 @pytest.fixture(scope="module")
 def native() -> Iterator[Server]:
-    server = Server(World({"PUNA_ENGINE": require_native(), "OLLAMA_NUM_PARALLEL": "4"}))
-    yield server
-    server.stop()
-    log, left = server.log(), server.world.close()
-    assert "Traceback" not in log
-    assert not left, f"left behind: {left}"
+    with native_server(4) as server:
+        yield server
 
 
 @pytest.fixture(scope="module")
