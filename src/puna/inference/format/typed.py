@@ -6,10 +6,13 @@ The grammar of a call and the parser of it both go by this.
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 _INTEGERS = range(-(1 << 63), 1 << 63)
 _DEEPEST = 8
+_MOST_LOOKED = 500
+"""Schemas that are looked at for one value: where n lead back to the first, there are n to the fifth ways."""
 _NAMES: Mapping[type, str] = {
     str: "string",
     bool: "boolean",
@@ -29,13 +32,17 @@ def property_schema(parameters: Mapping[str, Any], name: str) -> Any:
     return parameters.get("additionalProperties")
 
 
-def schema_types(root: Mapping[str, Any], schema: Any, depth: int = 0) -> list[str]:
+def schema_types(root: Mapping[str, Any], schema: Any) -> list[str]:
     """Return the types that a value may have, [] if nothing is known of it; references lead into ``root``."""
-    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+    return _types(root, schema, 0, count())
+
+
+def _types(root: Mapping[str, Any], schema: Any, depth: int, looked: Iterator[int]) -> list[str]:
+    if not isinstance(schema, Mapping) or depth > _DEEPEST or next(looked) >= _MOST_LOOKED:
         return []
     branches = next((found for key in ("anyOf", "oneOf") if isinstance(found := schema.get(key), list) and found), None)
     if branches:
-        return [kind for one in branches for kind in schema_types(root, one, depth + 1)]
+        return [kind for one in branches for kind in _types(root, one, depth + 1, looked)]
     kind = schema.get("type")
     if kind:
         return [kind] if isinstance(kind, str) else [one for one in kind if isinstance(one, str)]
@@ -45,14 +52,14 @@ def schema_types(root: Mapping[str, Any], schema: Any, depth: int = 0) -> list[s
     inner = schema["allOf"] if isinstance(schema.get("allOf"), list) else []
     if isinstance(schema.get("$ref"), str):
         inner = [_referred(root, schema["$ref"]), *inner]
-    return next((types for one in inner if (types := schema_types(root, one, depth + 1))), [])
+    return next((types for one in inner if (types := _types(root, one, depth + 1, looked))), [])
 
 
 def inner_schemas(root: Mapping[str, Any], schemas: Iterable[Any], name: str | None) -> tuple[Any, ...]:
     """Return what schemas, any of which may hold, say of a property, or of items (``None``); each is told once."""
     found: dict[int, Any] = {}
     for schema in schemas:
-        for one in _ways(root, schema):
+        for one in _ways(root, schema, 0, count()):
             if name is None:
                 first = one.get("prefixItems")
                 inner = [*(first if isinstance(first, list) else []), one.get("items")]
@@ -62,16 +69,16 @@ def inner_schemas(root: Mapping[str, Any], schemas: Iterable[Any], name: str | N
     return tuple(found.values())
 
 
-def _ways(root: Mapping[str, Any], schema: Any, depth: int = 0) -> Iterator[Mapping[str, Any]]:
+def _ways(root: Mapping[str, Any], schema: Any, depth: int, looked: Iterator[int]) -> Iterator[Mapping[str, Any]]:
     """Yield a schema and those that it leads to, with what each says of the same value."""
-    if not isinstance(schema, Mapping) or depth > _DEEPEST:
+    if not isinstance(schema, Mapping) or depth > _DEEPEST or next(looked) >= _MOST_LOOKED:
         return
     yield schema
     inner = [one for key in ("anyOf", "oneOf", "allOf") if isinstance(found := schema.get(key), list) for one in found]
     if isinstance(schema.get("$ref"), str):
         inner.append(_referred(root, schema["$ref"]))
     for one in inner:
-        yield from _ways(root, one, depth + 1)
+        yield from _ways(root, one, depth + 1, looked)
 
 
 def _referred(root: Mapping[str, Any], reference: str) -> Any:
