@@ -92,16 +92,14 @@ class Runner:
         process: Process | None = None
         try:
             if config.engine:
-                await files.fill()
+                await _fill(name, files)
             process = await _start_process(files, place, key, debug)
             await loaded("aiohttp")  # while it starts
-        except BaseException as error:
+        except BaseException:
             if process:
                 process.kill()
             files.close()
             place.remove()
-            if isinstance(error, UnloadableError):
-                raise _unloadable(name, error) from None
             raise
         limit_memory(process.pid, memory)
         limit_processor(process.pid, processor_seconds)
@@ -113,9 +111,7 @@ class Runner:
         try:
             try:
                 if not config.engine:
-                    await files.fill()  # while it starts, before it is told what to load
-            except UnloadableError as error:
-                raise _unloadable(name, error) from None
+                    await _fill(name, files)  # while it starts, before it is told what to load
             finally:
                 files.close()  # the process has them open
             await runner._load({"socket": str(place.socket), "key": key, "debug": debug}, load_timeout)
@@ -285,8 +281,12 @@ def _command(config: RunnerConfig, place: Place, debug: bool) -> list[str]:
     return write(config, str(place.socket), debug=debug)
 
 
-def _unloadable(name: str, error: UnloadableError) -> ModelLoadError:
-    return ModelLoadError(f"model {name} failed to load: {error}", files_at_fault=True)
+async def _fill(name: str, files: EngineFiles) -> None:
+    """Do what ``EngineFiles.fill`` does; raise ``ModelLoadError`` for a header that no engine can load."""
+    try:
+        await files.fill()
+    except UnloadableError as error:
+        raise ModelLoadError(f"model {name} failed to load: {error}", files_at_fault=True) from None
 
 
 def _environment(config: RunnerConfig, key: str, place: Place) -> dict[str, str]:
