@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from puna.cluster.dispatch import NodeLostError
+from puna.cluster.fleet import NodeLostError
 from puna.cluster.node import Node
 from puna.cluster.service import ClusterService
 from puna.cluster.wire import Call

@@ -15,7 +15,7 @@ from tests.cluster.fleet import Cluster
 from yarl import URL
 
 import puna.cluster.node
-from puna.cluster.dispatch import NodeLostError
+from puna.cluster.fleet import NodeLostError
 from puna.cluster.service import ClusterService
 from puna.cluster.wire import Call, pack
 from puna.engine.engines import About

@@ -10,8 +10,9 @@ from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
+from puna.cluster.fleet import Fleet, NodeLostError
 from puna.cluster.prefixes import Beginning
 from puna.cluster.routing import Ask, Place, Refuse, Retire, Router
 from puna.cluster.state import NodeState
@@ -48,29 +49,6 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 Tell = Callable[[AskedElsewhere], object]
 """Hears what a runner was asked, for those who watch a request."""
-
-
-class NodeLostError(UnavailableError):
-    """A node went away, or says nothing any more."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, 2)
-
-
-class Fleet(Protocol):
-    """The nodes, as whatever carries calls to them reaches them. All but ``names`` raise ``NodeLostError``."""
-
-    def names(self) -> Sequence[str]:
-        """Return the nodes that there are now."""
-        ...
-
-    def stream(self, node: str, call: Call) -> AsyncGenerator[list[Any], None]:
-        """Yield what ``Node.stream`` does."""
-        ...
-
-    async def ask(self, node: str, method: str, *arguments: Any) -> Any:
-        """Return what a method of ``Node`` does."""
-        ...
 
 
 class _Running:

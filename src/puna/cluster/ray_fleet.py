@@ -8,7 +8,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from puna.cluster.dispatch import NodeLostError
+from puna.cluster.fleet import NodeLostError
 from puna.cluster.wire import Call
 from puna.errors import PunaError
 

@@ -8,7 +8,8 @@ from copy import copy
 from dataclasses import replace
 from typing import Any, Literal, cast
 
-from puna.cluster.dispatch import Dispatch, Fleet, Tell
+from puna.cluster.dispatch import Dispatch, Tell
+from puna.cluster.fleet import Fleet
 from puna.cluster.prefixes import Beginning, beginning_of
 from puna.cluster.routing import Ask
 from puna.cluster.state import NodeState, Report
