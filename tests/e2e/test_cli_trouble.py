@@ -55,7 +55,7 @@ _ODD = [b"", b"cria", b"nosuch", b"caf\xe9", b"\xff\xfe", "骆驼".encode(), b"a
         b"{", b'{"type":"boolean"}', b"true", b"high", b"x" * 5000, b"\x1b[31m", b"a\nb", b"%s%n", b"/dev/null", b"/",
         b"=", b"9" * 4400, b"[" * 3000]  # fmt: skip
 _NOT_FUZZED = (
-    *(["serve"], ["start"], ["tune"], ["engine", "build"], ["doctor"]),
+    *(["serve"], ["start"], ["tune"], ["engine", "build"], ["doctor"], ["cluster", "start"], ["cluster", "join"]),
     *(["service", "install"], ["service", "uninstall"], ["service", "status"]),
 )
 """They run for long, or would, or ask the system; ``test_wrong_environments`` has them all the same."""

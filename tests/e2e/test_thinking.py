@@ -118,3 +118,10 @@ def test_thoughts_keep_to_their_budget(server: Server, model: str, budget: int, 
     tokens = len(bound.get("thinking", "").split())
     assert tokens <= most < len(free["thinking"].split())
     assert bound["content"]
+
+
+def test_a_grammar_says_where_thoughts_end(server: Server, model: str) -> None:
+    """The engine cannot end them where its grammar does not: it answered with its own exception."""
+    options = grammar("one two three</think>four") | {"thinking_budget": 1}
+    answer = chat(server, QUESTION, model, think=True, options=options)["message"]
+    assert (answer["thinking"], answer["content"]) == ("one two three", "four")

@@ -143,8 +143,12 @@ class GenerationRequest:
 
     @property
     def most_thoughts(self) -> int:
-        """Return how many tokens the thoughts may have, negative for no limit of their own."""
-        return self.options.thinking_budget if self.thinks else -1
+        """Return how many tokens the thoughts may have, negative for no limit of their own.
+
+        A grammar of the caller's own says what the thoughts are, and where they end.
+        """
+        own_grammar = self.options.sampling.get("grammar")
+        return self.options.thinking_budget if self.thinks and not own_grammar else -1
 
     @property
     def has_format(self) -> bool:
