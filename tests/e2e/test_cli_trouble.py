@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.cluster.server import of_serve
 from tests.server import Server, World, free_port
 
 # Carries out many command lines, each in a fork of a process that has everything loaded.
@@ -242,6 +243,7 @@ def test_a_store_that_was_not_there_is_told(world: World) -> None:
     assert "was not there" not in again.stderr
 
 
+@of_serve
 def test_a_port_in_use_names_the_program(beside: World, server: Server) -> None:
     done = beside.run("serve")
     assert done.returncode == 1

@@ -10,6 +10,7 @@ from starlette.exceptions import HTTPException
 
 from puna.disk import fault_of_system
 from puna.errors import PunaError
+from puna.garbage import let_go
 from puna.outside import bounded, without_logins
 from puna.telemetry.counts import COUNTS
 
@@ -37,7 +38,17 @@ class Fault:
 
 
 def fault_of(error: BaseException) -> Fault:
-    """Return what a caller is told of ``error``. What is no fault of the caller's, nor known, is logged, not told."""
+    """Return what a caller is told of ``error``. What is no fault of the caller's, nor known, is logged, not told.
+
+    The error keeps nothing of the request then (``garbage.let_go``).
+    """
+    try:
+        return _told(error)
+    finally:
+        let_go(error)
+
+
+def _told(error: BaseException) -> Fault:
     if isinstance(error, PunaError):
         COUNTS.add("puna_refusals", (str(error.status), type(error).__name__.removesuffix("Error")))
         return Fault(error.status, _shown(str(error)), error.headers, error.code, _shown(error.known_as), error.param)
