@@ -303,7 +303,9 @@ async def test_a_process_that_had_no_time_asks_a_node_once_more(
 async def test_a_request_is_cancelled_wherever_it_is(cluster: Cluster) -> None:
     waiting = asyncio.create_task(cluster.answer(cluster.request(), Caller("a", "waits")))
     await asyncio.sleep(0.05)
-    assert [(state.id, state.state) for state in (await cluster.service.activity()).requests] == [("waits", "waiting")]
+    (state,) = (await cluster.service.activity()).requests
+    assert (state.id, state.state, state.position) == ("waits", "waiting", 0)
+    assert state.estimated_wait
     await cluster.service.cancel("waits")
     with pytest.raises(RequestCanceledError):
         await waiting

@@ -190,12 +190,14 @@ class ClusterService:
         now = time.monotonic()
         for ask in self._dispatch.router.running():
             running.setdefault(ask.ticket.id, self._state(ask, "running", now - ask.begun))
+        router = self._dispatch.router
         waiting = [
             replace(
                 self._state(ask, "waiting", now - ask.ticket.arrived),
-                position=self._dispatch.router.queue.position(ask.ticket),
+                position=router.queue.position(ask.ticket),
+                estimated_wait=router.estimate(ask),
             )
-            for ask in self._dispatch.router.waiting()
+            for ask in router.waiting()
         ]
         loads = tuple(load for report in reports for load in report.loads)
         return Activity((*running.values(), *waiting), loads)
