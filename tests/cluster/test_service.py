@@ -470,3 +470,50 @@ async def test_what_an_ingress_that_is_no_more_had_asked_for_ends(
             await asyncio.sleep(0.05)
     await events.aclose()
     await lost.close()
+
+
+async def test_what_an_ingress_had_asked_for_that_died_is_asked_again_by_its_name(cluster: Cluster) -> None:
+    node = await cluster.fleet.add("one")
+    lost = ClusterService(cluster.fleet.settings, (), cluster.fleet)
+    await lost.begin(cluster.library)
+    caller = Caller("a", id="named")
+    events = lost.generate(cluster.request(**LONG), caller, None, "ollama")
+    async for batch in events:
+        if isinstance(batch[-1], Text):
+            break
+    with pytest.raises(BadRequestError, match="named"):  # as long as both live
+        await cluster.answer(cluster.request(), caller)
+    await lost._dispatch.close()  # its beats end; nobody has told the node
+    assert len(node._calls) == 1
+    async with asyncio.timeout(8):
+        assert (await cluster.answer(cluster.request(), caller))[0]
+    await events.aclose()
+    await lost.close()
+
+
+async def test_a_node_that_was_only_slow_ends_what_it_was_lost_with_before_it_is_asked_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await cluster.fleet.add("one")
+    await cluster.answer(cluster.request())
+    real, ask = node.call, cluster.fleet.ask
+    begun: list[Call] = []
+    going: list[asyncio.Task[bytes]] = []
+
+    async def goes_on(name: str, method: str, *arguments: Any) -> Any:
+        if method != "call" or begun:
+            return await ask(name, method, *arguments)
+        begun.append(arguments[0])
+        going.append(asyncio.create_task(real(arguments[0])))  # as Ray's do, whoever stops to wait
+        return await asyncio.shield(going[0])
+
+    monkeypatch.setattr(cluster.fleet, "ask", goes_on)
+    texts = tuple(f"{at} " * 100 for at in range(15))
+    request = EmbedRequest(model=cluster.cria, texts=texts, options=Options())
+    task = asyncio.create_task(cluster.service.embed(request, Caller("a", id="named"), None, "ollama"))
+    while not any(state.id == "named" for state in node._lender.requests()):
+        await asyncio.sleep(0.01)
+    cluster.service._dispatch._lost("one", "it hangs")
+    async with asyncio.timeout(60):
+        assert len((await task).vectors) == len(texts)
+    assert len(begun) == 1

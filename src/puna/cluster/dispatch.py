@@ -305,9 +305,9 @@ class Dispatch:
         try:
             answer = unpack(await task, self._find)
         except asyncio.CancelledError:
+            self.in_background(self._end(node, call))  # a node that is lost may only be slow
             if failure:
                 raise failure[0] from None
-            self.in_background(self._end(node, call))
             raise
         if isinstance(answer, PunaError):
             raise answer

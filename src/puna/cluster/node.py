@@ -25,6 +25,7 @@ from puna.inference.watching import AskedElsewhere
 from puna.models.library import Library
 from puna.models.model import Model
 from puna.models.registry.transfers import Transfers
+from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
 from puna.service import SavedSessions
 from puna.service.local import LocalService
@@ -33,6 +34,9 @@ from puna.telemetry.log import log_record
 
 INGRESS_SECONDS = 10.0
 """After so long without a word of an ingress, nobody waits for what it had asked for."""
+_SILENT_SECONDS = 2.0
+"""After so long an ingress that says nothing may not keep a request's name from another one."""
+_POLL_SECONDS = 0.05
 _LOOK_SECONDS = 2.0
 _DRAIN_PAUSE = 0.05
 _NS = 1e-9
@@ -42,6 +46,8 @@ _NS = 1e-9
 class _Running:
     call: Call
     task: asyncio.Task[Any]
+    name: str = ""
+    """That of the request, when its arguments have been read."""
 
 
 class _Seen(NamedTuple):
@@ -210,7 +216,20 @@ class Node:
         if sections.of(model.name) != call.section:
             sections.models[model.name.key] = model.name, call.section
             await self._service.settle(model)
-        return unpack(call.body, lambda _name, digest: model if digest == model.digest else self._unknown(digest))
+        read = unpack(call.body, lambda _name, digest: model if digest == model.digest else self._unknown(digest))
+        await self._take_over(call, next((one.id for one in read[0] if isinstance(one, Caller)), ""))
+        return read
+
+    async def _take_over(self, call: Call, name: str) -> None:
+        """End a request of the same name that another ingress had asked for, if that is no more: it is asked again."""
+        self._calls[call.id].name = name
+        now = time.monotonic()
+        for other in [running for running in self._calls.values() if running.name == name]:
+            ingress = other.call.ingress
+            while ingress != call.ingress and not other.task.done() and self._ingresses.get(ingress, now) <= now:
+                if time.monotonic() - now > _SILENT_SECONDS:
+                    other.task.cancel()
+                await asyncio.sleep(_POLL_SECONDS)
 
     def _unknown(self, digest: str) -> Model:
         raise NotFoundError(f"no model has the digest {digest}")
