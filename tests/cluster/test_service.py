@@ -3,6 +3,7 @@
 import asyncio
 import math
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -18,6 +19,7 @@ import puna.cluster.node
 from puna.cluster.fleet import NodeLostError
 from puna.cluster.service import ClusterService
 from puna.cluster.wire import Call, pack
+from puna.engine.devices import Device
 from puna.engine.engines import About
 from puna.errors import BadRequestError, NotFoundError
 from puna.inference.embed import EmbedRequest
@@ -97,6 +99,15 @@ async def test_predictions_are_of_use_where_every_node_has_an_engine_for_them(
     async with asyncio.timeout(20):
         while not await cluster.service.predicts(cluster.cria, RunnerOptions()):
             await asyncio.sleep(0.05)
+
+
+async def test_a_node_has_its_cards_for_models_as_well(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("puna.cluster.node.Engines.program", lambda _engines: "/usr/bin/engine")
+    monkeypatch.setattr("puna.cluster.node.about_of", lambda _program: About(source="", version=""))
+    monkeypatch.setattr("puna.cluster.node.devices", lambda _program: (Device("card", 2 << 50, 1 << 50),))
+    await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    assert cluster.service.nodes()[0].memory > 1 << 50
 
 
 async def test_watchers_are_told_what_a_runner_was_asked(cluster: Cluster) -> None:
@@ -517,3 +528,24 @@ async def test_a_node_that_was_only_slow_ends_what_it_was_lost_with_before_it_is
     async with asyncio.timeout(60):
         assert len((await task).vectors) == len(texts)
     assert len(begun) == 1
+
+
+async def test_a_node_whose_disk_is_slow_is_not_taken_out(cluster: Cluster) -> None:
+    node = await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    look, slow = node._look, threading.Event()
+    looks = []
+
+    def looks_slowly() -> Any:
+        looks.append(1)
+        slow.wait(10)
+        return look()
+
+    node._look = looks_slowly  # type: ignore[method-assign]
+    node._looked = -math.inf
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        assert [state.id for state in cluster.service.nodes()] == ["one"]
+        await asyncio.sleep(0.1)
+    slow.set()
+    assert len(looks) == 1

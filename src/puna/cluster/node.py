@@ -18,6 +18,7 @@ from puna.cluster.relay import Relay
 from puna.cluster.state import Held, NodeState, Report
 from puna.cluster.stock import Stock
 from puna.cluster.wire import Call, Card, Mailbox, Watched, pack, unpack
+from puna.engine.devices import devices, free_memory
 from puna.engine.engines import PORTABLE, Engines, about_of
 from puna.errors import NotFoundError, PunaError
 from puna.inference.events import Finished
@@ -38,6 +39,8 @@ _SILENT_SECONDS = 2.0
 """After so long an ingress that says nothing may not keep a request's name from another one."""
 _POLL_SECONDS = 0.05
 _LOOK_SECONDS = 2.0
+_LOOK_PATIENCE = 0.3
+"""Seconds for which a node waits for its disk before it says what it has seen the last time: it lives all the same."""
 _DRAIN_PAUSE = 0.05
 _NS = 1e-9
 
@@ -51,10 +54,11 @@ class _Running:
 
 
 class _Seen(NamedTuple):
-    """What was on the disk: the engine that runs models, whether it makes use of predictions, the digests of models
-    that are stored, and the places of saved conversations."""
+    """What was on the disk: the engine that runs models, the bytes of the cards that it has, whether it makes use of
+    predictions, the digests of models that are stored, and the places of saved conversations."""
 
     engine: str
+    cards: int
     predicts: bool
     stored: frozenset[str]
     saved: tuple[tuple[str, str], ...]
@@ -82,9 +86,10 @@ class Node:
         self.copies = Copies(self._library, self._transfers, settings.home / "cluster" / "copies.json")
         self._calls: dict[str, _Running] = {}
         self._ingresses: dict[str, float] = {}
-        self._seen = _Seen("", False, frozenset(), ())
+        self._seen = _Seen("", 0, False, frozenset(), ())
         self._looked = -_LOOK_SECONDS
         self._draining = False
+        self._looking: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._emptying: asyncio.Task[None] | None = None
 
@@ -102,15 +107,17 @@ class Node:
         """Return the node's state, with the requests of others than ``ingress`` counted apart."""
         now = time.monotonic()
         self._ingresses[ingress] = now
-        if now - self._looked >= _LOOK_SECONDS:
-            self._seen = await asyncio.to_thread(self._look)
-            self._looked = now
+        if self._looking is None or (self._looking.done() and now - self._looked >= _LOOK_SECONDS):
+            self._looking = asyncio.create_task(self._look_again())
+        done, _ = await asyncio.wait([self._looking], timeout=_LOOK_PATIENCE if self._seen.engine else None)
+        for look in done:
+            look.result()
         return NodeState(
             id=self._name,
             address=self._address,
             version=__version__,
             engine=self._seen.engine,
-            memory=self._lender.memory(),
+            memory=self._lender.memory() + self._seen.cards,
             held=self._held(ingress),
             stored=self._seen.stored,
             labels=self._labels,
@@ -121,13 +128,18 @@ class Node:
             predicts=self._seen.predicts,
         )
 
+    async def _look_again(self) -> None:
+        self._seen = await asyncio.to_thread(self._look)
+        self._looked = time.monotonic()
+
     def _look(self) -> _Seen:
         """Return what is on the disk. Reads files."""
         engines = Engines(self._settings.home, self._settings.engine)
         stored = frozenset(model.digest for model in self._library.list().models)
         program = engines.program()
         name = engines.chosen() if program else PORTABLE
-        return _Seen(name, about_of(program).predicts, stored, tuple(self._sessions.kept()))
+        cards = free_memory(devices(program)) if program else 0  # as it was before any model was loaded
+        return _Seen(name, cards, about_of(program).predicts, stored, tuple(self._sessions.kept()))
 
     def _held(self, ingress: str) -> tuple[Held, ...]:
         slots: dict[str, int] = {}
@@ -293,7 +305,7 @@ class Node:
     async def close(self) -> None:
         """End everything."""
         self._draining = True
-        for task in (self._sweeper, self._emptying):
+        for task in (self._sweeper, self._emptying, self._looking):
             if task:
                 task.cancel()
         for running in list(self._calls.values()):
