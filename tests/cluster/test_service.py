@@ -1,6 +1,7 @@
 """A cluster of real nodes with real engines, in one process."""
 
 import asyncio
+import errno
 import math
 import shutil
 import threading
@@ -16,12 +17,13 @@ from tests.cluster.fleet import Cluster
 from yarl import URL
 
 import puna.cluster.node
+from puna.api.errors import fault_of
 from puna.cluster.fleet import NodeLostError
 from puna.cluster.service import ClusterService
 from puna.cluster.wire import Call, pack
 from puna.engine.devices import Device
 from puna.engine.engines import About
-from puna.errors import BadRequestError, NotFoundError
+from puna.errors import BadRequestError, NotFoundError, PunaError
 from puna.inference.embed import EmbedRequest
 from puna.inference.events import Event, Text
 from puna.inference.options import Options
@@ -36,6 +38,7 @@ from puna.models.registry.peers import Peers, State
 from puna.names import parse_name
 from puna.scheduler.lease import Caller, RequestCanceledError
 from puna.scheduler.options import RunnerOptions
+from puna.service.local import LocalService
 from puna.telemetry.record import Record
 
 SMALL = 10_000
@@ -549,3 +552,28 @@ async def test_a_node_whose_disk_is_slow_is_not_taken_out(cluster: Cluster) -> N
         await asyncio.sleep(0.1)
     slow.set()
     assert len(looks) == 1
+
+
+async def test_a_fault_of_ours_amid_one_answer_is_nothing_to_the_others_of_its_node(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.fleet.add("one")
+    long = asyncio.create_task(cluster.answer(cluster.request(**{**LONG, "num_predict": 400}), Caller("a")))
+    while not any(method == "generate" for _, method in cluster.fleet.calls):
+        await asyncio.sleep(0.01)
+    node = cluster.fleet.nodes["one"]
+    while not node._lender.loaded():
+        await asyncio.sleep(0.01)
+
+    def fails(*_arguments: Any, **_named: Any) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalService, "generate", fails)
+        patched.setattr(LocalService, "tokenize", fails)
+        with pytest.raises(PunaError, match="one: ") as generated:
+            await cluster.answer(cluster.request(), Caller("b"))
+        with pytest.raises(PunaError, match="one: ") as called:
+            await cluster.service.tokenize(cluster.cria, Options(), "Hello", Caller(), None, special=False)
+    assert [caught.value.status for caught in (generated, called)] == [fault_of(OSError(errno.ENOSPC, "")).status] * 2
+    assert (await long)[1].generated_tokens == 400

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from puna import __version__
+from puna.api.errors import fault_of
 from puna.cluster.copies import Copies
 from puna.cluster.moving import SavedElsewhere
 from puna.cluster.relay import Relay
@@ -43,6 +44,21 @@ _LOOK_PATIENCE = 0.3
 """Seconds for which a node waits for its disk before it says what it has seen the last time: it lives all the same."""
 _DRAIN_PAUSE = 0.05
 _NS = 1e-9
+
+
+class NodeFaultError(PunaError):
+    """A node met an error that is not Puna's own: it is logged there, and told of as by a server of one machine."""
+
+    def __init__(self, node: str, error: Exception) -> None:
+        fault = fault_of(error)
+        super().__init__(f"{node}: {fault.message}")
+        self.status = fault.status
+        self.code = fault.code
+        self._headers = dict(fault.headers)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._headers
 
 
 @dataclass(eq=False, slots=True)
@@ -198,8 +214,10 @@ class Node:
                         self._elsewhere.read(call.digest, fresh, batch[-1].prompt_duration * _NS)
         except PunaError as error:
             box.put([error])
+        except Exception as error:  # noqa: BLE001 - the node lives, and answers others meanwhile
+            box.put([NodeFaultError(self._name, error)])
         finally:
-            box.close()  # an error that is a fault of ours ends the answer without an end, and is in the log
+            box.close()
 
     async def call(self, call: Call) -> bytes:
         """Return what a method of the service returns, packed, or the ``PunaError`` that it raises."""
@@ -209,6 +227,8 @@ class Node:
             return pack(await task)
         except PunaError as error:
             return pack(error)
+        except Exception as error:  # noqa: BLE001 - see above
+            return pack(NodeFaultError(self._name, error))
         finally:
             del self._calls[call.id]
             task.cancel()
