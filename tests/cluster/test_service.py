@@ -428,8 +428,8 @@ async def test_a_store_is_open_to_members_of_the_cluster_alone(cluster: Cluster)
     assert str(address.password) not in repr(await cluster.fleet.ask("one", "beat", "test"))
 
 
-def _make(library: Library, name: Any) -> None:
-    recipe = Recipe(base=parse_name("cria"), template="{{ .Prompt }}!")
+def _make(library: Library, name: Any, template: str = "{{ .Prompt }}!") -> None:
+    recipe = Recipe(base=parse_name("cria"), template=template)
     create(library, name, recipe, lambda _: None, lambda: False)
 
 
@@ -577,3 +577,45 @@ async def test_a_fault_of_ours_amid_one_answer_is_nothing_to_the_others_of_its_n
             await cluster.service.tokenize(cluster.cria, Options(), "Hello", Caller(), None, special=False)
     assert [caught.value.status for caught in (generated, called)] == [fault_of(OSError(errno.ENOSPC, "")).status] * 2
     assert (await long)[1].generated_tokens == 400
+
+
+async def _listed(cluster: Cluster, name: str) -> None:
+    async with asyncio.timeout(15):
+        while not any(model.name == parse_name(name) for model in cluster.library.list().models):
+            await asyncio.sleep(0.05)
+
+
+async def test_a_node_that_cannot_tell_of_its_models_keeps_nobody_from_those_of_others(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = await cluster.fleet.add("broken")
+    hung = await cluster.fleet.add("hung")
+    good = await cluster.fleet.add("good")
+
+    async def fails(_digests: frozenset[str]) -> Any:
+        raise PunaError("its disk cannot be read")  # as Ray has it of an error that is not ours
+
+    async def hangs(_digests: frozenset[str]) -> Any:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(broken, "cards", fails)
+    monkeypatch.setattr(hung, "cards", hangs)
+    for node, name in ((broken, "one"), (hung, "two"), (good, "three")):
+        await asyncio.to_thread(_make, node._library, parse_name(name), name)
+    await _listed(cluster, "three")
+    await asyncio.to_thread(_make, good._library, parse_name("four"), "four")
+    await _listed(cluster, "four")
+
+
+async def test_a_model_of_a_node_is_listed_when_it_is_deleted_here(cluster: Cluster) -> None:
+    node = await cluster.fleet.add("one")
+    for library in (cluster.library, node._library):
+        await asyncio.to_thread(_make, library, parse_name("mine"))
+    digest = cluster.library.get("mine").digest
+    async with asyncio.timeout(10):
+        while not any(digest in state.stored for state in cluster.service.nodes()):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(2.5)  # it has been looked for what is not here
+    await asyncio.to_thread(cluster.library.delete, cluster.library.get("mine"))
+    await _listed(cluster, "mine")
+    assert (await cluster.answer(cluster.request("x", cluster.library.get("mine"))))[0]

@@ -1,6 +1,7 @@
 """The service of a cluster: requests come in here, and nodes answer them."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import suppress
@@ -14,7 +15,7 @@ from puna.cluster.prefixes import Beginning, beginning_of
 from puna.cluster.routing import Ask
 from puna.cluster.state import NodeState, Report
 from puna.cluster.wire import unpack
-from puna.errors import ModelNotFoundError, NotFoundError
+from puna.errors import ModelNotFoundError, NotFoundError, PunaError
 from puna.inference.decide import Decided, DecideRequest
 from puna.inference.embed import Embedded, EmbedRequest
 from puna.inference.events import Event, Started
@@ -39,6 +40,9 @@ from puna.settings import Settings
 from puna.telemetry.record import Record, Subscriber
 
 _LOOK_SECONDS = 1.0
+_RETRY_SECONDS = 10.0
+"""Seconds after which a node that could not tell of its models is asked again."""
+_log = logging.getLogger(__name__)
 
 
 class ClusterService:
@@ -53,6 +57,8 @@ class ClusterService:
         self._cards: dict[str, tuple[Model, ...]] = {}
         """The models of each node that are not stored here."""
         self._told: dict[str, frozenset[str]] = {}
+        """The digests that each node was last asked for."""
+        self._reading: dict[str, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
 
     # --- the requests of dialects
@@ -245,34 +251,51 @@ class ClusterService:
 
     async def close(self) -> None:
         """See ``Service``."""
-        if self._looking:
-            self._looking.cancel()
+        for task in (self._looking, *self._reading.values()):
+            if task:
+                task.cancel()
         await self._dispatch.close()
 
     async def _look(self) -> None:
-        """Learn what nodes have that is not stored here."""
+        """Learn what nodes have that is not stored here; of each by itself, as one may not answer."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                here = await asyncio.to_thread(self._here)
+            except OSError as error:
+                _log.warning("the models cannot be looked at: %s", error)
+                continue
             states = {state.id: state for state in self.nodes()}
-            for name in self._cards.keys() - states.keys():
-                del self._cards[name], self._told[name]
+            for name in self._reading.keys() - states.keys():
+                self._reading.pop(name).cancel()
+                self._cards.pop(name, None)
+                self._told.pop(name, None)
             for name, state in states.items():
-                if self._told.get(name) != state.stored:
-                    await self._read_cards(state)
+                wanted, reading = state.stored - here, self._reading.get(name)
+                if self._told.get(name) != wanted and (reading is None or reading.done()):
+                    self._reading[name] = asyncio.create_task(self._read_cards(name, wanted))
             others = {model.name.key: model for models in self._cards.values() for model in models}
             if set(others.values()) != set(self._others):
                 self._others = tuple(others.values())
 
-    async def _read_cards(self, state: NodeState) -> None:
+    def _here(self) -> frozenset[str]:
+        """Return the digests of the models that are stored here. Reads files."""
         assert self._library is not None
-        here = {model.digest for model in (await asyncio.to_thread(self._library.list)).models} - self._digests()
-        cards = await self._dispatch.cards(state.id, state.stored - here) if state.stored - here else []
-        if cards is not None:
-            self._cards[state.id] = tuple(card.model(self._library) for card in cards)
-            self._told[state.id] = state.stored
+        others = set(map(id, self._others))
+        return frozenset(model.digest for model in self._library.list().models if id(model) not in others)
 
-    def _digests(self) -> set[str]:
-        return {model.digest for model in self._others}
+    async def _read_cards(self, name: str, wanted: frozenset[str]) -> None:
+        """Learn of models of a node."""
+        assert self._library is not None
+        try:
+            cards = await self._dispatch.cards(name, wanted) if wanted else []
+        except PunaError as error:
+            _log.warning("what models a node has cannot be learnt: %s", error)
+            await asyncio.sleep(_RETRY_SECONDS)
+            return
+        if cards is not None:
+            self._cards[name] = tuple(card.model(self._library) for card in cards)
+            self._told[name] = wanted
 
     async def _told_of(
         self,
