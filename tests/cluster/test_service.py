@@ -619,3 +619,25 @@ async def test_a_model_of_a_node_is_listed_when_it_is_deleted_here(cluster: Clus
     await asyncio.to_thread(cluster.library.delete, cluster.library.get("mine"))
     await _listed(cluster, "mine")
     assert (await cluster.answer(cluster.request("x", cluster.library.get("mine"))))[0]
+
+
+async def test_a_node_that_is_lost_before_it_is_asked_is_lost_all_the_same(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatch, placed = cluster.service._dispatch, []
+    step = dispatch.router.step
+
+    def loses(now: float) -> Any:
+        actions = step(now)
+        if actions and not placed:
+            placed.extend(actions)
+            asyncio.get_running_loop().call_soon(dispatch._lost, "one", "it hangs")  # before the request hears of it
+        return actions
+
+    monkeypatch.setattr(dispatch.router, "step", loses)
+    asked = asyncio.create_task(cluster.answer(cluster.request()))
+    await asyncio.sleep(0)
+    await cluster.fleet.add("one")
+    async with asyncio.timeout(30):
+        assert (await asked)[0]
+    assert placed
