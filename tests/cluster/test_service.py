@@ -641,3 +641,37 @@ async def test_a_node_that_is_lost_before_it_is_asked_is_lost_all_the_same(
     async with asyncio.timeout(30):
         assert (await asked)[0]
     assert placed
+
+
+async def test_a_request_that_is_refused_at_once_is_told_of_like_any_other(cluster: Cluster) -> None:
+    watcher = Watching()
+    asked = asyncio.create_task(cluster.answer(cluster.request(), Caller("a", id="mine")))
+    await asyncio.sleep(0)
+    refused = cluster.service.told([watcher]).generate(cluster.request(), Caller("a", id="mine"), None, "ollama")
+    with pytest.raises(BadRequestError, match="mine"):
+        await anext(refused)
+    assert [record.outcome for record in watcher.records] == ["failed"]
+    assert watcher.told == ["ends", "over"]
+    await cluster.fleet.add("one")
+    assert (await asked)[0]
+
+
+async def test_a_look_at_those_who_wait_reads_the_models_once(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = [asyncio.create_task(cluster.answer(cluster.request(), Caller(f"{at}"))) for at in range(50)]
+    await asyncio.sleep(0.1)
+    looks, listing = [], cluster.library.list
+
+    def counted() -> Any:
+        looks.append(threading.current_thread())
+        return listing()
+
+    monkeypatch.setattr(cluster.library, "list", counted)
+    activity = await cluster.service.activity()
+    assert {(state.model, state.state) for state in activity.requests} == {("cria:latest", "waiting")}
+    assert len(activity.requests) == 50
+    assert len(looks) <= 3
+    assert threading.main_thread() not in looks
+    for task in waiting:
+        task.cancel()

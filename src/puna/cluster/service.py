@@ -3,8 +3,8 @@
 import asyncio
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from copy import copy
 from dataclasses import replace
 from typing import Any, Literal, cast
@@ -69,10 +69,17 @@ class ClusterService:
         """See ``Service``."""
         record = self._record(request.model, caller, dialect)
         request = taken(self._watchers, request) if self._watchers else request
+        events = recorded(self._generate(request, caller, keep_alive, dialect), record)
+        return watched(self._watchers, events) if self._watchers else events
+
+    async def _generate(
+        self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
+    ) -> AsyncGenerator[list[Event], None]:
         ask = self._dispatch.ask(request.model, caller, beginning_of(request))
         arguments = (request, caller, keep_alive, dialect)
-        events = recorded(self._dispatch.generate(ask, request.model, arguments, self._tell(request)), record)
-        return watched(self._watchers, events) if self._watchers else events
+        async with aclosing(self._dispatch.generate(ask, request.model, arguments, self._tell(request))) as events:
+            async for batch in events:
+                yield batch
 
     async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
         """See ``Service``."""
@@ -193,12 +200,14 @@ class ClusterService:
         """See ``Service``."""
         reports = await self._reports()
         running = {state.id: state for report in reports for state in report.requests}
+        models = (await asyncio.to_thread(self._library.list)).models if self._library else ()
+        names = {model.digest: str(model.name) for model in reversed(models)}
         now = time.monotonic()
         for ask in self._dispatch.router.running():
-            running.setdefault(ask.ticket.id, self._state(ask, "running", now - ask.begun))
+            running.setdefault(ask.ticket.id, _state(ask, "running", now - ask.begun, names))
         waiting = [
             replace(
-                self._state(ask, "waiting", now - ask.ticket.arrived),
+                _state(ask, "waiting", now - ask.ticket.arrived, names),
                 position=self._dispatch.router.queue.position(ask.ticket),
             )
             for ask in self._dispatch.router.waiting()
@@ -345,14 +354,14 @@ class ClusterService:
             raise ModelNotFoundError(str(name))
         return found
 
-    def _state(self, ask: Ask, state: Literal["running", "waiting"], seconds: float) -> RequestState:
-        ticket, models = ask.ticket, self._library.list().models if self._library else ()
-        name = next((str(model.name) for model in models if model.digest == ask.digest), "")
-        return RequestState(ticket.id, name, ticket.client, ticket.batch, state, seconds)
-
     def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
         told = (*self._subscribers, *(watcher.ends for watcher in self._watchers))
         return Record(caller.id, str(model.name), dialect, told, key=caller.key, batch=caller.batch)
+
+
+def _state(ask: Ask, state: Literal["running", "waiting"], seconds: float, names: Mapping[str, str]) -> RequestState:
+    ticket = ask.ticket
+    return RequestState(ticket.id, names.get(ask.digest, ""), ticket.client, ticket.batch, state, seconds)
 
 
 def _together(one: ModelState, other: ModelState) -> ModelState:
