@@ -139,6 +139,32 @@ def test_labels_are_respected() -> None:
     assert "tpu" in str(refused.error)
 
 
+def test_a_node_that_is_too_small_for_a_model_gets_it_only_where_all_are() -> None:
+    router = Router()
+    router.beat(node("small", memory=GB // 2, stored=["m"]), 0)
+    router.beat(node("large", *"abcdefg", memory=8 * GB, stored="abcdefg"), 0)
+    for at, model in enumerate("abcdefg"):
+        router.submit(ask(at, model))
+    placed(router)
+    router.submit(ask(8))
+    assert placed(router) == {"8": "large"}, "it makes room there"
+    router.beat(node("large", "m", slots=1, memory=8 * GB), 0)
+    for at in range(10, 20):
+        router.submit(ask(at))
+    assert not placed(router), "they wait for it"
+    router.gone("large")
+    assert set(placed(router).values()) == {"small"}, "which says what is the matter"
+
+
+def test_nothing_is_kept_of_a_lane_that_nobody_could_answer() -> None:
+    router = Router()
+    for at in range(50):
+        router.submit(ask(at, f"m{at}"))
+    assert not router.step(0)
+    assert len([action for action in router.step(11) if isinstance(action, Refuse)]) == 50
+    assert not router._alone
+
+
 @pytest.mark.parametrize("change", [{"draining": True}, {"protocol": PROTOCOL + 1}])
 def test_a_node_that_drains_or_speaks_another_protocol_gets_nothing(change: dict[str, object]) -> None:
     router = Router()

@@ -1,8 +1,10 @@
 """A cluster of real nodes with real engines, in one process."""
 
 import asyncio
+import errno
 import math
 import shutil
+import threading
 import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
@@ -15,11 +17,13 @@ from tests.cluster.fleet import Cluster
 from yarl import URL
 
 import puna.cluster.node
+from puna.api.errors import fault_of
 from puna.cluster.fleet import NodeLostError
 from puna.cluster.service import ClusterService
 from puna.cluster.wire import Call, pack
+from puna.engine.devices import Device
 from puna.engine.engines import About
-from puna.errors import BadRequestError, NotFoundError
+from puna.errors import BadRequestError, NotFoundError, PunaError
 from puna.inference.embed import EmbedRequest
 from puna.inference.events import Event, Text
 from puna.inference.options import Options
@@ -34,6 +38,7 @@ from puna.models.registry.peers import Peers, State
 from puna.names import parse_name
 from puna.scheduler.lease import Caller, RequestCanceledError
 from puna.scheduler.options import RunnerOptions
+from puna.service.local import LocalService
 from puna.telemetry.record import Record
 
 SMALL = 10_000
@@ -97,6 +102,15 @@ async def test_predictions_are_of_use_where_every_node_has_an_engine_for_them(
     async with asyncio.timeout(20):
         while not await cluster.service.predicts(cluster.cria, RunnerOptions()):
             await asyncio.sleep(0.05)
+
+
+async def test_a_node_has_its_cards_for_models_as_well(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("puna.cluster.node.Engines.program", lambda _engines: "/usr/bin/engine")
+    monkeypatch.setattr("puna.cluster.node.about_of", lambda _program: About(source="", version=""))
+    monkeypatch.setattr("puna.cluster.node.devices", lambda _program: (Device("card", 2 << 50, 1 << 50),))
+    await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    assert cluster.service.nodes()[0].memory > 1 << 50
 
 
 async def test_watchers_are_told_what_a_runner_was_asked(cluster: Cluster) -> None:
@@ -416,8 +430,8 @@ async def test_a_store_is_open_to_members_of_the_cluster_alone(cluster: Cluster)
     assert str(address.password) not in repr(await cluster.fleet.ask("one", "beat", "test"))
 
 
-def _make(library: Library, name: Any) -> None:
-    recipe = Recipe(base=parse_name("cria"), template="{{ .Prompt }}!")
+def _make(library: Library, name: Any, template: str = "{{ .Prompt }}!") -> None:
+    recipe = Recipe(base=parse_name("cria"), template=template)
     create(library, name, recipe, lambda _: None, lambda: False)
 
 
@@ -472,3 +486,194 @@ async def test_what_an_ingress_that_is_no_more_had_asked_for_ends(
             await asyncio.sleep(0.05)
     await events.aclose()
     await lost.close()
+
+
+async def test_what_an_ingress_had_asked_for_that_died_is_asked_again_by_its_name(cluster: Cluster) -> None:
+    node = await cluster.fleet.add("one")
+    lost = ClusterService(cluster.fleet.settings, (), cluster.fleet)
+    await lost.begin(cluster.library)
+    caller = Caller("a", id="named")
+    events = lost.generate(cluster.request(**LONG), caller, None, "ollama")
+    async for batch in events:
+        if isinstance(batch[-1], Text):
+            break
+    with pytest.raises(BadRequestError, match="named"):  # as long as both live
+        await cluster.answer(cluster.request(), caller)
+    await lost._dispatch.close()  # its beats end; nobody has told the node
+    assert len(node._calls) == 1
+    async with asyncio.timeout(8):
+        assert (await cluster.answer(cluster.request(), caller))[0]
+    await events.aclose()
+    await lost.close()
+
+
+async def test_a_node_that_was_only_slow_ends_what_it_was_lost_with_before_it_is_asked_again(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = await cluster.fleet.add("one")
+    await cluster.answer(cluster.request())
+    real, ask = node.call, cluster.fleet.ask
+    begun: list[Call] = []
+    going: list[asyncio.Task[bytes]] = []
+
+    async def goes_on(name: str, method: str, *arguments: Any) -> Any:
+        if method != "call" or begun:
+            return await ask(name, method, *arguments)
+        begun.append(arguments[0])
+        going.append(asyncio.create_task(real(arguments[0])))  # as Ray's do, whoever stops to wait
+        return await asyncio.shield(going[0])
+
+    monkeypatch.setattr(cluster.fleet, "ask", goes_on)
+    texts = tuple(f"{at} " * 100 for at in range(15))
+    request = EmbedRequest(model=cluster.cria, texts=texts, options=Options())
+    task = asyncio.create_task(cluster.service.embed(request, Caller("a", id="named"), None, "ollama"))
+    while not any(state.id == "named" for state in node._lender.requests()):
+        await asyncio.sleep(0.01)
+    cluster.service._dispatch._lost("one", "it hangs")
+    async with asyncio.timeout(60):
+        assert len((await task).vectors) == len(texts)
+    assert len(begun) == 1
+
+
+async def test_a_node_whose_disk_is_slow_is_not_taken_out(cluster: Cluster) -> None:
+    node = await cluster.fleet.add("one")
+    await cluster.nodes(1)
+    look, slow = node._look, threading.Event()
+    looks = []
+
+    def looks_slowly() -> Any:
+        looks.append(1)
+        slow.wait(10)
+        return look()
+
+    node._look = looks_slowly  # type: ignore[method-assign]
+    node._looked = -math.inf
+    until = time.monotonic() + 4
+    while time.monotonic() < until:
+        assert [state.id for state in cluster.service.nodes()] == ["one"]
+        await asyncio.sleep(0.1)
+    slow.set()
+    assert len(looks) == 1
+
+
+async def test_a_fault_of_ours_amid_one_answer_is_nothing_to_the_others_of_its_node(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await cluster.fleet.add("one")
+    long = asyncio.create_task(cluster.answer(cluster.request(**{**LONG, "num_predict": 400}), Caller("a")))
+    while not any(method == "generate" for _, method in cluster.fleet.calls):
+        await asyncio.sleep(0.01)
+    node = cluster.fleet.nodes["one"]
+    while not node._lender.loaded():
+        await asyncio.sleep(0.01)
+
+    def fails(*_arguments: Any, **_named: Any) -> None:
+        raise OSError(errno.ENOSPC, "no room")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(LocalService, "generate", fails)
+        patched.setattr(LocalService, "tokenize", fails)
+        with pytest.raises(PunaError, match="one: ") as generated:
+            await cluster.answer(cluster.request(), Caller("b"))
+        with pytest.raises(PunaError, match="one: ") as called:
+            await cluster.service.tokenize(cluster.cria, Options(), "Hello", Caller(), None, special=False)
+    assert [caught.value.status for caught in (generated, called)] == [fault_of(OSError(errno.ENOSPC, "")).status] * 2
+    assert (await long)[1].generated_tokens == 400
+
+
+async def _listed(cluster: Cluster, name: str) -> None:
+    async with asyncio.timeout(15):
+        while not any(model.name == parse_name(name) for model in cluster.library.list().models):
+            await asyncio.sleep(0.05)
+
+
+async def test_a_node_that_cannot_tell_of_its_models_keeps_nobody_from_those_of_others(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = await cluster.fleet.add("broken")
+    hung = await cluster.fleet.add("hung")
+    good = await cluster.fleet.add("good")
+
+    async def fails(_digests: frozenset[str]) -> Any:
+        raise PunaError("its disk cannot be read")  # as Ray has it of an error that is not ours
+
+    async def hangs(_digests: frozenset[str]) -> Any:
+        await asyncio.sleep(3600)
+
+    monkeypatch.setattr(broken, "cards", fails)
+    monkeypatch.setattr(hung, "cards", hangs)
+    for node, name in ((broken, "one"), (hung, "two"), (good, "three")):
+        await asyncio.to_thread(_make, node._library, parse_name(name), name)
+    await _listed(cluster, "three")
+    await asyncio.to_thread(_make, good._library, parse_name("four"), "four")
+    await _listed(cluster, "four")
+
+
+async def test_a_model_of_a_node_is_listed_when_it_is_deleted_here(cluster: Cluster) -> None:
+    node = await cluster.fleet.add("one")
+    for library in (cluster.library, node._library):
+        await asyncio.to_thread(_make, library, parse_name("mine"))
+    digest = cluster.library.get("mine").digest
+    async with asyncio.timeout(10):
+        while not any(digest in state.stored for state in cluster.service.nodes()):
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(2.5)  # it has been looked for what is not here
+    await asyncio.to_thread(cluster.library.delete, cluster.library.get("mine"))
+    await _listed(cluster, "mine")
+    assert (await cluster.answer(cluster.request("x", cluster.library.get("mine"))))[0]
+
+
+async def test_a_node_that_is_lost_before_it_is_asked_is_lost_all_the_same(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dispatch, placed = cluster.service._dispatch, []
+    step = dispatch.router.step
+
+    def loses(now: float) -> Any:
+        actions = step(now)
+        if actions and not placed:
+            placed.extend(actions)
+            asyncio.get_running_loop().call_soon(dispatch._lost, "one", "it hangs")  # before the request hears of it
+        return actions
+
+    monkeypatch.setattr(dispatch.router, "step", loses)
+    asked = asyncio.create_task(cluster.answer(cluster.request()))
+    await asyncio.sleep(0)
+    await cluster.fleet.add("one")
+    async with asyncio.timeout(30):
+        assert (await asked)[0]
+    assert placed
+
+
+async def test_a_request_that_is_refused_at_once_is_told_of_like_any_other(cluster: Cluster) -> None:
+    watcher = Watching()
+    asked = asyncio.create_task(cluster.answer(cluster.request(), Caller("a", id="mine")))
+    await asyncio.sleep(0)
+    refused = cluster.service.told([watcher]).generate(cluster.request(), Caller("a", id="mine"), None, "ollama")
+    with pytest.raises(BadRequestError, match="mine"):
+        await anext(refused)
+    assert [record.outcome for record in watcher.records] == ["failed"]
+    assert watcher.told == ["ends", "over"]
+    await cluster.fleet.add("one")
+    assert (await asked)[0]
+
+
+async def test_a_look_at_those_who_wait_reads_the_models_once(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waiting = [asyncio.create_task(cluster.answer(cluster.request(), Caller(f"{at}"))) for at in range(50)]
+    await asyncio.sleep(0.1)
+    looks, listing = [], cluster.library.list
+
+    def counted() -> Any:
+        looks.append(threading.current_thread())
+        return listing()
+
+    monkeypatch.setattr(cluster.library, "list", counted)
+    activity = await cluster.service.activity()
+    assert {(state.model, state.state) for state in activity.requests} == {("cria:latest", "waiting")}
+    assert len(activity.requests) == 50
+    assert len(looks) <= 3
+    assert threading.main_thread() not in looks
+    for task in waiting:
+        task.cancel()

@@ -74,6 +74,12 @@ def test_what_it_lacks_is_named(option: dict[str, Any]) -> None:
         asked(**option)
 
 
+def test_it_weighs_no_answers() -> None:
+    with pytest.raises(LackingError, match="decisions"):
+        asked(n_probs=2, post_sampling_probs=True)
+    assert asked(n_probs=2, post_sampling_probs=False)["logprobs"] == 2
+
+
 def test_what_it_lacks_and_nobody_uses_is_no_fault() -> None:
     assert "mirostat" not in asked(mirostat=0, typical_p=1.0, mirostat_tau=5.0, dry_multiplier=0.0, cache_prompt=True)
 

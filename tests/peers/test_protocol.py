@@ -31,12 +31,14 @@ proxy: {{remoteurl: "{upstream}"}}
 @pytest.fixture(scope="module")
 def shared() -> Iterator[tuple[Server, str, bytes]]:
     """A server that shares some of its models, with the digest and the bytes of one."""
-    world = World({"PUNA_SHARE": "open*,team/*"})
+    world = World({"PUNA_SHARE": "open*,team/*,example.org/*"})
     digest, data = seed_world(world, "open-model:1b", size=3_000_000)
     seed_world(world, "open-model:2b", seed=2, size=1000)
     seed_world(world, "team/one", seed=3, size=1000)
     seed_world(world, "private", seed=4, size=1000)
     seed_world(world, "hf.co/team/two", seed=5, size=1000)
+    seed_world(world, "example.org/team/three", seed=6, size=900)
+    seed_world(world, "example.org/team/four", seed=7, size=900)
     server = Server(world)
     yield server, digest, data
     server.stop()
@@ -59,6 +61,10 @@ def test_what_a_registry_says_of_itself_and_its_models(shared: tuple[Server, str
     assert page.json()["tags"] == ["1b"]
     rest = server.get(page.headers["link"].partition(">")[0].lstrip("<"))
     assert (rest.json()["tags"], "link" in rest.headers) == (["2b"], False)
+    page = server.get("/v2/_catalog?ns=example.org&n=1")
+    assert page.json() == {"repositories": ["team/four"]}
+    rest = server.get(page.headers["link"].partition(">")[0].lstrip("<"))
+    assert rest.json() == {"repositories": ["team/three"]}, "of the same registry's names"
 
 
 def test_a_manifest_by_tag_and_by_digest(shared: tuple[Server, str, bytes]) -> None:
@@ -83,6 +89,7 @@ def test_a_manifest_by_tag_and_by_digest(shared: tuple[Server, str, bytes]) -> N
         ("bytes=5-1", 200, 0, None),
         ("bytes=0-1,5-6", 200, 0, None),
         ("lines=0-1", 200, 0, None),
+        pytest.param(f"bytes=0-{'9' * 5000}", 200, 0, None, id="more digits than Python reads"),
     ],
 )
 def test_a_blob_and_its_ranges(

@@ -305,9 +305,9 @@ class Dispatch:
         try:
             answer = unpack(await task, self._find)
         except asyncio.CancelledError:
+            self.in_background(self._end(node, call))  # a node that is lost may only be slow
             if failure:
                 raise failure[0] from None
-            self.in_background(self._end(node, call))
             raise
         if isinstance(answer, PunaError):
             raise answer
@@ -381,7 +381,7 @@ class Dispatch:
         Those that take it at the same time, or soon, must know of each other, for no byte to leave its origin twice.
         """
         states = {state.id: state for state in self.router.nodes()}
-        if digest in states[node].stored:
+        if node not in states or digest in states[node].stored:  # one may be lost before it is asked
             return ()
         near = self.router.holders(digest)
         others = [state for state in states.values() if state.store and state.id != node]

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, replace
 from functools import partial
@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from puna import __version__
+from puna.api.errors import fault_of
 from puna.cluster.copies import Copies
 from puna.cluster.moving import SavedElsewhere
 from puna.cluster.relay import Relay
 from puna.cluster.state import Held, NodeState, Report
 from puna.cluster.stock import Stock
 from puna.cluster.wire import Call, Card, Mailbox, Watched, pack, unpack
+from puna.engine.devices import devices, free_memory
 from puna.engine.engines import PORTABLE, Engines, about_of
 from puna.errors import NotFoundError, PunaError
 from puna.inference.events import Finished
@@ -25,6 +27,7 @@ from puna.inference.watching import AskedElsewhere
 from puna.models.library import Library
 from puna.models.model import Model
 from puna.models.registry.transfers import Transfers
+from puna.scheduler.lease import Caller
 from puna.scheduler.lender import Lender
 from puna.service import SavedSessions
 from puna.service.local import LocalService
@@ -33,22 +36,45 @@ from puna.telemetry.log import log_record
 
 INGRESS_SECONDS = 10.0
 """After so long without a word of an ingress, nobody waits for what it had asked for."""
+_SILENT_SECONDS = 2.0
+"""After so long an ingress that says nothing may not keep a request's name from another one."""
+_POLL_SECONDS = 0.05
 _LOOK_SECONDS = 2.0
+_LOOK_PATIENCE = 0.3
+"""Seconds for which a node waits for its disk before it says what it has seen the last time: it lives all the same."""
 _DRAIN_PAUSE = 0.05
 _NS = 1e-9
+
+
+class NodeFaultError(PunaError):
+    """A node met an error that is not Puna's own: it is logged there, and told of as by a server of one machine."""
+
+    def __init__(self, node: str, error: Exception) -> None:
+        fault = fault_of(error)
+        super().__init__(f"{node}: {fault.message}")
+        self.status = fault.status
+        self.code = fault.code
+        self._headers = dict(fault.headers)
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return self._headers
 
 
 @dataclass(eq=False, slots=True)
 class _Running:
     call: Call
     task: asyncio.Task[Any]
+    name: str = ""
+    """That of the request, when its arguments have been read."""
 
 
 class _Seen(NamedTuple):
-    """What was on the disk: the engine that runs models, whether it makes use of predictions, the digests of models
-    that are stored, and the places of saved conversations."""
+    """What was on the disk: the engine that runs models, the bytes of the cards that it has, whether it makes use of
+    predictions, the digests of models that are stored, and the places of saved conversations."""
 
     engine: str
+    cards: int
     predicts: bool
     stored: frozenset[str]
     saved: tuple[tuple[str, str], ...]
@@ -76,9 +102,10 @@ class Node:
         self.copies = Copies(self._library, self._transfers, settings.home / "cluster" / "copies.json")
         self._calls: dict[str, _Running] = {}
         self._ingresses: dict[str, float] = {}
-        self._seen = _Seen("", False, frozenset(), ())
+        self._seen = _Seen("", 0, False, frozenset(), ())
         self._looked = -_LOOK_SECONDS
         self._draining = False
+        self._looking: asyncio.Task[None] | None = None
         self._sweeper: asyncio.Task[None] | None = None
         self._emptying: asyncio.Task[None] | None = None
 
@@ -96,15 +123,17 @@ class Node:
         """Return the node's state, with the requests of others than ``ingress`` counted apart."""
         now = time.monotonic()
         self._ingresses[ingress] = now
-        if now - self._looked >= _LOOK_SECONDS:
-            self._seen = await asyncio.to_thread(self._look)
-            self._looked = now
+        if self._looking is None or (self._looking.done() and now - self._looked >= _LOOK_SECONDS):
+            self._looking = asyncio.create_task(self._look_again())
+        done, _ = await asyncio.wait([self._looking], timeout=_LOOK_PATIENCE if self._seen.engine else None)
+        for look in done:
+            look.result()
         return NodeState(
             id=self._name,
             address=self._address,
             version=__version__,
             engine=self._seen.engine,
-            memory=self._lender.memory(),
+            memory=self._lender.memory() + self._seen.cards,
             held=self._held(ingress),
             stored=self._seen.stored,
             labels=self._labels,
@@ -115,13 +144,18 @@ class Node:
             predicts=self._seen.predicts,
         )
 
+    async def _look_again(self) -> None:
+        self._seen = await asyncio.to_thread(self._look)
+        self._looked = time.monotonic()
+
     def _look(self) -> _Seen:
         """Return what is on the disk. Reads files."""
         engines = Engines(self._settings.home, self._settings.engine)
         stored = frozenset(model.digest for model in self._library.list().models)
         program = engines.program()
         name = engines.chosen() if program else PORTABLE
-        return _Seen(name, about_of(program).predicts, stored, tuple(self._sessions.kept()))
+        cards = free_memory(devices(program)) if program else 0  # as it was before any model was loaded
+        return _Seen(name, cards, about_of(program).predicts, stored, tuple(self._sessions.kept()))
 
     def _held(self, ingress: str) -> tuple[Held, ...]:
         slots: dict[str, int] = {}
@@ -180,8 +214,10 @@ class Node:
                         self._elsewhere.read(call.digest, fresh, batch[-1].prompt_duration * _NS)
         except PunaError as error:
             box.put([error])
+        except Exception as error:  # noqa: BLE001 - the node lives, and answers others meanwhile
+            box.put([NodeFaultError(self._name, error)])
         finally:
-            box.close()  # an error that is a fault of ours ends the answer without an end, and is in the log
+            box.close()
 
     async def call(self, call: Call) -> bytes:
         """Return what a method of the service returns, packed, or the ``PunaError`` that it raises."""
@@ -191,6 +227,8 @@ class Node:
             return pack(await task)
         except PunaError as error:
             return pack(error)
+        except Exception as error:  # noqa: BLE001 - see above
+            return pack(NodeFaultError(self._name, error))
         finally:
             del self._calls[call.id]
             task.cancel()
@@ -210,7 +248,20 @@ class Node:
         if sections.of(model.name) != call.section:
             sections.models[model.name.key] = model.name, call.section
             await self._service.settle(model)
-        return unpack(call.body, lambda _name, digest: model if digest == model.digest else self._unknown(digest))
+        read = unpack(call.body, lambda _name, digest: model if digest == model.digest else self._unknown(digest))
+        await self._take_over(call, next((one.id for one in read[0] if isinstance(one, Caller)), ""))
+        return read
+
+    async def _take_over(self, call: Call, name: str) -> None:
+        """End a request of the same name that another ingress had asked for, if that is no more: it is asked again."""
+        self._calls[call.id].name = name
+        now = time.monotonic()
+        for other in [running for running in self._calls.values() if running.name == name]:
+            ingress = other.call.ingress
+            while ingress != call.ingress and not other.task.done() and self._ingresses.get(ingress, now) <= now:
+                if time.monotonic() - now > _SILENT_SECONDS:
+                    other.task.cancel()
+                await asyncio.sleep(_POLL_SECONDS)
 
     def _unknown(self, digest: str) -> Model:
         raise NotFoundError(f"no model has the digest {digest}")
@@ -274,7 +325,7 @@ class Node:
     async def close(self) -> None:
         """End everything."""
         self._draining = True
-        for task in (self._sweeper, self._emptying):
+        for task in (self._sweeper, self._emptying, self._looking):
             if task:
                 task.cancel()
         for running in list(self._calls.values()):

@@ -93,8 +93,7 @@ def ray_node(settings: Settings, token: str, arguments: list[str]) -> Iterator["
     log = settings.home / "cluster" / "ray.log"
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
     command += [f"--object-store-memory={_STORE_BYTES}", "--dashboard-agent-listen-port=0", *_WORKER_PORTS, *arguments]
-    pid = settings.home / "cluster" / "pid"
-    pid.write_text(str(os.getpid()))
+    pid, own = settings.home / "cluster" / "pid", str(os.getpid())
     process = _begun(command, token, log)
     try:
         for left in reversed(range(_TRIES)):
@@ -106,9 +105,11 @@ def ray_node(settings: Settings, token: str, arguments: list[str]) -> Iterator["
                     raise
                 _end(process)
                 process = _begun(command, token, log)
+        pid.write_text(own)
         yield process
     finally:
-        pid.unlink(missing_ok=True)
+        if pid.exists() and pid.read_text() == own:  # else it is that of another part of a cluster, which runs
+            pid.unlink()
         _end(process)
 
 

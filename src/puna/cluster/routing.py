@@ -280,6 +280,8 @@ class Router:
             actions += self._retire(now)
         for lane in sorted(lanes):
             actions += self._place(lane, now)
+            if self._alone and not self.queue.head(lane):
+                self._alone = {kind: since for kind, since in self._alone.items() if kind[0] != lane}
         return actions
 
     def wake(self) -> float:
@@ -367,8 +369,11 @@ class Router:
         return best, least
 
     def _others(self, ask: Ask, holders: set[str]) -> list[_Node]:
-        """Return the node without the model that has it soonest."""
-        others = [node for node in self._nodes.values() if node.state.id not in holders and self._may(node, ask)]
+        """Return the node without the model that has it soonest; one that is too small for it only where all are."""
+        may = [node for node in self._nodes.values() if self._may(node, ask)]
+        others = [node for node in may if node.state.id not in holders]
+        roomy = [node for node in others if node.state.memory >= ask.size]
+        others = others if len(others) == len(may) and not roomy else roomy
         if not others:
             return []
         return [min(others, key=lambda node: (self._arrival(ask, node), len(node.asks), node.state.free))]

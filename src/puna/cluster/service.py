@@ -1,9 +1,10 @@
 """The service of a cluster: requests come in here, and nodes answer them."""
 
 import asyncio
+import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import aclosing, suppress
 from copy import copy
 from dataclasses import replace
 from typing import Any, Literal, cast
@@ -14,7 +15,7 @@ from puna.cluster.prefixes import Beginning, beginning_of
 from puna.cluster.routing import Ask
 from puna.cluster.state import NodeState, Report
 from puna.cluster.wire import unpack
-from puna.errors import ModelNotFoundError, NotFoundError
+from puna.errors import ModelNotFoundError, NotFoundError, PunaError
 from puna.inference.decide import Decided, DecideRequest
 from puna.inference.embed import Embedded, EmbedRequest
 from puna.inference.events import Event, Started
@@ -39,6 +40,9 @@ from puna.settings import Settings
 from puna.telemetry.record import Record, Subscriber
 
 _LOOK_SECONDS = 1.0
+_RETRY_SECONDS = 10.0
+"""Seconds after which a node that could not tell of its models is asked again."""
+_log = logging.getLogger(__name__)
 
 
 class ClusterService:
@@ -53,6 +57,8 @@ class ClusterService:
         self._cards: dict[str, tuple[Model, ...]] = {}
         """The models of each node that are not stored here."""
         self._told: dict[str, frozenset[str]] = {}
+        """The digests that each node was last asked for."""
+        self._reading: dict[str, asyncio.Task[None]] = {}
         self._looking: asyncio.Task[None] | None = None
 
     # --- the requests of dialects
@@ -63,10 +69,17 @@ class ClusterService:
         """See ``Service``."""
         record = self._record(request.model, caller, dialect)
         request = taken(self._watchers, request) if self._watchers else request
+        events = recorded(self._generate(request, caller, keep_alive, dialect), record)
+        return watched(self._watchers, events) if self._watchers else events
+
+    async def _generate(
+        self, request: GenerationRequest, caller: Caller, keep_alive: float | None, dialect: str
+    ) -> AsyncGenerator[list[Event], None]:
         ask = self._dispatch.ask(request.model, caller, beginning_of(request))
         arguments = (request, caller, keep_alive, dialect)
-        events = recorded(self._dispatch.generate(ask, request.model, arguments, self._tell(request)), record)
-        return watched(self._watchers, events) if self._watchers else events
+        async with aclosing(self._dispatch.generate(ask, request.model, arguments, self._tell(request))) as events:
+            async for batch in events:
+                yield batch
 
     async def render(self, request: GenerationRequest, caller: Caller, keep_alive: float | None) -> Rendered:
         """See ``Service``."""
@@ -187,13 +200,15 @@ class ClusterService:
         """See ``Service``."""
         reports = await self._reports()
         running = {state.id: state for report in reports for state in report.requests}
+        models = (await asyncio.to_thread(self._library.list)).models if self._library else ()
+        names = {model.digest: str(model.name) for model in reversed(models)}
         now = time.monotonic()
         for ask in self._dispatch.router.running():
-            running.setdefault(ask.ticket.id, self._state(ask, "running", now - ask.begun))
+            running.setdefault(ask.ticket.id, _state(ask, "running", now - ask.begun, names))
         router = self._dispatch.router
         waiting = [
             replace(
-                self._state(ask, "waiting", now - ask.ticket.arrived),
+                _state(ask, "waiting", now - ask.ticket.arrived, names),
                 position=router.queue.position(ask.ticket),
                 estimated_wait=router.estimate(ask),
             )
@@ -247,34 +262,51 @@ class ClusterService:
 
     async def close(self) -> None:
         """See ``Service``."""
-        if self._looking:
-            self._looking.cancel()
+        for task in (self._looking, *self._reading.values()):
+            if task:
+                task.cancel()
         await self._dispatch.close()
 
     async def _look(self) -> None:
-        """Learn what nodes have that is not stored here."""
+        """Learn what nodes have that is not stored here; of each by itself, as one may not answer."""
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
+            try:
+                here = await asyncio.to_thread(self._here)
+            except OSError as error:
+                _log.warning("the models cannot be looked at: %s", error)
+                continue
             states = {state.id: state for state in self.nodes()}
-            for name in self._cards.keys() - states.keys():
-                del self._cards[name], self._told[name]
+            for name in self._reading.keys() - states.keys():
+                self._reading.pop(name).cancel()
+                self._cards.pop(name, None)
+                self._told.pop(name, None)
             for name, state in states.items():
-                if self._told.get(name) != state.stored:
-                    await self._read_cards(state)
+                wanted, reading = state.stored - here, self._reading.get(name)
+                if self._told.get(name) != wanted and (reading is None or reading.done()):
+                    self._reading[name] = asyncio.create_task(self._read_cards(name, wanted))
             others = {model.name.key: model for models in self._cards.values() for model in models}
             if set(others.values()) != set(self._others):
                 self._others = tuple(others.values())
 
-    async def _read_cards(self, state: NodeState) -> None:
+    def _here(self) -> frozenset[str]:
+        """Return the digests of the models that are stored here. Reads files."""
         assert self._library is not None
-        here = {model.digest for model in (await asyncio.to_thread(self._library.list)).models} - self._digests()
-        cards = await self._dispatch.cards(state.id, state.stored - here) if state.stored - here else []
-        if cards is not None:
-            self._cards[state.id] = tuple(card.model(self._library) for card in cards)
-            self._told[state.id] = state.stored
+        others = set(map(id, self._others))
+        return frozenset(model.digest for model in self._library.list().models if id(model) not in others)
 
-    def _digests(self) -> set[str]:
-        return {model.digest for model in self._others}
+    async def _read_cards(self, name: str, wanted: frozenset[str]) -> None:
+        """Learn of models of a node."""
+        assert self._library is not None
+        try:
+            cards = await self._dispatch.cards(name, wanted) if wanted else []
+        except PunaError as error:
+            _log.warning("what models a node has cannot be learnt: %s", error)
+            await asyncio.sleep(_RETRY_SECONDS)
+            return
+        if cards is not None:
+            self._cards[name] = tuple(card.model(self._library) for card in cards)
+            self._told[name] = wanted
 
     async def _told_of(
         self,
@@ -324,14 +356,14 @@ class ClusterService:
             raise ModelNotFoundError(str(name))
         return found
 
-    def _state(self, ask: Ask, state: Literal["running", "waiting"], seconds: float) -> RequestState:
-        ticket, models = ask.ticket, self._library.list().models if self._library else ()
-        name = next((str(model.name) for model in models if model.digest == ask.digest), "")
-        return RequestState(ticket.id, name, ticket.client, ticket.batch, state, seconds)
-
     def _record(self, model: Model, caller: Caller, dialect: str) -> Record:
         told = (*self._subscribers, *(watcher.ends for watcher in self._watchers))
         return Record(caller.id, str(model.name), dialect, told, key=caller.key, batch=caller.batch)
+
+
+def _state(ask: Ask, state: Literal["running", "waiting"], seconds: float, names: Mapping[str, str]) -> RequestState:
+    ticket = ask.ticket
+    return RequestState(ticket.id, names.get(ask.digest, ""), ticket.client, ticket.batch, state, seconds)
 
 
 def _together(one: ModelState, other: ModelState) -> ModelState:

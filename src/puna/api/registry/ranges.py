@@ -13,7 +13,7 @@ from puna.errors import PunaError
 from puna.telemetry.counts import COUNTS
 
 _BLOCK = 1 << 20
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.IGNORECASE)
 _MEDIA_TYPE = "application/octet-stream"
 
 

@@ -6,7 +6,6 @@ its mirrors; without it, it is that of names that say none.
 
 import json
 from typing import Any
-from urllib.parse import quote
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -89,5 +88,6 @@ def _page(request: Request, key: str, names: list[str], most: int, last: str, **
     most = max(0, min(most, _MOST))
     headers = dict(_VERSION)
     if most and len(rest) > most:
-        headers["Link"] = f'<{request.url.path}?n={most}&last={quote(rest[most - 1], safe="")}>; rel="next"'
+        following = request.url.include_query_params(n=most, last=rest[most - 1])
+        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
     return json_response({**more, key: rest[:most]}, headers=headers)

@@ -64,6 +64,8 @@ def completion(body: Mapping[str, Any], context: int) -> dict[str, Any]:
     prompt = body["prompt"]
     if isinstance(prompt, dict):
         raise LackingError("images")
+    if body.get("post_sampling_probs"):
+        raise LackingError("decisions")
     asked: dict[str, Any] = {
         "model": SERVED,
         "prompt": prompt,

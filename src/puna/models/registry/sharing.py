@@ -51,9 +51,10 @@ class Share:
         """Note that another node pulls the same blob and shares it."""
         now = time.monotonic()
         first = self.joined(node) or now
-        self._joined[node] = (first, now)
         if first == now:
+            self._joined = {known: at for known, at in self._joined.items() if now - at[1] < _JOINED_SECONDS}
             self._news.tell()
+        self._joined[node] = (first, now)
 
     def joined(self, node: str) -> float:
         """Return the monotonic time at which a node joined that was heard of lately, else 0."""
