@@ -57,6 +57,7 @@ def test_patches(text: str, right: bool) -> None:
     [
         ('start: NUMBER\n     | start "+" NUMBER\n%import common.NUMBER', ["1", "1.5+2+3"], ["", "+1", "1+"]),
         ('start: "a" | "b" start', ["a", "bba"], ["b", "ab"]),
+        ('  start: x\n      "c"\n    | y\n  x: "a:b"\n  ?y.-1 : "d"\n', ["a:bc", "d"], ["a:b", "c", ""]),
         ('start: ("x".."z")~2..3 ["!"]  // comment', ["xy", "xyz!"], ["x", "xyzx", "ay"]),
         ('start: "é"i WORD?\nWORD: /[a-z]+/', ["É", "éab"], ["e", "éA"]),
         (
@@ -77,7 +78,7 @@ def test_patches(text: str, right: bool) -> None:
             factor: NUMBER | "(" sum ")"
             %import common.NUMBER
             %ignore " "
-            """.replace("\n            ", "\n"),
+            """,
             ["1", "2 * (3 + 4.5)", "(1-2)*3"],
             ["1 +", "(1", "2(3)"],
         ),
@@ -115,5 +116,8 @@ def test_what_cannot_be_enforced_is_refused(grammar: str, words: str) -> None:
 
 def test_regular_expressions() -> None:
     assert text_pattern("regex", "[a-z]+", "format") == "^(?:[a-z]+)$"
+    assert text_pattern("regex", r"^(?P<month>May|June)\s+(?P<day>\d{1,2})$", "format")
+    with pytest.raises(BadRequestError, match=re.escape("cannot be enforced: [:alpha:]")):
+        text_pattern("regex", "[[:alpha:]_]+", "format")
     with pytest.raises(BadRequestError, match="cannot be enforced"):
         text_pattern("regex", "(?<=a)b", "format")

@@ -60,6 +60,9 @@ _TOKEN = re.compile(
 _COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*"|/(?!/)(?:[^/\\\n]|\\.)+/)|(?://|\#)[^\n]*')
 _IMPORT = re.compile(r"%import\s+common(?:\.(\w+)(?:\s*->\s*(\w+))?|\s*\(([^)]*)\))\s*")
 _IGNORE = re.compile(r"%ignore\s+(\S.*)")
+_BEGINNING = re.compile(r"\s*(?:%|[!?]{0,2}\w+(?:\.-?\d+)?\s*:)", re.ASCII)
+"""How a rule or a directive begins, whether it is indented or not."""
+_POSIX = re.compile(r"(?<!\\)\[:\^?[a-z]+:\]")
 _PLAIN = re.compile(r"[A-Za-z0-9 _\-]")
 
 
@@ -72,6 +75,8 @@ def text_pattern(syntax: str, definition: str, where: str) -> str:
     if len(definition) > _LONGEST_DEFINITION:
         raise BadRequestError(f"{where}.definition is too large to be enforced")
     if syntax == "regex":
+        if named := _POSIX.search(definition):  # the letters in it would be a class of their own
+            raise BadRequestError(f"{where}.definition cannot be enforced: {named[0]}")
         return _anchored(definition, where)
     grammar = _Lark(definition, where)
     for depth in _DEPTHS[:-1] if grammar.nests else ():
@@ -162,15 +167,15 @@ class _Lark:
 
     @staticmethod
     def _statements(text: str) -> list[str]:
-        """Return rules and directives; the alternatives of a rule may go on in lines that begin with a bar."""
+        """Return rules and directives; a rule may go on in lines that are indented or begin with a bar."""
         found: list[str] = []
         for line in text.splitlines():
             if not line.strip():
                 continue
-            if found and (line[0].isspace() or line.lstrip().startswith("|")):
+            if found and not _BEGINNING.match(line) and (line[0].isspace() or line.lstrip().startswith("|")):
                 found[-1] += "\n" + line
             else:
-                found.append(line)
+                found.append(line.lstrip())
         return found
 
     def _read(self, statement: str) -> None:
