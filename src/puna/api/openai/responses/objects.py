@@ -42,15 +42,18 @@ def item_id(kind: str) -> str:
     return new_id(_PREFIXES.get(kind, "item"))
 
 
-def with_ids(items: str | Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the items of an input as they are kept: text is a message, each has a type and an id."""
+def with_ids(items: str | Iterable[Mapping[str, Any]], field: str = "input") -> list[dict[str, Any]]:
+    """Return the items of an input as they are kept: text is a message, each has a type and an id.
+
+    Errors call the items ``field``.
+    """
     if isinstance(items, str):
         items = [{"role": "user", "content": [{"type": "input_text", "text": items}]}] if items else []
     kept = []
     for index, item in enumerate(items):
         kind = str(item.get("type") or ("message" if "role" in item else "item_reference"))
         if not isinstance(item.get("id"), str | None) or (kind == "item_reference" and not item.get("id")):
-            raise BadRequestError(f"input[{index}].id must be a string", param=f"input[{index}].id")
+            raise BadRequestError(f"{field}[{index}].id must be a string", param=f"{field}[{index}].id")
         kept.append({**item, "type": kind, "id": item.get("id") or item_id(kind)})
     return kept
 
