@@ -1,6 +1,7 @@
 """Grammars of custom tools as patterns, against Python's own reading of them."""
 
 import re
+import time
 
 import pytest
 
@@ -107,11 +108,30 @@ def test_what_grammars_allow(grammar: str, right: list[str], wrong: list[str]) -
         ('start: "a"~1..', "cannot be enforced"),
         ("", "there is no rule called start"),
         ("start: " + '"a" ' * 5000, "too large"),
+        ("start: " + "(" * 8000, "too large"),
     ],
 )
 def test_what_cannot_be_enforced_is_refused(grammar: str, words: str) -> None:
     with pytest.raises(BadRequestError, match=re.escape(words)):
         text_pattern("lark", grammar, "format")
+
+
+_MANY = "abcdefgh"
+
+
+@pytest.mark.parametrize(
+    ("grammar", "words"),
+    [
+        ("".join(f"{name}: " + " | ".join(f"b {other} c" for other in _MANY * 24) + ' | "x"\n' for name in _MANY), ""),
+        ('a: "' + '\\"' * 7900, "cannot be enforced"),
+    ],
+    ids=["names", "a text without an end"],
+)
+def test_what_would_take_long_is_refused_at_once(grammar: str, words: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(BadRequestError, match=words or "too large"):
+        text_pattern("lark", f"start: a\n{grammar}", "format")
+    assert time.process_time() - begun < 1
 
 
 def test_regular_expressions() -> None:
