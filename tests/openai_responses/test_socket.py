@@ -118,6 +118,18 @@ def test_what_was_said_is_lost_by_a_turn_that_fails_and_by_nothing_else(socket: 
         assert json.loads(socket.recv(60))["type"] == "error"
 
 
+def test_what_is_remembered_is_no_larger_than_a_request_may_be(serve: Serve) -> None:
+    server = serve({"PUNA_MAX_BODY": "20K"})
+    passed = {"type": "ghost_snapshot", "content": "x" * 8000}
+    with connect(url(server), proxy=None) as link:
+        first = ask(link, input=[{"role": "user", "content": "Hello"}, passed]).response["id"]
+        second = ask(link, input=[passed], previous_response_id=first).response["id"]
+        third = ask(link, input=[passed], previous_response_id=second).response["id"]
+        link.send(json.dumps(ASK | {"input": "Hello", "previous_response_id": third}))
+        assert json.loads(link.recv(60))["error"]["code"] == "previous_response_not_found"
+        assert ask(link, input="Hello", previous_response_id="").response["output"]
+
+
 @pytest.mark.parametrize("path", ["/v1/responses", "/openai/v1/responses", "/responses"])
 def test_paths(server: Server, path: str) -> None:
     with connect(url(server, path), proxy=None) as link:

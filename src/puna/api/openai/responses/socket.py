@@ -58,6 +58,8 @@ class _Session:
         self._services: Services = socket.app.state.services.seen_by(self._identity)
         self._waiting: asyncio.Queue[str | bytes] = asyncio.Queue()
         self._said: dict[str, Items] = {}
+        self._size = 0
+        """Bytes of the messages that ``_said`` was said in."""
 
     async def serve(self) -> None:
         """Answer until the client goes away, which ends what is being made for it."""
@@ -99,7 +101,11 @@ class _Session:
         match body.type:
             case "response.create":
                 said, self._said = self._said, {}  # as with OpenAI, a turn that fails cannot be gone on from
+                before = self._size if body.previous_response_id in said else 0
                 await self._counted(body, said)
+                self._size = before + len(text)
+                if self._size > self._services.settings.max_body:  # what no request could ask with as a whole
+                    self._said = {}
             case "response.processed":  # Codex says what it has read to its end
                 pass
             case "response.steer":
