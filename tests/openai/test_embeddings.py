@@ -62,6 +62,11 @@ def test_too_long_is_an_error_unless_it_may_be_cut(client: OpenAI) -> None:
     assert len(vectors(client, long, extra_body={"truncate": True})) == 1
 
 
+def test_types_are_told_in_plain_words(client: OpenAI) -> None:
+    with refused("input", "or an array of integers or an array of arrays of integers"):
+        vectors(client, ["a", [1]])
+
+
 @pytest.mark.parametrize(
     ("fields", "param"),
     [

@@ -148,6 +148,14 @@ def test_what_is_told_about_a_recording_reaches_the_model(client: OpenAI, hearin
     assert plain < tokens(extra_body={"keywords": ["llama", "guanaco"]})
 
 
+@pytest.mark.parametrize("fields", [{}, {"response_format": "text"}, {"stream": True}])
+def test_what_has_no_effect_on_a_transcript_is_named(client: OpenAI, hearing: str, fields: dict[str, Any]) -> None:
+    asked = {"file": ("a.wav", wav()), "model": hearing, "languages": ["de"], "chunking_strategy": "auto"} | fields
+    more = {"num_ctx": 64, "words": ["a"]}
+    answer = client.audio.transcriptions.with_raw_response.create(**asked, extra_body=more)
+    assert answer.headers["Puna-Ignored"] == "num_ctx, words"
+
+
 def test_transcript_as_text_and_in_pieces(client: OpenAI, hearing: str) -> None:
     asked: dict[str, Any] = {"file": ("a.wav", wav()), "model": hearing}
     whole = client.audio.transcriptions.create(**asked, include=["logprobs"])
@@ -165,6 +173,7 @@ def test_transcript_as_text_and_in_pieces(client: OpenAI, hearing: str) -> None:
         ({"response_format": "srt"}, "response_format"),
         ({"response_format": "verbose_json", "timestamp_granularities": ["word"]}, "response_format"),
         ({"timestamp_granularities": ["word"]}, "timestamp_granularities"),
+        ({"chunking_strategy": {"type": "server_vad"}}, "chunking_strategy"),
         ({"file": ("a.wav", b"no sound")}, "file"),
         ({"temperature": -1}, "temperature"),
         ({"model": "nope"}, "model"),

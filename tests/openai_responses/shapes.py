@@ -47,8 +47,11 @@ def streamed(server: Server, body: dict[str, Any], path: str = "/v1/responses") 
     return read(response)
 
 
-def read(response: requests.Response) -> Streamed:
-    """Return the events of a response, each checked, and the order of all of them."""
+def read(response: requests.Response, first: int = 0, *, whole: bool = True) -> Streamed:
+    """Return the events of a response, each checked, and the order of all of them, from the ``first`` on.
+
+    One that is not ``whole`` was broken off, and its items need have no end.
+    """
     assert response.status_code == 200, response.text
     assert response.headers["content-type"].startswith("text/event-stream")
     blocks = [block for block in response.content.decode().split("\n\n") if block and not block.startswith(":")]
@@ -58,17 +61,19 @@ def read(response: requests.Response) -> Streamed:
         event = json.loads(data.removeprefix("data: "))
         assert name == f"event: {event['type']}"
         events.append(event)
-    return in_order(events, response.headers)
+    return in_order(events, response.headers, first, whole=whole)
 
 
-def in_order(events: list[dict[str, Any]], headers: Mapping[str, str] | None = None, first: int = 0) -> Streamed:
+def in_order(
+    events: list[dict[str, Any]], headers: Mapping[str, str] | None = None, first: int = 0, *, whole: bool = True
+) -> Streamed:
     """Return events of which each is what its type says, in an order that makes sense."""
     for event in events:
         parsed = _EVENTS.validate_python(event, strict=True)
         assert parsed.type == event["type"]
     assert [event["sequence_number"] for event in events] == list(range(first, first + len(events)))
     assert [event["type"] in ENDS for event in events] == [False] * (len(events) - 1) + [True]
-    if first == 0:
+    if first == 0 and whole:
         _items_grow(events)
     return Streamed(events, headers or {})
 

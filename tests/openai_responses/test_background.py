@@ -5,12 +5,13 @@ import contextlib
 import json
 import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
 from tests.conftest import Serve
-from tests.openai_responses.shapes import checked, in_order, read, refusal, streamed, text_of
+from tests.openai_responses.shapes import ENDS, checked, in_order, read, refusal, streamed, text_of
 from tests.server import Server, wait_for
 
 from openai import OpenAI
@@ -77,6 +78,36 @@ def test_it_can_be_cancelled(client: OpenAI, server: Server) -> None:
     assert read(server.get(f"/v1/responses/{made['id']}?stream=true")).response["status"] == "cancelled"
 
 
+def test_cancelling_it_while_it_ends_loses_nothing(server: Server) -> None:
+    for _ in range(5):
+        asked = ASK | {"stream": True, "max_output_tokens": 5}
+        with requests.post(f"{server.url}/v1/responses", json=asked, stream=True, timeout=60) as response:
+            lines = (line.removeprefix(b"data: ") for line in response.iter_lines() if line.startswith(b"data: "))
+            told = next(event["response"] for line in lines if (event := json.loads(line))["type"] in ENDS)
+            assert server.post(f"/v1/responses/{told['id']}/cancel").json() == told
+        assert server.get(f"/v1/responses/{told['id']}").json() == told
+
+
+def test_cancelling_it_often_is_cancelling_it_once(server: Server) -> None:
+    made = server.ask("/v1/responses", ENDLESS)
+    wait_for(lambda: status(server, made["id"]) == "in_progress")
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(server.post, [f"/v1/responses/{made['id']}/cancel"] * 6))
+    assert {answer.json()["status"] for answer in answers} == {"cancelled"}
+    assert status(server, made["id"]) == "cancelled"
+
+
+def test_it_ends_also_if_it_is_too_large_to_be_kept(serve: Serve) -> None:
+    server = serve({"PUNA_RESPONSES": "12K"})
+    asked = ASK | {"include": ["message.output_text.logprobs"], "top_logprobs": 20, "max_output_tokens": 30}
+    made = server.ask("/v1/responses", asked | {"ignore_eos": True})
+    wait_for(lambda: status(server, made["id"]) == "failed", 20)
+    failed = server.get(f"/v1/responses/{made['id']}").json()
+    checked(failed)
+    assert "too large to be stored" in failed["error"]["message"]
+    assert read(server.get(f"/v1/responses/{made['id']}?stream=true")).response == failed
+
+
 def test_deleting_it_ends_it(server: Server) -> None:
     made = server.ask("/v1/responses", ENDLESS)
     assert server.request("DELETE", f"/v1/responses/{made['id']}").json()["deleted"] is True
@@ -117,8 +148,11 @@ def test_end_of_the_server_fails_what_was_running(serve: Serve, end: str) -> Non
     checked(failed)
     assert failed["status"] == "failed"
     assert failed["error"]["message"] == "the server ended before the response was complete"
-    told = again.get(f"/v1/responses/{made['id']}?stream=true").text
-    assert "response.output_text.delta" in told
+    told = read(again.get(f"/v1/responses/{made['id']}?stream=true"), whole=end == "stop")
+    assert "output_text.delta" in told.types
+    assert told.response == failed
+    far = again.get(f"/v1/responses/{made['id']}?stream=true&starting_after={told.events[-2]['sequence_number']}")
+    assert read(far, first=len(told.events) - 1).events == told.events[-1:]
     assert again.get(f"/v1/responses/{kept['id']}").json() == kept
     with contextlib.closing(sqlite3.connect(again.world.home / ".puna" / "responses.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

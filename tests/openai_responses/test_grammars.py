@@ -1,6 +1,7 @@
 """Grammars of custom tools as patterns, against Python's own reading of them."""
 
 import re
+import time
 
 import pytest
 
@@ -57,6 +58,7 @@ def test_patches(text: str, right: bool) -> None:
     [
         ('start: NUMBER\n     | start "+" NUMBER\n%import common.NUMBER', ["1", "1.5+2+3"], ["", "+1", "1+"]),
         ('start: "a" | "b" start', ["a", "bba"], ["b", "ab"]),
+        ('  start: x\n      "c"\n    | y\n  x: "a:b"\n  ?y.-1 : "d"\n', ["a:bc", "d"], ["a:b", "c", ""]),
         ('start: ("x".."z")~2..3 ["!"]  // comment', ["xy", "xyz!"], ["x", "xyzx", "ay"]),
         ('start: "é"i WORD?\nWORD: /[a-z]+/', ["É", "éab"], ["e", "éA"]),
         (
@@ -77,7 +79,7 @@ def test_patches(text: str, right: bool) -> None:
             factor: NUMBER | "(" sum ")"
             %import common.NUMBER
             %ignore " "
-            """.replace("\n            ", "\n"),
+            """,
             ["1", "2 * (3 + 4.5)", "(1-2)*3"],
             ["1 +", "(1", "2(3)"],
         ),
@@ -106,6 +108,7 @@ def test_what_grammars_allow(grammar: str, right: list[str], wrong: list[str]) -
         ('start: "a"~1..', "cannot be enforced"),
         ("", "there is no rule called start"),
         ("start: " + '"a" ' * 5000, "too large"),
+        ("start: " + "(" * 8000, "too large"),
     ],
 )
 def test_what_cannot_be_enforced_is_refused(grammar: str, words: str) -> None:
@@ -113,7 +116,28 @@ def test_what_cannot_be_enforced_is_refused(grammar: str, words: str) -> None:
         text_pattern("lark", grammar, "format")
 
 
+_MANY = "abcdefgh"
+
+
+@pytest.mark.parametrize(
+    ("grammar", "words"),
+    [
+        ("".join(f"{name}: " + " | ".join(f"b {other} c" for other in _MANY * 24) + ' | "x"\n' for name in _MANY), ""),
+        ('a: "' + '\\"' * 7900, "cannot be enforced"),
+    ],
+    ids=["names", "a text without an end"],
+)
+def test_what_would_take_long_is_refused_at_once(grammar: str, words: str) -> None:
+    begun = time.process_time()
+    with pytest.raises(BadRequestError, match=words or "too large"):
+        text_pattern("lark", f"start: a\n{grammar}", "format")
+    assert time.process_time() - begun < 1
+
+
 def test_regular_expressions() -> None:
     assert text_pattern("regex", "[a-z]+", "format") == "^(?:[a-z]+)$"
+    assert text_pattern("regex", r"^(?P<month>May|June)\s+(?P<day>\d{1,2})$", "format")
+    with pytest.raises(BadRequestError, match=re.escape("cannot be enforced: [:alpha:]")):
+        text_pattern("regex", "[[:alpha:]_]+", "format")
     with pytest.raises(BadRequestError, match="cannot be enforced"):
         text_pattern("regex", "(?<=a)b", "format")

@@ -1,11 +1,14 @@
 """The WebSocket: what Codex and the official client do over it."""
 
 import json
+import threading
 import time
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
+from openai.types.responses.responses_server_event import ResponseWsError
 from tests.conftest import Serve
 from tests.openai_responses.shapes import ENDS, Streamed, in_order
 from tests.server import Server, wait_for
@@ -13,6 +16,8 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from openai import OpenAI
+from puna.api.http.body import Body
+from puna.api.openai.responses.socket import _Session
 
 ASK = {"type": "response.create", "model": "cria", "temperature": 0, "max_output_tokens": 8, "store": False}
 
@@ -94,6 +99,37 @@ def test_what_is_wrong_is_told_and_the_connection_goes_on(
     assert ask(socket, input="Hello").response["output"]
 
 
+def test_what_is_wrong_names_its_stream(socket: ClientConnection) -> None:
+    for wrong in (ASK | {"model": "nope", "input": "a"}, ASK | {"input": 5}, {"type": "x"}):
+        socket.send(json.dumps(wrong | {"stream_id": "lane"}))
+        told = json.loads(socket.recv(60))
+        assert (told["type"], told["stream_id"]) == ("error", "lane")
+        ResponseWsError.model_validate(told, strict=True)
+
+
+def test_what_was_said_is_lost_by_a_turn_that_fails_and_by_nothing_else(socket: ClientConnection) -> None:
+    first = ask(socket, input="What is 2+2?").response["id"]
+    for wrong in ("{", '{"type": "response.steer"}'):
+        socket.send(wrong)
+        assert json.loads(socket.recv(60))["type"] == "error"
+    second = ask(socket, input="And 3+3?", previous_response_id=first).response["id"]
+    for name in ("nope", "cria"):
+        socket.send(json.dumps(ASK | {"model": name, "input": "a", "previous_response_id": second}))
+        assert json.loads(socket.recv(60))["type"] == "error"
+
+
+def test_what_is_remembered_is_no_larger_than_a_request_may_be(serve: Serve) -> None:
+    server = serve({"PUNA_MAX_BODY": "20K"})
+    passed = {"type": "ghost_snapshot", "content": "x" * 8000}
+    with connect(url(server), proxy=None) as link:
+        first = ask(link, input=[{"role": "user", "content": "Hello"}, passed]).response["id"]
+        second = ask(link, input=[passed], previous_response_id=first).response["id"]
+        third = ask(link, input=[passed], previous_response_id=second).response["id"]
+        link.send(json.dumps(ASK | {"input": "Hello", "previous_response_id": third}))
+        assert json.loads(link.recv(60))["error"]["code"] == "previous_response_not_found"
+        assert ask(link, input="Hello", previous_response_id="").response["output"]
+
+
 @pytest.mark.parametrize("path", ["/v1/responses", "/openai/v1/responses", "/responses"])
 def test_paths(server: Server, path: str) -> None:
     with connect(url(server, path), proxy=None) as link:
@@ -126,6 +162,20 @@ def test_the_gate_guards_it(serve: Serve) -> None:
 def test_other_paths_stay_http(server: Server) -> None:
     with pytest.raises(InvalidStatus, match="200"), connect(url(server, "/api/version"), proxy=None):
         pass
+
+
+async def test_a_large_message_is_read_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    readers: list[threading.Thread] = []
+
+    def read(model: type[Body], _text: bytes, _path: str) -> Body:
+        readers.append(threading.current_thread())
+        return model.model_validate({"type": "response.processed"})
+
+    monkeypatch.setattr("puna.api.http.body.validated", read)
+    session = SimpleNamespace(_socket=SimpleNamespace(url=SimpleNamespace(path="/v1/responses")))
+    for text in (b"{}", b"{" + b" " * (1 << 17) + b"}"):
+        await _Session._answer(cast("_Session", session), text)
+    assert [reader is threading.main_thread() for reader in readers] == [True, False]
 
 
 def test_a_socket_is_left_alone_by_the_patience_for_requests(serve: Serve) -> None:

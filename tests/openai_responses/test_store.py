@@ -146,6 +146,56 @@ def test_conversation_is_made_shorter(client: OpenAI, server: Server) -> None:
     assert longer > whole(server, input=[*more[:2], more[-1]], **SHORT)["usage"]["input_tokens"] + 10
 
 
+def test_pages_of_items_that_were_said_twice_come_to_an_end(client: OpenAI, server: Server) -> None:
+    items = [{"id": f"msg_{name}", "role": "user", "content": name} for name in "abc"]
+    made = client.conversations.create(items=items[:2])  # type: ignore[arg-type]
+    server.ask(f"/v1/conversations/{made.id}/items", {"items": items})
+    for order, names in (("asc", "abc"), ("desc", "cba")):
+        pages = client.conversations.items.list(made.id, order=order, limit=1)  # type: ignore[arg-type]
+        listed = [item.id for item, _ in zip(pages, range(9), strict=False)]
+        assert listed == [f"msg_{name}" for name in names]
+
+
+@pytest.mark.parametrize(
+    ("item", "param"),
+    [
+        ({"type": "nonsense", "content": "x"}, "items"),
+        ({"role": "nobody", "content": "x"}, "items[1].role"),
+        ({"role": "user", "content": [{"type": "input_image", "file_id": "x"}]}, "items[1]"),
+        ({"role": "user", "content": "x", "id": 5}, "items[1].id"),
+        ({"type": "compaction", "encrypted_content": "x"}, "items[1]"),
+    ],
+)
+def test_conversation_takes_no_item_that_no_response_could_be_asked_with(
+    server: Server, item: dict[str, Any], param: str
+) -> None:
+    items = [{"role": "user", "content": "One"}, item]
+    made = server.ask("/v1/conversations", {"items": items[:1]})
+    for path in ("/v1/conversations", f"/v1/conversations/{made['id']}/items"):
+        refused = server.post(path, {"items": items})
+        assert (refused.status_code, refused.json()["error"]["param"]) == (400, param)
+    assert len(server.get(f"/v1/conversations/{made['id']}/items").json()["data"]) == 1
+
+
+def test_conversation_takes_what_lies_elsewhere(server: Server) -> None:
+    said = server.ask("/v1/conversations", {"items": [{"id": "msg_elsewhere", "role": "user", "content": "One"}]})
+    image = {"type": "input_image", "image_url": "https://example.com/a.png"}
+    items = [{"type": "item_reference", "id": "msg_elsewhere"}, {"role": "user", "content": [image]}]
+    made = server.ask("/v1/conversations", {"items": items})
+    first, second = server.get(f"/v1/conversations/{made['id']}/items?order=asc").json()["data"]
+    assert first == server.get(f"/v1/conversations/{said['id']}/items").json()["data"][0]
+    assert second["content"] == [image]
+
+
+def test_only_one_beginning_is_taken(client: OpenAI, server: Server) -> None:
+    name = client.conversations.create().id
+    asked = {"model": "cria", "input": "Hello", "conversation": name, "previous_response_id": "resp_x"}
+    for path in ("/v1/responses", "/v1/responses/input_tokens", "/v1/responses/compact"):
+        assert "cannot be used together" in server.post(path, asked).json()["error"]["message"]
+    refused = server.post("/v1/responses/compact", {"model": "cria", "input": "Hello", "max_output_tokens": -1})
+    assert (refused.status_code, refused.json()["error"]["param"]) == (400, "max_output_tokens")
+
+
 def test_conversations(client: OpenAI) -> None:
     made = client.conversations.create(items=[{"role": "user", "content": "I am Ann."}], metadata={"a": "b"})
     assert client.conversations.retrieve(made.id).metadata == {"a": "b"}

@@ -29,6 +29,23 @@ def call_of(name: str, arguments: dict[str, Any]) -> str:
     return f"<tool_call>\n{said}\n</tool_call>"
 
 
+@pytest.mark.parametrize(
+    "choice",
+    [
+        {"type": "function", "function": {"name": "get_weather"}},
+        {"type": "allowed_tools", "tools": [{"type": "function", "function": {"name": "get_weather"}}]},
+    ],
+)
+def test_what_is_asked_as_in_chats_is_said_back_as_here(server: Server, choice: dict[str, Any]) -> None:
+    inner = {name: value for name, value in WEATHER.items() if name != "type"}
+    form = {"type": "json_schema", "schema": {"type": "object"}}
+    asked = {"tools": [{"type": "function", "function": inner}], "tool_choice": choice, "text": {"format": form}}
+    made = whole(server, input=QUESTION, **asked, max_output_tokens=2)
+    assert made["tools"] == [{"type": "function", "strict": None, **inner}]
+    named = made["tool_choice"].get("tools", [made["tool_choice"]])
+    assert named == [{"type": "function", "name": "get_weather"}]
+
+
 def test_official_client_gets_a_call_and_answers_it(client: OpenAI) -> None:
     first = client.responses.create(model="cria", input=QUESTION, tools=[WEATHER], temperature=0)  # type: ignore[list-item]
     (call,) = first.output

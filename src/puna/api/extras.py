@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -70,7 +70,11 @@ def ignored_headers(path: str, body: Extras, options: Options, names: Iterable[s
     known = tuple(dict.fromkeys(names))
     if known:
         _tell(path, tuple(dict.fromkeys(_OF_A_VALUE.sub(r"\1", name) for name in known)))
-    every = [*known, *body.unknown, *options.unknown]
+    return ignored_header([*known, *body.unknown, *options.unknown])
+
+
+def ignored_header(every: Sequence[str]) -> dict[str, str]:
+    """Return the header that names what has no effect, none for nothing."""
     if not every:
         return {}
     shown = [name if _PLAIN.fullmatch(name) else ascii(bounded(name, 100)) for name in every[:_MOST_NAMES]]

@@ -8,13 +8,14 @@ from contextlib import aclosing
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from puna.errors import PunaError
+from puna.errors import PayloadTooLargeError, PunaError
 from puna.jobs.archive import Archive
 from puna.jobs.tables import Item
 
 Events = list[dict[str, Any]]
 _FLUSH_SECONDS = 0.25
 """How long events may be in memory alone: what a killed server has not written, its client may have seen."""
+_FAILED = "response.failed"
 _log = logging.getLogger(__name__)
 
 
@@ -48,6 +49,8 @@ class _Run:
     kept: int = 0
     news: asyncio.Condition = field(default_factory=asyncio.Condition)
     task: asyncio.Task[None] | None = None
+    ending: bool = False
+    """Whether it is being ended or stored: who cancels it then waits for that, and does not break it off."""
     over: bool = False
 
 
@@ -75,15 +78,15 @@ class Runs:
         run = self._runs.get(name)
         if run is None or run.owner != owner or run.task is None:
             return False
-        run.task.cancel()
-        await asyncio.gather(run.task, return_exceptions=True)
+        _end(run)
+        await asyncio.wait({run.task})
         return True
 
     async def follow(self, owner: str, name: str, after: int) -> AsyncGenerator[Events, None]:
         """Yield the events of a response with numbers above ``after``, those to come included."""
         run = self._runs.get(name)
         if run is None or run.owner != owner:
-            if events := await self._archive.events(owner, name, after):
+            if events := await self._kept_events(owner, name, after):
                 yield events
             return
         sent = after + 1  # events are numbered from 0
@@ -100,10 +103,22 @@ class Runs:
     async def close(self) -> None:
         """End all of them, as failed, since the server ends."""
         self._closing = True
-        tasks = [run.task for run in self._runs.values() if run.task]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        runs = list(self._runs.values())
+        for run in runs:
+            _end(run)
+        await asyncio.gather(*[run.task for run in runs if run.task], return_exceptions=True)
+
+    async def _kept_events(self, owner: str, name: str, after: int) -> Events:
+        """Return the events of a response that is not made any more; the last one says how it ended in any case."""
+        events = await self._archive.events(owner, name, after)
+        response = await self._archive.response(owner, name)
+        if response["status"] != "failed":
+            return events
+        last = (await self._archive.events(owner, name, -1))[-1:]
+        if not last or last[0]["type"] != _FAILED:  # a server that was killed has not made it
+            number = max([after, *(event["sequence_number"] for event in last)]) + 1
+            events.append({"type": _FAILED, "sequence_number": number, "response": response})
+        return events
 
     async def _work(self, run: _Run) -> None:
         flusher = asyncio.create_task(self._flush(run))
@@ -118,10 +133,11 @@ class Runs:
             await self._finish(run)
 
     async def _finish(self, run: _Run) -> None:
+        run.ending = True
         name = run.making.response["id"]
         try:
             await self._keep(run)
-            await self._archive.save(run.owner, run.making.response, run.given)
+            await self._save(run)
         except PunaError as error:  # whoever listens has the whole answer all the same
             _log.warning("response %s is not stored: %s", name, error)
         finally:
@@ -130,9 +146,20 @@ class Runs:
             async with run.news:
                 run.news.notify_all()
 
+    async def _save(self, run: _Run) -> None:
+        """Keep how a response has ended: whoever asks for it would else wait for ever."""
+        response = run.making.response
+        try:
+            await self._archive.save(run.owner, response, run.given)
+        except PayloadTooLargeError as error:
+            failed = {"status": "failed", "output": [], "error": {"code": "server_error", "message": str(error)}}
+            await self._archive.delete(run.owner, response["id"])  # its events are too large as well
+            await self._archive.save(run.owner, {**response, **failed}, run.given)
+            raise
+
     async def _tell(self, run: _Run, events: Events) -> None:
+        run.events += events
         async with run.news:
-            run.events += events
             run.news.notify_all()
 
     async def _flush(self, run: _Run) -> None:
@@ -142,7 +169,13 @@ class Runs:
                 await self._keep(run)
 
     async def _keep(self, run: _Run) -> None:
-        events = run.events[run.kept :]
-        run.kept = len(run.events)
-        if events:
+        if events := run.events[run.kept :]:
             await self._archive.add_events(run.making.response["id"], events)
+            run.kept += len(events)
+
+
+def _end(run: _Run) -> None:
+    """Cancel what makes a response, once: what it does to end must not be cancelled as well."""
+    if run.task and not run.ending:
+        run.ending = True
+        run.task.cancel()

@@ -37,6 +37,8 @@ _BRANCH_WORDS = {
     "list[str]": "an array of strings",
     "list[int]": "an array of integers",
     "list[list[int]]": "an array of arrays of integers",
+    "list[constrained-int]": "an array of integers",
+    "list[list[constrained-int]]": "an array of arrays of integers",
     "list[dict[str,any]]": "an array of objects",
     "dict[str,any]": "an object",
 }
@@ -119,12 +121,7 @@ def json_body(model: type[B]) -> Callable[[Request], Coroutine[Any, Any, B]]:
     async def read(request: Request) -> B:
         settings: Settings = request.app.state.settings
         parts = [part async for part in stream_limited(request, settings.max_body)]
-        path = request.url.path
-        if sum(map(len, parts)) <= _LARGE:
-            return validated(model, _joined(parts), path)
-        body = await asyncio.to_thread(lambda: validated(model, _joined(parts), path))
-        body._large = True
-        return body
+        return await validated_in_turns(model, parts, request.url.path)
 
     return read
 
@@ -162,6 +159,15 @@ async def stream_limited(request: Request, limit: int) -> AsyncGenerator[bytes, 
 
 def _too_large(limit: int) -> PayloadTooLargeError:
     return PayloadTooLargeError(f"request body is larger than the limit of {limit} bytes (PUNA_MAX_BODY)")
+
+
+async def validated_in_turns(model: type[B], parts: Sequence[bytes], path: str) -> B:
+    """Return the parts of a body as ``validated`` does; for a large one that is done beside the event loop."""
+    if sum(map(len, parts)) <= _LARGE:
+        return validated(model, _joined(parts), path)
+    body = await asyncio.to_thread(lambda: validated(model, _joined(parts), path))
+    body._large = True
+    return body
 
 
 def validated(model: type[B], data: bytes, path: str) -> B:

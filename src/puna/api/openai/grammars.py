@@ -20,6 +20,9 @@ from puna.inference.format.regex import Regexes
 _LONGEST, _LONGEST_DEFINITION = 4000, 1 << 14
 _STEPS = 20_000
 _MOST_EXPRESSIONS = 2000
+_MOST_WORK, _WORK_OF_A_NAME = 20_000, 10
+"""How many parts of rules are looked at to make one expression, and how many of them a name counts as: each may stand
+for many others, and these for others again."""
 _DEPTHS = (8, 6, 4, 3, 2, 1)
 """How often a rule may stand within itself; the first that is not too large is taken."""
 _COMMON = {
@@ -57,9 +60,13 @@ _TOKEN = re.compile(
     )""",
     re.VERBOSE,
 )
-_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*"|/(?!/)(?:[^/\\\n]|\\.)+/)|(?://|\#)[^\n]*')
+_COMMENT = re.compile(r'("(?:[^"\\\n]|\\.)*"?|/(?!/)(?:[^/\\\n]|\\.)+/?)|(?://|\#)[^\n]*')
+"""A comment, or what none is looked for in: a string or an expression, to the end of its line if it is not closed."""
 _IMPORT = re.compile(r"%import\s+common(?:\.(\w+)(?:\s*->\s*(\w+))?|\s*\(([^)]*)\))\s*")
 _IGNORE = re.compile(r"%ignore\s+(\S.*)")
+_BEGINNING = re.compile(r"\s*(?:%|[!?]{0,2}\w+(?:\.-?\d+)?\s*:)", re.ASCII)
+"""How a rule or a directive begins, whether it is indented or not."""
+_POSIX = re.compile(r"(?<!\\)\[:\^?[a-z]+:\]")
 _PLAIN = re.compile(r"[A-Za-z0-9 _\-]")
 
 
@@ -72,6 +79,8 @@ def text_pattern(syntax: str, definition: str, where: str) -> str:
     if len(definition) > _LONGEST_DEFINITION:
         raise BadRequestError(f"{where}.definition is too large to be enforced")
     if syntax == "regex":
+        if named := _POSIX.search(definition):  # the letters in it would be a class of their own
+            raise BadRequestError(f"{where}.definition cannot be enforced: {named[0]}")
         return _anchored(definition, where)
     grammar = _Lark(definition, where)
     for depth in _DEPTHS[:-1] if grammar.nests else ():
@@ -122,7 +131,9 @@ class _Lark:
     def __init__(self, text: str, where: str) -> None:
         self._where = where
         self._rules: dict[str, _Choice] = {}
-        self._known: dict[tuple[str, ...], str] = {}
+        self._known: dict[tuple[str, ...], str | None] = {}
+        """What rules stand for, by the rules that they stand in; ``None`` where that leads too deep."""
+        self._work = 0
         self._open: list[str] = []
         self._depth = 0
         self._cut = False
@@ -131,8 +142,11 @@ class _Lark:
         """What may stand between terminals."""
         self._tokens: list[tuple[str, str]] = []
         self._at = 0
-        for statement in self._statements(_COMMENT.sub(lambda match: match[1] or "", text)):
-            self._read(statement)
+        try:
+            for statement in self._statements(_COMMENT.sub(lambda match: match[1] or "", text)):
+                self._read(statement)
+        except RecursionError:
+            self._refuse("it is too large")
 
     @property
     def nests(self) -> bool:
@@ -143,7 +157,7 @@ class _Lark:
 
     def pattern(self, depth: int) -> str:
         """Return the expression of ``start``, in which rules stand within themselves ``depth`` times at most."""
-        self._depth, self._known, self._open, self._between = depth, {}, [], ""
+        self._depth, self._known, self._work, self._open, self._between = depth, {}, 0, [], ""
         if "start" not in self._rules:
             self._refuse("there is no rule called start")
         if self._ignored:
@@ -162,15 +176,15 @@ class _Lark:
 
     @staticmethod
     def _statements(text: str) -> list[str]:
-        """Return rules and directives; the alternatives of a rule may go on in lines that begin with a bar."""
+        """Return rules and directives; a rule may go on in lines that are indented or begin with a bar."""
         found: list[str] = []
         for line in text.splitlines():
             if not line.strip():
                 continue
-            if found and (line[0].isspace() or line.lstrip().startswith("|")):
+            if found and not _BEGINNING.match(line) and (line[0].isspace() or line.lstrip().startswith("|")):
                 found[-1] += "\n" + line
             else:
-                found.append(line)
+                found.append(line.lstrip())
         return found
 
     def _read(self, statement: str) -> None:
@@ -296,14 +310,18 @@ class _Lark:
         if known not in self._known:
             if len(self._known) > _MOST_EXPRESSIONS:
                 self._refuse("it is too large")
+            self._known[known] = None
             self._open.append(name)
             try:
                 self._known[known] = self._unrolled(name, self._rules[name].ways)
             finally:
                 self._open.pop()
-            if len(self._known[known]) > _LONGEST:
-                self._refuse("it is too large")
-        return self._known[known]
+        found = self._known[known]
+        if found is None:
+            raise _TooDeepError
+        if len(found) > _LONGEST:
+            self._refuse("it is too large")
+        return found
 
     def _unrolled(self, name: str, ways: list[_Sequence]) -> str:
         """Return the expression of a rule's ways; those that begin, or end, with the rule itself repeat the rest."""
@@ -333,6 +351,9 @@ class _Lark:
         return texts[0] if len(texts) == 1 else f"(?:{'|'.join(texts)})"
 
     def _expression(self, part: "str | _Name | _Choice") -> str:
+        self._work += _WORK_OF_A_NAME if isinstance(part, _Name) else 1
+        if self._work > _MOST_WORK:
+            self._refuse("it is too large")
         between = self._between if self._open and not self._open[-1].isupper() else ""
         if isinstance(part, str):
             return part + between

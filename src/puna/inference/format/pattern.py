@@ -22,7 +22,8 @@ _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "v": "\v", "f": "\f", "0": "\0"}
 _DOT = complement(of("\n\r\u2028\u2029"))
 _QUANTIFIER = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
 _HEX = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}")
-_GROUP = re.compile(r"\?(?::|<[A-Za-z_]\w*>)")
+_GROUP = re.compile(r"\?(?::|P?<[A-Za-z_]\w*>)")
+"""A group in which nothing is looked for again; with a P it is named as in Python and Rust."""
 _LONGEST = 4096
 _DEEPEST = 40
 

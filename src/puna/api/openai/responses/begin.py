@@ -68,7 +68,7 @@ async def prompt_of(
     """Return what a body asks; raise ``PunaError``. ``local`` is what was said up to responses that are not stored."""
     model = services.model(body.model)
     owner = owner_of(connection)
-    given = await _resolved(services, owner, with_ids(body.input))
+    given = await resolved(services, owner, with_ids(body.input))
     earlier = await _earlier(services, owner, body, local or {})
     if not (given or earlier or body.instructions):
         raise BadRequestError("input is required", param="input")
@@ -131,7 +131,7 @@ async def _bound(form: str | Mapping[str, Any] | Constraint) -> str | Constraint
         raise BadRequestError(f"text.format.schema: {reason}", param="text.format.schema") from None
 
 
-async def _resolved(services: Services, owner: str, items: Items) -> Items:
+async def resolved(services: Services, owner: str, items: Items) -> Items:
     """Return items with those that refer to others replaced by these."""
     names = [str(item["id"]) for item in items if item["type"] == "item_reference"]
     if not names:
@@ -141,6 +141,8 @@ async def _resolved(services: Services, owner: str, items: Items) -> Items:
 
 
 async def _earlier(services: Services, owner: str, body: PromptBody, local: Mapping[str, Items]) -> Items:
+    if body.previous_response_id and body.conversation:
+        raise BadRequestError("previous_response_id and conversation cannot be used together")
     if name := body.previous_response_id:
         return local[name] if name in local else await services.archive.history(owner, name)
     if name := conversation_id(body):

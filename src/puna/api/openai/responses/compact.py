@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.requests import HTTPConnection
 
+from puna.api.extras import whole_number
 from puna.api.openai.responses.begin import caller, prompt_of
 from puna.api.openai.responses.encoder import DIALECT
 from puna.api.openai.responses.items import SUMMARY
@@ -34,6 +35,7 @@ async def compact(
     What users have said stays as it is; the rest is a summary that the model makes, sealed. What does not fit the
     context is left out of what is summarized, the oldest first: a conversation is compacted because it is too long.
     """
+    whole_number(body.max_output_tokens, "max_output_tokens", 1, 2**31 - 1)
     prompt = await prompt_of(connection, services, body)
     request = _asking(prompt.asked.request)
     events = services.service.generate(request, caller(connection, body), keep_alive_seconds(body.keep_alive), DIALECT)

@@ -12,6 +12,9 @@ from puna.api.access.identity import owner_of
 from puna.api.access.scopes import needs
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response
+from puna.api.openai.responses.begin import resolved
+from puna.api.openai.responses.items import Reader
+from puna.api.openai.responses.media import urls_of
 from puna.api.openai.responses.objects import new_id, shown_item, with_ids
 from puna.api.openai.responses.paging import page
 from puna.api.openai.responses.schemas import ConversationBody, ConversationItemsBody
@@ -38,7 +41,8 @@ async def create_route(
         "created_at": int(time.time()),
         "metadata": body.metadata,
     }
-    await services.archive.begin_conversation(owner_of(request), conversation, _checked(body.items))
+    items = await _checked(request, services, body)
+    await services.archive.begin_conversation(owner_of(request), conversation, items)
     return json_response(conversation)
 
 
@@ -92,7 +96,7 @@ async def add_items_route(
     services: ServicesDep,
 ) -> Response:
     """Add items to a conversation."""
-    items = _checked(body.items)
+    items = await _checked(request, services, body)
     await services.archive.say(owner_of(request), conversation_id, items)
     return json_response(page(items, "", max(len(items), 1), "asc"))
 
@@ -117,10 +121,19 @@ async def delete_item_route(request: Request, conversation_id: str, item_id: str
     return json_response(await services.archive.conversation(owner, conversation_id))
 
 
-def _checked(items: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    if len(items) > _MOST_ITEMS:
-        raise BadRequestError(f"items: at most {_MOST_ITEMS} at a time")
-    return with_ids(items)
+async def _checked(
+    request: Request, services: Services, body: ConversationBody | ConversationItemsBody
+) -> list[dict[str, Any]]:
+    """Return the items of a body as they are kept.
+
+    What a response could not be asked with is refused here: nothing could be said in the conversation any more.
+    """
+    if len(body.items) > _MOST_ITEMS:
+        raise BadRequestError(f"items: at most {_MOST_ITEMS} at a time", param="items")
+    items = await resolved(services, owner_of(request), with_ids(body.items, "items"))
+    reader = Reader(services.cipher, dict.fromkeys(urls_of(items), b""))
+    await body.in_turns(lambda: reader.read(items, field="items"))
+    return items
 
 
 def _require_store(services: Services) -> None:

@@ -57,24 +57,23 @@ class Reader:
         self._messages: list[Message] = []
         self._said: _Said | None = None
 
-    def read(self, items: Iterable[Mapping[str, Any]], first: int = 0) -> None:
-        """Take the next items; errors count the first of them as ``input[first]``."""
+    def read(self, items: Iterable[Mapping[str, Any]], first: int = 0, field: str = "input") -> None:
+        """Take the next items, which errors call ``field``; they count the first of them as ``first``."""
         for index, item in enumerate(items, first):
+            where = f"{field}[{index}]"
             kind = str(item.get("type") or ("message" if "role" in item else ""))
             read = _READERS.get(kind)
             if read:
-                with blaming(f"input[{index}]"):
-                    read(self, item, f"input[{index}]")
+                with blaming(where):
+                    read(self, item, where)
             elif kind in _ELSEWHERE:
                 continue
             elif kind == "compaction_trigger":
-                raise BadRequestError(
-                    f"input[{index}]: conversations are compacted at /v1/responses/compact", param="input"
-                )
+                raise BadRequestError(f"{where}: conversations are compacted at /v1/responses/compact", param=field)
             elif kind in _SILENT or not any(item.get(name) for name in _CONTENT):
                 self.passed.append(kind)
             else:
-                raise BadRequestError(f'input[{index}]: unknown input item type: "{kind[:80]}"', param="input")
+                raise BadRequestError(f'{where}: unknown input item type: "{kind[:80]}"', param=field)
 
     def messages(self) -> list[Message]:
         """Return the messages that the items are."""

@@ -21,8 +21,8 @@ def parts_of(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
                 yield part
 
 
-async def fetched(items: Iterable[Mapping[str, Any]], reader: MediaReader) -> dict[str, bytes]:
-    """Return what the items name by URL."""
+def urls_of(items: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Return the URLs that the items name, each once."""
     urls = dict.fromkeys(
         url
         for item in items
@@ -31,7 +31,12 @@ async def fetched(items: Iterable[Mapping[str, Any]], reader: MediaReader) -> di
     )
     if len(urls) > _MOST:
         raise BadRequestError(f"the input names more than {_MOST} files by URL", param="input")
-    return {url: await reader.at(url, "input") for url in urls}
+    return list(urls)
+
+
+async def fetched(items: Iterable[Mapping[str, Any]], reader: MediaReader) -> dict[str, bytes]:
+    """Return what the items name by URL."""
+    return {url: await reader.at(url, "input") for url in urls_of(items)}
 
 
 def media_part(part: Mapping[str, Any], field: str, web: Mapping[str, bytes]) -> bytes | str:

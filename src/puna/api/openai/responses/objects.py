@@ -42,15 +42,18 @@ def item_id(kind: str) -> str:
     return new_id(_PREFIXES.get(kind, "item"))
 
 
-def with_ids(items: str | Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Return the items of an input as they are kept: text is a message, each has a type and an id."""
+def with_ids(items: str | Iterable[Mapping[str, Any]], field: str = "input") -> list[dict[str, Any]]:
+    """Return the items of an input as they are kept: text is a message, each has a type and an id.
+
+    Errors call the items ``field``.
+    """
     if isinstance(items, str):
         items = [{"role": "user", "content": [{"type": "input_text", "text": items}]}] if items else []
     kept = []
     for index, item in enumerate(items):
         kind = str(item.get("type") or ("message" if "role" in item else "item_reference"))
         if not isinstance(item.get("id"), str | None) or (kind == "item_reference" and not item.get("id")):
-            raise BadRequestError(f"input[{index}].id must be a string", param=f"input[{index}].id")
+            raise BadRequestError(f"{field}[{index}].id must be a string", param=f"{field}[{index}].id")
         kept.append({**item, "type": kind, "id": item.get("id") or item_id(kind)})
     return kept
 
@@ -68,7 +71,7 @@ def shown_item(item: Mapping[str, Any]) -> dict[str, Any]:
 
 def new_response(body: ResponsesBody, options: Options, conversation: str, status: str) -> dict[str, Any]:
     """Return the object of a response that has said nothing yet; it says back what was asked."""
-    form = body.text.get("format") or {"type": "text"}
+    form = _shown_format(body.text.get("format") or {"type": "text"})
     effort, summary = body.reasoning.get("effort"), body.reasoning.get("summary")
     return {
         "id": new_id("resp"),
@@ -93,8 +96,11 @@ def new_response(body: ResponsesBody, options: Options, conversation: str, statu
         "service_tier": "flex" if body.service_tier == "flex" else "default",
         "store": body.store,
         "temperature": options.sampling["temperature"],
-        "text": {"format": form, **({"verbosity": body.text["verbosity"]} if body.text.get("verbosity") else {})},
-        "tool_choice": body.tool_choice,
+        "text": {
+            "format": form,
+            **({"verbosity": body.text["verbosity"]} if body.text.get("verbosity") else {}),
+        },
+        "tool_choice": _shown_choice(body.tool_choice),
         "tools": [_shown_tool(tool) for tool in body.tools],
         "top_logprobs": body.top_logprobs,
         "top_p": options.sampling["top_p"],
@@ -110,7 +116,25 @@ def new_response(body: ResponsesBody, options: Options, conversation: str, statu
 def _shown_tool(tool: Mapping[str, Any]) -> Mapping[str, Any]:
     if (tool.get("type") or "function") != "function":
         return tool
-    return {"type": "function", "parameters": None, "strict": None, **tool}
+    return {"type": "function", "parameters": None, "strict": None, **_unwrapped(tool)}
+
+
+def _shown_choice(choice: str | Mapping[str, Any]) -> str | Mapping[str, Any]:
+    if isinstance(choice, str):
+        return choice
+    if choice.get("type") == "allowed_tools":
+        return {"mode": "auto", **choice, "tools": [_unwrapped(tool) for tool in choice["tools"]]}
+    return _unwrapped(choice)
+
+
+def _shown_format(form: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"name": "response", **form} if form.get("type") == "json_schema" else form
+
+
+def _unwrapped(tool: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a function as it is written here, where a client has written it as in chat completions."""
+    inner = tool.get("function")
+    return {"type": "function", **inner} if isinstance(inner, dict) else tool
 
 
 def usage_of(end: Finished) -> dict[str, Any]:

@@ -10,12 +10,16 @@ _MOST = 100
 
 
 def page(items: Sequence[Mapping[str, Any]], after: str, limit: int, order: str) -> dict[str, Any]:
-    """Return the page of ``limit`` items behind the one with the id ``after``, in order ("asc" or "desc")."""
+    """Return the page of ``limit`` items behind the one with the id ``after``, in order ("asc" or "desc").
+
+    An item that was said more than once is listed once: who turns pages by its id would else never come to an end.
+    """
     if order not in ("asc", "desc"):
         raise BadRequestError('order must be "asc" or "desc"')
     if not 1 <= limit <= _MOST:
         raise BadRequestError(f"limit must be between 1 and {_MOST}")
-    listed = list(items) if order == "asc" else list(reversed(items))
+    once = list({item["id"]: item for item in items}.values())
+    listed = once if order == "asc" else once[::-1]
     if after:
         places = [place for place, item in enumerate(listed) if item["id"] == after]
         if not places:

@@ -21,7 +21,7 @@ from puna.api.access.identity import IDENTITY, Identity
 from puna.api.access.scopes import needs
 from puna.api.dialect import OPENAI
 from puna.api.errors import fault_of
-from puna.api.http.body import validated
+from puna.api.http.body import validated_in_turns
 from puna.api.http.request_id import REQUEST_ID
 from puna.api.http.responses import json_bytes
 from puna.api.openai.responses.begin import Begun, Items, begin, caller, spoken
@@ -58,6 +58,8 @@ class _Session:
         self._services: Services = socket.app.state.services.seen_by(self._identity)
         self._waiting: asyncio.Queue[str | bytes] = asyncio.Queue()
         self._said: dict[str, Items] = {}
+        self._size = 0
+        """Bytes of the messages that ``_said`` was said in."""
 
     async def serve(self) -> None:
         """Answer until the client goes away, which ends what is being made for it."""
@@ -78,10 +80,11 @@ class _Session:
             message = await self._socket.receive()
             if message["type"] == "websocket.disconnect":
                 return
+            text = message.get("text") or message.get("bytes") or b""
             if self._waiting.qsize() < _MOST_WAITING:
-                self._waiting.put_nowait(message.get("text") or message.get("bytes") or b"")
+                self._waiting.put_nowait(text)
             else:
-                await self._refuse(UnavailableError("too many responses are asked for over this connection"))
+                await self._refuse(UnavailableError("too many responses are asked for over this connection"), text)
 
     async def _work(self) -> None:
         while True:
@@ -91,14 +94,18 @@ class _Session:
             except WebSocketDisconnect:
                 return
             except Exception as error:  # noqa: BLE001 - whatever it is, the client is told and may go on
-                self._said.clear()
-                await self._refuse(error)
+                await self._refuse(error, text)
 
     async def _answer(self, text: bytes) -> None:
-        body = validated(SocketBody, text, self._socket.url.path)
+        body = await validated_in_turns(SocketBody, [text], self._socket.url.path)
         match body.type:
             case "response.create":
-                await self._counted(body)
+                said, self._said = self._said, {}  # as with OpenAI, a turn that fails cannot be gone on from
+                before = self._size if body.previous_response_id in said else 0
+                await self._counted(body, said)
+                self._size = before + len(text)
+                if self._size > self._services.settings.max_body:  # what no request could ask with as a whole
+                    self._said = {}
             case "response.processed":  # Codex says what it has read to its end
                 pass
             case "response.steer":
@@ -106,18 +113,21 @@ class _Session:
             case kind:
                 raise BadRequestError(f'nothing is known of events of the type "{kind[:80]}"', param="type")
 
-    async def _counted(self, body: SocketBody) -> None:
-        """Make a response as a request of the key that opened the socket, as that key is now."""
+    async def _counted(self, body: SocketBody, said: dict[str, Items]) -> None:
+        """Make a response as a request of the key that opened the socket, as that key is now.
+
+        ``said`` is what was said up to the response before.
+        """
         key = self._identity.key
         if key is None:
-            await self._create(body, self._services)
+            await self._create(body, said, self._services)
             return
         with self._services.accounts.admitted(key.name, self._socket.url.path, key.id) as now:
             identity = replace(self._identity, key=now)
             self._socket.scope[IDENTITY] = identity
-            await self._create(body, self._services.seen_by(identity))
+            await self._create(body, said, self._services.seen_by(identity))
 
-    async def _create(self, body: SocketBody, services: Services) -> None:
+    async def _create(self, body: SocketBody, said: dict[str, Items], services: Services) -> None:
         if body.background:
             raise BadRequestError("background: not over a socket, whose end is the response's", param="background")
         self._socket.scope[REQUEST_ID] = secrets.token_hex(8)
@@ -125,7 +135,7 @@ class _Session:
         watchers = turn_watchers(self._socket.scope)
         told = services.service.told((*watchers, *((taking,) if taking else ())))
         services = replace(services, service=told)
-        begun = await begin(self._socket, services, body, self._said)
+        begun = await begin(self._socket, services, body, said)
         if taking:  # a request of its own, with all that was said before it over this connection
             items = [*begun.prompt.earlier, *begun.prompt.given]
             taking.hear(json_bytes({**body.model_dump(exclude=_OF_SOCKETS, exclude_unset=True), "input": items}))
@@ -153,7 +163,18 @@ class _Session:
             told = event | {"stream_id": stream_id} if stream_id else event
             await self._socket.send_text(json_bytes(told).decode())
 
-    async def _refuse(self, error: Exception) -> None:
+    async def _refuse(self, error: Exception, text: str | bytes) -> None:
+        """Tell what is wrong with a message."""
         fault = fault_of(error)
         body: dict[str, Any] = {"type": "error", "status": fault.status, **OPENAI.body(fault, "")}
-        await self._socket.send_text(orjson.dumps(body).decode())
+        await self._send([body], await asyncio.to_thread(_stream_id, text))
+
+
+def _stream_id(text: str | bytes) -> str:
+    """Return the name of the stream that a message is of, "" for none, whatever else is wrong with it."""
+    try:
+        message = orjson.loads(text)
+    except orjson.JSONDecodeError:
+        return ""
+    name = message.get("stream_id") if isinstance(message, dict) else None
+    return name if isinstance(name, str) else ""

@@ -53,8 +53,6 @@ def check(body: ResponsesBody) -> None:
         raise BadRequestError("prompt: no prompts are kept here; send instructions and input", param="prompt")
     if body.moderation:
         raise BadRequestError("moderation: nothing here judges texts", param="moderation")
-    if body.previous_response_id and body.conversation:
-        raise BadRequestError("previous_response_id and conversation cannot be used together")
     if body.background and not body.store:
         raise BadRequestError(
             "background: a response that runs in the background must be stored (store: true)", param="background"
