@@ -72,6 +72,16 @@ def test_every_turn_reaches_the_model(server: Server) -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.parametrize("fields", [{}, {"think": True, "options": SHORT | {"stop": ["Zebra"]}}])
+def test_an_answer_that_is_gone_on_with_is_not_said_again(server: Server, fields: dict[str, Any]) -> None:
+    messages = [*HELLO, {"role": "assistant", "content": "Zebra"}, {"role": "assistant", "content": " stripes"}]
+    for begun in (messages[:2], messages):
+        answer = ask(server, messages=begun, **fields)["message"]["content"]
+        assert answer
+        assert "Zebra" not in answer
+        assert rendered(server, messages=begun, **fields).endswith(begun[-1]["content"])
+
+
 def test_tools_reach_the_model(server: Server) -> None:
     tool = {
         "type": "function",
