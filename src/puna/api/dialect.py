@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from puna.api.errors import Fault, fault_of
 from puna.api.http.request_id import REQUEST_ID
+from puna.outside import on_one_line
 
 _MEDIA_TYPE = "application/json; charset=utf-8"
 _OPENAI_TYPES = {
@@ -142,4 +143,4 @@ def error_body(scope: Scope, error: BaseException) -> bytes:
 
 
 def _body(scope: Scope, fault: Fault) -> bytes:
-    return orjson.dumps(spoken(scope).body(fault, scope.get(REQUEST_ID, "")))
+    return on_one_line(orjson.dumps(spoken(scope).body(fault, scope.get(REQUEST_ID, ""))))
