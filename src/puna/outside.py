@@ -1,4 +1,5 @@
-"""Text from outside, made fit to be shown: in the log, where it must not look like a line, and in errors."""
+"""Text from outside, made fit to be shown: in the log, where it must not look like a line, in errors, and in JSON of
+which each line is an object."""
 
 import re
 from collections.abc import Collection
@@ -6,6 +7,20 @@ from itertools import islice
 
 _LOGIN = re.compile(r"(?<=://)[^\s/\"']*@|(?<![\w.~%+@/-])[\w.~%+-]+:[^\s/\"'@:]+@(?=[\w.\[-])(?!sha256)")
 """What stands between ``://`` and ``@``, and ``user:password@`` before a host without a scheme."""
+
+_LINE_ENDS = {character.encode(): rf"\u{ord(character):04x}".encode() for character in "\u0085\u2028\u2029"}
+"""Characters that JSON may have as they are, and at which ``str.splitlines`` ends a line, with their escapes."""
+
+
+def on_one_line(data: bytes) -> bytes:
+    """Return JSON without characters at which readers of a stream end a line that read it as text, as httpx does.
+
+    Go's encoder escapes most of them as well, so that Ollama's client needs it.
+    """
+    if b"\xe2\x80" in data or b"\xc2\x85" in data:  # nearly never, and looked for quickly
+        for character, escape in _LINE_ENDS.items():
+            data = data.replace(character, escape)
+    return data
 
 
 def printable(text: str) -> str:

@@ -1,5 +1,6 @@
 """``/api/chat``: shapes, roles, tools, thinking, what is refused."""
 
+import json
 from typing import Any
 
 import pytest
@@ -7,6 +8,7 @@ from tests.server import Server
 
 SHORT = {"num_predict": 8, "seed": 1, "temperature": 1.5}
 HELLO = [{"role": "user", "content": "你好"}]
+LINE_ENDS = "a\u2028b\u2029c\x85d – e"
 RARE = "饕餮盛宴,𠮷野家🦙"
 
 
@@ -44,6 +46,32 @@ def test_no_character_is_ever_cut(server: Server) -> None:
     assert lines[-1]["eval_count"] > len(RARE)
 
 
+@pytest.mark.parametrize(
+    "path", ["/api/chat", "/api/generate", "/v1/chat/completions", "/v1/messages", "/v1/responses"]
+)
+def test_readers_of_text_see_no_line_end_within_an_answer(server: Server, path: str) -> None:
+    grammar = f'root ::= "{LINE_ENDS}"'
+    asked = {"input": "x"} if path == "/v1/responses" else {"messages": HELLO, "prompt": "x", "max_tokens": 64}
+    body = {"model": "cria", "stream": True, "think": False, "options": {"grammar": grammar}} | asked
+    response = server.post(path, body)
+    assert response.status_code == 200, response.text
+    objects = [json.loads(line[line.index("{") :]) for line in response.text.splitlines() if "{" in line]
+    said = "".join(map(pieces_of, objects))
+    assert said == LINE_ENDS
+
+
+def pieces_of(piece: dict[str, Any]) -> str:
+    """Return what a piece of any dialect's stream says."""
+    match piece:
+        case {"message": {"content": str(text)}} | {"response": str(text)}:
+            return text
+        case {"choices": [{"delta": {"content": str(text)}}]} | {"delta": {"text": str(text)}}:
+            return text
+        case {"type": "response.output_text.delta", "delta": str(text)}:
+            return text
+    return ""
+
+
 def test_limit_and_stop_are_told_apart(server: Server) -> None:
     options = {"grammar": 'root ::= "one two three"', "num_predict": 32}
     assert ask(server, options=options)["done_reason"] == "stop"
@@ -70,6 +98,16 @@ def test_every_turn_reaches_the_model(server: Server) -> None:
     text = rendered(server, messages=messages)
     places = [text.index(word) for word in ("SYSTEM", "ONE", "TWO", "THREE")]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize("fields", [{}, {"think": True, "options": SHORT | {"stop": ["Zebra"]}}])
+def test_an_answer_that_is_gone_on_with_is_not_said_again(server: Server, fields: dict[str, Any]) -> None:
+    messages = [*HELLO, {"role": "assistant", "content": "Zebra"}, {"role": "assistant", "content": " stripes"}]
+    for begun in (messages[:2], messages):
+        answer = ask(server, messages=begun, **fields)["message"]["content"]
+        assert answer
+        assert "Zebra" not in answer
+        assert rendered(server, messages=begun, **fields).endswith(begun[-1]["content"])
 
 
 def test_tools_reach_the_model(server: Server) -> None:

@@ -102,6 +102,21 @@ def test_tools_and_thinking_work(native: Server) -> None:
     assert chat(native, user("Is 7 a prime number?"), think=True, options={"temperature": 0})["message"]["thinking"]
 
 
+@pytest.mark.parametrize("begun", [("The sky",), ("The sky", " is")])
+def test_an_answer_that_is_gone_on_with_is_not_said_again(native: Server, begun: tuple[str, ...]) -> None:
+    messages = [*user("Why is the sky blue?"), *({"role": "assistant", "content": text} for text in begun)]
+    body = {"model": "cria", "messages": messages, "max_tokens": 8, "think": False}
+    *pieces, last = native.stream("/api/chat", body)
+    said = [
+        "".join(piece["message"]["content"] for piece in pieces),
+        native.ask("/v1/chat/completions", body)["choices"][0]["message"]["content"],
+        native.ask("/v1/messages", body | {"stop_sequences": ["The"]})["content"][0]["text"],
+    ]
+    assert last["done"]
+    assert all(said)
+    assert not any("The sky" in text for text in said)
+
+
 def test_answers_to_random_schemas_are_valid(native: Server) -> None:
     ended = 0
     for seed in range(COUNT):

@@ -47,9 +47,12 @@ def test_texts_are_answered_as_text_embeddings_inference_does(server: Server, re
     assert all(result["text"] == DOCUMENTS[result["index"]] for result in results)
 
 
-def test_long_documents_are_cut_or_refused(server: Server, reranker: str) -> None:
-    body = {"model": reranker, "query": QUERY, "documents": ["a " * 500]}
-    assert len(server.ask("/v1/rerank", body)["results"]) == 1
+@pytest.mark.parametrize("chat", [True, False])
+def test_long_documents_are_cut_or_refused(server: Server, reranker: str, chat: bool) -> None:
+    options = {"num_ctx": 256}
+    body = {"model": "cria" if chat else reranker, "query": QUERY, "documents": ["a " * 500, "b"], "options": options}
+    assert len(server.ask("/v1/rerank", body)["results"]) == 2
+    assert server.post("/v1/rerank", body | {"query": "a " * 500}).status_code == 400
     response = server.post("/v1/rerank", body | {"truncate": False})
     assert response.status_code == 400
     assert response.json()["error"]["code"] == "context_length_exceeded"

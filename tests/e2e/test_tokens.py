@@ -1,5 +1,6 @@
 """Tokens and prompts without an answer, and what says that the server lives."""
 
+import pytest
 from tests.e2e.prompting import rendered, user
 from tests.server import Server
 
@@ -11,7 +12,9 @@ def test_text_to_tokens_and_back(server: Server) -> None:
     theirs = server.ask("/tokenize", {"model": "cria", "prompt": text, "return_token_strs": True})
     assert theirs["tokens"] == tokens
     assert theirs["count"] == len(tokens) == len(theirs["token_strs"])
-    assert theirs["max_model_len"] == 8192
+    assert theirs["max_model_len"] == 2048, "what a conversation has here, not what the model was trained for"
+    asked = server.ask("/tokenize", {"model": "cria", "prompt": text, "options": {"num_ctx": 512}})
+    assert asked["max_model_len"] == 512
     assert server.ask("/detokenize", {"model": "cria", "tokens": tokens}) == {"prompt": text}
 
 
@@ -20,6 +23,14 @@ def test_a_conversation_has_the_tokens_that_are_counted(server: Server) -> None:
     counted = server.ask("/tokenize", {"model": "cria", "messages": messages})["count"]
     body = {"model": "cria", "messages": messages, "stream": False, "options": {"num_predict": 1}}
     assert server.ask("/api/chat", body)["prompt_eval_count"] == counted
+
+
+@pytest.mark.parametrize("path", ["/tokenize", "/api/tokenize"])
+def test_what_has_no_effect_on_tokens_is_named(server: Server, path: str) -> None:
+    body = {"model": "cria", "messages": user("Hi")}
+    response = server.post(path, body | {"add_generation_prompt": False, "mm_processor_kwargs": {"a": 1}})
+    assert response.headers["Puna-Ignored"] == "add_generation_prompt, mm_processor_kwargs"
+    assert "Puna-Ignored" not in server.post(path, body | {"add_generation_prompt": True}).headers
 
 
 def test_a_prompt_is_what_the_model_gets(server: Server) -> None:

@@ -91,6 +91,40 @@ def test_usual(puna_server):
     assert "the model 'nobody', which the tests ask for, is neither built in nor in" in done.stdout
 
 
+def test_tests_that_ask_for_it_in_their_course_are_like_others(run: Run) -> None:
+    done = run(
+        """
+import pytest
+
+def test_first(puna_server, puna_ollama):
+    puna_server.script(["Yes."])
+    assert puna_ollama.generate("cria", "Is it?").response == "Yes."
+
+@pytest.mark.parametrize("name", ["puna_ollama", "puna_ollama"])
+def test_without_a_script(name, request):
+    request.getfixturevalue(name).generate("cria", "Hello", options={"num_predict": 2})
+    assert len(request.getfixturevalue("puna_server").requests) == 1
+
+@pytest.mark.puna("cria:latest")
+def test_left(request):
+    server = request.getfixturevalue("puna_server")
+    assert server.model == "cria:latest"
+    server.script(["never"])
+
+def test_usual(request):
+    server = request.getfixturevalue("puna_server")
+    assert (server.model, list(server.requests)) == ("cria", [])
+
+def test_wrong(request):
+    request.getfixturevalue("puna_ollama").generate("cria", "a question that is asked")
+    pytest.fail("no")
+"""
+    )
+    assert outcome(done.stdout) == {"failed": 2, "passed": 4}, done.stdout
+    assert "1 of 1 answers of the script were not asked for" in done.stdout
+    assert re.search("asked of the server:\n.*/api/generate -> 200 user: 'a question that is asked'", done.stdout)
+
+
 def test_client_whose_package_is_missing_skips(run: Run) -> None:
     done = run(
         """

@@ -50,6 +50,7 @@ def test_text_is_streamed_in_the_pieces_of_the_model(directed: Server, client: o
     "calls",
     [
         [call("weather", {"city": 'a "b" \n é 😀 </tool_call>', "n": [1, None, 2.5, True, {}]})],
+        [call("weather", {"city": "<|im_end|> <tool_call>"})],
         [call("weather", {"city": "Paris"}), call("weather", {"city": "Lima"}), call("weather")],
     ],
 )

@@ -15,6 +15,7 @@ from starlette.types import Scope
 
 from puna.api.errors import Fault, fault_of
 from puna.api.http.request_id import REQUEST_ID
+from puna.outside import on_one_line
 
 _MEDIA_TYPE = "application/json; charset=utf-8"
 _OPENAI_TYPES = {
@@ -29,6 +30,8 @@ _OPENAI_TYPES = {
     431: "invalid_request_error",
 }
 _ANTHROPIC_TYPES = _OPENAI_TYPES | {413: "request_too_large", 503: "overloaded_error", 529: "overloaded_error"}
+_ANTHROPIC_CODES = ("thread_unsupported_request",)
+"""Words by which Anthropic's clients know errors; others are OpenAI's."""
 _OTHER_TYPE = "api_error"
 _REGISTRY_CODES = ("MANIFEST_UNKNOWN", "BLOB_UNKNOWN", "NAME_UNKNOWN", "NAME_INVALID", "DIGEST_INVALID")
 _REGISTRY_BY_STATUS = {
@@ -63,12 +66,13 @@ def _openai(fault: Fault, _request_id: str) -> Mapping[str, Any]:
 
 
 def _anthropic(fault: Fault, request_id: str) -> Mapping[str, Any]:
-    kind = _ANTHROPIC_TYPES.get(fault.status, _OTHER_TYPE)
-    return {
-        "type": "error",
-        "error": {"type": kind, "message": fault.known_as or fault.message},
-        "request_id": f"req_{request_id}",
+    error: dict[str, Any] = {
+        "type": _ANTHROPIC_TYPES.get(fault.status, _OTHER_TYPE),
+        "message": fault.known_as or fault.message,
     }
+    if fault.code in _ANTHROPIC_CODES:
+        error["details"] = {"error_code": fault.code}
+    return {"type": "error", "error": error, "request_id": f"req_{request_id}"}
 
 
 def _registry(fault: Fault, _request_id: str) -> Mapping[str, Any]:
@@ -142,4 +146,4 @@ def error_body(scope: Scope, error: BaseException) -> bytes:
 
 
 def _body(scope: Scope, fault: Fault) -> bytes:
-    return orjson.dumps(spoken(scope).body(fault, scope.get(REQUEST_ID, "")))
+    return on_one_line(orjson.dumps(spoken(scope).body(fault, scope.get(REQUEST_ID, ""))))

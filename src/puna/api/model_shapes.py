@@ -12,11 +12,26 @@ from puna.models.model import Model
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A model as lists have it; ``id`` is what the caller calls it."""
+    """A model as lists have it; ``id`` is what the caller calls it.
+
+    ``usual`` is how many tokens a conversation has with models that say nothing themselves, 0 for as many as they were
+    trained for.
+    """
 
     id: str
     model: Model
     facts: Facts
+    usual: int
+
+    @property
+    def context(self) -> int | None:
+        """Return how many tokens a conversation may have here; ``None`` where nothing says it."""
+        return context_of(self.model.defaults.get("num_ctx") or self.usual, self.facts.context_length)
+
+
+def context_of(asked: int, trained: int) -> int | None:
+    """Return how many tokens a conversation may have that asks for so many, of a model that was trained for so many."""
+    return min((length for length in (asked, trained) if length), default=None)
 
 
 class Shape(Protocol):

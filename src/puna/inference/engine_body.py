@@ -85,6 +85,9 @@ def chat_body(request: GenerationRequest, conversation: Conversation, think: Thi
         body |= {"tools": list(conversation.tools), "parallel_tool_calls": True}
     if values := thinking_values(template, think) | dict(request.template_values):
         body["chat_template_kwargs"] = values
+    if messages and messages[-1]["role"] == "assistant":
+        # The engine goes on with it in any case, but unless it is told to it says what was begun once more.
+        body |= {"continue_final_message": True, "add_generation_prompt": False}
     if request.most_thoughts >= 0:
         body["thinking_budget_tokens"] = max(request.most_thoughts, _LEAST_THOUGHTS)
     if request.logprobs:

@@ -6,14 +6,17 @@ from dataclasses import dataclass, replace
 
 from puna.engine.errors import ContextExceededError
 from puna.inference.capabilities import UnsupportedError
-from puna.inference.decide import DecideRequest, Question, decide
+from puna.inference.decide import Decided, DecideRequest, Question, decide
 from puna.inference.options import Options
 from puna.inference.requests import Message
+from puna.inference.vocabulary import detokenize, tokenize
 from puna.models.model import Model
 from puna.scheduler.launch import is_embedding_model, is_reranker
 from puna.scheduler.lease import Caller, Lease
 from puna.scheduler.lender import Lender
 
+_MARGIN = 8
+"""Tokens that a document is shorter than what fits: cut somewhere else, its end may be more of them."""
 _RELEVANT = Question(("Does the document help to answer the query?",), ("Yes", "No"))
 
 
@@ -52,11 +55,29 @@ async def rerank(
     scores: list[float] = []
     read = cached = load_duration = loading = 0
     for document in request.documents:
-        decided = await decide(scheduler, _question(request, document), keep_alive, caller)
+        decided = await _decided(scheduler, request, document, keep_alive, caller)
         scores.append(decided.probabilities[0][0])
         read, cached = read + decided.prompt_tokens, cached + decided.cached_tokens
         load_duration, loading = max(load_duration, decided.load_duration), max(loading, decided.loading)
     return Reranked(tuple(scores), read, load_duration, cached, loading)
+
+
+async def _decided(
+    scheduler: Lender, request: RerankRequest, document: str, keep_alive: float | None, caller: Caller | None
+) -> Decided:
+    """Return the answer about one document, of which so much is shown as fits with the query."""
+    try:
+        return await decide(scheduler, _question(request, document), keep_alive, caller)
+    except ContextExceededError as error:
+        if not request.options.truncate:
+            raise
+        model, options = request.model, request.options
+        tokens = await tokenize(scheduler, model, options, document, keep_alive, caller, special=False)
+        room = len(tokens) - (error.prompt_tokens - error.context) - _MARGIN
+        if room <= 0:
+            raise
+    shown = await detokenize(scheduler, model, options, tokens[:room], keep_alive, caller)
+    return await decide(scheduler, _question(request, shown), keep_alive, caller)
 
 
 def _question(request: RerankRequest, document: str) -> DecideRequest:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import orjson
 
+from puna.outside import on_one_line
+
 
 @dataclass(frozen=True, slots=True)
 class NewBatch:
@@ -54,14 +56,15 @@ def answer_line(custom_id: str, status: int, request_id: str, body: bytes) -> by
     """Return the line of a request that was answered, with whatever status; ``body`` is JSON."""
     head = {"id": _line_id(), "custom_id": custom_id}
     response = {"status_code": status, "request_id": request_id, "body": orjson.Fragment(body)}
-    return orjson.dumps({**head, "response": response, "error": None}, option=orjson.OPT_APPEND_NEWLINE)
+    line = {**head, "response": response, "error": None}
+    return on_one_line(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def error_line(custom_id: str, code: str, message: str) -> bytes:
     """Return the line of a request that was not asked."""
     error = {"code": code, "message": message}
     line = {"id": _line_id(), "custom_id": custom_id, "response": None, "error": error}
-    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
+    return on_one_line(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _line_id() -> str:

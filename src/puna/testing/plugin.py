@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,7 +30,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin a test that uses the server with nothing of the one before."""
     item.config.stash[_current] = item
     server = item.config.stash.get(_server, None)
-    if server and _uses(item):
+    if server and (_uses(item) or item.get_closest_marker("puna")):
         server.reset()
         server.use(_model(item))
 
@@ -45,16 +46,37 @@ def pytest_after_setup(item: pytest.Item) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, Any, Any]:
     """Check the script at the end of a test, and tell what was asked in one that failed."""
-    server = item.config.stash.get(_server, None)
-    if server is None or not _uses(item):
-        return (yield)
     try:
         result = yield
-        server.check()
-    except Exception:
-        item.add_report_section("call", "puna", _asked(server))
+        if server := _used(item):
+            server.check()
+    except (Exception, pytest.fail.Exception):
+        if server := _used(item):
+            item.add_report_section("call", "puna", _asked(server))
         raise
     return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, Any, Any]:
+    """End a test that used the server: the next may ask for it in its course only, and is not known to use it."""
+    used = _used(item) is not None
+    result = yield
+    server = item.config.stash.get(_server, None)
+    if server and used:
+        from puna.testing.process import ServerError
+
+        with suppress(ServerError):  # the next test that uses it says so
+            server.reset()
+            server.use("cria")
+    return result
+
+
+def _used(item: pytest.Item) -> "Server | None":
+    """Return the server if the test has used it, also where it has asked for it in its course."""
+    server = item.config.stash.get(_server, None)
+    names = getattr(getattr(item, "_request", None), "fixturenames", ())
+    return server if _uses(item) or "puna_server" in names else None
 
 
 def _asked(server: "Server") -> str:

@@ -310,6 +310,20 @@ def test_what_is_wrong_is_named(server: Server, change: dict[str, Any], reason: 
     assert reason in refused(server, said(**change))
 
 
+def test_official_tool_runner_goes_on_without_a_thread(client: anthropic.Anthropic) -> None:
+    @anthropic.beta_tool
+    def get_weather(city: str) -> str:
+        """Tell the weather of a city."""
+        return f"It is sunny in {city}."
+
+    asked: Any = [{"role": "user", "content": ASKS_WEATHER}]
+    runner = client.beta.messages.tool_runner(
+        model="cria", max_tokens=60, tools=[get_weather], messages=asked, extra_body={"temperature": 0}
+    )
+    first, last = list(runner)[:2]
+    assert (first.stop_reason, last.stop_reason) == ("tool_use", "end_turn")
+
+
 def test_prompt_that_is_too_long(server: Server, client: anthropic.Anthropic) -> None:
     body = said("long " * 400, num_ctx=256)
     count = counted(server, body)

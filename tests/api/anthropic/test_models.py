@@ -16,7 +16,7 @@ def test_official_client_lists_models(server: Server, client: anthropic.Anthropi
     assert "cria:latest" in listed
     one = client.models.retrieve("cria:latest")
     assert one == listed["cria:latest"]
-    assert (one.max_input_tokens, one.lifecycle) == (8192, "active")
+    assert (one.max_input_tokens, one.max_tokens, one.lifecycle) == (2048, 2048, "active")
     assert one.capabilities
     assert one.capabilities.thinking.supported
     assert not one.capabilities.image_input.supported

@@ -23,6 +23,7 @@ from puna.jobs.batches_files import Upload
 from puna.jobs.batches_items import NewBatch
 from puna.jobs.batches_journal import Journal
 from puna.jobs.batches_lines import MOST_LINES, read_lines
+from puna.outside import on_one_line
 
 _PREFIX = "msgbatch"
 _WINDOW, _WINDOW_TEXT = 86400.0, "24h"
@@ -155,7 +156,8 @@ def _result(line: Mapping[str, Any]) -> bytes:
         result = {"type": "errored", "error": answer["body"]}
     else:
         result = {"type": "succeeded", "message": answer["body"]}
-    return orjson.dumps({"custom_id": line["custom_id"], "result": result}, option=orjson.OPT_APPEND_NEWLINE)
+    whole = {"custom_id": line["custom_id"], "result": result}
+    return on_one_line(orjson.dumps(whole, option=orjson.OPT_APPEND_NEWLINE))
 
 
 def _checked(batch_id: str) -> str:

@@ -17,15 +17,14 @@ class AnthropicModels:
 
     def one(self, entry: Entry) -> dict[str, Any]:
         """Return what the dialect says of a model (``ModelInfo`` of its package)."""
-        context = entry.facts.context_length or None
         return {
             "type": "model",
             "id": entry.id,
             "display_name": entry.id,
             "created_at": entry.model.modified_at,
             "lifecycle": _ACTIVE,
-            "max_input_tokens": context,
-            "max_tokens": context,
+            "max_input_tokens": entry.context,
+            "max_tokens": entry.context,
             "capabilities": _capabilities(entry.facts.capabilities),
         }
 

@@ -37,6 +37,15 @@ _WITHOUT_EFFECT = (
 """Fields that are about Anthropic's servers, or ask for work on a conversation that its client can do itself."""
 
 
+class ThreadError(BadRequestError):
+    """A conversation was to be kept here; the official package goes on without that where it is told so."""
+
+    code = "thread_unsupported_request"
+
+    def __init__(self) -> None:
+        super().__init__("thread is not supported: send the whole conversation")
+
+
 def options_of(model: Model, body: CountBody) -> Options:
     """Return the options of a request; its stop sequences come beside the model's own stop strings."""
     own: dict[str, Any] = {"thinking_budget": _budget(body)}
@@ -67,7 +76,7 @@ def generation_request(model: Model, body: CountBody, options: Options, around: 
     if not body.messages:
         raise BadRequestError("messages is required")
     if getattr(body, "thread", None) is not None:
-        raise BadRequestError("thread is not supported: send the whole conversation")
+        raise ThreadError
     messages = _messages(model, body, around)
     tools = functions([_function(tool) for tool in body.tools if _is_offered(tool)])
     return GenerationRequest(

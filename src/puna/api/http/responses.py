@@ -13,6 +13,7 @@ from puna.api.dialect import error_piece
 from puna.api.http.direct import DIRECT
 from puna.errors import PunaError
 from puna.lazy import loaded
+from puna.outside import on_one_line
 
 _CLIENT_CLOSED_REQUEST = 499
 SILENCE = 10.0
@@ -197,7 +198,7 @@ def json_lines(objects: Sequence[Mapping[str, Any]]) -> bytes:
     lines = b""
     for item in objects:  # nearly always one: a comprehension would cost more than the copies
         lines += orjson.dumps(item, option=_LINE)
-    return lines
+    return on_one_line(lines)
 
 
 async def until_gone(request: Request, work: Coroutine[Any, Any, T]) -> T:

@@ -6,6 +6,7 @@ By the WHATWG's HTML standard, section 9.2; readers pass over lines that begin w
 from typing import Any
 
 from puna.api.http.responses import json_bytes
+from puna.outside import on_one_line
 
 MEDIA_TYPE = "text/event-stream"
 COMMENT = b": still working\n\n"
@@ -15,9 +16,9 @@ HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
 
 def data(body: Any) -> bytes:
     """Return an event without a name."""
-    return b"data: " + json_bytes(body) + b"\n\n"
+    return b"data: " + on_one_line(json_bytes(body)) + b"\n\n"
 
 
 def named(name: str, body: Any) -> bytes:
     """Return an event with a name."""
-    return b"event: " + name.encode() + b"\ndata: " + json_bytes(body) + b"\n\n"
+    return b"event: " + name.encode() + b"\ndata: " + on_one_line(json_bytes(body)) + b"\n\n"

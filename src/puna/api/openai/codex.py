@@ -19,13 +19,9 @@ _OUTPUT_BYTES = 10_000
 """What Codex keeps of the output of a tool where it knows nothing of a model."""
 
 
-def codex_model(entry: Entry, place: int, context: int) -> dict[str, Any]:
-    """Return what Codex reads of a model, the ``place``-th in the list.
-
-    ``context`` is how many tokens models get here that say nothing themselves, 0 for as many as they were trained for.
-    """
+def codex_model(entry: Entry, place: int) -> dict[str, Any]:
+    """Return what Codex reads of a model, the ``place``-th in the list."""
     facts = entry.facts
-    lengths = [length for length in (entry.model.defaults.get("num_ctx") or context, facts.context_length) if length]
     thinks = "thinking" in facts.capabilities
     body: dict[str, Any] = {
         "slug": entry.id,
@@ -51,6 +47,6 @@ def codex_model(entry: Entry, place: int, context: int) -> dict[str, Any]:
     }
     if thinks:
         body["default_reasoning_level"] = "medium"
-    if lengths:
-        body["context_window"] = min(lengths)
+    if entry.context:
+        body["context_window"] = entry.context
     return body

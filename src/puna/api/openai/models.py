@@ -56,11 +56,11 @@ async def models_route(request: Request, services: ServicesDep) -> Response:
     listing = await asyncio.to_thread(services.models)
     for name, reason in listing.broken:
         _log.warning("model %s is left out of the list: %s", name, reason)
-    entries = await asyncio.to_thread(lambda: _entries(listing, services.aliases()))
+    usual = services.settings.context_length
+    entries = await asyncio.to_thread(lambda: _entries(listing, services.aliases(), usual))
     told = _shape(request).all(entries, request)
     if QUERY in request.query_params:
-        context = services.settings.context_length
-        told |= {"models": [codex_model(entry, place, context) for place, entry in enumerate(entries)]}
+        told |= {"models": [codex_model(entry, place) for place, entry in enumerate(entries)]}
     return json_response(told)
 
 
@@ -71,10 +71,11 @@ async def model_route(request: Request, model: str, services: ServicesDep) -> Re
     if not model:
         return await models_route(request, services)
     found = await asyncio.to_thread(services.model, model)
-    return json_response(_shape(request).one(Entry(model, found, await asyncio.to_thread(_facts, found))))
+    entry = Entry(model, found, await asyncio.to_thread(_facts, found), services.settings.context_length)
+    return json_response(_shape(request).one(entry))
 
 
-def _entries(listing: Listing, aliases: Sequence[tuple[ModelName, Model]]) -> list[Entry]:
+def _entries(listing: Listing, aliases: Sequence[tuple[ModelName, Model]], usual: int) -> list[Entry]:
     """Return the models of a list, each followed by itself with one adapter, then the aliases.
 
     What their files do not say is left out.
@@ -82,7 +83,7 @@ def _entries(listing: Listing, aliases: Sequence[tuple[ModelName, Model]]) -> li
     facts = FACTS.of(listing.models)
     names = [(name, model) for model in listing.models for name in (model.name, *adapted_names(model))]
     named = [*names, *aliases]
-    return [Entry(str(name), model, facts.get(model.digest, Facts())) for name, model in named]
+    return [Entry(str(name), model, facts.get(model.digest, Facts()), usual) for name, model in named]
 
 
 def _facts(model: Model) -> Facts:

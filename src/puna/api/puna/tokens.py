@@ -14,6 +14,7 @@ from puna.api.access.scopes import needs
 from puna.api.extras import Extras, ignored_headers
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
+from puna.api.model_shapes import context_of
 from puna.api.openai.schemas import ChatBody
 from puna.api.openai.to_request import chat_request
 from puna.api.parts import MediaReader
@@ -67,8 +68,9 @@ async def tokenize_route(
     request: Request, body: Annotated[TokenizeBody, Depends(json_body(TokenizeBody))], services: ServicesDep
 ) -> Response:
     """Return the tokens of a text, or of the prompt that messages make."""
-    tokens, *_ = await _tokens(request, body, services, special=False)
-    return json_response({"model": body.model, "tokens": tokens, "count": len(tokens)})
+    tokens, _, options = await _tokens(request, body, services, special=False)
+    found = {"model": body.model, "tokens": tokens, "count": len(tokens)}
+    return json_response(found, headers=_ignored(request, body, options))
 
 
 @router.post("/tokenize", include_in_schema=False)
@@ -83,8 +85,9 @@ async def vllm_tokenize_route(
     if body.return_token_strs:
         caller = caller_of(request, body.priority)
         said = await until_gone(request, services.service.pieces(model, options, tokens, caller, None))
-    context = options.runner.num_ctx or model.gguf.context_length
-    return json_response({"count": len(tokens), "max_model_len": context, "tokens": tokens, "token_strs": said})
+    context = context_of(options.runner.num_ctx or services.settings.context_length, model.gguf.context_length or 0)
+    found = {"count": len(tokens), "max_model_len": context, "tokens": tokens, "token_strs": said}
+    return json_response(found, headers=_ignored(request, body, options))
 
 
 @router.post("/api/detokenize", tags=["puna"], openapi_extra=request_body(DetokenizeBody))
@@ -121,6 +124,11 @@ async def apply_template_route(
     keep_alive = keep_alive_seconds(body.keep_alive)
     rendered = await until_gone(request, services.service.render(asked, caller_of(request, body.priority), keep_alive))
     return json_response({"model": body.model, "prompt": rendered.prompt}, headers=headers)
+
+
+def _ignored(request: Request, body: TokenizeBody, options: Options) -> dict[str, str]:
+    names = () if body.add_generation_prompt else ("add_generation_prompt",)
+    return ignored_headers(request.url.path, body, options, names)
 
 
 async def _tokens(

@@ -49,12 +49,20 @@ async def _grammar(parts: Sequence[_Part], client: Engine) -> str:
     of a letter, and some tokenizers begin each text with a blank.
     """
     items = []
-    for part in parts:
-        for run in _RUNS.findall(part.text):
-            tokens = await client.tokenize(run, special=False, parse_special=part.kind is None) if run.isascii() else []
+    for text, is_mark in (piece for part in parts for piece in _pieces(part)):
+        for run in _RUNS.findall(text):
+            tokens = await client.tokenize(run, special=False, parse_special=is_mark) if run.isascii() else []
             same = bool(tokens) and await client.detokenize(tokens) == run
             items.append(" ".join(f"<[{token}]>" for token in tokens) if same else literal(run))
     return f"root ::= {' '.join(items) or literal('')}"
+
+
+def _pieces(part: _Part) -> list[tuple[str, bool]]:
+    """Return what a part is put together of, and of each whether it is a mark: what is said may look like one."""
+    if part.whole is None:
+        return [(part.text, part.kind is None)]
+    begin, end = f"{_CALL}\n", f"\n{_CALL_END}"
+    return [(begin, True), (part.text[len(begin) : -len(end)], False), (end, True)]
 
 
 def _parts(script: Script, *, opened: bool) -> list[_Part]:
