@@ -43,6 +43,9 @@ _DATA = b"data: "
 _OBJECT = _DATA + b"{"
 _NOT_FOUND = ("map_base::at", "map::at")
 """What C++ says, in lower case, when a tokenizer looks for the token of a byte, and there is none."""
+_OFF_GRAMMAR = "Unexpected empty grammar stack"
+"""What it says when the model has no token that a grammar goes on with."""
+_UNREAD_GRAMMAR = "failed to parse grammar"
 _UNREADABLE = "does not match the expected"
 _IN_TEMPLATE = ("While executing ", "Unable to generate parser for this template")
 """What the engine's interpreter of templates says; what went wrong stands at the end."""
@@ -364,6 +367,12 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
     said = str(error.get("message") or f"the engine answered with status {status}")
     if said.lower().endswith(_NOT_FOUND):
         return EngineRequestError("the model's vocabulary has no token for some of the text")
+    if _OFF_GRAMMAR in said:
+        return EngineRequestError("the model has no token that the grammar can go on with")
+    if _UNREAD_GRAMMAR in said:
+        return EngineRequestError(
+            "the grammar cannot be read; what stands between < and > must be one token of the model"
+        )
     if any(words in said for words in _IN_TEMPLATE):
         return TemplateError(told(said.rpartition("Error: ")[2]))
     message = told(said)
