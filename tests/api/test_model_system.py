@@ -19,6 +19,7 @@ from puna.api.openai.schemas import ChatBody as OpenAIChat
 from puna.api.openai.to_request import chat_request as of_openai
 from puna.api.parts import MediaReader
 from puna.api.tool_order import ToolOrder
+from puna.errors import BadRequestError
 from puna.inference.options import Options
 from puna.inference.requests import Conversation, GenerationRequest
 from puna.models.model import Model
@@ -82,3 +83,11 @@ async def test_a_model_has_its_messages_before_those_of_the_request(tmp_path: Pa
     before = [("user", "2+2"), ("assistant", "4")]
     assert await told(ask, model) == [("system", "Be brief."), *before, ("user", "hi")]
     assert sorted(await told(ask, model, "Be long.")) == sorted([("system", "Be long."), *before, ("user", "hi")])
+
+
+@pytest.mark.parametrize("ask", DIALECTS)
+async def test_roles_of_its_messages_are_called_as_templates_call_them(tmp_path: Path, ask: Ask) -> None:
+    model = model_of(tmp_path, messages=({"role": "developer", "content": "Be brief."},))
+    assert await told(ask, model) == [("system", "Be brief."), ("user", "hi")]
+    with pytest.raises(BadRequestError, match="invalid role"):
+        await told(ask, model_of(tmp_path, messages=({"role": "nobody", "content": "x"},)))

@@ -62,6 +62,18 @@ def test_all_but_its_own_template_works(any_engine: Server, template: str) -> No
         assert "::" not in answer.json()["error"]
 
 
+@pytest.mark.parametrize(
+    ("template", "reason"),
+    [("{{ raise_exception('not this way') }}", "not this way"), ("{{ 'a' | center(9) }}", "center")],
+)
+def test_what_a_template_fails_by_is_told(any_engine: Server, template: str, reason: str) -> None:
+    make(any_engine, "failing", template)
+    answer = any_engine.post("/api/chat", {"model": "failing", "messages": HI, "stream": False})
+    assert answer.status_code == 400, answer.text
+    assert reason in answer.json()["error"]
+    assert "parser" not in answer.json()["error"]
+
+
 def test_a_model_with_a_template_of_its_own_works(any_engine: Server) -> None:
     make(any_engine, "own", UNREADABLE["with"], template="{{ .Prompt }}")
     assert any_engine.ask("/api/chat", {"model": "own", "messages": HI, "stream": False, "options": FEW})["done"]

@@ -137,3 +137,11 @@ def test_what_cannot_be_enforced_is_refused(server: Server, schema: Any, message
     for path, body in (("/api/chat", {"messages": ANNA}), ("/api/generate", {"prompt": "x"})):
         for think in (None, True):
             assert message in refusal(server, path, format=schema, think=think, **body)
+
+
+@pytest.mark.parametrize("grammar", ["root ::= <[999999]>", "root ::= <|im_end|>", "root ::= <nothing>"])
+def test_grammar_that_the_model_has_no_token_for_is_refused(server: Server, grammar: str) -> None:
+    message = refusal(server, "/api/generate", prompt="x", options={"grammar": grammar})
+    assert "token" in message
+    assert "exception" not in message
+    assert "sampler" not in message

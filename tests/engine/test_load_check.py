@@ -239,6 +239,7 @@ E_ = "0.00.017.945 E "
         (["x.cpp:7: GGML_ASSERT(a == b) failed"], -6, "the engine asserts a == b", False),
         ([f"{E_}llama_model_load: error loading model: unknown x: '\x1b{'y' * 999}'"], 3, "unknown x: '�yy", True),
         ([], -9, "the process was ended by signal 9", False),
+        ([f"{E_}x: failed:", "---", "While executing y", "Error: z", f"{E_}w: "], 1, "x: failed: z; w:", False),
         ([f"{E_}srv start: couldn't bind"], 1, "srv start: couldn't bind", False),
         (["Traceback", "ImportError: no"], 1, "ImportError: no", False),
     ],

@@ -12,6 +12,7 @@ from puna.models.config import ModelConfig
 from puna.models.library import Library
 from puna.models.manifests import (
     CONFIG_TYPE,
+    MESSAGES,
     MODEL,
     PARAMS,
     SYSTEM,
@@ -30,7 +31,7 @@ from puna.names import ModelName, parse_name
 def add(root: Path, name: str, **layers: bytes) -> Manifest:
     """Write a model without weights, enough for a library that only lists and deletes."""
     blobs = BlobStore(root)
-    types = {"system": SYSTEM, "params": PARAMS}
+    types = {"system": SYSTEM, "params": PARAMS, "messages": MESSAGES}
     made = tuple(Layer(types[kind], blobs.add(data), len(data)) for kind, data in layers.items())
     config = ModelConfig(format="gguf", family="llama").encode([layer.digest for layer in made])
     manifest = make_manifest(Layer(CONFIG_TYPE, blobs.add(config), len(config)), made)
@@ -72,6 +73,10 @@ def test_digest_is_of_the_exact_bytes() -> None:
         b'{"config": {"digest": "sha256:%s", "size": -1}}' % (b"a" * 64),
         b'{"config": {"digest": "sha256:%s", "size": "1"}}' % (b"a" * 64),
         b'{"config": {"digest": "sha256:%s"}, "layers": [5]}' % (b"a" * 64),
+        b'{"config": {"digest": "sha256:%s", "size": 9223372036854775808}}' % (b"a" * 64),
+        b'{"config": {"digest": "sha256:%s", "size": 1%s}}' % (b"a" * 64, b"0" * 30),
+        b'{"config": {"digest": "sha256:%s"}, "x": NaN}' % (b"a" * 64),
+        b'{"config": {"digest": "sha256:%s", "from": "\\ud800"}}' % (b"a" * 64),
         b"[" * 100_000,
     ],
 )
@@ -133,6 +138,28 @@ def test_broken_manifest_does_not_break_the_list(tmp_path: Path) -> None:
     listing = library(tmp_path).list()
     assert [str(model.name) for model in listing.models] == ["good:latest"]
     assert sorted(str(name) for name, _ in listing.broken) == ["bad:latest", "no-config:latest"]
+
+
+@pytest.mark.parametrize(
+    "config", [b'{"model_family": "\\ud800"}', b'{"model_format": "gguf", "context_length": NaN}', b"[]"]
+)
+def test_a_configuration_that_no_list_can_repeat_hides_only_its_model(tmp_path: Path, config: bytes) -> None:
+    add(tmp_path, "good", system=b"x")
+    manifest = make_manifest(Layer(CONFIG_TYPE, BlobStore(tmp_path).add(config), len(config)), ())
+    ManifestStore(tmp_path).write(parse_name("bad"), manifest)
+    listing = library(tmp_path).list()
+    assert [str(model.name) for model in listing.models] == ["good:latest"]
+    assert [name for name, _ in listing.broken] == ["bad:latest"]
+
+
+@pytest.mark.parametrize(
+    "messages",
+    [b"[5]", b'[{"role": 5}]', b'[{"role": "user", "content": ["a"]}]', b'[{"role":"user","content":"\\ud800"}]'],
+)
+def test_messages_that_are_none_are_named(tmp_path: Path, messages: bytes) -> None:
+    add(tmp_path, "odd", messages=messages)
+    with pytest.raises(BadManifestError, match="model odd:latest"):
+        _ = library(tmp_path).get("odd").messages
 
 
 def test_a_model_of_too_many_files_is_refused_before_they_are_looked_for(tmp_path: Path) -> None:

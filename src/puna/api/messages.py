@@ -33,7 +33,7 @@ def role_of(text: str, field: str = "role") -> str:
 
 def own_messages(model: Model) -> tuple[Message, ...]:
     """Return the messages that a model begins every conversation with (MESSAGE in its Modelfile)."""
-    return tuple(Message(role=str(one.get("role")), content=str(one.get("content") or "")) for one in model.messages)
+    return tuple(Message(role=role_of(one["role"]), content=one.get("content") or "") for one in model.messages)
 
 
 def written_call(name: str, arguments: str, id: str, field: str) -> ToolCall:  # noqa: A002 - its name in every dialect

@@ -6,7 +6,7 @@ import asyncio
 import io
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -43,11 +43,16 @@ _DATA = b"data: "
 _OBJECT = _DATA + b"{"
 _NOT_FOUND = ("map_base::at", "map::at")
 """What C++ says, in lower case, when a tokenizer looks for the token of a byte, and there is none."""
+_OFF_GRAMMAR = "Unexpected empty grammar stack"
+"""What it says when the model has no token that a grammar goes on with."""
+_UNREAD_GRAMMAR = "failed to parse grammar"
 _UNREADABLE = "does not match the expected"
 _IN_TEMPLATE = ("While executing ", "Unable to generate parser for this template")
 """What the engine's interpreter of templates says; what went wrong stands at the end."""
 _OLD_MEDIA_MARKER = "<__media__>"
 """The marker of engines that have only one."""
+_LONGEST_PIECE = 1 << 20
+"""Characters whose tokens are asked for at once."""
 _ABORTED = "the call was aborted"
 _READ_BUFFER = 1 << 20
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
@@ -262,10 +267,27 @@ class EngineClient:
                 rendering.exception()  # seen, should both have ended at once
 
     async def tokenize(self, text: str, *, special: bool = True, parse_special: bool = True) -> list[int]:
-        """Return the tokens of ``text``; ``special`` adds the model's own beginning-of-text token."""
+        """Return the tokens of ``text``; ``special`` adds the model's own beginning-of-text token.
+
+        A text far beyond most contexts is read in pieces, which may differ in a token where they meet: read at once it
+        takes more memory than a runner may have.
+        """
+        if len(text) <= _LONGEST_PIECE:
+            return await self._tokens(text, special, parse_special)
+        begin, end = await self._around() if special else ([], [])
+        inner = [token for piece in _pieces(text) for token in await self._tokens(piece, False, parse_special)]
+        return [*begin, *inner, *end]
+
+    async def _tokens(self, text: str, special: bool, parse_special: bool) -> list[int]:
         body = {"content": text, "add_special": special, "parse_special": parse_special}
         tokens: list[int] = (await self._post("/tokenize", body))["tokens"]
         return tokens
+
+    async def _around(self) -> tuple[list[int], list[int]]:
+        """Return the tokens that the model's own beginning and end of a text are."""
+        whole, plain = await self._tokens("a", True, False), await self._tokens("a", False, False)
+        at = next((at for at in range(len(whole)) if whole[at : at + len(plain)] == plain), 0)
+        return whole[:at], whole[at + len(plain) :]
 
     async def detokenize(self, tokens: list[int]) -> str:
         """Return the text of ``tokens``."""
@@ -331,6 +353,18 @@ class EngineClient:
         await self._post(f"/slots/{slot}?action=erase", {})
 
 
+def _pieces(text: str) -> Iterator[str]:
+    """Yield a text in pieces, each of which begins with a blank or the end of a line where there is one."""
+    start = 0
+    while len(text) - start > _LONGEST_PIECE:
+        end = start + _LONGEST_PIECE
+        blank = max(text.rfind(letter, start + _LONGEST_PIECE // 2, end) for letter in " \n")
+        end = blank if blank > 0 else end
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
 def _being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -364,6 +398,12 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
     said = str(error.get("message") or f"the engine answered with status {status}")
     if said.lower().endswith(_NOT_FOUND):
         return EngineRequestError("the model's vocabulary has no token for some of the text")
+    if _OFF_GRAMMAR in said:
+        return EngineRequestError("the model has no token that the grammar can go on with")
+    if _UNREAD_GRAMMAR in said:
+        return EngineRequestError(
+            "the grammar cannot be read; what stands between < and > must be one token of the model"
+        )
     if any(words in said for words in _IN_TEMPLATE):
         return TemplateError(told(said.rpartition("Error: ")[2]))
     message = told(said)

@@ -7,6 +7,7 @@ from puna.engine.words import is_library
 from puna.models.unsupported import unknown_architecture
 
 _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part of the program
+_DETAIL = "Error:"  # what went wrong in a template, behind the place and the text of it
 _LOADER = re.compile(
     r"error loading model(?: hyperparameters| vocabulary| architecture)?: "
     r"|(?:clip_init|mtmd_init_from_file|load_hparams|llama_adapter_lora_init_impl|gguf_init_from_\w+)[^:]*: "
@@ -59,10 +60,18 @@ def _reason(lines: Sequence[str], code: int | None) -> str:
         if aborted and aborted["what"]:
             return _ASSERTED.get(aborted["what"]) or f"{_CONTRADICTION} (the engine asserts {aborted['what']})"
         return f"the process was ended by signal {-code}"
-    errors = [line.partition(_ERROR_LEVEL)[2] for line in lines if _ERROR_LEVEL in line]
+    errors = [_whole(lines[index:]) for index, line in enumerate(lines) if _ERROR_LEVEL in line]
     if errors:
         return "; ".join(dict.fromkeys(" ".join(error.split()) for error in errors[:3]))
     return lines[-1] if lines else f"the process ended with status {code}"
+
+
+def _whole(lines: Sequence[str]) -> str:
+    """Return the error of the first line; what an interpreter of templates says of itself stands further below."""
+    error = lines[0].partition(_ERROR_LEVEL)[2]
+    if not error.rstrip().endswith(":"):
+        return error
+    return error + next((line.removeprefix(_DETAIL) for line in lines[1:] if line.startswith(_DETAIL)), "")
 
 
 def _plain(line: str) -> str:

@@ -31,7 +31,7 @@ _SECONDS = 30.0
 """More than the processor's time: other work may hold the trial up."""
 _LONGEST = 1 << 20
 _KEPT = 1024
-_VERSION = 1
+_VERSION = 2
 _NAME = "template-trial"
 _KEYS = ("tokenizer.chat_template", "tokenizer.chat_template.tool_use")
 _TOOL = {
@@ -66,6 +66,7 @@ _CONVERSATIONS: tuple[dict[str, Any], ...] = (
     ),
 )
 _REASON = re.compile(r"(?:\berror|failed to apply template|parsing error): ([^;]+)")
+_UNPARSED = "Automatic parser generation failed:"
 _log = logging.getLogger(__name__)
 
 
@@ -174,7 +175,8 @@ async def _try(text: str, engine: str, directory: Path) -> str:
 def _reason(text: str) -> str:
     """Return what is wrong with a template, out of all that the engine said when it did not load."""
     found = _REASON.search(text)
-    return found[1].strip() if found else "the engine cannot read it"
+    said = found[1].rpartition(_UNPARSED)[2].strip() if found else ""
+    return said or "the engine cannot read it"
 
 
 def _too_much(time: bool) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from puna.models.gguf import GGUFFile
-from puna.models.manifests import BadManifestError
+from puna.models.manifests import BadManifestError, read_json
 
 _KNOWN_FIELDS = frozenset(
     [
@@ -44,7 +44,7 @@ class ModelConfig:
     def parse(cls, raw: bytes) -> "ModelConfig":
         """Return the configuration that a blob holds; raise ``BadManifestError``."""
         try:
-            body = json.loads(raw)
+            body = read_json(raw)
             families = body.get("model_families") or []
             return cls(
                 format=str(body.get("model_format") or ""),
@@ -57,7 +57,9 @@ class ModelConfig:
                 parser=str(body.get("parser") or ""),
                 extra={name: value for name, value in body.items() if name not in _KNOWN_FIELDS},
             )
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (TypeError, AttributeError) as error:
+            raise BadManifestError("invalid model configuration: it does not have the form of one") from error
+        except ValueError as error:
             raise BadManifestError(f"invalid model configuration: {error}") from error
 
     def encode(self, layer_digests: list[str]) -> bytes:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from puna.errors import ModelNotFoundError, PunaError
 from puna.models.atomic import AtomicFile
 from puna.models.storage import storage_errors
@@ -18,6 +20,8 @@ MANIFEST_TYPE = "application/vnd.docker.distribution.manifest.v2+json"
 CONFIG_TYPE = "application/vnd.docker.container.image.v1+json"
 MOST_BYTES = 8 << 20
 """What a manifest may have: some thirty thousand layers."""
+_LARGEST = (1 << 63) - 1
+"""The bytes of all layers; a greater number has no place in the JSON of lists."""
 _LAYER_PREFIX = "application/vnd.ollama.image."
 
 MODEL = _LAYER_PREFIX + "model"
@@ -104,11 +108,25 @@ def make_manifest(config: Layer, layers: tuple[Layer, ...]) -> Manifest:
 def parse_manifest(raw: bytes) -> Manifest:
     """Return the manifest that ``raw`` encodes; raise ``BadManifestError`` for anything else."""
     try:
-        body = json.loads(raw)
+        body = read_json(raw)
         layers = body.get("layers") or []
-        return Manifest(_parse_layer(body["config"]), tuple(_parse_layer(layer) for layer in layers), raw)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, InvalidDigestError) as error:
+        manifest = Manifest(_parse_layer(body["config"]), tuple(_parse_layer(layer) for layer in layers), raw)
+        if manifest.size > _LARGEST:
+            raise ValueError("its layers have more bytes than there can be")
+        return manifest
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadManifestError("invalid manifest: it does not have the form of one") from error
+    except (ValueError, InvalidDigestError) as error:
         raise BadManifestError(f"invalid manifest: {error}") from error
+
+
+def read_json(raw: bytes) -> Any:
+    """Return what a manifest or a blob says; raise ``ValueError`` for what no answer can repeat.
+
+    Halves of characters, NaN and endless numbers are such. Python's own reader takes them, and a list with one such
+    model in it could not be written.
+    """
+    return orjson.loads(raw)
 
 
 def _parse_layer(entry: Any) -> Layer:

@@ -1,6 +1,5 @@
 """One model: what its manifest, its layers and the headers of its files say."""
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -171,7 +170,10 @@ class Model:
     def messages(self) -> tuple[Mapping[str, Any], ...]:
         """Return the messages that every conversation with it begins with."""
         layers = self.manifest.of_type(manifests.MESSAGES)
-        return tuple(message for layer in layers for message in self._json(layer, list))
+        found = tuple(message for layer in layers for message in self._json(layer, list))
+        if not all(map(_is_message, found)):
+            raise BadManifestError(f"model {self.name} has messages that are none")
+        return found
 
     @property
     def parent(self) -> str:
@@ -208,9 +210,15 @@ class Model:
 
     def _json(self, layer: Layer, kind: type) -> Any:
         try:
-            value = json.loads(self.blobs.read(layer.digest))
-        except (ValueError, RecursionError) as error:
+            value = manifests.read_json(self.blobs.read(layer.digest))
+        except ValueError as error:
             raise BadManifestError(f"model {self.name}: layer {layer.digest} is not JSON") from error
         if not isinstance(value, kind):
             raise BadManifestError(f"model {self.name}: layer {layer.digest} is not of the form that it must have")
         return value
+
+
+def _is_message(value: Any) -> bool:
+    if not isinstance(value, dict) or not isinstance(value.get("role"), str):
+        return False
+    return isinstance(value.get("content") or "", str)

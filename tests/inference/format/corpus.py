@@ -83,5 +83,7 @@ REFERENCES: list[dict[str, Any]] = [
     {"definitions": {"a": {"type": "null"}}, "items": {"$ref": "#/definitions/a"}, "type": "array"},
     {"properties": {"a": {"type": "null"}, "b": {"$ref": "#/properties/a"}}, "required": ["b"]},
     {"type": "array", "items": {"$ref": "#"}},
+    {"properties": {"a": {"$id": "b", "type": "null"}}, "required": ["a"]},
+    {"properties": {"$id": {"type": "null"}, "b": {"$ref": "#/properties/$id"}}, "required": ["b"]},
     {"$ref": "#/$defs/a", "maximum": 3, "$defs": {"a": {"type": "integer", "minimum": 2}}},
 ]

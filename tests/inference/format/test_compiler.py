@@ -108,12 +108,17 @@ def test_what_zod_writes_and_nobody_can_enforce_is_refused(name: str) -> None:
         ("pattern", {"type": "string", "pattern": "(?<=a)b"}),
         ("pattern", {"type": "string", "pattern": "("}),
         ("pattern", {"type": "string", "pattern": r"(a)\1"}),
+        ("pattern", {"type": "string", "pattern": "^a{,3}$"}),
         ("multipleOf", {"type": "integer", "multipleOf": 9999991}),
         ("multipleOf", {"type": "number", "multipleOf": 0.1}),
         ("minProperties", {"type": "object", "minProperties": 2}),
         ("$ref", {"$ref": "#"}),
         ("$ref", {"allOf": [{"$ref": "#"}]}),
         ("$ref", {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"}),
+        (
+            "$id",
+            {"$defs": {"x": {}}, "items": {"$id": "b", "$ref": "#/$defs/x", "$defs": {"x": False}}, "type": "array"},
+        ),
         ("$ref", {"$ref": "https://example.com/schema.json"}),
     ],
 )

@@ -17,7 +17,16 @@ ws     ::= | " " | "\n" [ \t]{0,20}
 DOUBLING = "root ::= a0\n" + "".join(f"a{n} ::= a{n + 1} | a{n + 1} a{n + 1}\n" for n in range(40)) + 'a40 ::= "a"'
 
 
-@pytest.mark.parametrize("grammar", [JSON, 'root ::= "yes" | "no"', 'root ::= [^a] . "é日"{2,}', "root ::= [a-z]+ # x"])
+@pytest.mark.parametrize(
+    "grammar",
+    [
+        JSON,
+        'root ::= "yes" | "no"',
+        'root ::= [^a] . "é日"{2,}',
+        "root ::= [a-z]+ # x",
+        '# x\r\n\r\nroot ::=\n "a" |\n ("b"\n [c\\x00] # y\n)*\r\n\nother ::= "d"',
+    ],
+)
 def test_grammar_is_taken(grammar: str) -> None:
     check_grammar(grammar)
 
@@ -42,6 +51,14 @@ def test_grammar_is_taken(grammar: str) -> None:
             "ways",
         ),
         ('root ::= "a" root "b" | "a" root "c" | ""', "ways at once"),
+        ('root ::= "a"\n  "b"', "line 2: expected a rule"),
+        ('root ::= a_b\na_b ::= "a"', "an element of a rule at '_b"),
+        ('root ::= "a" b ::= "c"', "an element of a rule at '::="),
+        ("root ::= []", "a letter that a text can have at '[]'"),
+        ("root ::= [z-a]", "a letter that a text can have"),
+        (r"root ::= [^\x00-\U0010FFFF]", "a letter that a text can have"),
+        (r'root ::= "a\x00"', "a letter that a text can have"),
+        (r'root ::= "\uD800"', "a letter that a text can have"),
         ('root ::= "x" s\ns ::= "a" s "b" | "a" s "c" | ""', "ways at once"),
     ],
 )

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
 from puna.api.http.body import in_their_case
 from puna.api.messages import functions, role_of
 from puna.api.ollama.schemas import ChatBody, GenerateBody, GenerationBody, MessageBody
@@ -20,6 +22,7 @@ from puna.inference.requests import (
     ToolCall,
 )
 from puna.inference.tool_choice import read_tool_choice
+from puna.models.manifests import BadManifestError
 from puna.models.model import Model
 
 _THINK_LEVELS = ("low", "medium", "high", "max")
@@ -143,7 +146,10 @@ def message_of(body: MessageBody, where: str = "") -> Message:
 
 
 def _model_messages(model: Model) -> list[Message]:
-    return [message_of(MessageBody.model_validate(message)) for message in model.messages]
+    try:
+        return [message_of(MessageBody.model_validate(message)) for message in model.messages]
+    except ValidationError as error:
+        raise BadManifestError(f"model {model.name} has messages that are none") from error
 
 
 def _tool_call(call: Mapping[str, Any]) -> ToolCall:

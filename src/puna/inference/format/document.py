@@ -64,20 +64,37 @@ class Document:
                 value = value[int(name)]
             else:
                 return None
-            if isinstance(value, Mapping) and "$id" in value and value is not self._root:
+            if self._is_document(value):
                 raise UnsupportedKeywordError("$id", "inside a schema")
         return value
+
+    def check_place(self, schema: Schema) -> None:
+        """Raise for a schema with an ``$id`` of its own: what it refers to is looked for in it, not in the root."""
+        if self._is_document(schema) and any("$ref" in one for one in _within(schema)):
+            raise UnsupportedKeywordError("$id", "inside a schema")
+
+    def _is_document(self, value: Any) -> bool:
+        if value is self._root or not isinstance(value, Mapping):
+            return False
+        name = value.get("$id")
+        return isinstance(name, str) and not name.startswith("#")
 
     def _by_anchor(self, name: str) -> Any:
         if self._anchors is None:
             self._anchors = {}
-            waiting: list[Any] = [self._root]
-            while waiting:
-                value = waiting.pop()
-                if isinstance(value, Mapping):
-                    if isinstance(value.get("$anchor"), str):
-                        self._anchors.setdefault(value["$anchor"], value)
-                    waiting.extend(value.values())
-                elif isinstance(value, list):
-                    waiting.extend(value)
+            for value in _within(self._root):
+                if isinstance(value.get("$anchor"), str):
+                    self._anchors.setdefault(value["$anchor"], value)
         return self._anchors.get(name)
+
+
+def _within(schema: Schema) -> Iterator[Schema]:
+    """Yield all objects of a schema, itself the first."""
+    waiting: list[Any] = [schema]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Mapping):
+            yield value
+            waiting.extend(value.values())
+        elif isinstance(value, list):
+            waiting.extend(value)

@@ -124,6 +124,7 @@ class Resolver:
         if id(part) in self._checked:
             return
         check(part)
+        self._document.check_place(part)
         if "not" in part and not self._never(part["not"]):
             raise UnsupportedKeywordError("not")
         self._checked.add(id(part))

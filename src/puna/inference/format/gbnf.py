@@ -9,19 +9,22 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 
 from puna.errors import BadRequestError
-from puna.inference.format.charset import ANY, Ranges, complement, of, ranges
+from puna.inference.format.charset import ANY, Ranges, complement, intersection, of, ranges
 
 LONGEST = 1 << 16
 _MOST_ELEMENTS = 20_000
 _MOST_TIMES = 1_000
 _DEEPEST = 50
-_BLANK = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
-_NAME = re.compile(r"[A-Za-z0-9_-]+")
-_HEAD = re.compile(r"([A-Za-z0-9_-]+)(?:[ \t\r\n]|#[^\n]*)*::=")
+_BLANK = re.compile(r"(?:[ \t]|#[^\r\n]*)*")
+_BLANK_LINES = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
+_NAME = re.compile(r"[A-Za-z0-9-]+")
+_HEAD = re.compile(r"([A-Za-z0-9-]+)[ \t]*::=")
 _TIMES = re.compile(r"\{\s*(\d{1,9})\s*(?:(,)\s*(\d{1,9})?\s*)?\}")
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([trn\\\"\[\]-]))")
 _CONTROLS = {"t": "\t", "r": "\r", "n": "\n"}
 _TOKEN = re.compile(r"!?<[^<>\n]{1,200}>")
+_SAID: Ranges = complement(((0, 0),))
+"""What llama.cpp can follow: for it a NUL is the end of a text."""
 
 Element = str | Ranges
 """The name of a rule, or the characters of which one follows."""
@@ -60,25 +63,27 @@ class _Reader:
 
     def read(self) -> dict[str, Alternatives]:
         """Return the rules."""
-        self._skip()
+        self._skip(lines=True)
         while self.position < len(self.text):
             head = _HEAD.match(self.text, self.position)
             if not head:
                 self._refuse("a rule (name ::= …)")
             self.position = head.end()
-            self._skip()
+            self._skip(lines=True)
             if head[1] in self.rules:
                 raise GrammarError(f"the rule {head[1][:80]} is there twice")
             self.rules[head[1]] = []
             self.rules[head[1]] = self._alternatives()
+            self._skip(lines=True)
         return self.rules
 
     def _refuse(self, expected: str) -> NoReturn:
         line = self.text.count("\n", 0, self.position) + 1
         raise GrammarError(f"line {line}: expected {expected} at {self.text[self.position : self.position + 20]!r}")
 
-    def _skip(self) -> None:
-        found = _BLANK.match(self.text, self.position)
+    def _skip(self, *, lines: bool = False) -> None:
+        """Skip what means nothing. A rule ends with its line, but for what is in a group or comes after a bar."""
+        found = (_BLANK_LINES if lines or self.depth else _BLANK).match(self.text, self.position)
         self.position = found.end() if found else self.position
 
     def _count(self, elements: int) -> None:
@@ -90,7 +95,7 @@ class _Reader:
         found = [self._sequence()]
         while self.text.startswith("|", self.position):
             self.position += 1
-            self._skip()
+            self._skip(lines=True)
             found.append(self._sequence())
         return found
 
@@ -120,12 +125,10 @@ class _Reader:
         if found := _TOKEN.match(self.text, self.position):
             self.position = found.end()
             return [ANY]  # a token by its name or number: its letters are not known here
-        if _HEAD.match(self.text, self.position):
-            return None
         if found := _NAME.match(self.text, self.position):
             self.position = found.end()
             return [found[0]]
-        if letter not in "|)":
+        if letter not in "|)\r\n":
             self._refuse("an element of a rule")
         return None
 
@@ -187,11 +190,13 @@ class _Reader:
         self.position += 1
         found: list[Element] = []
         while not self.text.startswith('"', self.position):
-            found.append(of(self._letter()))
+            start = self.position
+            found.append(self._said(of(self._letter()), start))
         self.position += 1
         return found
 
     def _class(self) -> Ranges:
+        start = self.position
         self.position += 1
         negated = self.text.startswith("^", self.position)
         self.position += negated
@@ -204,7 +209,15 @@ class _Reader:
             pairs.append((ord(first), ord(last)))
         self.position += 1
         inside = ranges(pair for pair in pairs if pair[0] <= pair[1])
-        return complement(inside) if negated else inside
+        return self._said(complement(inside) if negated else inside, start)
+
+    def _said(self, letters: Ranges, start: int) -> Ranges:
+        """Return what of the letters a text can have; raise for none, which the engine would only notice midway."""
+        found = intersection(letters, _SAID)
+        if not found:
+            self.position = start
+            self._refuse("a letter that a text can have")
+        return found
 
     def _letter(self) -> str:
         if self.position >= len(self.text):

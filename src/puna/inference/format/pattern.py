@@ -21,6 +21,8 @@ _CLASSES |= {name.upper(): complement(letters) for name, letters in _CLASSES.ite
 _CONTROLS = {"n": "\n", "r": "\r", "t": "\t", "v": "\v", "f": "\f", "0": "\0"}
 _DOT = complement(of("\n\r\u2028\u2029"))
 _QUANTIFIER = re.compile(r"\{(\d+)(?:(,)(\d*))?\}")
+_NO_LEAST = re.compile(r"\{,\d+\}")
+"""A repetition for Python and Rust, letters for JavaScript, an error with the flag u."""
 _HEX = re.compile(r"x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}")
 _GROUP = re.compile(r"\?(?::|P?<[A-Za-z_]\w*>)")
 """A group in which nothing is looked for again; with a P it is named as in Python and Rust."""
@@ -140,6 +142,8 @@ class _Reader:
             most = least if not found[2] else int(found[3]) if found[3] else None
             if most is not None and most < least:
                 self._refuse("a repetition with its bounds exchanged")
+        elif _NO_LEAST.match(self._text, self._position):
+            self._refuse("a repetition without its least number")
         else:
             return atom
         if atom[0] in ("begin", "end", "look"):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Collection, Iterator
 from typing import Any
 
+import orjson
+
 from puna.inference.output.events import ToolCallParsed
 
 _NAME_KEYS = ("name", "tool_name", "function", "tool")
@@ -62,7 +64,7 @@ def lenient_object(text: str) -> dict[str, Any] | None:
     """The JSON object in ``text``, raw newlines and halves of surrogate pairs forgiven; None where it is none."""
     try:
         value = _parse(text)
-        return json.loads(_dump(value)) if isinstance(value, dict) else None
+        return orjson.loads(_dump(value)) if isinstance(value, dict) else None
     except (ValueError, RecursionError):
         return None
 

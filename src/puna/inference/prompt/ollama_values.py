@@ -5,10 +5,11 @@ came as JSON keep the order in which they were written; keys that Ollama's types
 instead of being dropped.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from puna.gotemplate.gojson import JsonMap, JsonStruct, marshal
 from puna.gotemplate.values import NamedList, Stringer, StringList, Struct
@@ -247,7 +248,7 @@ def tools_to_go(tools: Sequence[Mapping[str, Any]]) -> Tools:
 
 def tools_in_order(tools: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Tool definitions as plain JSON with their keys in struct order, so that every path renders the same text."""
-    return [json.loads(marshal(tool)) for tool in tools_to_go(tools)]
+    return [orjson.loads(marshal(tool)) for tool in tools_to_go(tools)]
 
 
 def message_to_go(message: TemplateMessage) -> Message:
