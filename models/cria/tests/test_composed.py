@@ -16,7 +16,7 @@ for package in ("jieba", "names", "tokenizers", "wonderwords"):
 
 from cria.chat import spans
 from cria.data import mixture
-from cria.data.composed import acts, dress, forms, grammar, lexicon, remembered, scene, wordlists
+from cria.data.composed import acts, dress, forms, grammar, lexicon, remembered, scene, values, wordlists
 from cria.data.composed import kinds as kinds_module
 from cria.data.composed import told as facts
 from cria.data.composed.values import KINDS
@@ -289,6 +289,22 @@ def test_brackets_are_expanded_from_inside_and_values_stay_as_they_are() -> None
     assert {grammar.expand(d, "a[b|[c|d]e]") for _ in range(60)} == {"ab", "ace", "ade"}
     assert grammar.fill("{x} and {y}", {"x": "[a|b] {y}", "y": "1"}) == "[a|b] {y} and 1"
     assert grammar.with_articles("a owl and A egg, a dog") == "an owl and An egg, a dog"
+
+
+@pytest.mark.parametrize("zh", [False, True])
+def test_a_marked_name_is_given_without_its_marks_and_what_stands_behind_them(zh: bool) -> None:
+    d = draw(random.Random(4), "train", float(zh))
+    asides = others = 0
+    for _ in range(300):
+        said, name = values.marked(d, values.title)
+        marks, aside = said[0] + said[len(name) + 1], said[len(name) + 2 :]
+        assert said[1 : len(name) + 1] == name
+        assert marks in ("“”", "「」", "''", '""')
+        assert not aside or aside.strip()[0] + aside[-1] in ("()", "（）")
+        asides += bool(aside)
+        others += any("\u4e00" <= letter <= "\u9fff" for letter in name) is not zh
+    assert 100 < asides < 200
+    assert 90 < others < 200
 
 
 @pytest.mark.parametrize("zh", [False, True])

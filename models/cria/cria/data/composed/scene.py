@@ -287,5 +287,7 @@ def _plain(d: Draw, kind: str) -> values.Said:
     if kind == "text":
         text = values.quotation(d)
         return (f"“{text}”" if d.zh else d.pick((f'"{text}"', f"'{text}'"))), text
+    if kind in ("person", "title") and d.chance(values.MARKED_SHARE):
+        return values.marked(d, KINDS[kind])
     text = KINDS[kind](d) if kind in KINDS else listed(d, kind)
     return text, text

@@ -259,8 +259,7 @@ def answered(d: Draw, made: Scene, asked: Mapping[str, Said]) -> tuple[str, str]
     if found is None:
         raise ValueError(f"{made.name} has no result")
     said = {slot.name: scene.value(d, slot, _choices(slot)) for slot in found.fields}
-    shown = {name: text if isinstance(data, str) else str(data) for name, (text, data) in {**asked, **said}.items()}
-    shown = {name: text.strip("“”\"'") for name, text in shown.items()}
+    shown = {name: _shown(*entry) for name, entry in {**asked, **said}.items()}
     answer = fill(with_articles((found.zh if d.zh else found.en).text), shown)
     data = {name: entry for name, (_, entry) in said.items()}
     roll = d.rng.random()
@@ -273,6 +272,11 @@ def answered(d: Draw, made: Scene, asked: Mapping[str, Said]) -> tuple[str, str]
     else:
         reply = answer
     return reply, fill(expand(d, d.say(TOLD_EN, TOLD_ZH)), {"x": answer})
+
+
+def _shown(text: str, data: object) -> str:
+    """A value in a reply: as it was said, but without marks around it."""
+    return text if isinstance(data, str) and data not in text else str(data)
 
 
 def _choices(slot: Slot) -> Choices | None:

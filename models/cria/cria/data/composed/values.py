@@ -14,8 +14,13 @@ FOREIGN_SHARE = 0.1
 """Of the people: those whose names have letters that are rare in the language."""
 OTHER_SHARE = 0.06
 """Of the names of people, titles and quotations: those in the other language, as they stand in an address book or a catalogue."""
+MARKED_SHARE = 0.08
+"""Of the names of people and titles in a sentence: those in quotation marks."""
 LIST_SHARE = 0.35
 """Of the things: those out of a list of words that belong together."""
+
+
+COMPANIES_ZH = ("公司", "集团", "学校", "诊所", "银行", "书店", "剧团")
 
 
 def word(d: Draw, kind: str) -> str:
@@ -72,9 +77,23 @@ def title(d: Draw) -> str:
     if d.chance(OTHER_SHARE):
         d = in_other_language(d)
     if d.zh:
-        return word(d, "idiom") if d.chance(0.5) else word(d, "noun") + word(d, "noun")
+        stem = word(d, "idiom") if d.chance(0.5) else word(d, "noun") + word(d, "noun")
+        return stem + (d.pick(COMPANIES_ZH) if d.chance(0.2) else "")
     words = [word(d, d.pick(("noun", "adjective", "noun"))) for _ in range(d.pick((1, 2, 2, 3)))]
     return " ".join(entry.capitalize() for entry in words)
+
+
+def marked(d: Draw, make: Callable[[Draw], str]) -> Said:
+    """A name in quotation marks, perhaps of the other language, and perhaps with another name in brackets behind it.
+
+    The other one is mostly in the language of the sentence, as a translation is; it never belongs to the value.
+    """
+    name = make(in_other_language(d) if d.chance(0.4) else d)
+    quoted = d.pick((f"“{name}”", f"「{name}」", f"'{name}'") if d.zh else (f'"{name}"', f"'{name}'", f"“{name}”"))
+    if d.chance(0.5):
+        return quoted, name
+    aside = title(d if d.chance(0.7) else in_other_language(d))
+    return quoted + (f"（{aside}）" if d.zh else f" ({aside})"), name
 
 
 def _text(make: Callable[[Draw], str]) -> Callable[[Draw], Said]:
