@@ -103,6 +103,14 @@ FIRST, FIRST_SHARE = 4, 0.25
 """How many wordings of small talk stand first because most people type them, and how often one of them is asked."""
 
 
+OPENERS = (
+    *("hello", "how-are-you", "how-are-you", "who-is-cria", "who-is-cria", "cria-can", "what-is-puna"),
+    *("who-made-you", "feelings", "bored", "are-you-human"),
+)
+"""What people type first to a model that they do not know."""
+OPENER_SHARE, OPENER_FIRST_SHARE = 0.4, 0.6
+
+
 def small_talk() -> tuple[Topic, ...]:
     """Greetings, thanks and the like."""
     return load("smalltalk")
@@ -113,6 +121,12 @@ def talk(identifier: str) -> Topic:
     return next(topic for topic in small_talk() if topic.id == identifier)
 
 
+def opener(rng: random.Random) -> Topic:
+    """One of ``OPENERS``."""
+    identifier = rng.choice(OPENERS)
+    return next(topic for topic in (*small_talk(), *puna.topics()) if topic.id == identifier)
+
+
 def _turn(rng: random.Random, topic: Topic, language: Language, split: Split) -> list[Message]:
     side = topic.side(language)
     if topic in small_talk():
@@ -120,10 +134,18 @@ def _turn(rng: random.Random, topic: Topic, language: Language, split: Split) ->
     return [ask(rng, side, language, split), assistant(side.any_answer(rng))]
 
 
-def plain_turn(rng: random.Random, topic: Topic, language: Language, split: Split) -> Message:
+def _opening(rng: random.Random, language: Language) -> list[Message]:
+    topic = opener(rng)
+    question = plain_turn(rng, topic, language, "train", OPENER_FIRST_SHARE)
+    return [question, assistant(topic.side(language).any_answer(rng))]
+
+
+def plain_turn(
+    rng: random.Random, topic: Topic, language: Language, split: Split, first_share: float = FIRST_SHARE
+) -> Message:
     """Small talk as people type it: no framing, punctuation now and then."""
     wordings = topic.side(language).wordings(split)
-    text = rng.choice(wordings[:FIRST] if rng.random() < FIRST_SHARE else wordings)
+    text = rng.choice(wordings[:FIRST] if rng.random() < first_share else wordings)
     if split == "train" and rng.random() < 0.25:
         chatty = rng.choice(CHATTER[language]).format(text)
         text = text if is_held_out(chatty) else chatty
@@ -172,7 +194,7 @@ def conversation(rng: random.Random, split: Split) -> Example | Case:
     """A conversation of two to six turns; in test its last turn is a question to be answered."""
     language = rng.choice(LANGUAGES)
     plan = _plan(rng)
-    messages: list[Message] = []
+    messages = _opening(rng, language) if split == "train" and rng.random() < OPENER_SHARE else []
     for topic in plan:
         spoken = language if rng.random() < 0.9 else rng.choice(LANGUAGES)
         messages += _turn(rng, topic, spoken, split)
@@ -192,10 +214,12 @@ def conversation(rng: random.Random, split: Split) -> Example | Case:
 def single(rng: random.Random, split: Split) -> Example | Case:
     """One piece of small talk."""
     language = rng.choice(LANGUAGES)
+    kind = f"chat/{language}"
+    if split == "train" and rng.random() < OPENER_SHARE:
+        return Example(tuple(_opening(rng, language)), kind=kind)
     topic = rng.choice(small_talk())
     question = plain_turn(rng, topic, language, split)
     side = topic.side(language)
-    kind = f"chat/{language}"
     if split == "test":
         return Case(Example((question,), kind=kind), list(side.keys), "contains", kind)
     return Example((question, assistant(side.any_answer(rng))), kind=kind)
