@@ -21,6 +21,7 @@ from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.model import Model
 from puna.names import parse_name
+from puna.scheduler import sessions
 from puna.scheduler.beginnings import Head
 from puna.scheduler.exchanges import Exchange
 from puna.scheduler.lease import Lease
@@ -96,6 +97,21 @@ def test_context_is_that_of_the_session_used_last(store: SessionStore) -> None:
         for path in place.glob("*.session"):
             os.utime(path, (seconds, seconds))
     assert (store.context_of("a"), store.context_of("b"), store.context_of("c")) == (8192, 4096, 0)
+
+
+def test_the_context_is_found_with_a_look_at_each_directory_and_not_at_each_session(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model in range(3):
+        place = store.directory({"digest": str(model), "context": 4096})
+        for number in range(20):
+            kept(store, place, [number, model])
+    store.directory({"digest": "empty", "context": 4096})
+    looks: list[Path] = []
+    about = sessions._about
+    monkeypatch.setattr(sessions, "_about", lambda place: (looks.append(place), about(place))[1])
+    assert [store.context_of(digest) for digest in ("2", "empty", "none")] == [4096, 0, 0]
+    assert len(looks) == 3 * 4
 
 
 def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path: Path) -> None:
