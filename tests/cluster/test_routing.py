@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from puna.cluster import routing
 from puna.cluster.prefixes import Beginning, Prefixes, Step
 from puna.cluster.routing import Ask, NoNodeError, Place, Refuse, Retire, Router
 from puna.cluster.state import PROTOCOL, Held, NodeState
@@ -299,3 +300,27 @@ def test_who_loses_its_node_after_long_waits_as_long_for_another_as_who_has_just
         router.again(lost)
     assert router.step(200) == []
     assert isinstance(router.step(211)[0], Refuse)
+
+
+def test_no_more_models_are_remembered_than_were_asked_for_of_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "_MODELS", 50)
+    router = Router()
+    router.beat(node("a"), 0)
+    for number in range(500):
+        router.submit(ask(number, model=str(number), pinned=True))
+        placed(router)
+        router.leave(found(router, str(number)), 1, answered=True)
+    assert len(router._paces) <= 51
+    assert len(router.queue._lanes) < 300
+
+
+def test_a_model_that_is_pinned_no_more_leaves_the_nodes_that_have_it_for_nothing() -> None:
+    router = Router()
+    for name in "ab":
+        router.beat(node(name, "m"), 0)
+    for number, pinned in ((1, True), (2, False)):
+        router.submit(ask(number, pinned=pinned))
+        placed(router)
+        router.leave(found(router, str(number)), 1, answered=True)
+        retired = [action for action in router.step(1000.0 * number) if isinstance(action, Retire)]
+        assert bool(retired) is not pinned

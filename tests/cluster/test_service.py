@@ -451,6 +451,53 @@ async def test_a_model_that_is_deleted_goes_everywhere(cluster: Cluster) -> None
     assert not cluster.library.has(model.name)
 
 
+async def test_a_node_that_was_away_hears_of_a_model_that_was_deleted(cluster: Cluster) -> None:
+    await asyncio.to_thread(_make, cluster.library, parse_name("mine"))
+    model = cluster.library.get("mine")
+    origin = await cluster.fleet.add("origin", models=cluster.fleet.settings.models)
+    node = await cluster.fleet.add("one")
+    await node.copies.need(model.name, model.manifest, [origin._stock.address])
+    await cluster.fleet.kill("one")
+    await cluster.nodes(1)
+    await asyncio.to_thread(cluster.library.delete, model)
+    await asyncio.sleep(0.5)
+    await cluster.service.close()
+    later = ClusterService(cluster.fleet.settings, (), cluster.fleet)
+    await later.begin(cluster.library)
+    try:
+        node = await cluster.fleet.add("one")
+        assert node._library.has(model.name)
+        async with asyncio.timeout(20):
+            while node._library.has(model.name) or node.copies.has(model.name):
+                await asyncio.sleep(0.05)
+    finally:
+        await later.close()
+
+
+async def test_a_model_that_a_node_has_of_its_own_stays_in_its_memory(cluster: Cluster) -> None:
+    node = await cluster.fleet.add("one")
+    for library in (cluster.library, node._library):
+        await asyncio.to_thread(_make, library, parse_name("mine"))
+    await cluster.nodes(1)
+    model = cluster.library.get("mine")
+    await cluster.answer(cluster.request("x", model))
+    await asyncio.to_thread(cluster.library.delete, model)
+    await asyncio.sleep(1)
+    assert [entry.model.digest for entry in node._lender.loaded()] == [model.digest]
+
+
+async def test_a_model_that_is_back_is_deleted_nowhere(cluster: Cluster) -> None:
+    deleted = cluster.service._deleted
+    await asyncio.to_thread(_make, cluster.library, parse_name("mine"))
+    model = cluster.library.get("mine")
+    await asyncio.to_thread(deleted.add, model.digest)
+    await asyncio.to_thread(deleted.add, "sha256:gone")
+    async with asyncio.timeout(10):
+        while model.digest in deleted.digests():
+            await asyncio.sleep(0.05)
+    assert deleted.digests() == ["sha256:gone"]
+
+
 async def test_a_node_that_drains_ends_what_it_has_begun_and_others_answer_meanwhile(cluster: Cluster) -> None:
     old = await cluster.fleet.add("old")
     options = {"num_predict": 400, "ignore_eos": True, "num_ctx": 1024}

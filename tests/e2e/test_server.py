@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import time
 
 import pytest
 from tests.cluster.server import of_serve
@@ -77,6 +78,21 @@ def test_interrupt_ends_the_server_in_the_middle_of_an_answer(serve: Serve) -> N
     server.process.wait(60)
     stream.close()
     assert server.world.leftovers() == []
+
+
+def test_a_second_interrupt_leaves_nothing_behind_and_lets_all_be_closed(serve: Serve) -> None:
+    server = serve()
+    server.faults_expected = True  # as above
+    body = {"model": "cria", "prompt": "x", "options": {"num_predict": 20000, "ignore_eos": True}}
+    stream = server.open_stream("/api/generate", body)
+    next(stream)
+    server.process.send_signal(signal.SIGINT)
+    time.sleep(0.3)
+    server.process.send_signal(signal.SIGINT)
+    assert server.process.wait(60) == 130
+    stream.close()
+    assert server.world.leftovers() == []
+    assert "_lifespan" not in server.log()
 
 
 def test_killed_server_takes_its_runners_and_their_directory_along(serve: Serve) -> None:

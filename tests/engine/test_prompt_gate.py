@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -88,6 +89,24 @@ async def test_a_turn_that_comes_in_the_moment_of_leaving_is_passed_on() -> None
         await waiting
     async with asyncio.timeout(20):
         await gate.enter()
+
+
+@pytest.mark.parametrize("steps", range(8))
+async def test_a_turn_is_passed_on_whenever_the_request_it_is_for_goes_away(steps: int) -> None:
+    gate = PromptGate()
+    holder, waiting, next_one = (EngineClient(AsyncMock(), gate=gate) for _ in range(3))
+    await holder.take_turn()
+    task = asyncio.create_task(waiting.take_turn())
+    for _ in range(8):
+        await asyncio.sleep(0)
+    holder.leave_turn()
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    task.cancel()
+    await asyncio.wait({task})
+    waiting.leave_turn()
+    async with asyncio.timeout(20):
+        await next_one.take_turn()
 
 
 @pytest.mark.parametrize(

@@ -200,3 +200,17 @@ def test_a_turn_that_was_not_used_is_the_only_one_that_is_given_back() -> None:
 def test_who_is_promoted_comes_behind_those_of_the_same_turn() -> None:
     queue = queue_of([ticket("a0", batch=True), ticket("b0")])
     assert drain(queue, now=PROMOTION) == ["b0", "a0"]
+
+
+def test_lanes_in_which_nobody_waits_are_forgotten_but_for_the_last() -> None:
+    queue = FairQueue(1000)
+    waiting = ticket("w0", lane="first", batch=True)
+    queue.push(waiting)
+    queue.push(ticket("g0", lane="gone", batch=True))
+    queue.start(next(one for one in queue.tickets() if one.id == "g0"))
+    for number in range(2000):
+        queue.push(ticket(f"a{number}", lane=str(number), at=1.0))
+        assert drain(queue, str(number)) == [f"a{number}"]
+    assert len(queue._lanes) < 300
+    assert queue.position(waiting) == 0
+    assert drain(queue, "first", now=PROMOTION) == ["w0"]

@@ -8,6 +8,7 @@ import stat
 import struct
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import AsyncMock
 
 import pytest
 from tests.scheduler.conftest import Make, World, request, until
@@ -21,10 +22,12 @@ from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.model import Model
 from puna.names import parse_name
+from puna.scheduler import sessions
 from puna.scheduler.beginnings import Head
 from puna.scheduler.exchanges import Exchange
 from puna.scheduler.lease import Lease
 from puna.scheduler.sessions import LEAST_TOKENS, BadSessionError, SessionStore, read_tokens, shared
+from puna.scheduler.warm import WarmSlots
 
 MAGIC = 0x67677371
 
@@ -48,6 +51,26 @@ def contents(store: SessionStore, place: Path) -> list[tuple[int, ...]]:
 @pytest.fixture
 def store(tmp_path: Path) -> SessionStore:
     return SessionStore(tmp_path / "sessions", 1 << 20)
+
+
+async def test_a_runner_remembers_no_more_than_what_is_saved_and_given(tmp_path: Path) -> None:
+    store = SessionStore(tmp_path, 10_000)
+    place = store.directory({"digest": "d"})
+    warm = WarmSlots(store, place, 1)
+
+    async def save_slot(slot: int, name: str) -> int:
+        (place / name).write_bytes(written(store, place, [slot] * 300).read_bytes())
+        return 300
+
+    client = AsyncMock(save_slot=save_slot)
+    for slot in range(20):
+        await warm._keep(client, Head(Exchange([slot] * 300), slot=slot, read=300))
+    assert {session.path for session in warm._beginnings.saved} == set(place.glob("*.beginning"))
+    for length in range(1, 400):
+        warm._give((1,) * length)
+        warm._give((2, length))
+    assert (1,) * 399 in warm._given
+    assert len(warm._given) <= 64
 
 
 @pytest.mark.parametrize("same", [0, 1, 2, 3, 7, 8, 9])
@@ -96,6 +119,21 @@ def test_context_is_that_of_the_session_used_last(store: SessionStore) -> None:
         for path in place.glob("*.session"):
             os.utime(path, (seconds, seconds))
     assert (store.context_of("a"), store.context_of("b"), store.context_of("c")) == (8192, 4096, 0)
+
+
+def test_the_context_is_found_with_a_look_at_each_directory_and_not_at_each_session(
+    store: SessionStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for model in range(3):
+        place = store.directory({"digest": str(model), "context": 4096})
+        for number in range(20):
+            kept(store, place, [number, model])
+    store.directory({"digest": "empty", "context": 4096})
+    looks: list[Path] = []
+    about = sessions._about
+    monkeypatch.setattr(sessions, "_about", lambda place: (looks.append(place), about(place))[1])
+    assert [store.context_of(digest) for digest in ("2", "empty", "none")] == [4096, 0, 0]
+    assert len(looks) == 3 * 4
 
 
 def test_the_least_recently_used_goes_when_there_is_too_much(tmp_path: Path) -> None:

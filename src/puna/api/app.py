@@ -1,6 +1,7 @@
 """The application: its parts, its routes, and their beginning and end."""
 
 import asyncio
+import contextlib
 import functools
 import logging
 import tempfile
@@ -198,9 +199,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     batches.start()
     sweepers = [asyncio.create_task(part.keep_bounded()) for part in (archive, kept)]
     preloading = asyncio.create_task(preload(app.state.services))
-    try:
-        yield
-    finally:
+
+    async def close() -> None:
         for task in (*sweepers, preloading):
             task.cancel()
         await batches.close()
@@ -213,6 +213,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await accounts.close()
         if settings.traces:
             await asyncio.to_thread(app.state.tracing.close)
+
+    try:
+        yield
+    except asyncio.CancelledError:  # told twice to end: whoever is waited for here is being cancelled too
+        with contextlib.suppress(asyncio.CancelledError):
+            await close()
+    else:
+        await close()
 
 
 async def _refused(request: Request, error: Exception) -> Response:

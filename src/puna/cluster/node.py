@@ -284,9 +284,11 @@ class Node:
                 return
 
     async def forget(self, digest: str) -> None:
-        """Note that a model is no more; its copy goes as well."""
-        self._service.forget(digest)
+        """Note that a model was deleted elsewhere: its copies go. One that this machine has of its own stays."""
         await asyncio.to_thread(self.copies.drop, digest)
+        models = (await asyncio.to_thread(self._library.list)).models
+        if digest not in {model.digest for model in models}:
+            self._service.forget(digest)
 
     async def sessions(self) -> SavedSessions:
         """Return the saved sessions of this node."""

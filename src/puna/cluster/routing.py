@@ -35,6 +35,8 @@ _PATIENCE = 10.0
 _RETIRE = 120.0
 """Seconds after which a node has a model for nothing, if another one has it too."""
 _CONVERSATIONS = 100_000
+_MODELS = 10_000
+"""Models of which it is remembered how they were answered: those that were asked for last."""
 _OWN = 0.5
 """Seconds that a request may wait longer for the node of its conversation, whatever is known of its beginning."""
 
@@ -111,11 +113,15 @@ Action = Place | Retire | Refuse
 
 @dataclass(slots=True)
 class _Pace:
-    """How fast one model is answered: seconds per request and per character of a prompt, and for a load."""
+    """How fast one model is answered: seconds per request and per character of a prompt, and for a load.
+
+    ``pinned`` is what was said of the model when it was last asked for.
+    """
 
     service: float
     per_char: float
     load: float = 0.0
+    pinned: bool = False
 
 
 @dataclass(slots=True)
@@ -142,9 +148,8 @@ class Router:
         self._costs = costs or Costs()
         self._nodes: dict[str, _Node] = {}
         self._asks: dict[str, Ask] = {}
-        self._paces: dict[str, _Pace] = {}
+        self._paces: OrderedDict[str, _Pace] = OrderedDict()
         self._homes: OrderedDict[str, str] = OrderedDict()
-        self._pinned: set[str] = set()
         self._holders: dict[str, set[str]] = {}
         """The nodes that hold each model, or load it."""
         self._changed: set[str] = set()
@@ -161,8 +166,10 @@ class Router:
         self._asks[ask.ticket.id] = ask
         self.queue.push(ask.ticket)
         self._changed.add(ask.digest)
-        if ask.pinned:
-            self._pinned.add(ask.digest)
+        self._pace(ask.digest).pinned = ask.pinned
+        self._paces.move_to_end(ask.digest)
+        while len(self._paces) > _MODELS:
+            self._paces.popitem(last=False)
         displaced = self.queue.overflow(ask.ticket) if not self._could_begin(ask) else None
         return self._asks[displaced.id] if displaced else None
 
@@ -439,7 +446,7 @@ class Router:
         """Yield the nodes that hold a model for nothing while another one does as well."""
         for digest, names in self._holders.items():
             nodes = [self._nodes[name] for name in names if self._nodes[name].holds(digest)]
-            if len(nodes) < 2 or digest in self._pinned or self.queue.head(digest):
+            if len(nodes) < 2 or self._pace(digest).pinned or self.queue.head(digest):
                 continue
             idle = [node for node in nodes if not self._used(node, digest)]
             idle.sort(key=lambda node: (node.used.get(digest, now), node.state.id))

@@ -2,13 +2,15 @@
 
 import asyncio
 import logging
+import math
 import time
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from copy import copy
 from dataclasses import replace
 from typing import Any, Literal, cast
 
+from puna.cluster.deleted import Deleted
 from puna.cluster.dispatch import Dispatch, Tell
 from puna.cluster.fleet import Fleet
 from puna.cluster.prefixes import Beginning, beginning_of
@@ -42,6 +44,8 @@ from puna.telemetry.record import Record, Subscriber
 _LOOK_SECONDS = 1.0
 _RETRY_SECONDS = 10.0
 """Seconds after which a node that could not tell of its models is asked again."""
+_FORGET_SECONDS = 60.0
+"""Seconds after which a node that still has a model that was deleted hears of it again."""
 _log = logging.getLogger(__name__)
 
 
@@ -59,6 +63,9 @@ class ClusterService:
         self._told: dict[str, frozenset[str]] = {}
         """The digests that each node was last asked for."""
         self._reading: dict[str, asyncio.Task[None]] = {}
+        self._deleted = Deleted(settings.home / "cluster" / "deleted.json")
+        self._forgets: dict[tuple[str, str], float] = {}
+        """When each node that has a deleted model was last told of it, by its name and the model's digest."""
         self._looking: asyncio.Task[None] | None = None
 
     # --- the requests of dialects
@@ -180,7 +187,8 @@ class ClusterService:
         """See ``Service``. A node hears of it with its next request for the model."""
 
     def forget(self, digest: str) -> None:
-        """See ``Service``."""
+        """See ``Service``. Nodes that are away hear of it when they come."""
+        self._dispatch.in_background(asyncio.to_thread(self._deleted.add, digest))
         self._dispatch.in_background(self._dispatch.everywhere("forget", digest))
 
     async def models(self) -> list[ModelState]:
@@ -273,6 +281,7 @@ class ClusterService:
             await asyncio.sleep(_LOOK_SECONDS)
             try:
                 here = await asyncio.to_thread(self._here)
+                deleted = await asyncio.to_thread(self._deleted.without, here)
             except OSError as error:
                 _log.warning("the models cannot be looked at: %s", error)
                 continue
@@ -285,9 +294,19 @@ class ClusterService:
                 wanted, reading = state.stored - here, self._reading.get(name)
                 if self._told.get(name) != wanted and (reading is None or reading.done()):
                     self._reading[name] = asyncio.create_task(self._read_cards(name, wanted))
+            self._forget_late(states.values(), deleted)
             others = {model.name.key: model for models in self._cards.values() for model in models}
             if set(others.values()) != set(self._others):
                 self._others = tuple(others.values())
+
+    def _forget_late(self, states: Iterable[NodeState], deleted: frozenset[str]) -> None:
+        """Tell nodes of deleted models that they have: they were away, or were just taking a copy."""
+        now = time.monotonic()
+        have = {(state.id, digest) for state in states for digest in state.stored & deleted}
+        due = {key for key in have if now - self._forgets.get(key, -math.inf) >= _FORGET_SECONDS}
+        for name, digest in due:
+            self._dispatch.in_background(self._dispatch.tell([name], "forget", digest))
+        self._forgets = {key: now if key in due else self._forgets[key] for key in have}
 
     def _here(self) -> frozenset[str]:
         """Return the digests of the models that are stored here. Reads files."""

@@ -113,6 +113,8 @@ class EngineClient:
         try:
             await entering
         except asyncio.CancelledError:
+            if entering.done() and not entering.cancelled():
+                self._gate.leave()  # the turn had come, and nobody is left to take it
             if self._aborted and not _being_cancelled():
                 raise RunnerCrashedError(_ABORTED) from None
             raise

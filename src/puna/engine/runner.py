@@ -248,21 +248,23 @@ class Runner:
         self._exit_watch = task
 
     async def stop(self) -> None:
-        """End the process, by force if it does not end by itself, and wait for it."""
-        await self.client.close()
-        if self.config.engine:
-            self.kill()  # nothing is left to do for it, and its own way to end waits for the step under way
+        """End the process, by force if it does not end by itself, and wait for it; its directory goes in any case."""
         try:
-            async with asyncio.timeout(_STOP_SECONDS):
-                with contextlib.suppress(ConnectionError):
-                    await self._process.tell(f"{STOP}\n")
-                self._process.close()
+            await self.client.close()
+            if self.config.engine:
+                self.kill()  # nothing is left to do for it, and its own way to end waits for the step under way
+            try:
+                async with asyncio.timeout(_STOP_SECONDS):
+                    with contextlib.suppress(ConnectionError):
+                        await self._process.tell(f"{STOP}\n")
+                    self._process.close()
+                    await self._process.wait()
+            except TimeoutError:
+                self.kill()
                 await self._process.wait()
-        except TimeoutError:
-            self.kill()
-            await self._process.wait()
-        await self._output
-        self._place.remove()
+            await asyncio.wait({self._output})  # it is cancelled where a server must end at once
+        finally:
+            self._place.remove()
 
 
 async def _start_process(files: EngineFiles, place: Place, key: str, debug: bool) -> Process:

@@ -23,6 +23,8 @@ PROMOTION = 60.0
 _FULL = "server busy, please try again.  maximum pending requests exceeded"
 _LONGEST_RETRY_AFTER = 60
 _FEW = 64
+_LANES = 256
+"""Lanes in which nobody waits and whose clients' turns are remembered: those that were joined last."""
 
 
 class QueueFullError(UnavailableError):
@@ -153,10 +155,20 @@ class FairQueue:
         self._number += 1
         self._tickets[ticket.id] = ticket
         self._clients[ticket.client] += 1
-        lane = self._busy[ticket.lane] = self._lanes.setdefault(ticket.lane, _Lane())
+        lane = self._busy[ticket.lane] = self._lane(ticket.lane)
         (lane.batch if ticket.batch else lane.interactive).add(ticket, self._number)
         if ticket.batch:
             self._by_age.append(ticket)
+
+    def _lane(self, name: str) -> _Lane:
+        """Return a lane, the last to be forgotten from now on; a new one may have the oldest forgotten."""
+        lane = self._lanes.pop(name, None)
+        if lane is None:
+            lane = _Lane()
+            if len(self._lanes) >= len(self._busy) + _LANES:
+                del self._lanes[next(key for key in self._lanes if key not in self._busy)]
+        self._lanes[name] = lane
+        return lane
 
     def overflow(self, newest: Ticket) -> Ticket | None:
         """Return the request that has to go because too many wait, or ``None``.
@@ -196,8 +208,8 @@ class FairQueue:
         """Let batch requests that have waited long enough take their turns among the interactive ones."""
         while self._by_age and (self._by_age[0] not in self or now - self._by_age[0].arrived >= PROMOTION):
             ticket = self._by_age.popleft()
-            lane = self._lanes[ticket.lane]
-            if ticket in self and lane.batch.remove(ticket, served=False):
+            lane = self._busy.get(ticket.lane)
+            if lane and ticket in self and lane.batch.remove(ticket, served=False):
                 self._number += 1
                 lane.interactive.add(ticket, self._number)
 

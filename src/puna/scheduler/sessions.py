@@ -212,12 +212,14 @@ class SessionStore:
 
     def context_of(self, digest: str) -> int:
         """Return the context of the session of a model that was used last, 0 if none is saved."""
-        for path, _, _ in sorted(self._files(), key=lambda entry: entry[2], reverse=True):
-            with contextlib.suppress(OSError, ValueError):
-                about = _about(path.parent)
-                if about.get(_DIGEST) == digest:
-                    return int(about.get("context", 0))
-        return 0
+        saved: list[tuple[float, int]] = []
+        for place in _inside(self._root):  # each request that waits for a load asks: other models' files are let be
+            about = _about(place)
+            used = [at for _, _, at in _files_in(place, _KEPT)] if about.get(_DIGEST) == digest else []
+            if used:
+                with contextlib.suppress(TypeError, ValueError):
+                    saved.append((max(used), int(about.get("context", 0))))
+        return max(saved, default=(0.0, 0))[1]
 
     def clear(self) -> int:
         """Remove all sessions and return how many there were."""
@@ -247,10 +249,8 @@ class SessionStore:
                 shutil.rmtree(place, ignore_errors=True)
 
     def _files(self, ending: str | tuple[str, ...] = _KEPT) -> Iterator[tuple[Path, int, float]]:
-        for path in (path for place in _inside(self._root) for path in _inside(place, ending)):
-            with contextlib.suppress(OSError):
-                stat = path.stat()
-                yield path, stat.st_size, stat.st_mtime
+        for place in _inside(self._root):
+            yield from _files_in(place, ending)
 
     def _trim(self) -> None:
         files = sorted(self._files(), key=lambda entry: entry[2])
@@ -271,6 +271,14 @@ def _inside(place: Path, ending: str | tuple[str, ...] = "") -> list[Path]:
         return sorted(path for path in place.iterdir() if path.name.endswith(ending))
     except OSError:
         return []
+
+
+def _files_in(place: Path, ending: str | tuple[str, ...]) -> Iterator[tuple[Path, int, float]]:
+    """Yield the files of a directory, each with its bytes and when it was used last."""
+    for path in _inside(place, ending):
+        with contextlib.suppress(OSError):
+            stat = path.stat()
+            yield path, stat.st_size, stat.st_mtime
 
 
 def _about(place: Path) -> Mapping[str, Any]:

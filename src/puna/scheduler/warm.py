@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from contextlib import aclosing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ _ANSWER_SECONDS = 5.0
 _SAVE_SECONDS = 20.0
 _CACHED_SECONDS = 5.0
 """How long others may wait for conversations that are in no slot any more."""
+_GIVEN = 64
+"""Beginnings that are remembered to be with the engine."""
 _NANOSECONDS = 1_000_000
 """Of a millisecond."""
 _REFUSED = (EngineError, EngineRequestError, ContextExceededError)
@@ -119,12 +121,17 @@ class WarmSlots:
             if not loaded or len(best.tokens) - same < LEAST_TOKENS:  # else it is another conversation's
                 self._saved.remove(best)
             if loaded:
-                self._given.append(best.tokens[:same])
-        elif not loaded:
+                self._give(best.tokens[:same])
+        elif not loaded and best in self._beginnings.saved:
             self._beginnings.saved.remove(best)
         if loaded:
             self._hold(slot)
             head.slot, head.cached = int(slot["id"]), same
+
+    def _give(self, tokens: tuple[int, ...]) -> None:
+        """Note what the engine has from here, in the place of what that begins with."""
+        others = [given for given in self._given if shared(given, tokens) < len(given)]
+        self._given = [*others, tokens][-_GIVEN:]
 
     def _usable(self, session: Session, tokens: tuple[int, ...]) -> int:
         """Return how many tokens a saved state saves a prompt, 0 if it is not to be used for it."""
@@ -175,7 +182,7 @@ class WarmSlots:
                 kept = await asyncio.to_thread(self._store.keep_beginning, unfinished, saved)
                 if kept:
                     _log.info("kept a beginning of %s tokens", saved)
-                    self._beginnings.saved.append(kept)
+                    self._beginnings.saved = _left([*self._beginnings.saved, kept])
         finally:
             self._store.remove(unfinished)
 
@@ -188,7 +195,8 @@ class WarmSlots:
             return
         slot = await self._recall(client, exchange, self._saved)
         session = None if slot is None else await self._save(client, slot, exchange.at)
-        self._saved += [session] if session else []
+        if session:
+            self._saved = _left([*self._saved, session])
 
     async def _recall(self, client: EngineClient, exchange: Exchange, saved: list[Session]) -> int | None:
         """Return the slot into which the engine has put a conversation back; ``None`` if it has not all of it any more.
@@ -272,6 +280,11 @@ class WarmSlots:
             return await asyncio.to_thread(self._store.keep, unfinished, saved, used_at)
         finally:
             self._store.remove(unfinished)
+
+
+def _left(sessions: Sequence[Session]) -> list[Session]:
+    """Return those whose file is there: others made room, or were continued, and their tokens need not be kept."""
+    return [session for session in sessions if session.path.exists()]
 
 
 @contextmanager
