@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from tests.conftest import Serve
 from tests.e2e.reranker import write_reranker
 from tests.server import Server
 
@@ -45,6 +46,22 @@ def test_texts_are_answered_as_text_embeddings_inference_does(server: Server, re
     results = response.json()
     assert sorted(result["index"] for result in results) == [0, 1, 2]
     assert all(result["text"] == DOCUMENTS[result["index"]] for result in results)
+
+
+def test_without_a_name_the_only_reranker_is_meant(server: Server, reranker: str) -> None:
+    body = {"query": QUERY, "texts": DOCUMENTS}
+    assert server.ask("/rerank", body) == server.ask("/rerank", body | {"model": reranker})
+    server.post("/api/copy", {"source": reranker, "destination": "other-reranker"})
+    response = server.post("/rerank", body)
+    server.request("DELETE", "/api/delete", {"model": "other-reranker"})
+    assert response.status_code == 400
+    assert "there are 2 here" in response.json()["error"]["message"]
+
+
+def test_without_a_reranker_a_name_is_needed(serve: Serve) -> None:
+    response = serve().post("/rerank", {"query": QUERY, "texts": DOCUMENTS})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "model")
+    assert "there is none here" in response.json()["error"]["message"]
 
 
 @pytest.mark.parametrize("chat", [True, False])
