@@ -135,6 +135,13 @@ def test_logit_bias(client: OpenAI, server: Server) -> None:
     assert said(client, "What is 3 + 4?", logit_bias={token: 100}, max_tokens=1) == word
 
 
+def test_a_bias_of_a_token_that_the_model_has_not_got_is_refused(client: OpenAI) -> None:
+    with refused("logit_bias", "999999 is none"):
+        chat(client, logit_bias={"5": 1, "999999": -100})
+    with refused("logit_bias", "999999 is none"):
+        client.completions.create(model="cria", prompt="a", logit_bias={"999999": -100}, max_tokens=1)
+
+
 def test_several_choices(client: OpenAI) -> None:
     answer = chat(client, n=3, seed=1, **HOT)
     assert [choice.index for choice in answer.choices] == [0, 1, 2]
