@@ -83,6 +83,7 @@ def test_a_reranker_says_what_it_is(server: Server, reranker: str) -> None:
 
 
 def test_nothing_to_rank(server: Server) -> None:
+    assert server.post("/rerank", {"model": "cria", "query": "a", "texts": []}).json() == []
     assert server.ask("/v1/rerank", {"model": "cria", "query": "a", "documents": []})["results"] == []
     assert server.post("/v1/rerank", {"model": "cria", "documents": ["a"]}).status_code == 400
     assert server.post("/v1/rerank", {"model": "cria", "query": "a", "documents": [{"t": "a"}]}).status_code == 400

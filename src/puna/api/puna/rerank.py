@@ -66,7 +66,8 @@ async def rerank_route(
     headers = ignored_headers(request.url.path, body, options, [name for name in names if getattr(body, name)])
     caller = caller_of(request, body.priority)
     found = await until_gone(request, services.service.rerank(asked, caller, keep_alive_seconds(body.keep_alive)))
-    return json_response(_texts(body, found) if body.texts else _results(body, documents, found), headers=headers)
+    is_tei = "texts" in body.model_fields_set
+    return json_response(_texts(body, found) if is_tei else _results(body, documents, found), headers=headers)
 
 
 def _only_reranker(services: Services) -> str:
