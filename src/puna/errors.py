@@ -68,6 +68,19 @@ class PayloadTooLargeError(PunaError):
     status = 413
 
 
+class EncodedBodyError(PunaError):
+    """A request body is compressed."""
+
+    status = 415
+
+    def __init__(self, encoding: str) -> None:
+        super().__init__(f"the request body is sent as {encoding} (Content-Encoding): send it uncompressed")
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        return {"Accept-Encoding": "identity"}
+
+
 class UnavailableError(PunaError):
     """The server cannot take the request now, but a later try may succeed."""
 

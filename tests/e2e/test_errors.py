@@ -1,5 +1,6 @@
 """Errors of HTTP: one shape, the right status, whatever the body is."""
 
+import gzip
 import json
 import socket
 from typing import Any
@@ -41,6 +42,28 @@ def test_what_is_no_body(server: Server, route: str, data: bytes, message: str) 
     response = server.post(f"/api/{route}", data)
     assert response.status_code == 400
     assert message in error_of(response)
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions", "/v1/messages", "/v1/files"])
+def test_a_compressed_body_is_named(server: Server, path: str) -> None:
+    body = gzip.compress(b'{"model": "cria", "messages": [{"role": "user", "content": "a"}]}')
+    response = server.post(
+        path, body, headers={"Content-Encoding": "GZIP", "Content-Type": "multipart/form-data; boundary=a"}
+    )
+    assert (response.status_code, response.headers["Accept-Encoding"]) == (415, "identity")
+    assert "gzip" in response.text
+    assert "invalid_request_error" in response.text or path == "/api/chat"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "", "Identity, identity"])
+def test_a_body_may_say_that_it_is_as_it_is(server: Server, encoding: str) -> None:
+    response = server.post("/api/show", {"model": "cria"}, headers={"Content-Encoding": encoding})
+    assert response.status_code == 200
+
+
+def test_a_compressed_blob_is_named(server: Server) -> None:
+    response = server.post(f"/api/blobs/sha256:{'0' * 64}", b"a", headers={"Content-Encoding": "zstd"})
+    assert (response.status_code, "zstd" in error_of(response)) == (415, True)
 
 
 @pytest.mark.parametrize("route", ["generate", "chat", "embed", "embeddings", "show"])

@@ -4,6 +4,7 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from tests.conftest import Serve
 from tests.e2e.reranker import write_reranker
 from tests.server import Server
 
@@ -47,6 +48,22 @@ def test_texts_are_answered_as_text_embeddings_inference_does(server: Server, re
     assert all(result["text"] == DOCUMENTS[result["index"]] for result in results)
 
 
+def test_without_a_name_the_only_reranker_is_meant(server: Server, reranker: str) -> None:
+    body = {"query": QUERY, "texts": DOCUMENTS}
+    assert server.ask("/rerank", body) == server.ask("/rerank", body | {"model": reranker})
+    server.post("/api/copy", {"source": reranker, "destination": "other-reranker"})
+    response = server.post("/rerank", body)
+    server.request("DELETE", "/api/delete", {"model": "other-reranker"})
+    assert response.status_code == 400
+    assert "there are 2 here" in response.json()["error"]["message"]
+
+
+def test_without_a_reranker_a_name_is_needed(serve: Serve) -> None:
+    response = serve().post("/rerank", {"query": QUERY, "texts": DOCUMENTS})
+    assert (response.status_code, response.json()["error"]["param"]) == (400, "model")
+    assert "there is none here" in response.json()["error"]["message"]
+
+
 @pytest.mark.parametrize("chat", [True, False])
 def test_long_documents_are_cut_or_refused(server: Server, reranker: str, chat: bool) -> None:
     options = {"num_ctx": 256}
@@ -66,6 +83,7 @@ def test_a_reranker_says_what_it_is(server: Server, reranker: str) -> None:
 
 
 def test_nothing_to_rank(server: Server) -> None:
+    assert server.post("/rerank", {"model": "cria", "query": "a", "texts": []}).json() == []
     assert server.ask("/v1/rerank", {"model": "cria", "query": "a", "documents": []})["results"] == []
     assert server.post("/v1/rerank", {"model": "cria", "documents": ["a"]}).status_code == 400
     assert server.post("/v1/rerank", {"model": "cria", "query": "a", "documents": [{"t": "a"}]}).status_code == 400

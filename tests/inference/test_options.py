@@ -59,6 +59,11 @@ def test_a_seed_of_64_bits_is_taken_by_its_lower_half(asked: float, sent: int) -
     assert Options.merge({"seed": asked}).sampling["seed"] == sent
 
 
+@pytest.mark.parametrize("limit", [2**31, 2**53 - 1, 2**63 - 1, 1e15])
+def test_a_limit_is_as_large_as_one_likes(limit: float) -> None:
+    assert Options.merge({"num_predict": limit}).num_predict == 2**31 - 1
+
+
 def test_a_penalty_of_nothing_is_none() -> None:
     assert Options.merge({"repeat_penalty": 0}).sampling["repeat_penalty"] == 1
 

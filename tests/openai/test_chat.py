@@ -83,6 +83,13 @@ def test_limit(client: OpenAI, name: str) -> None:
     assert answer.choices[0].finish_reason == "length"
 
 
+@pytest.mark.parametrize("path", ["chat/completions", "completions", "responses", "messages"])
+def test_a_limit_is_as_large_as_one_likes(server: Server, path: str) -> None:
+    said_to = {"completions": {"prompt": "a"}, "responses": {"input": "a"}}.get(path, {"messages": user("a")})
+    name = "max_output_tokens" if path == "responses" else "max_tokens"
+    server.ask(f"/v1/{path}", {"model": "cria", name: 2**53 - 1, "grammar": 'root ::= "ok"'} | said_to)
+
+
 def test_newer_name_of_the_limit_wins(client: OpenAI) -> None:
     answer = chat(client, max_tokens=9, max_completion_tokens=2)
     assert answer.usage
@@ -126,6 +133,13 @@ def test_logit_bias(client: OpenAI, server: Server) -> None:
     assert said(client, logit_bias={token: -100}, max_tokens=1) != word
     assert said(client, "What is 3 + 4?", max_tokens=1) != word
     assert said(client, "What is 3 + 4?", logit_bias={token: 100}, max_tokens=1) == word
+
+
+def test_a_bias_of_a_token_that_the_model_has_not_got_is_refused(client: OpenAI) -> None:
+    with refused("logit_bias", "999999 is none"):
+        chat(client, logit_bias={"5": 1, "999999": -100})
+    with refused("logit_bias", "999999 is none"):
+        client.completions.create(model="cria", prompt="a", logit_bias={"999999": -100}, max_tokens=1)
 
 
 def test_several_choices(client: OpenAI) -> None:

@@ -1,8 +1,11 @@
 """The list of models, and the paths of the dialect."""
 
+import json
+
 import pytest
 from tests.openai.asking import refused, user
 from tests.server import Server
+from websockets.exceptions import InvalidStatus
 
 from openai import OpenAI
 
@@ -90,6 +93,15 @@ def test_what_is_not_there(server: Server, method: str, path: str, status: int) 
     response = server.request(method, path, {} if method == "POST" else None)
     assert response.status_code == status
     assert set(response.json()["error"]) == {"message", "type", "param", "code"}
+
+
+def test_a_route_that_is_not_there_is_named(client: OpenAI) -> None:
+    with refused(None, "there is no POST /v1/images/generations here", 404):
+        client.images.generate(prompt="x", model="cria")
+    with pytest.raises(InvalidStatus) as refusal, client.realtime.connect(model="cria"):
+        pass
+    body = json.loads(refusal.value.response.body or b"")
+    assert body["error"]["message"] == "not found: there is no GET /v1/realtime here"
 
 
 def test_moderations_are_refused(client: OpenAI) -> None:

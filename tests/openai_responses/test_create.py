@@ -141,7 +141,7 @@ def test_overflow_is_an_error_in_words_that_agents_know(server: Server) -> None:
         ({"prompt": {"id": "p"}}, "prompt: no prompts are kept here"),
         ({"moderation": {"model": "m"}}, "moderation: nothing here judges texts"),
         ({"top_logprobs": 21}, "top_logprobs must be between 0 and 20"),
-        ({"max_output_tokens": 0}, "max_output_tokens must be between 1 and"),
+        ({"max_output_tokens": 0}, "max_output_tokens must be at least 1"),
         ({"service_tier": "x"}, "service_tier must be one of"),
         ({"truncation": "x"}, "truncation must be one of auto, disabled"),
         ({"reasoning": {"summary": "x"}}, "reasoning.summary must be one of"),

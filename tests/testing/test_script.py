@@ -72,6 +72,27 @@ def test_thoughts_text_and_calls_are_told_apart(directed: Server, client: ollama
     assert calls_of(message) == [("weather", {"city": "Paris"})]
 
 
+def made_of(reply: Any) -> Sequence[Any]:
+    return reply.choices[0].message.tool_calls or ()
+
+
+@pytest.mark.parametrize("thinking", ["", "Where is\nParis?"])
+def test_the_next_turn_reads_nothing_of_an_answer_again(directed: Server, thinking: str) -> None:
+    pytest.importorskip("openai")
+    asked: dict[str, Any] = {"model": "cria", "tools": [WEATHER], "reasoning_effort": "high" if thinking else "none"}
+    messages: list[Any] = [*USER]
+    said = answer("Let me look.", thinking=thinking, calls=call("weather", {"city": "Paris"}))
+    usages: list[Any] = []
+    with directed.openai() as client, directed.script([said, "Sunny."]):
+        for _ in range(2):
+            reply = client.chat.completions.create(messages=messages, **asked)
+            usages.append(reply.usage)
+            messages += [reply.choices[0].message]
+            messages += [{"role": "tool", "tool_call_id": made.id, "content": "sunny"} for made in made_of(reply)]
+    first, second = usages
+    assert second.prompt_tokens_details.cached_tokens >= first.prompt_tokens + first.completion_tokens - 1
+
+
 def test_text_without_thoughts_where_the_request_wants_some(directed: Server, client: ollama.Client) -> None:
     with directed.script(["Paris."]):
         message = client.chat("cria", USER, think=True).message

@@ -43,7 +43,7 @@ from puna.api.web.page import FILES_PATH, PageFiles, is_page, root_route
 from puna.cipher import Cipher
 from puna.engine.load_check import check_load
 from puna.engine.place import remove_abandoned
-from puna.errors import BadRequestError
+from puna.errors import BadRequestError, NotFoundError
 from puna.jobs.archive import Archive, Bounds
 from puna.jobs.batches import Batches
 from puna.jobs.batches_files import BatchBounds
@@ -224,7 +224,12 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _refused(request: Request, error: Exception) -> Response:
-    """Answer what no route takes: 404, or 405 with all methods that the path has (RFC 9110, 15.5.6)."""
+    """Answer what no route takes: 404, or 405 with all methods that the path has (RFC 9110, 15.5.6).
+
+    The route that is missing is named: clients call many that others offer, and would take it for the model.
+    """
+    if isinstance(error, HTTPException) and error.status_code == HTTPStatus.NOT_FOUND:
+        error = NotFoundError(f"not found: there is no {request.method} {request.url.path} here")
     response = error_response(request.scope, error)
     if response.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
         response.headers["Allow"] = ", ".join(_methods(request))

@@ -35,7 +35,7 @@ NEVER = {("post", "/api/me"), ("post", "/api/signout"), *openai_answers.NEVER}
 
 _ALWAYS = (401, 403, 431, 500, 503)
 _WITH_PARAMETERS = (400, 404)
-_WITH_BODY = (400, 404, 408, 413, 507)
+_WITH_BODY = (400, 404, 408, 413, 415, 507)
 _LEFT_OUT = ("422",)
 _MAYBE = or_null(TEXT)
 _TOLD = thing({**texts("message", "type"), "param": _MAYBE, "code": _MAYBE})

@@ -87,8 +87,10 @@ def _tell(path: str, names: tuple[str, ...]) -> None:
     _log.warning("%s: without effect here: %s", path, ", ".join(names))
 
 
-def whole_number(value: int | None, field: str, low: int, high: int) -> int | None:
+def whole_number(value: int | None, field: str, low: int, high: int | None = None) -> int | None:
     """Return a number if it is within bounds; raise ``BadRequestError`` that names ``field``."""
-    if value is not None and not low <= value <= high:
+    if high is None and value is not None and value < low:
+        raise BadRequestError(f"{field} must be at least {low}", param=field)
+    if high is not None and value is not None and not low <= value <= high:
         raise BadRequestError(f"{field} must be between {low} and {high}", param=field)
     return value

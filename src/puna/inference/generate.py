@@ -26,6 +26,7 @@ from puna.inference.watching import Watcher, tell
 from puna.models.model import Model
 from puna.scheduler.beginnings import Head
 from puna.scheduler.exchanges import Exchange
+from puna.scheduler.launch import token_count
 from puna.scheduler.lease import Caller, Lease, RequestCanceledError
 from puna.scheduler.lender import Lender
 from puna.scheduler.options import RunnerOptions
@@ -310,7 +311,17 @@ def check(request: GenerationRequest) -> GenerationRequest:
     for adapter in request.options.sampling.get("lora", ()):
         if adapter["id"] >= len(request.model.adapters):
             raise InvalidOptionError("lora", f"given for the model's {len(request.model.adapters)} adapters")
+    if biases := request.options.sampling.get("logit_bias"):
+        _require_tokens(request.model, [token for token, _ in biases if isinstance(token, int)])
     return replace(request, input=_complete(request.input), can_think="thinking" in capabilities(request.model))
+
+
+def _require_tokens(model: Model, tokens: Sequence[int]) -> None:
+    """Raise ``InvalidOptionError`` for biases of tokens that the model has not got, which the engine passes over: their
+    ids are those of another tokenizer, and so are all others."""
+    known = token_count(model.gguf)
+    if known and tokens and max(tokens) >= known:
+        raise InvalidOptionError("logit_bias", f"given for token ids below {known}, and {max(tokens)} is none")
 
 
 def _require_senses(request: GenerationRequest, images: Iterable[bytes]) -> None:

@@ -55,6 +55,12 @@ def integer(low: int = INT32[0], high: int = INT32[1]) -> Check:
     return check
 
 
+def at_most(name: str, value: Any) -> int:
+    """Return a limit as the engine takes it: as large as one likes, where its largest number is beyond any context."""
+    whole: int = integer(high=2**64)(name, value)
+    return min(whole, INT32[1])
+
+
 def number(low: float = -_LARGEST, high: float = _LARGEST) -> Check:
     """Return a check for numbers from ``low`` to ``high``."""
 

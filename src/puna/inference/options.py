@@ -78,7 +78,7 @@ _OPTIONS: Mapping[str, _Option] = {
     "mirostat": _Option(checks.integer(0, 2)),
     "mirostat_tau": _Option(checks.number(0)),
     "mirostat_eta": _Option(checks.number(0)),
-    "num_predict": _Option(checks.integer(), _OWN),
+    "num_predict": _Option(checks.at_most, _OWN),
     "num_keep": _Option(checks.integer(-1), _OWN),
     "stop": _Option(checks.texts(256), _OWN),
     # Ollama's runner options, each a field of RunnerOptions

@@ -102,12 +102,12 @@ def footprint(
         weights=sum(path.stat().st_size for path in files) + (vllm.OVERHEAD if model.is_checkpoint else 0),
         cache_per_token=cache,
         trained_context=model.gguf.context_length or 0,
-        scratch_per_token=_FLOAT_BYTES * (2 * _vocabulary(model.gguf) + _WIDTHS * (model.gguf.embedding_length or 0)),
+        scratch_per_token=_FLOAT_BYTES * (2 * token_count(model.gguf) + _WIDTHS * (model.gguf.embedding_length or 0)),
         # A text to embed is pooled over one batch, so a batch must hold it; for a model that was not made to embed,
         # a smaller limit keeps the compute buffers small. A request may raise it, and what that takes is counted.
         batch_limit=0
         if is_embedding_model(model.gguf)
-        else max(options.num_batch, _batch_limit(_vocabulary(model.gguf))),
+        else max(options.num_batch, _batch_limit(token_count(model.gguf))),
         micro_batch=tuned.micro_batch,
         guesses=tuned.draft_tokens,
         scores_per_pair=_FLOAT_BYTES * heads if tuned.flash_attention is False else 0,
@@ -324,6 +324,7 @@ def _batch_limit(vocabulary: int) -> int:
     return min(_POOLED_BATCH, max(_BATCH, _LOGITS_BYTES // (_FLOAT_BYTES * max(vocabulary, 1))))
 
 
-def _vocabulary(gguf: GGUFFile) -> int:
+def token_count(gguf: GGUFFile) -> int:
+    """Return how many tokens a model has, 0 where its file does not say."""
     tokens = gguf.metadata.get("tokenizer.ggml.tokens", ())
     return len(tokens) if isinstance(tokens, Sized) else 0

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, PrivateAttr, ValidationError, model_
 from starlette.requests import ClientDisconnect, Request
 
 from puna.api.http.responses import ClientGoneError
-from puna.errors import BadRequestError, PayloadTooLargeError
+from puna.errors import BadRequestError, EncodedBodyError, PayloadTooLargeError
 from puna.garbage import unlooked
 from puna.outside import listed
 from puna.settings import Settings
@@ -143,6 +143,7 @@ def _joined(parts: Sequence[bytes]) -> bytes:
 
 async def stream_limited(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
     """Yield the body as it comes; raise ``PayloadTooLargeError`` as soon as it is known to be over ``limit`` bytes."""
+    refuse_encoded(request)
     declared = request.headers.get("content-length", "")
     if declared.isascii() and declared.isdigit() and int(declared) > limit:
         raise _too_large(limit)
@@ -155,6 +156,14 @@ async def stream_limited(request: Request, limit: int) -> AsyncGenerator[bytes, 
             yield part
     except ClientDisconnect:
         raise ClientGoneError from None
+
+
+def refuse_encoded(request: Request) -> None:
+    """Raise ``EncodedBodyError`` for a body that is compressed: few bytes can be very many."""
+    named = ",".join(request.headers.getlist("content-encoding"))
+    encodings = [name.strip().lower() for name in named.split(",")]
+    if others := [name for name in encodings if name not in ("", "identity")]:
+        raise EncodedBodyError(listed(others))
 
 
 def _too_large(limit: int) -> PayloadTooLargeError:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from puna.accounts.grant import ANY, CREATE
 from puna.api.access.scopes import needs
-from puna.api.http.body import json_body, request_body
+from puna.api.http.body import json_body, refuse_encoded, request_body
 from puna.api.http.responses import ClientGoneError, json_response, raw_json_response
 from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
 from puna.api.ollama.show import known_list_body, list_body, running, shown
@@ -117,6 +117,7 @@ async def head_blob_route(digest: str, services: ServicesDep) -> Response:
 async def post_blob_route(request: Request, digest: str, services: ServicesDep) -> Response:
     """Store the body as the blob of this digest."""
     expected = parse_digest(digest)
+    refuse_encoded(request)
     if services.library.blobs.has(expected):
         return await _without_body(request)
     with services.library.blobs.writer() as writer:

@@ -112,7 +112,7 @@ def check_choices(count: int) -> None:
 def most_tokens(body: GenerationBody) -> dict[str, Any]:
     """Return the option that the limit of an answer is, under its names in this dialect."""
     name = "max_completion_tokens" if getattr(body, "max_completion_tokens", None) is not None else "max_tokens"
-    limit = whole_number(getattr(body, name), name, 1, 2**31 - 1)
+    limit = whole_number(getattr(body, name), name, 1)
     return {} if limit is None else {"num_predict": limit}
 
 

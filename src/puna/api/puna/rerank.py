@@ -4,6 +4,7 @@ One answer has what the clients of Jina, Cohere and Dify look for; a body with `
 text-embeddings-inference does.
 """
 
+import asyncio
 import secrets
 from typing import Annotated, Any
 
@@ -17,8 +18,9 @@ from puna.api.access.scopes import needs
 from puna.api.extras import Extras, ignored_headers
 from puna.api.http.body import json_body, request_body
 from puna.api.http.responses import json_response, until_gone
-from puna.api.services import ServicesDep, caller_of, keep_alive_seconds
+from puna.api.services import Services, ServicesDep, caller_of, keep_alive_seconds
 from puna.errors import BadRequestError
+from puna.inference.capabilities import capabilities
 from puna.inference.rerank import Reranked, RerankRequest
 
 router = APIRouter()
@@ -50,6 +52,8 @@ async def rerank_route(
     request: Request, body: Annotated[RerankBody, Depends(json_body(RerankBody))], services: ServicesDep
 ) -> Response:
     """Score documents against a query, the best first."""
+    if not body.model:
+        body.model = await asyncio.to_thread(_only_reranker, services)
     model = services.model(body.model)
     if not body.query:
         raise BadRequestError("query is required", param="query")
@@ -62,7 +66,18 @@ async def rerank_route(
     headers = ignored_headers(request.url.path, body, options, [name for name in names if getattr(body, name)])
     caller = caller_of(request, body.priority)
     found = await until_gone(request, services.service.rerank(asked, caller, keep_alive_seconds(body.keep_alive)))
-    return json_response(_texts(body, found) if body.texts else _results(body, documents, found), headers=headers)
+    is_tei = "texts" in body.model_fields_set
+    return json_response(_texts(body, found) if is_tei else _results(body, documents, found), headers=headers)
+
+
+def _only_reranker(services: Services) -> str:
+    """Return the name of the one model here that was made to rank, for clients of servers that have one model: those of
+    text-embeddings-inference send no name. Raises ``BadRequestError`` where it is not clear which is meant."""
+    found = [str(model.name) for model in services.models().models if "rerank" in capabilities(model)]
+    if len(found) == 1:
+        return found[0]
+    here = f"there are {len(found)} here" if found else "there is none here"
+    raise BadRequestError(f"model is required: without one it is the only reranker, and {here}", param="model")
 
 
 def _text(document: str | dict[str, Any], at: int) -> str:

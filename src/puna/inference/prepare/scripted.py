@@ -1,7 +1,7 @@
 """An answer that is known beforehand: a grammar leaves the model no other, and its parts are where they must be."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import orjson
@@ -17,6 +17,7 @@ _OPEN, _CLOSE = "<think>", "</think>"
 _CALL, _CALL_END = "<tool_call>", "</tool_call>"
 _RUNS = re.compile(r"[\x01-\x7f]+|[^\x00-\x7f]+")
 _MARKS = [_OPEN, _CLOSE, _CALL, _CALL_END]
+_MARK = re.compile(f"({'|'.join(_MARKS)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,30 @@ async def _grammar(parts: Sequence[_Part], client: Engine) -> str:
     of a letter, and some tokenizers begin each text with a blank.
     """
     items = []
-    for text, is_mark in (piece for part in parts for piece in _pieces(part)):
+    for text, is_mark in _texts(parts):
         for run in _RUNS.findall(text):
             tokens = await client.tokenize(run, special=False, parse_special=is_mark) if run.isascii() else []
             same = bool(tokens) and await client.detokenize(tokens) == run
             items.append(" ".join(f"<[{token}]>" for token in tokens) if same else literal(run))
     return f"root ::= {' '.join(items) or literal('')}"
+
+
+def _texts(parts: Sequence[_Part]) -> Iterator[tuple[str, bool]]:
+    """Return the marks of a text and what stands between them, each with whether it is a mark.
+
+    The end of a part and the line end behind it are often one token. As two the answer would not be the tokens that it
+    is in the next prompt, and would have to be read again.
+    """
+    between = ""
+    for text, is_mark in (piece for part in parts for piece in _pieces(part)):
+        for piece in _MARK.split(text) if is_mark else [text]:
+            if is_mark and piece in _MARKS:
+                yield between, False
+                yield piece, True
+                between = ""
+            else:
+                between += piece
+    yield between, False
 
 
 def _pieces(part: _Part) -> list[tuple[str, bool]]:

@@ -35,7 +35,7 @@ async def compact(
     What users have said stays as it is; the rest is a summary that the model makes, sealed. What does not fit the
     context is left out of what is summarized, the oldest first: a conversation is compacted because it is too long.
     """
-    whole_number(body.max_output_tokens, "max_output_tokens", 1, 2**31 - 1)
+    whole_number(body.max_output_tokens, "max_output_tokens", 1)
     prompt = await prompt_of(connection, services, body)
     request = _asking(prompt.asked.request)
     events = services.service.generate(request, caller(connection, body), keep_alive_seconds(body.keep_alive), DIALECT)

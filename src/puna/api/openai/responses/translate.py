@@ -59,7 +59,7 @@ def check(body: ResponsesBody) -> None:
         )
     whole_number(body.top_logprobs, "top_logprobs", 0, _MAX_TOP_LOGPROBS)
     for name in ("max_output_tokens", "max_tool_calls"):
-        whole_number(getattr(body, name), name, 1, 2**31 - 1)
+        whole_number(getattr(body, name), name, 1)
     _one_of(body.service_tier, _TIERS, "service_tier")
     check_metadata(body.metadata)
 
