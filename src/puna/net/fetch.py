@@ -55,7 +55,7 @@ async def fetch_media(url: str, limit: int, allowed: Collection[str] = ()) -> by
     try:
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=True) as session:
             return await _follow(session, _parsed(url), limit, rule, resolver)
-    except (TimeoutError, aiohttp.ClientError, OSError):
+    except (TimeoutError, aiohttp.ClientError, OSError, RuntimeError):  # the last of a connection that broke off
         raise FetchError(f"{_shown(url)} cannot be fetched") from None
 
 

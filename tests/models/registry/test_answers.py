@@ -18,6 +18,7 @@ from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.test_transfers import run, statuses
 from tests.models.registry.weights import random_weights, weights
 from tests.mutants.parts import put_together, take_apart
+from yarl import URL
 
 from puna.engine.load_check import check_load
 from puna.models.manifests import LICENSE, MODEL, BadManifestError
@@ -30,6 +31,7 @@ from puna.models.registry.errors import (
     UnverifiableBlobError,
 )
 from puna.models.registry.remote_manifest import check_manifest
+from puna.models.registry.target import Target
 from puna.models.storage import StorageError
 from puna.models.store import digest_bytes
 from puna.names import parse_name
@@ -182,6 +184,26 @@ async def test_endless_blob(fake, library, make_transfers) -> None:
 
     fake.handler = handler
     await pull(fake, library, make_transfers)
+
+
+async def test_a_chunk_that_is_none_breaks_the_connection(fake, library, make_transfers) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await asyncio.sleep(0.05)
+        request.transport.write(b"5\r\nhelloZZZZ\r\n")
+        request.transport.close()
+        return response
+
+    fake.handler = answer
+    async with serve(fake) as address:
+        target = Target(parse_name(f"{address}/a/b"), URL(f"http://{address}"), guarded=False)
+        with pytest.raises(TransientError, match="Connection closed"):
+            async with make_transfers(library).puller._api.http.request("GET", target.base, target) as response:
+                assert await response.content.readany() == b"hello"
+                await asyncio.sleep(0.05)  # as long as it takes to write them
+                await response.content.readany()
 
 
 async def test_manifest_with_another_digest_than_its_header_says(fake, library, make_transfers) -> None:

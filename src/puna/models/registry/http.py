@@ -33,6 +33,8 @@ _MOST_REDIRECTS = 10
 _MOST_ERROR_BYTES = 4096
 _MOST_TOKEN_BYTES = MIB
 _REDIRECTS = {301, 302, 303, 307, 308}
+_CLOSED = "Connection closed."
+"""What aiohttp says, as a ``RuntimeError``, to who reads on when the connection has gone after a malformed chunk."""
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 Body = Callable[[], Any]
@@ -199,7 +201,9 @@ def _network_errors(target: Target) -> Iterator[None]:
         raise RegistryError(f"{where} does not speak https; --insecure (insecure: true) allows plain http") from error
     except aiohttp.ClientConnectorError as error:
         raise TransientError(f"cannot connect to {where}: {error.strerror or error.os_error}") from error
-    except (aiohttp.ClientError, ConnectionError, ssl.SSLError) as error:
+    except (aiohttp.ClientError, ConnectionError, ssl.SSLError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and str(error) != _CLOSED:
+            raise
         raise TransientError(f"{where}: {error or type(error).__name__}") from error
 
 
