@@ -294,8 +294,9 @@ class TestDisk:
     ) -> None:
         usage = namedtuple("usage", "total used free")
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
-        with pytest.raises(StorageError, match="not enough space"):
+        with pytest.raises(StorageError, match="not enough space") as caught:
             await pull(fake, library, make_transfers)
+        assert caught.value.status == 507
 
     async def test_disk_that_fills_up_keeps_what_came(self, fake, library, make_transfers, monkeypatch) -> None:
         real, written = os.pwrite, 0
@@ -309,8 +310,9 @@ class TestDisk:
 
         with monkeypatch.context() as patch:
             patch.setattr(partial.os, "pwrite", filling)
-            with pytest.raises(StorageError, match=r"no space left in .*it will resume"):
+            with pytest.raises(StorageError, match=r"no space left in .*it will resume") as caught:
                 await pull(fake, library, make_transfers)
+            assert caught.value.status == 507
         fetched: list[web.Request] = fake.seen
         before = len(fetched)
         await pull(fake, library, make_transfers)
