@@ -186,6 +186,13 @@ async def test_endless_blob(fake, library, make_transfers) -> None:
     await pull(fake, library, make_transfers)
 
 
+async def test_no_login_of_the_servers_user_is_sent(fake, library, make_transfers, tmp_path, monkeypatch) -> None:
+    (tmp_path / "netrc").write_text("default login ana password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    await pull(fake, library, make_transfers)
+    assert {request.headers.get("Authorization") for request in fake.seen} == {None}
+
+
 async def test_a_chunk_that_is_none_breaks_the_connection(fake, library, make_transfers) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()

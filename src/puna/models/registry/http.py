@@ -122,9 +122,9 @@ class RegistryHttp:
         body: Body | None,
         authorization: str | None,
     ) -> aiohttp.ClientResponse:
-        if target.guarded:
-            from puna.net.guard import check_url  # which is made of aiohttp's classes
+        from puna.net.guard import check_url, proxy_of  # which is made of aiohttp's classes
 
+        if target.guarded:
             await check_url(url, self._policy, aiohttp.ThreadedResolver())
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         if authorization:
@@ -133,7 +133,7 @@ class RegistryHttp:
         if self._tls is None:
             self._tls = await asyncio.to_thread(ssl.create_default_context)  # it reads all authorities there are
         session = self._session(target.guarded, self._tls)
-        return await session.request(method, url, headers=sent, data=data, allow_redirects=False)
+        return await session.request(method, url, headers=sent, data=data, allow_redirects=False, proxy=proxy_of(url))
 
     def _session(self, guarded: bool, tls: ssl.SSLContext) -> aiohttp.ClientSession:
         session = self._sessions.get(guarded)
@@ -149,7 +149,6 @@ class RegistryHttp:
             session = self._sessions[guarded] = aiohttp.ClientSession(
                 connector=connector,
                 timeout=timeout,
-                trust_env=True,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=MIB,
