@@ -2,12 +2,17 @@
 
 import math
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from puna.cli.store import prepare_models
 from puna.config.address import Address, parse_address
 from puna.config.values import Credentials
+from puna.models.registry.credentials import CredentialStore
+from puna.models.registry.errors import IdentityError
+from puna.models.registry.identity import Identity
 from puna.settings import SETTINGS, SettingError, Settings
 
 
@@ -162,6 +167,23 @@ def test_password_in_a_wrong_value_is_not_repeated(variable: str, text: str) -> 
     with pytest.raises(SettingError) as caught:
         Settings.from_env({variable: text})
     assert "hunter2" not in str(caught.value)
+
+
+def test_without_a_home_paths_that_are_given_are_enough(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def missing(path: Path) -> Path:
+        raise RuntimeError(path)
+
+    monkeypatch.setattr(Path, "expanduser", missing)
+    with pytest.raises(
+        SettingError, match=r"^OLLAMA_MODELS: ~/\.ollama/models is in a home directory that is not there"
+    ):
+        Settings.from_env({})
+    monkeypatch.setattr(Path, "expanduser", lambda path: missing(path) if path.parts[0] == "~" else path)
+    settings = Settings.from_env({"OLLAMA_MODELS": str(tmp_path / "m"), "PUNA_HOME": str(tmp_path)})
+    assert "has been made" in prepare_models(settings)
+    CredentialStore()
+    with pytest.raises(IdentityError, match="no home directory"):
+        Identity().sign(b"x")
 
 
 def test_password_is_not_printed() -> None:

@@ -15,7 +15,7 @@ from puna.config.address import Address, parse_address
 from puna.config.file import read_files
 from puna.config.near import unknown_variables
 from puna.config.sections import Sections, read_sections
-from puna.config.sources import ENVIRONMENT, Given, gather, key_of
+from puna.config.sources import DEFAULT, ENVIRONMENT, Given, gather, key_of
 from puna.config.values import (
     Credentials,
     Network,
@@ -352,12 +352,12 @@ class Settings:
 
 
 def _parsed(entry: "SettingInfo", given: Given) -> Any:
-    where = entry.variable if given.origin == ENVIRONMENT else f"{given.origin}: {entry.key}"
+    where = entry.variable if given.origin in (ENVIRONMENT, DEFAULT) else f"{given.origin}: {entry.key}"
     if entry.parse is not parse_path and not given.text.isprintable() and _SURROGATE.search(given.text):
         raise SettingError(f"{where}: it is not UTF-8")
     try:
         return entry.parse(given.text)
-    except (BadRequestError, ValueError, RuntimeError) as error:  # of URLs, numbers and home directories
+    except (BadRequestError, ValueError) as error:  # of URLs and numbers
         raise SettingError(f"{where}: {error}") from error
 
 

@@ -53,6 +53,21 @@ def test_a_model_that_is_not_here_is_told_before_a_registry_is_asked(beside: Wor
     assert stopped.stderr == 'Error: couldn\'t find model "crai" to stop; did you mean cria?\n'
 
 
+def test_a_home_that_is_not_there_is_a_path_that_leads_nowhere(beside: World) -> None:
+    (beside.home / "Modelfile").write_text("FROM ~nobody-here/x.gguf\n")
+    for arguments in (["create", "x"], ["create", "x", "-f", "~nobody-here/M"], ["run", "~nobody-here/x.gguf", "hi"]):
+        done = beside.run(*arguments)
+        assert done.returncode == 1
+        assert "~nobody-here/" in done.stderr, arguments
+        assert "should not happen" not in done.stderr, arguments
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a file that cannot be read though it can be opened")
+def test_a_file_that_breaks_off_is_named(beside: World) -> None:
+    (beside.home / "Modelfile").write_text("FROM /proc/self/mem\n")
+    assert "Error: cannot read /proc/self/mem: " in beside.run("create", "x").stderr
+
+
 def test_progress_is_there_as_json(beside: World) -> None:
     (beside.home / "Modelfile").write_text("FROM cria\nSYSTEM Be kind.\n")
     done = beside.run("create", "script-json", "--json")

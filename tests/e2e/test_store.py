@@ -129,7 +129,7 @@ def test_full_disk_is_named_and_nothing_half_written_stays(serve: Serve) -> None
             server.post("/api/copy", {"source": "cria", "destination": "copied"}),
             server.post("/api/create", {"model": "made", "from": "cria", "system": "x", "stream": False}),
         ]
-        assert [answer.status_code for answer in answers] == [500] * 3
+        assert [answer.status_code for answer in answers] == [507] * 3
         assert [answer.text for answer in answers if f"no space left in {world.models}" not in answer.text] == []
         assert server.blobs() == set()
         assert [model["name"] for model in server.get("/api/tags").json()["models"]] == ["cria:latest"]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from aiohttp import web
@@ -32,6 +33,43 @@ async def place() -> AsyncIterator[str]:
 async def test_a_named_host_gives_its_picture(place: str) -> None:
     assert await fetch_media(f"http://{place}/picture", 1000, [place]) == b"x" * 1000
     assert await fetch_media(f"http://{place}/elsewhere?to=/picture", 1000, [place]) == b"x" * 1000
+
+
+async def test_no_login_of_the_servers_user_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "netrc").write_text("default login ana password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    seen = []
+
+    async def give(request: web.Request) -> web.Response:
+        seen.append(request.headers.get("Authorization"))
+        return web.Response(body=b"x")
+
+    runner = web.AppRunner(server := web.Application())
+    server.router.add_get("/picture", give)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    address = f"127.0.0.1:{runner.addresses[0][1]}"
+    await fetch_media(f"http://{address}/picture", 1000, [address])
+    await runner.cleanup()
+    assert seen == [None]
+
+
+async def test_a_proxy_of_the_environment_is_used_with_its_login(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+
+    async def proxy(request: web.Request) -> web.Response:
+        seen.append((str(request.url), request.headers.get("Proxy-Authorization")))
+        return web.Response(body=b"x")
+
+    runner = web.ServerRunner(web.Server(proxy))
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    monkeypatch.setenv("http_proxy", f"http://ana:secret@127.0.0.1:{runner.addresses[0][1]}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    assert await fetch_media("http://pictures.invalid/a.png", 1000) == b"x"
+    await runner.cleanup()
+    assert seen == [("http://pictures.invalid/a.png", "Basic YW5hOnNlY3JldA==")]
 
 
 async def test_more_than_the_limit_is_refused(place: str) -> None:

@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 
+from puna.models.registry.errors import RegistryError
 from puna.models.registry.news import News
+from puna.models.registry.peers import _read_state
+from puna.models.registry.pieces import piece_size
 from puna.models.registry.sharing import Share
 
 
@@ -25,6 +28,12 @@ async def test_a_cancellation_that_comes_with_the_change_is_not_lost(ticks: int)
     following.cancel()
     await asyncio.wait([following], timeout=1)
     assert following.cancelled()
+
+
+def test_a_peer_that_tells_endless_numbers_is_not_believed() -> None:
+    told = b'{"state": "part", "node": "n", "epoch": "e", "size": 1, "piece": %d, "received": 1e999}' % piece_size(1)
+    with pytest.raises(RegistryError, match="cannot be read"):
+        _read_state(told.replace(b"}", b', "pieces": [], "claims": []}'), 1)
 
 
 def test_nodes_that_were_not_heard_of_lately_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:

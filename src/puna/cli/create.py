@@ -4,7 +4,7 @@ import hashlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import IO, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -16,6 +16,7 @@ from puna.cli.errors import CommandError
 from puna.cli.progress import show_progress
 from puna.cli.screen import console
 from puna.cli.tables import AsJson
+from puna.config.home import expanded
 from puna.inference.parameters import check_parameters
 from puna.models.modelfile.parse import Modelfile, parse_modelfile
 
@@ -78,7 +79,7 @@ def _read(file: str) -> tuple[Path, Modelfile]:
     """Return where the Modelfile's relative paths begin, and what it says."""
     if file == "-":
         return Path.cwd(), parse_modelfile(sys.stdin.buffer.read())
-    path = Path(file).expanduser()
+    path = expanded(Path(file))
     if file == str(_DEFAULT) and not path.exists() and any(Path().glob("*.safetensors")):
         return Path.cwd(), parse_modelfile("FROM .")
     try:
@@ -107,9 +108,16 @@ class _Uploader:
     def _blocks(self, file: SourceFile, verb: str) -> Iterator[bytes]:
         task = self._bars.add_task(f"{verb} {file.name}", total=file.path.stat().st_size)
         with file.path.open("rb") as opened:
-            while block := opened.read(_BLOCK):
+            while block := _next_block(opened, file.path):
                 yield block
                 self._bars.advance(task, len(block))
+
+
+def _next_block(opened: IO[bytes], path: Path) -> bytes:
+    try:
+        return opened.read(_BLOCK)
+    except OSError as error:  # of which Python names no file
+        raise CommandError(f"cannot read {path}: {error.strerror}") from error
 
 
 def request_body(modelfile: Modelfile, directory: Path, upload: Callable[[SourceFile], str]) -> dict[str, Any]:

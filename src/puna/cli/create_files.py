@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from puna.cli.errors import CommandError
+from puna.config.home import expanded
 from puna.models.store import InvalidDigestError, parse_digest
 
 _SHARD = re.compile(r"(?P<stem>.+)-\d{5}-of-(?P<count>\d{5})\.gguf")
@@ -31,7 +32,7 @@ def find_source(text: str, directory: Path) -> Path | str | None:
     digest = _digest(text.removeprefix("@"))
     if text.startswith("@") and digest:
         return digest
-    path = directory / Path(text).expanduser()
+    path = directory / expanded(Path(text))
     if _exists(path):
         return path
     if digest := _digest(path.name):

@@ -6,6 +6,7 @@ from pathlib import Path
 import typer
 
 from puna.cli.pictures import is_picture
+from puna.config.home import expanded
 
 _PATH = re.compile(r"""'((?:~?/|\.\.?/)[^']+)'|"((?:~?/|\.\.?/)[^"]+)"|(?<![^\s(])((?:~?/|\.\.?/)(?:\\.|[^\s'"\\])+)""")
 _ESCAPED = re.compile(r"\\(.)")
@@ -34,7 +35,7 @@ def _named(text: str) -> list[Path]:
         quoted = match[1] or match[2]
         words = quoted or _ESCAPED.sub(r"\1", match[3])
         for name in (words, words.rstrip(_END)):
-            path = Path(name).expanduser()
+            path = expanded(Path(name))
             try:
                 if path.is_file() and not is_picture(path) and path not in found:
                     found.append(path)

@@ -21,6 +21,7 @@ from puna.cli.copies import Copies
 from puna.cli.errors import CommandError
 from puna.cli.tables import print_json
 from puna.cli.transfers import show_or_fetch
+from puna.config.home import expanded
 from puna.settings import Settings
 
 _SHOWN_KEY = "…"
@@ -85,7 +86,7 @@ def find_agent(name: str) -> Agent:
 
 def program_of(agent: Agent) -> str:
     """Return where an agent's program is, "" if it is not installed."""
-    paths = (shutil.which(str(Path(name).expanduser())) for name in agent.programs)
+    paths = (shutil.which(str(expanded(Path(name)))) for name in agent.programs)
     return next((path for path in paths if path), "")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from puna.cli.errors import CommandError
+from puna.config.home import expanded
 
 _PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic")
 _SOUNDS = ("wav", "mp3", "flac")
@@ -25,7 +26,7 @@ def find_pictures(text: str) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for words in _PATH.findall(text):
-        path = Path(_ESCAPED.sub(r"\1", words)).expanduser()
+        path = expanded(Path(_ESCAPED.sub(r"\1", words)))
         try:
             if path.is_file():
                 found[words] = path

@@ -10,6 +10,7 @@ from puna.cli.client import NOT_FOUND, Client, ServerError
 from puna.cli.create import create_model
 from puna.cli.create_files import model_files
 from puna.cli.errors import CommandError
+from puna.config.home import expanded
 from puna.models.modelfile.parse import Command, Modelfile
 
 _PATH_START = ("/", "./", "../", "~")
@@ -26,7 +27,7 @@ def find_file(text: str) -> Path | None:
     is_path = text.startswith(_PATH_START)
     if not (is_path or text.lower().endswith(_SUFFIX)):
         return None
-    path = Path(text).expanduser().absolute()
+    path = expanded(Path(text)).absolute()
     try:
         if path.exists():
             return path

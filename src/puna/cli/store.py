@@ -1,7 +1,12 @@
 """The directory of the models, before anything is looked for in it."""
 
+from pathlib import Path
+
 from puna.cli.errors import CommandError
-from puna.settings import Settings
+from puna.config.home import expanded
+from puna.settings import SETTINGS, Settings
+
+_USUAL = Path(next(entry.default for entry in SETTINGS if entry.variable == "OLLAMA_MODELS"))
 
 
 def prepare_models(settings: Settings) -> str:
@@ -11,7 +16,7 @@ def prepare_models(settings: Settings) -> str:
     Raises ``CommandError`` where it cannot be made, or is a file.
     """
     path = settings.models
-    if path == Settings.from_env({}).models:
+    if path == expanded(_USUAL).absolute():
         return ""
     try:
         if path.is_dir():

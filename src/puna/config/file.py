@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from puna.config.home import expanded
 from puna.errors import PunaError
 
 _LARGEST = 1 << 20
@@ -134,14 +135,7 @@ def places(env: Mapping[str, str]) -> list[tuple[Path, bool]]:
     found = [(Path("/etc/puna.toml"), False), (Path(own, "puna", "config.toml"), False)]
     if named:
         found.append((Path(named), True))
-    return [(_expanded(path), required) for path, required in found]
-
-
-def _expanded(path: Path) -> Path:
-    try:
-        return path.expanduser().absolute()
-    except RuntimeError:  # there is no home
-        return path
+    return [(expanded(path).absolute(), required) for path, required in found]
 
 
 def read_files(env: Mapping[str, str]) -> tuple[list[File], list[str]]:

@@ -71,7 +71,10 @@ def parse_bytes(text: str) -> int:
 
 def parse_path(text: str) -> Path:
     """Return an absolute path; ``~`` is the home directory."""
-    return Path(text).expanduser().absolute()
+    try:
+        return Path(text).expanduser().absolute()
+    except RuntimeError:
+        raise BadRequestError(f"{text} is in a home directory that is not there (HOME names one's own)") from None
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:

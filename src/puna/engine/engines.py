@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Self
 
+from puna.config.home import expanded
 from puna.engine.vllm import program as vllm
 from puna.errors import BadRequestError, NotFoundError
 from puna.models.atomic import AtomicFile
@@ -168,7 +169,7 @@ class Engines:
             if program := vllm.find_program():
                 return program
             raise UnknownEngineError(name, "vLLM is not installed: pip install 'puna[vllm]'")
-        path = Path(name).expanduser() if "/" in name else self.root / name / "bin" / SERVER
+        path = expanded(Path(name)) if "/" in name else self.root / name / "bin" / SERVER
         if not path.is_file():
             raise UnknownEngineError(name)
         return str(path.absolute())

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from puna.errors import ModelNotFoundError, PunaError
+from puna.errors import BadRequestError, ModelNotFoundError, PunaError
 from puna.models.manifests import BadManifestError, Layer
 from puna.models.registry.api import RegistryApi
 from puna.models.registry.blob_check import BlobCheck
@@ -110,6 +110,8 @@ class Verifier:
             try:
                 manifest = self._library.manifests.read(name)
             except (BadManifestError, ModelNotFoundError) as error:
+                if model and self._library.is_builtin(name) and isinstance(error, ModelNotFoundError):
+                    raise BadRequestError(f"model '{name}' is part of Puna and not in the store") from None
                 if model:
                     raise
                 broken.append((str(name), str(error)))

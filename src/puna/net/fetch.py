@@ -53,20 +53,20 @@ async def fetch_media(url: str, limit: int, allowed: Collection[str] = ()) -> by
     connector = aiohttp.TCPConnector(resolver=GuardedResolver(rule, resolver))
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     try:
-        async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=True) as session:
+        async with aiohttp.ClientSession(connector=connector, timeout=timeout) as session:
             return await _follow(session, _parsed(url), limit, rule, resolver)
-    except (TimeoutError, aiohttp.ClientError, OSError):
+    except (TimeoutError, aiohttp.ClientError, OSError, RuntimeError):  # the last of a connection that broke off
         raise FetchError(f"{_shown(url)} cannot be fetched") from None
 
 
 async def _follow(
     session: "ClientSession", url: URL, limit: int, rule: _PublicOnly, resolver: "ThreadedResolver"
 ) -> bytes:
-    from puna.net.guard import check_url
+    from puna.net.guard import check_url, proxy_of
 
     for _ in range(_MOST_REDIRECTS):
         await check_url(url, rule, resolver)
-        async with session.get(url, allow_redirects=False) as response:
+        async with session.get(url, allow_redirects=False, proxy=proxy_of(url)) as response:
             location = response.headers.get("Location")
             if response.status in _REDIRECTS and location:
                 url = _parsed(str(url.join(URL(location))))

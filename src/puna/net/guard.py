@@ -66,6 +66,19 @@ def _is_numeric(host: str) -> bool:
     return host.replace(".", "").isdigit()
 
 
+def proxy_of(url: URL) -> URL | None:
+    """Return the environment's proxy for ``url``.
+
+    A session that looks for it itself (``trust_env``) reads ``~/.netrc`` as well, and sends its logins to whatever host
+    a stranger has named.
+    """
+    named = getproxies().get(url.scheme)
+    if not named or proxy_bypass(url.host or ""):
+        return None
+    proxy = URL(named)
+    return None if proxy.scheme == "https" else proxy  # which aiohttp does not speak
+
+
 def _uses_proxy(url: URL) -> bool:
     """Return whether the environment sends requests for ``url`` through a proxy."""
     return url.scheme in getproxies() and not proxy_bypass(url.host or "")

@@ -18,6 +18,7 @@ from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.test_transfers import run, statuses
 from tests.models.registry.weights import random_weights, weights
 from tests.mutants.parts import put_together, take_apart
+from yarl import URL
 
 from puna.engine.load_check import check_load
 from puna.models.manifests import LICENSE, MODEL, BadManifestError
@@ -30,6 +31,7 @@ from puna.models.registry.errors import (
     UnverifiableBlobError,
 )
 from puna.models.registry.remote_manifest import check_manifest
+from puna.models.registry.target import Target
 from puna.models.storage import StorageError
 from puna.models.store import digest_bytes
 from puna.names import parse_name
@@ -184,6 +186,33 @@ async def test_endless_blob(fake, library, make_transfers) -> None:
     await pull(fake, library, make_transfers)
 
 
+async def test_no_login_of_the_servers_user_is_sent(fake, library, make_transfers, tmp_path, monkeypatch) -> None:
+    (tmp_path / "netrc").write_text("default login ana password secret\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    await pull(fake, library, make_transfers)
+    assert {request.headers.get("Authorization") for request in fake.seen} == {None}
+
+
+async def test_a_chunk_that_is_none_breaks_the_connection(fake, library, make_transfers) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        response.enable_chunked_encoding()
+        await response.prepare(request)
+        await asyncio.sleep(0.05)
+        request.transport.write(b"5\r\nhelloZZZZ\r\n")
+        request.transport.close()
+        return response
+
+    fake.handler = answer
+    async with serve(fake) as address:
+        target = Target(parse_name(f"{address}/a/b"), URL(f"http://{address}"), guarded=False)
+        with pytest.raises(TransientError, match="Connection closed"):
+            async with make_transfers(library).puller._api.http.request("GET", target.base, target) as response:
+                assert await response.content.readany() == b"hello"
+                await asyncio.sleep(0.05)  # as long as it takes to write them
+                await response.content.readany()
+
+
 async def test_manifest_with_another_digest_than_its_header_says(fake, library, make_transfers) -> None:
     async def handler(request: web.Request) -> web.Response:
         if "/manifests/" in request.path:
@@ -272,8 +301,9 @@ class TestDisk:
     ) -> None:
         usage = namedtuple("usage", "total used free")
         monkeypatch.setattr(shutil, "disk_usage", lambda path: usage(1, 1, 1000))
-        with pytest.raises(StorageError, match="not enough space"):
+        with pytest.raises(StorageError, match="not enough space") as caught:
             await pull(fake, library, make_transfers)
+        assert caught.value.status == 507
 
     async def test_disk_that_fills_up_keeps_what_came(self, fake, library, make_transfers, monkeypatch) -> None:
         real, written = os.pwrite, 0
@@ -287,8 +317,9 @@ class TestDisk:
 
         with monkeypatch.context() as patch:
             patch.setattr(partial.os, "pwrite", filling)
-            with pytest.raises(StorageError, match=r"no space left in .*it will resume"):
+            with pytest.raises(StorageError, match=r"no space left in .*it will resume") as caught:
                 await pull(fake, library, make_transfers)
+            assert caught.value.status == 507
         fetched: list[web.Request] = fake.seen
         before = len(fetched)
         await pull(fake, library, make_transfers)

@@ -11,7 +11,7 @@ from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.test_transfers import run
 from tests.models.registry.weights import random_weights
 
-from puna.errors import ModelNotFoundError
+from puna.errors import BadRequestError, ModelNotFoundError
 from puna.models.store import digest_bytes
 
 BLOB = random_weights(21, 300_000)
@@ -196,6 +196,13 @@ async def test_what_cannot_be_opened_is_not_called_damaged(pulled, monkeypatch) 
         ("unreadable", f"{path}: Permission denied")
     ]
     assert path.exists()
+
+
+async def test_a_model_that_is_part_of_the_package_is_not_unknown(library, make_transfers, monkeypatch) -> None:
+    monkeypatch.setattr(library, "is_builtin", lambda _: True)
+    for check in (make_transfers(library).verifier.verify, make_transfers(library).verifier.repair):
+        with pytest.raises(BadRequestError, match="part of Puna and not in the store"):
+            await report_of(check("cria"))
 
 
 async def test_unknown_model(library, make_transfers) -> None:

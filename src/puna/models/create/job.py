@@ -15,7 +15,7 @@ from puna.models.gguf_types import GGUFError
 from puna.models.library import Library
 from puna.models.loadable import LoadCheck, anything
 from puna.models.manifests import Layer
-from puna.models.storage import StorageError
+from puna.models.storage import FULL, StorageError
 from puna.models.store import digest_bytes
 
 Report = Callable[[Mapping[str, Any]], None]
@@ -106,7 +106,7 @@ class Job:
         root.mkdir(parents=True, exist_ok=True)
         free = shutil.disk_usage(root).free
         if free < needed + _SPARE_BYTES:
-            raise StorageError(f"not enough space: the work needs {needed} bytes, and {root} has {free} left")
+            raise StorageError(f"not enough space: the work needs {needed} bytes, and {root} has {free} left", FULL)
         with scratch_directory(root) as directory:
             yield directory
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from puna.config.home import expanded
 from puna.config.values import Credentials
 
 _DOCKER_HUB = {"docker.io", "registry-1.docker.io", "index.docker.io"}
@@ -16,7 +17,7 @@ class CredentialStore:
 
     def __init__(self, configured: Mapping[str, Credentials] | None = None, docker_config: Path | None = None) -> None:
         self._configured = {host.lower(): value for host, value in (configured or {}).items()}
-        directory = Path(os.environ.get("DOCKER_CONFIG") or "~/.docker").expanduser()
+        directory = expanded(Path(os.environ.get("DOCKER_CONFIG") or "~/.docker"))
         self._docker_config = docker_config or directory / "config.json"
 
     def find(self, host: str) -> Credentials | None:

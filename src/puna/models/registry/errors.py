@@ -63,3 +63,7 @@ class PrivateAddressError(BadRequestError):
             f"{host} is on a private network: set PUNA_ALLOW_PRIVATE_REGISTRIES, or name it in "
             "PUNA_ALLOWED_REGISTRIES, to let clients on other machines pull from it"
         )
+
+
+class IdentityError(PunaError):
+    """The key file cannot be used."""

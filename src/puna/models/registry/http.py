@@ -33,6 +33,8 @@ _MOST_REDIRECTS = 10
 _MOST_ERROR_BYTES = 4096
 _MOST_TOKEN_BYTES = MIB
 _REDIRECTS = {301, 302, 303, 307, 308}
+_CLOSED = "Connection closed."
+"""What aiohttp says, as a ``RuntimeError``, to who reads on when the connection has gone after a malformed chunk."""
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 Body = Callable[[], Any]
@@ -120,9 +122,9 @@ class RegistryHttp:
         body: Body | None,
         authorization: str | None,
     ) -> aiohttp.ClientResponse:
-        if target.guarded:
-            from puna.net.guard import check_url  # which is made of aiohttp's classes
+        from puna.net.guard import check_url, proxy_of  # which is made of aiohttp's classes
 
+        if target.guarded:
             await check_url(url, self._policy, aiohttp.ThreadedResolver())
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         if authorization:
@@ -131,7 +133,7 @@ class RegistryHttp:
         if self._tls is None:
             self._tls = await asyncio.to_thread(ssl.create_default_context)  # it reads all authorities there are
         session = self._session(target.guarded, self._tls)
-        return await session.request(method, url, headers=sent, data=data, allow_redirects=False)
+        return await session.request(method, url, headers=sent, data=data, allow_redirects=False, proxy=proxy_of(url))
 
     def _session(self, guarded: bool, tls: ssl.SSLContext) -> aiohttp.ClientSession:
         session = self._sessions.get(guarded)
@@ -147,7 +149,6 @@ class RegistryHttp:
             session = self._sessions[guarded] = aiohttp.ClientSession(
                 connector=connector,
                 timeout=timeout,
-                trust_env=True,
                 auto_decompress=False,
                 cookie_jar=aiohttp.DummyCookieJar(),
                 read_bufsize=MIB,
@@ -199,7 +200,9 @@ def _network_errors(target: Target) -> Iterator[None]:
         raise RegistryError(f"{where} does not speak https; --insecure (insecure: true) allows plain http") from error
     except aiohttp.ClientConnectorError as error:
         raise TransientError(f"cannot connect to {where}: {error.strerror or error.os_error}") from error
-    except (aiohttp.ClientError, ConnectionError, ssl.SSLError) as error:
+    except (aiohttp.ClientError, ConnectionError, ssl.SSLError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and str(error) != _CLOSED:
+            raise
         raise TransientError(f"{where}: {error or type(error).__name__}") from error
 
 

@@ -75,7 +75,7 @@ def _read_listing(listing: bytes) -> dict[str, list[_Shard]]:
                 layer = Layer(MODEL, parse_digest(f"sha256:{lfs['oid']}"), int(lfs["size"]))
                 key = f"{match['stem']}-of-{match['count']}"
                 found.setdefault(key, []).append(_Shard(entry["path"], int(match["number"]), layer))
-    except (ValueError, KeyError, TypeError, RecursionError, InvalidDigestError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError, OverflowError, InvalidDigestError) as error:
         raise RegistryError(f"the repository's listing cannot be read: {error}") from error
     ordered = {key: sorted(shards, key=lambda shard: shard.number) for key, shards in found.items()}
     return {key: shards for key, shards in ordered.items() if _complete(key, shards)}

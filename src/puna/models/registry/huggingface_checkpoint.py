@@ -80,7 +80,7 @@ def _read(listing: bytes) -> list[_File]:
             for entry in json.loads(listing)
             if entry.get("type", "file") == "file" and "/" not in entry["path"] and not entry["path"].startswith(".")
         ]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise RegistryError(f"the repository's listing cannot be read: {error}") from error
 
 

@@ -8,11 +8,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from puna.errors import PunaError
-
-
-class IdentityError(PunaError):
-    """The key file cannot be used."""
+from puna.models.registry.errors import IdentityError
 
 
 def load_or_create(path: Path) -> Ed25519PrivateKey:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from puna.models.registry.pieces import hash_range
 from puna.models.registry.record import BlobRecord, Part, RecordStore, Verified, crc_of
 from puna.models.registry.threads import in_thread
-from puna.models.storage import StorageError, storage_errors
+from puna.models.storage import FULL, StorageError, storage_errors
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -66,7 +66,8 @@ class PartialBlob:
             free = shutil.disk_usage(self.path.parent).free
             if missing > free:
                 raise StorageError(
-                    f"not enough space in {self.path.parent}: {missing} bytes are to be fetched, {free} are free"
+                    f"not enough space in {self.path.parent}: {missing} bytes are to be fetched, {free} are free",
+                    FULL,
                 )
             os.ftruncate(self._descriptor, self.record.size)
 

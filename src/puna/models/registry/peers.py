@@ -153,7 +153,7 @@ def _read_state(raw: bytes, size: int) -> State:
         pieces = tuple((_index(index, count), _hash(digest)) for index, digest in body["pieces"])
         claims = frozenset(_index(index, count) for index in body["claims"])
         return State(str(body["node"]), kind, str(body["epoch"]), int(body["received"]), pieces, claims)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
         raise RegistryError(f"what a peer says of its pieces cannot be read: {error}") from error
 
 
