@@ -20,6 +20,23 @@ LIST_SHARE = 0.35
 """Of the things: those out of a list of words that belong together."""
 
 
+SCRIPT_SHARE = 0.015
+"""Of the names of people and titles: those in letters of a language that is not spoken here, which can only be copied."""
+SCRIPTS = (
+    "あいうえおかきくけこさしすせそたちつてとなにぬねのはひふへほまみむめもやゆよらりるれろわをん",
+    "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワンー",
+    "가나다라마바사아자차카타파하고노도로모보소오조초코호구누두루무부수우주김이박최정한민서준지현은영",
+    "абвгдежзиклмнопрстуфхцчшыьэюя",
+    "αβγδεζηθικλμνξοπρστυφχψω",
+    "ابتثجحخدذرزسشصضطعغفقكلمنهوي",
+    "אבגדהוזחטיכלמנסעפצקרשת",
+    "กขคงจชซดตถทนบปผพมยรลวสหอ",
+    "äöüßéèêçñøåæœłśżźčšžřů",
+)
+ENDINGS = ("株式会社", "商店", "さん", "회사", "", "", "", "", "", "")
+"""Of names in the first three."""
+
+
 COMPANIES_ZH = ("公司", "集团", "学校", "诊所", "银行", "书店", "剧团")
 
 
@@ -41,8 +58,17 @@ def in_other_language(d: Draw) -> Draw:
     return replace(d, lang="en" if d.zh else "zh")
 
 
+def in_letters(d: Draw) -> str:
+    """A name in letters of another script, perhaps of two words."""
+    letters = d.pick(SCRIPTS)
+    words = ["".join(d.pick(letters) for _ in range(d.rng.randint(2, 6))) for _ in range(d.pick((1, 1, 2)))]
+    return " ".join(word.capitalize() for word in words) + (d.pick(ENDINGS) if letters in SCRIPTS[:3] else "")
+
+
 def person(d: Draw) -> str:
     """Somebody: a first name, a full name, or one with a title."""
+    if d.chance(SCRIPT_SHARE):
+        return in_letters(d)
     if d.chance(OTHER_SHARE):
         d = in_other_language(d)
     if d.chance(FOREIGN_SHARE) and (names := wordlists.words("foreign_name", zh=d.zh, split=d.split)):
@@ -74,6 +100,8 @@ def place(d: Draw) -> str:
 
 def title(d: Draw) -> str:
     """The name of a song, a book, a company: some words with capitals, or an idiom."""
+    if d.chance(SCRIPT_SHARE):
+        return in_letters(d)
     if d.chance(OTHER_SHARE):
         d = in_other_language(d)
     if d.zh:
