@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -9,6 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
+_D = TypeVar("_D", int, int | None)
 
 
 async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -21,6 +23,26 @@ async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
         if not work.cancelled():
             work.exception()  # retrieved, so that it is not reported as lost
         raise
+
+
+async def opened_in_thread(opening: Callable[[], _D]) -> _D:
+    """Return the descriptor that ``opening`` returns, called in a thread, or ``None`` if it has none.
+
+    Where nobody is left to take it, since it was cancelled meanwhile, it is closed: a lock that it holds would never be
+    given back.
+    """
+    work = asyncio.ensure_future(asyncio.to_thread(opening))
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        work.add_done_callback(_close)
+        await asyncio.wait([work])
+        raise
+
+
+def _close(work: "asyncio.Future[_D]") -> None:
+    if not work.cancelled() and work.exception() is None and (descriptor := work.result()) is not None:
+        os.close(descriptor)
 
 
 async def in_stoppable_thread(
