@@ -282,8 +282,8 @@ export const OPTIONS = [
     "grammar",
     "text",
     "none",
-    "a grammar in GBNF that the answer must follow",
-    "回答必须遵守的 GBNF 语法",
+    "a grammar in GBNF that the answer must follow, its thoughts included (think: false for none)",
+    "回答必须遵守的 GBNF 语法，思考也算在内（不要思考：think: false）",
   ],
   [
     "lora",
@@ -296,8 +296,8 @@ export const OPTIONS = [
     "thinking_budget",
     "integer",
     "-1",
-    "how many tokens the thoughts may have, after which the answer begins; negative for no limit of their own",
-    "思考最多用多少 token，之后开始回答；负数：不另设上限",
+    "how many tokens the thoughts may have, after which the answer begins; negative for no limit of their own. A grammar says itself where they end",
+    "思考最多用多少 token，之后开始回答；负数：不另设上限。有语法时由语法决定思考在哪里结束",
   ],
 ];
 
