@@ -119,7 +119,12 @@ def test_sampling(client: OpenAI) -> None:
 
 
 def test_penalties(client: OpenAI) -> None:
-    asked: dict[str, Any] = {"model": "cria", "prompt": "Tell me a story about the sea", "max_tokens": 40, "temperature": 0}
+    asked: dict[str, Any] = {
+        "model": "cria",
+        "prompt": "Tell me a story about the sea",
+        "max_tokens": 40,
+        "temperature": 0,
+    }
     whole = client.completions.create(**asked).choices[0].text
     for name in ("presence_penalty", "frequency_penalty"):
         assert client.completions.create(**asked, **{name: 2}).choices[0].text != whole
