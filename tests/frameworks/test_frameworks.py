@@ -24,16 +24,6 @@ pytestmark = [
     pytest.mark.skipif(not _FOLDER, reason="PUNA_TEST_FRAMEWORKS names no folder of virtual environments"),
 ]
 CHECKS = {path.stem.removeprefix("check_"): path for path in sorted(HERE.glob("check_*.py"))}
-WEAK = {
-    "langchain": (
-        "test_tool_calling",
-        "test_tool_calling_async",
-        "test_tool_calling_with_no_arguments",
-        "test_bind_runnables_as_tools",
-        "test_unicode_tool_call_integration",
-    )
-}
-"""Tests that want of a model what the built-in one is too small for: a single call, of a function it does not know."""
 
 
 def interpreters() -> Iterator[str]:
@@ -56,11 +46,10 @@ def test_framework(server: Server, tmp_path: Path, name: str) -> None:
     program = interpreter(CHECKS[name])
     if not program:
         pytest.skip(f"no interpreter has what {CHECKS[name].name} imports (PUNA_TEST_FRAMEWORKS)")
-    known = " and ".join(f"not {one}" for one in WEAK.get(name, ()))
     command = [program, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:puna", "-W", "ignore"]
     options = ["-o", "asyncio_mode=auto", "-o", "asyncio_default_test_loop_scope=session", "--rootdir", str(tmp_path)]
     told = subprocess.run(
-        [*command, *options, *(["-k", known] if known else []), shutil.copy(CHECKS[name], tmp_path)],
+        [*command, *options, shutil.copy(CHECKS[name], tmp_path)],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "PUNA_URL": server.url},
         stdin=subprocess.DEVNULL,
