@@ -4,7 +4,6 @@ A file of another layout is translated into one that has no name; the runner inh
 is. Which way was taken, and why, stands in the log.
 """
 
-import asyncio
 import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.layouts.stored import Stored, place_for
 from puna.models.layouts.translation import Translation, language_model, projector
 from puna.models.loadable import UnsupportedModelError
-from puna.models.registry.threads import in_thread
+from puna.models.registry.threads import in_thread, taken_in_thread
 from puna.models.unsupported import unsupported
 
 _log = logging.getLogger(__name__)
@@ -57,14 +56,7 @@ class EngineFiles:
 
         Raises ``GGUFError`` for a file that cannot be translated, ``UnsupportedModelError`` for what cannot run.
         """
-        opening = asyncio.ensure_future(asyncio.to_thread(_places, config))
-        try:
-            return await asyncio.shield(opening)
-        except asyncio.CancelledError:
-            await asyncio.wait({opening})
-            if not opening.cancelled() and not opening.exception():
-                opening.result().close()
-            raise
+        return await taken_in_thread(lambda: _places(config), EngineFiles.close)
 
     async def fill(self) -> None:
         """Write what is translated, which takes as long as copying what must be copied, and look at the headers.

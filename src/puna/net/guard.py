@@ -72,10 +72,9 @@ def proxy_of(url: URL) -> URL | None:
     A session that looks for it itself (``trust_env``) reads ``~/.netrc`` as well, and sends its logins to whatever host
     a stranger has named.
     """
-    named = getproxies().get(url.scheme)
-    if not named or proxy_bypass(url.host or ""):
+    if not _uses_proxy(url):
         return None
-    proxy = URL(named)
+    proxy = URL(getproxies()[url.scheme])
     return None if proxy.scheme == "https" else proxy  # which aiohttp does not speak
 
 

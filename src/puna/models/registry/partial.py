@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from puna.models.registry.pieces import hash_range
 from puna.models.registry.record import BlobRecord, Part, RecordStore, Verified, crc_of
-from puna.models.registry.threads import in_thread, opened_in_thread
+from puna.models.registry.threads import in_thread, taken_in_thread
 from puna.models.storage import FULL, StorageError, storage_errors
 
 if TYPE_CHECKING:
@@ -205,9 +205,14 @@ class PartialBlob:
 
 async def _open_locked(path: Path) -> int:
     # Another process holds the lock, so there is no event to wait for.
-    while (descriptor := await opened_in_thread(lambda: try_open_locked(path))) is None:  # noqa: ASYNC110
+    while (descriptor := await taken_in_thread(lambda: try_open_locked(path), _close)) is None:  # noqa: ASYNC110
         await asyncio.sleep(_LOCK_POLL)
     return descriptor
+
+
+def _close(descriptor: int | None) -> None:
+    if descriptor is not None:
+        os.close(descriptor)
 
 
 def try_open_locked(path: Path) -> int | None:

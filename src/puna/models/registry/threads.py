@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import os
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Executor
@@ -10,7 +9,6 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
-_D = TypeVar("_D", int, int | None)
 
 
 async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -25,24 +23,24 @@ async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
         raise
 
 
-async def opened_in_thread(opening: Callable[[], _D]) -> _D:
-    """Return the descriptor that ``opening`` returns, called in a thread, or ``None`` if it has none.
+async def taken_in_thread(take: Callable[[], _T], give_back: Callable[[_T], object]) -> _T:
+    """Return what ``take``, called in a thread, has opened or locked.
 
-    Where nobody is left to take it, since it was cancelled meanwhile, it is closed: a lock that it holds would never be
-    given back.
+    Where nobody is left to have it, since the task was cancelled meanwhile, it is given back: a lock that it holds
+    would stay for ever.
     """
-    work = asyncio.ensure_future(asyncio.to_thread(opening))
+    work = asyncio.ensure_future(asyncio.to_thread(take))
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        work.add_done_callback(_close)
+        work.add_done_callback(functools.partial(_give, give_back))  # it may be cancelled again while it waits
         await asyncio.wait([work])
         raise
 
 
-def _close(work: "asyncio.Future[_D]") -> None:
-    if not work.cancelled() and work.exception() is None and (descriptor := work.result()) is not None:
-        os.close(descriptor)
+def _give(give_back: Callable[[_T], object], work: "asyncio.Future[_T]") -> None:
+    if not work.cancelled() and work.exception() is None:
+        give_back(work.result())
 
 
 async def in_stoppable_thread(

@@ -22,7 +22,7 @@ from puna.models.registry.http import RegistryHttp, check, retry
 from puna.models.registry.options import MIB, TransferOptions
 from puna.models.registry.policy import host_of
 from puna.models.registry.target import Target
-from puna.models.registry.threads import in_thread, opened_in_thread
+from puna.models.registry.threads import in_thread, taken_in_thread
 from puna.models.storage import storage_errors
 from puna.telemetry.counts import COUNTS
 
@@ -168,7 +168,7 @@ class BlobUpload:
         return following, received
 
     async def _read(self, offset: int, stop: int) -> AsyncIterator[bytes]:
-        descriptor = await opened_in_thread(lambda: os.open(self.path, os.O_RDONLY | os.O_CLOEXEC))
+        descriptor = await taken_in_thread(lambda: os.open(self.path, os.O_RDONLY | os.O_CLOEXEC), os.close)
         try:
             while offset < stop:
                 block = await in_thread(os.pread, descriptor, min(_BLOCK, stop - offset), offset)
