@@ -88,9 +88,8 @@ def _tell(path: str, names: tuple[str, ...]) -> None:
 
 
 def whole_number(value: int | None, field: str, low: int, high: int | None = None) -> int | None:
-    """Return a number if it is within bounds; raise ``BadRequestError`` that names ``field``."""
-    if high is None and value is not None and value < low:
-        raise BadRequestError(f"{field} must be at least {low}", param=field)
-    if high is not None and value is not None and not low <= value <= high:
-        raise BadRequestError(f"{field} must be between {low} and {high}", param=field)
+    """Return a number if it is within bounds, of which the upper may lack; else raise ``BadRequestError``."""
+    if value is not None and (value < low or (high is not None and value > high)):
+        bounds = f"at least {low}" if high is None else f"between {low} and {high}"
+        raise BadRequestError(f"{field} must be {bounds}", param=field)
     return value
