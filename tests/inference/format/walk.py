@@ -4,9 +4,10 @@ import random
 
 from puna.inference.format.charset import Ranges
 from puna.inference.format.gbnf import Alternatives, read_grammar
-from puna.inference.format.gbnf_cost import _expanded, _follows
+from puna.inference.format.gbnf_stacks import Stacks, holds
 
 _ENDLESS = 10**12
+_MOST = 10_000
 _END = 0x110000
 """No letter: what comes after all of a text."""
 
@@ -40,11 +41,11 @@ class Walk:
 
 def accepts(grammar: str, text: str) -> bool:
     """Return whether a text follows a grammar from its beginning to its end."""
-    rules = read_grammar(grammar) | {"whole": [("root", ((_END, _END),))]}
-    stacks, _ = _expanded(rules, [(("whole",), None)])
+    stacks = Stacks(read_grammar(grammar) | {"whole": [("root", ((_END, _END),))]})
+    ways = set(stacks.begin("whole", _MOST))
     for letter in map(ord, text):
-        stacks, _ = _expanded(rules, [(rest[1:], below) for rest, below in stacks if _follows((rest, below), letter)])
-    return any(_follows(stack, _END) for stack in stacks)
+        ways = {after for stack in ways if holds(stacks.letters(stack), letter) for after in stacks.after(stack, _MOST)}
+    return any(holds(stacks.letters(stack), _END) for stack in ways)
 
 
 def _letter(allowed: Ranges, chance: random.Random) -> str:

@@ -15,8 +15,6 @@ LONGEST = 1 << 16
 _MOST_ELEMENTS = 20_000
 _MOST_TIMES = 1_000
 _DEEPEST = 50
-_MOST_WITHIN = 12
-"""Repetitions in each other: what the engine follows of them grows fivefold with every three."""
 _BLANK = re.compile(r"(?:[ \t]|#[^\r\n]*)*")
 _BLANK_LINES = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
 _NAME = re.compile(r"[A-Za-z0-9-]+")
@@ -60,9 +58,6 @@ class _Reader:
     text: str
     position: int = 0
     depth: int = 0
-    within: int = 0
-    """How many repetitions are in each other in the group that is read, at most; ``inside``, in the part before."""
-    inside: int = 0
     elements: int = 0
     rules: dict[str, Alternatives] = field(default_factory=dict)
 
@@ -111,19 +106,10 @@ class _Reader:
             if part is None:
                 break
             self._skip()
-            at, repeated = self.position, self._repeated(part)
-            self._nest(repeats=self.position > at)
-            part = repeated
+            part = self._repeated(part)
             self._count(len(part) + 1)
             found += part
         return tuple(found)
-
-    def _nest(self, *, repeats: bool) -> None:
-        """Note that a part was read, and how many repetitions are in each other in it."""
-        depth, self.inside = self.inside + repeats, 0
-        self.within = max(self.within, depth)
-        if depth > _MOST_WITHIN:
-            raise GrammarError(f"more than {_MOST_WITHIN} repetitions in each other")
 
     def _part(self) -> list[Element] | None:
         letter = self.text[self.position]
@@ -152,9 +138,7 @@ class _Reader:
         if self.depth > _DEEPEST:
             raise GrammarError("too many groups in each other")
         self._skip()
-        around, self.within = self.within, 0
         body = self._alternatives()
-        self.inside, self.within = self.within, max(around, self.within)
         if not self.text.startswith(")", self.position):
             self._refuse(")")
         self.position += 1

@@ -1,21 +1,24 @@
 """What following a caller's grammar costs, before the engine follows it."""
 
 import random
-from collections.abc import Iterable
 
 from puna.inference.format.errors import FormatError
-from puna.inference.format.gbnf import LONGEST, Alternatives, Element, GrammarError, read_grammar
+from puna.inference.format.gbnf import LONGEST, Alternatives, GrammarError, read_grammar
+from puna.inference.format.gbnf_stacks import Stack, Stacks, holds
 
 _MOST_WAYS = 2_000
+"""Stacks at once: the engine tries each letter of each token that may come on all of them."""
+_MOST_READINGS = 2_000_000
+"""Ways to read the letters of one token. The engine looks at each by itself, for every token that none of them allows:
+two million take it about a second."""
+_TOKEN = 8
+"""How many letters that counts; longer tokens with letters of one kind are rare."""
 _TRIES = 4
 _LETTERS = 200
 _STEPS = 60_000
 _STARTS = 8
 _INNER = 500
-"""Grammars with more rules than this before others are tried from their beginning only."""
-
-Stack = tuple[tuple[Element, ...], "Stack | None"]
-"""What must follow: the rest of an alternative, then what is below."""
+"""Grammars in which more rules than this may hold themselves are tried from their beginning only."""
 
 
 def check_grammar(text: str) -> None:
@@ -25,32 +28,31 @@ def check_grammar(text: str) -> None:
     """
     rules = read_grammar(text)
     _Ways(rules).check()
-    for attempt in range(_TRIES):
-        _try_text(rules, random.Random(attempt))
+    _try_texts(rules, _holding_themselves(rules, set(rules)))
 
 
 def check_made(text: str) -> None:
     """Raise ``FormatError`` for the grammar of a schema that can be followed in too many ways at once.
 
-    Alternatives that begin alike and hold each other double the ways with every level: so what holds itself is tried
-    apart, however far from the beginning it is.
+    Alternatives that begin alike and hold each other double the ways with every level: so what holds itself, with
+    something behind it, is tried apart.
     """
     if len(text) > LONGEST:
         return
     try:
         rules = read_grammar(text)
-        for start in ["root", *_holding_themselves(rules)[:_STARTS]]:
-            for attempt in range(_TRIES if start == "root" else 2):
-                _try_text(rules, random.Random(attempt), start)
+        before = (element for body in rules.values() for alternative in body for element in alternative[:-1])
+        _try_texts(rules, _holding_themselves(rules, {element for element in before if isinstance(element, str)}))
     except GrammarError:
         raise FormatError("the schema has alternatives that begin alike and hold each other") from None
 
 
-def _holding_themselves(rules: dict[str, Alternatives]) -> list[str]:
-    """Return rules that are reached from themselves with something after them; the others keep few ways open."""
-    before = (element for body in rules.values() for alternative in body for element in alternative[:-1])
-    inner = dict.fromkeys(element for element in before if isinstance(element, str))
-    return [name for name in inner if len(inner) <= _INNER and name in _reached(rules, name)]
+def _holding_themselves(rules: dict[str, Alternatives], inner: set[str]) -> list[str]:
+    """Return those of some rules that are reached from themselves, those from which most is reached before others."""
+    if len(inner) > _INNER:
+        return []
+    reached = {name: _reached(rules, name) for name in rules if name in inner}
+    return sorted((name for name in reached if name in reached[name]), key=lambda name: -len(reached[name]))
 
 
 def _reached(rules: dict[str, Alternatives], start: str) -> set[str]:
@@ -110,49 +112,39 @@ class _Ways:
         return None
 
 
-def _try_text(rules: dict[str, Alternatives], chance: random.Random, start: str = "root") -> None:
-    """Follow the grammar along a text that keeps as many ways open as it can."""
-    stacks, steps = _expanded(rules, [((start,), None)])
-    for _ in range(_LETTERS):
-        letters = [rest[0][0][0] for rest, _ in stacks if rest[0] and not isinstance(rest[0], str)]
-        if not letters:
-            return
-        tried = chance.sample(letters, min(len(letters), 4))
-        counts = [sum(_follows(stack, letter) for stack in stacks) for letter in tried]
-        letter = tried[counts.index(max(counts))]
-        after = [(stack[0][1:], stack[1]) for stack in stacks if _follows(stack, letter)]
-        stacks, spent = _expanded(rules, after)
-        steps += spent + len(stacks)
-        if steps > _STEPS:
-            return
+def _try_texts(rules: dict[str, Alternatives], inner: list[str]) -> None:
+    """Try texts from the beginning, and from some rules, however far from it they are."""
+    for start in ["root", *inner[:_STARTS]]:
+        for attempt in range(_TRIES if start == "root" else 2):
+            _try_text(Stacks(rules), random.Random(attempt), start)
 
 
-def _follows(stack: Stack, letter: int) -> bool:
-    allowed = stack[0][0]
-    return not isinstance(allowed, str) and any(low <= letter <= high for low, high in allowed)
+def _try_text(stacks: Stacks, chance: random.Random, start: str) -> None:
+    """Follow a grammar along a text that keeps as many ways open as it can."""
+    steps = 0
+    try:
+        ways = dict.fromkeys(stacks.begin(start, _MOST_WAYS), 1)
+        for position in range(_LETTERS):
+            if position % _TOKEN == 0:
+                ways = dict.fromkeys(ways, 1)
+            firsts = [letters[0][0] for letters in map(stacks.letters, ways) if letters]
+            steps += len(ways)
+            if not firsts or steps + stacks.steps > _STEPS:
+                return
+            tried = chance.sample(firsts, min(len(firsts), 4))
+            counts = [sum(holds(stacks.letters(stack), letter) for stack in ways) for letter in tried]
+            ways = _followed(stacks, ways, tried[counts.index(max(counts))])
+            if len(ways) > _MOST_WAYS or sum(ways.values()) > _MOST_READINGS:
+                raise OverflowError
+    except OverflowError:
+        raise GrammarError("it can be followed in too many ways at once") from None
 
 
-def _expanded(rules: dict[str, Alternatives], waiting: Iterable[Stack]) -> tuple[list[Stack], int]:
-    """Return the stacks with characters on top, each once, and how many there were on the way."""
-    found: dict[Stack, None] = {}
-    seen: set[Stack] = set()
-    left = list(waiting)
-    while left:
-        rest, below = left.pop()
-        while not rest and below is not None:
-            rest, below = below
-        stack = (rest, below)
-        if stack in seen:
-            continue
-        seen.add(stack)
-        if len(seen) > 4 * _MOST_WAYS or len(found) > _MOST_WAYS:
-            raise GrammarError(f"it can be followed in more than {_MOST_WAYS} ways at once")
-        if not rest:
-            continue
-        top = rest[0]
-        if isinstance(top, str):
-            under = (rest[1:], below) if len(rest) > 1 else below
-            left += [(alternative, under) for alternative in rules[top]]
-        else:
-            found[stack] = None
-    return list(found), len(seen)
+def _followed(stacks: Stacks, ways: dict[Stack, int], letter: int) -> dict[Stack, int]:
+    """Return the stacks after a letter, each with the number of ways that lead to it."""
+    found: dict[Stack, int] = {}
+    for stack, count in ways.items():
+        if holds(stacks.letters(stack), letter):
+            for after in stacks.after(stack, _MOST_WAYS):
+                found[after] = found.get(after, 0) + count
+    return found
