@@ -6,7 +6,7 @@ from puna.inference.format.charset import Ranges
 from puna.inference.format.gbnf import Alternatives, Element
 
 Stack = int
-"""The number of a place in the grammar and of the stack below it, which is reached once the place's alternative ends."""
+"""The number of a place in the grammar, and of the stack below it that its alternative ends on."""
 EMPTY: Stack = -1
 """What follows the end of the text."""
 
@@ -14,7 +14,7 @@ EMPTY: Stack = -1
 class Stacks:
     """Follows one grammar, and counts what that takes.
 
-    Two stacks are one if their *places* are the same, as in the engine: what is left may be written alike in two places,
+    Two stacks are one if their *places* are the same, as in the engine: what is left may be alike in two places,
     and it is followed twice then.
     """
 
