@@ -13,8 +13,12 @@ _BAD_UNDERSCORE = re.compile(r"__|_$|^[+-]?_|_[.pP+-]|[.pP+-]_|^[+-]?[0-9._]*(?:
 _INTEGER = re.compile(
     r"([+-]?)(?:0[xX](?P<x>_?[0-9a-fA-F_]+)|0[bB](?P<b>_?[01_]+)|0[oO]?(?P<o>_?[0-7_]+)|(?P<d>0|[1-9][0-9_]*))"
 )
-_DECIMAL_FLOAT = re.compile(r"[+-]?(?:[0-9][0-9_]*\.?[0-9_]*|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?")
-_HEX_FLOAT = re.compile(r"[+-]?0[xX]_?(?:[0-9a-fA-F][0-9a-fA-F_]*\.?[0-9a-fA-F_]*|\.[0-9a-fA-F_]+)[pP][+-]?[0-9]+")
+_DECIMAL_FLOAT = re.compile(r"[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?")
+_HEX_FLOAT = re.compile(
+    r"[+-]?0[xX]_?(?:[0-9a-fA-F][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?|\.[0-9a-fA-F_]+)[pP][+-]?[0-9]+"
+)
+_MOST_DIGITS = 64
+"""As many as the largest number has in the base with most."""
 _BASES = {"x": 16, "b": 2, "o": 8, "d": 10}
 
 
@@ -88,7 +92,10 @@ def _integer(text: str) -> int | None:
     group = match.lastgroup
     if group is None:
         return None
-    return int(match[1] + match[group].replace("_", ""), _BASES[group])
+    digits = match[group].replace("_", "")
+    if len(digits) > _MOST_DIGITS:
+        digits = digits.lstrip("0")[: _MOST_DIGITS + 1]  # too large either way, and Python reads 4,300 at most
+    return int(match[1] + (digits or "0"), _BASES[group])
 
 
 def _float(text: str) -> float | None:
