@@ -11,7 +11,7 @@ FOREVER = math.inf
 _LONGEST = 2**63 / 1e9
 """Go counts nanoseconds in 64 bits; clocks and dates end not far behind its 292 years."""
 _SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+\.?\d*|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 
 
 def parse_duration(value: object) -> float:

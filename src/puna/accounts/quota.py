@@ -8,7 +8,7 @@ from puna.errors import BadRequestError
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _WORDS = {"sec": "s", "second": "s", "min": "m", "minute": "m", "hour": "h", "day": "d", "week": "w"}
 _MULTIPLES = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "b": 1000**3}
-_TEXT = re.compile(r"(\d{1,15})\s*([kmgb]?)\s*(?:/|per)\s*(\d{0,6})\s*([a-z]+)", re.IGNORECASE)
+_TEXT = re.compile(r"(\d{1,15})\s*+([kmgb]?)\s*+(?:/|per)\s*+(\d{0,6})\s*+([a-z]+)", re.IGNORECASE)
 _AGE = re.compile(r"(\d{1,6})([smhdw])")
 _LONGEST = 366 * 86400
 

@@ -10,10 +10,12 @@ from puna.config.home import expanded
 
 _PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif", "heic")
 _SOUNDS = ("wav", "mp3", "flac")
+_LONGEST = 1024  # characters of a path; a long text may begin many
+_ENDING = re.compile(rf"""\.(?:{"|".join(_PICTURES + _SOUNDS)})\b""", re.IGNORECASE)
 _PATH = re.compile(
-    rf"""(?:~?/|\./|\.\./)(?:\\.|[^\s'"\\]|(?<=\S) (?=\S))*?\.(?:{"|".join(_PICTURES + _SOUNDS)})\b""", re.IGNORECASE
+    rf"""(?:~?/|\./|\.\./)(?:\\.|[^\s'"\\]|(?<=\S) (?=\S)){{0,{_LONGEST}}}?{_ENDING.pattern}""", re.IGNORECASE
 )
-_NAME = re.compile(rf"""(?<![^\s'"(])[^\s'"()]+\.(?:{"|".join(_PICTURES + _SOUNDS)})\b""", re.IGNORECASE)
+_NAME = re.compile(rf"""(?<![^\s'"(])[^\s'"()]+{_ENDING.pattern}""", re.IGNORECASE)
 _PATH_START = ("/", "./", "../", "~/")
 _ESCAPED = re.compile(r"\\(.)")
 _MOST_BYTES = 100 << 20
@@ -25,7 +27,7 @@ def find_pictures(text: str) -> dict[str, Path]:
     A path begins with ``/``, ``./``, ``../`` or ``~/``; blanks in it may be escaped, as terminals do, or not.
     """
     found: dict[str, Path] = {}
-    for words in _PATH.findall(text):
+    for words in _PATH.findall(text) if _ENDING.search(text) else ():
         path = expanded(Path(_ESCAPED.sub(r"\1", words)))
         try:
             if path.is_file():

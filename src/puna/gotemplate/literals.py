@@ -14,9 +14,7 @@ _INTEGER = re.compile(
     r"([+-]?)(?:0[xX](?P<x>_?[0-9a-fA-F_]+)|0[bB](?P<b>_?[01_]+)|0[oO]?(?P<o>_?[0-7_]+)|(?P<d>0|[1-9][0-9_]*))"
 )
 _DECIMAL_FLOAT = re.compile(r"[+-]?(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9][0-9_]*)?")
-_HEX_FLOAT = re.compile(
-    r"[+-]?0[xX]_?(?:[0-9a-fA-F][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?|\.[0-9a-fA-F_]+)[pP][+-]?[0-9]+"
-)
+_HEX_FLOAT = re.compile(r"[+-]?0[xX]_?(?:[0-9a-fA-F][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?|\.[0-9a-fA-F_]+)[pP][+-]?[0-9]+")
 _MOST_DIGITS = 64
 """As many as the largest number has in the base with most."""
 _BASES = {"x": 16, "b": 2, "o": 8, "d": 10}

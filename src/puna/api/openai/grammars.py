@@ -385,4 +385,4 @@ def _unescaped(match: re.Match[str]) -> str:
 
 def _dots(body: str) -> str:
     """Return an expression in which a dot stands for any character, ends of lines among them."""
-    return re.sub(r"\\.|\[(?:[^\]\\]|\\.)*\]|\.", lambda match: r"[\s\S]" if match[0] == "." else match[0], body)
+    return re.sub(r"\\.|\[(?:[^\]\\]|\\.)*+\]?|\.", lambda match: r"[\s\S]" if match[0] == "." else match[0], body)

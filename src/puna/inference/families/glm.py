@@ -85,12 +85,11 @@ def arguments_text(call: TemplateToolCall, write: Callable[[object], str] = comp
     )
 
 
-_CALL = re.compile(r"\s*(.*?)\s*(?=<arg_key>|\Z)(.*)", re.DOTALL)
 PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re.DOTALL)
 _OPEN_PAIR = re.compile(
-    r"\s*<arg_key>(.*?)(?:</arg_key>)?\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL
+    r"\s*+<arg_key>(.*?)(?:</arg_key>\s*+)?<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL
 )
-_CLOSED = re.compile(r"\s*([^<>\s]+)\s*(?:<arg_key>[^<]*</arg_key>\s*<arg_value>.*?</arg_value>\s*)*", re.DOTALL)
+_CLOSED = re.compile(r"\s*+([^<>\s]++)\s*+(?:<arg_key>[^<]*</arg_key>\s*<arg_value>.*?</arg_value>\s*)*+", re.DOTALL)
 _NEVER = ("</arg_value>", "<arg_key>", "</tool_call>")
 _VALUES, _TEXTS = Notation(never=_NEVER), Notation("", "", never=_NEVER)
 CALLS = CallShape(
@@ -108,13 +107,13 @@ def read_pairs(asked: Asked, raw: str) -> list[tuple[str, dict[str, Any]]] | Non
 
     Tags that models forget to close are closed where the next one begins.
     """
-    match = _CALL.fullmatch(raw)
-    name = match[1] if match else ""
-    if match is None or not name or re.search(r"[<>\s]", name):
+    before, mark, pairs = raw.partition("<arg_key>")
+    name = before.strip()
+    if not name or re.search(r"[<>\s]", name):
         return None
     arguments = {
         key.strip(): typed_value(one_line_break_less(value), asked.types_of(name, key.strip()))
-        for key, value in side_by_side(_OPEN_PAIR, match[2])
+        for key, value in side_by_side(_OPEN_PAIR, mark + pairs)
     }
     return [(name, arguments)]
 

@@ -108,7 +108,7 @@ _CALL, _CALL_END = "<tool_call>", "</tool_call>"
 _USER, _USER_END = "<user>", "</user>"
 _ALIASES = {"read_file": "read", "write_file": "write", "edit_file": "edit", "web_fetch": "webfetch"}
 _JSON_CALL = re.compile(r"\{\s*\"(?:name|arguments)\"")
-_NAME = re.compile(r"\s*([^{<\s]*)\s*(\{.*)?", re.DOTALL)
+_NAME = re.compile(r"\s*+([^{<\s]*+)\s*+(\{.*)?", re.DOTALL)
 
 
 class _Parser(StateParser):

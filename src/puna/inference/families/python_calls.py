@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None, "nil": None}
-_NAME = re.compile(r"\s*,?\s*([^\s(),][^()]*?)\s*\(")
-_KEY = re.compile(r"[\s,]*([^=,]+?)\s*=\s*")
+_NAME = re.compile(r"\s*+,?\s*+([^\s(),][^()]*)\(")
+_KEY = re.compile(r"[\s,]*+([^=,]+)=\s*")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _ESCAPES = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
 _INTEGER = re.compile(r"[+-]?\d+")
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?")
+_NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 
 
 class NotACallError(ValueError):
@@ -30,7 +30,7 @@ def read_calls(text: str) -> list[tuple[str, dict[str, Any]]]:
         if not match:
             raise NotACallError(text)
         end = _end(text, match.end(), ")")
-        calls.append((match[1], _arguments(text[match.end() : end])))
+        calls.append((match[1].rstrip(), _arguments(text[match.end() : end])))
         position = end + 1
     if not calls:
         raise NotACallError(text)
@@ -44,7 +44,7 @@ def _arguments(text: str) -> dict[str, Any]:
         if not match:
             raise NotACallError(text)
         end = _end(text, match.end(), ",", optional=True)
-        arguments[match[1]] = _value(text[match.end() : end])
+        arguments[match[1].rstrip()] = _value(text[match.end() : end])
         position = end + 1
     return arguments
 

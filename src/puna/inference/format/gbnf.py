@@ -19,7 +19,7 @@ _BLANK = re.compile(r"(?:[ \t]|#[^\r\n]*)*")
 _BLANK_LINES = re.compile(r"(?:[ \t\r\n]|#[^\r\n]*)*")
 _NAME = re.compile(r"[A-Za-z0-9-]+")
 _HEAD = re.compile(r"([A-Za-z0-9-]+)[ \t]*::=")
-_TIMES = re.compile(r"\{\s*(\d{1,9})\s*(?:(,)\s*(\d{1,9})?\s*)?\}")
+_TIMES = re.compile(r"\{\s*+(\d{1,9})\s*+(?:(,)\s*+(\d{1,9})?\s*+)?\}")
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|([trn\\\"\[\]-]))")
 _CONTROLS = {"t": "\t", "r": "\r", "n": "\n"}
 _TOKEN = re.compile(r"!?<[^<>\n]{1,200}>")

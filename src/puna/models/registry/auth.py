@@ -24,7 +24,7 @@ from puna.models.registry.identity import Identity
 from puna.models.registry.policy import host_of
 
 _PARAMETER = re.compile(r'([A-Za-z0-9_-]+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,"]+))\s*(?:,|$)\s*')
-_SCHEME = re.compile(r"\s*,?\s*(Basic|Bearer)(?:\s+|$)", re.IGNORECASE)
+_SCHEME = re.compile(r"\s*+,?\s*+(Basic|Bearer)(?:\s+|$)", re.IGNORECASE)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 _EMPTY_BODY = base64.b64encode(hashlib.sha256(b"").hexdigest().encode()).decode()
 
