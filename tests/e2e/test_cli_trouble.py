@@ -183,6 +183,11 @@ def test_what_is_no_text_or_no_format_is_told(beside: World, arguments: list[str
     assert errors.count("\n") == 1
 
 
+def test_what_is_refused_leaves_no_line_in_the_output(beside: World) -> None:
+    done = beside.run("run", "cria", "--keepalive", "soon", "Hello")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+
+
 def test_a_schema_is_a_format(beside: World) -> None:
     done = beside.run("run", "cria", "--format", '{"type": "boolean"}', "Is it raining?")
     assert done.returncode == 0
