@@ -50,10 +50,12 @@ class Client:
         self._http.close()
 
     def answers(self) -> bool:
-        """Return whether a server is there, whatever it says."""
+        """Return whether a server is there, whatever it says; raise where TLS stands between it and us."""
         try:
             self._http.get("/api/version")
-        except httpx.TransportError:
+        except httpx.TransportError as error:
+            if reason := _why_not(error, self.url):
+                raise CommandError(reason) from error
             return False
         return True
 
@@ -171,6 +173,23 @@ def _trusted(settings: Settings) -> ssl.SSLContext | bool:
         reason = "it has no certificates" if isinstance(error, ssl.SSLError) else error.strerror
         raise CommandError(f"{settings.tls_ca}: {reason} (PUNA_TLS_CA)") from error
     return context
+
+
+def _why_not(error: httpx.TransportError, url: str) -> str:
+    """Return why nothing can be heard of the server that is there, "" where none is."""
+    inner: BaseException | None = error
+    while inner and not isinstance(inner, ssl.SSLError):
+        inner = inner.__cause__ or inner.__context__
+    match inner:
+        case ssl.SSLCertVerificationError():
+            return (
+                f"the certificate of {url} is not trusted: {inner.verify_message} (PUNA_TLS_CA names others to trust)"
+            )
+        case ssl.SSLError():
+            return f"what answers at {url} does not speak HTTPS (OLLAMA_HOST)"
+    if isinstance(error, httpx.RemoteProtocolError) and url.startswith("http:"):
+        return f"what is at {url} ended the connection without an answer; is it https:// (OLLAMA_HOST)?"
+    return ""
 
 
 class _Explained:
