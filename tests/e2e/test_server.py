@@ -28,7 +28,7 @@ def test_version_is_ollamas(server: Server) -> None:
     assert body["puna"] == __version__
 
 
-@pytest.mark.parametrize("path", ["/", "/api/version", "/api/tags"])
+@pytest.mark.parametrize("path", ["/", "/api/version", "/api/tags", "/health", "/ready"])
 def test_head_has_the_status_and_no_body(server: Server, path: str) -> None:
     response = server.request("HEAD", path)
     assert (response.status_code, response.content) == (200, b"")
