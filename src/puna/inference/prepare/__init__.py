@@ -42,7 +42,8 @@ async def _conversation(
 ) -> Prepared:
     voice = await beside_the_loop(lambda: _voice(request, engine_can_render=not client.template_fault))
     if conversation.tools and not voice.renders_here:
-        conversation = replace(conversation, tools=readable(conversation.tools))
+        tools = conversation.tools  # of which there may be very many
+        conversation = replace(conversation, tools=await beside_the_loop(lambda: readable(tools)))
     if request.context:
         made: Prepared | Prompt = await continuation(request, client, context, conversation, voice)
     elif voice.renders_here:
