@@ -18,7 +18,7 @@ _BOUNDS = range(-(1 << 63) + 1, (1 << 63) - 1)
 """The numbers that the engine has room for; the outermost ones mean to it that there is no bound."""
 _NOTHING = object()
 """What stands for a keyword that is left out."""
-Tool = Mapping[str, Any]
+Tool = dict[str, Any]
 
 
 def readable(tools: tuple[Tool, ...]) -> tuple[Tool, ...]:
