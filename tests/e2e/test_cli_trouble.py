@@ -5,7 +5,9 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -261,3 +263,28 @@ def test_debugging_that_is_off_is_off(world: World) -> None:
     assert "INFO" not in world.run("run", "cria", "hi").stderr
     world.environment["OLLAMA_DEBUG"] = "true"
     assert "INFO" in world.run("run", "cria", "hi").stderr
+
+
+class _Older(BaseHTTPRequestHandler):
+    """A server of another make at Ollama's port, as Ollama was: no list is null, and unknown routes are plain text."""
+
+    def do_GET(self) -> None:
+        answers = {"/api/version": b'{"version": "0.1.20"}', "/api/tags": b'{"models": null}'}
+        body = answers.get(self.path, b"404 page not found")
+        self.send_response(200 if self.path in answers else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_another_server_at_the_port_is_told_from_puna(world: World) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Older) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"127.0.0.1:{other.server_address[1]}"
+        world.environment["OLLAMA_HOST"] = url
+        listed, sessions = world.run("list"), world.run("sessions")
+        other.shutdown()
+    assert (listed.returncode, listed.stdout.split()) == (0, ["NAME", "ID", "SIZE", "MODIFIED"])
+    assert sessions.stderr == (
+        f"Error: what answers at http://{url} knows no /api/puna/sessions; is it Puna? (puna doctor)\n"
+    )

@@ -242,4 +242,12 @@ def _refusal(response: httpx.Response) -> ServerError:
         text = _message(response.json()["error"])
     except (ValueError, KeyError, TypeError, RecursionError):
         text = ""
-    return ServerError(text or f"the server answered with status {response.status_code}", response.status_code)
+    return ServerError(text or _unsaid(response), response.status_code)
+
+
+def _unsaid(response: httpx.Response) -> str:
+    """Return words for an error that has none of its own, as Ollama's of a route that it has not got."""
+    if response.status_code == NOT_FOUND:
+        url = response.request.url
+        return f"what answers at {url.scheme}://{url.netloc.decode()} knows no {url.path}; is it Puna? (puna doctor)"
+    return f"the server answered with status {response.status_code}"
