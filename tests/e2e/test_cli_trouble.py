@@ -269,7 +269,11 @@ class _Older(BaseHTTPRequestHandler):
     """A server of another make at Ollama's port, as Ollama was: no list is null, and unknown routes are plain text."""
 
     def do_GET(self) -> None:
-        answers = {"/api/version": b'{"version": "0.1.20"}', "/api/tags": b'{"models": null}'}
+        answers = {
+            "/api/version": b'{"version": "0.1.20"}',
+            "/api/tags": b'{"models": null}',
+            "/api/ps": b'{"error": "Unexpected endpoint"}',  # LM Studio's words for it
+        }
         body = answers.get(self.path, b"404 page not found")
         self.send_response(200 if self.path in answers else 404)
         self.send_header("Content-Length", str(len(body)))
@@ -282,9 +286,10 @@ def test_another_server_at_the_port_is_told_from_puna(world: World) -> None:
         threading.Thread(target=other.serve_forever, daemon=True).start()
         url = f"127.0.0.1:{other.server_address[1]}"
         world.environment["OLLAMA_HOST"] = url
-        listed, sessions = world.run("list"), world.run("sessions")
+        listed, loaded, sessions = (world.run(command) for command in ("list", "ps", "sessions"))
         other.shutdown()
     assert (listed.returncode, listed.stdout.split()) == (0, ["NAME", "ID", "SIZE", "MODIFIED"])
+    assert (loaded.returncode, loaded.stderr) == (1, "Error: Unexpected endpoint\n")
     assert sessions.stderr == (
         f"Error: what answers at http://{url} knows no /api/puna/sessions; is it Puna? (puna doctor)\n"
     )

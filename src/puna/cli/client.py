@@ -156,7 +156,10 @@ class Client:
             response = self._http.request(method, path, content=content, headers=_headers(content, request_id))
         if response.is_error:
             raise _refusal(response)
-        return _decode(response.text, self.url) if response.content else {}
+        answer = _decode(response.text, self.url) if response.content else {}
+        if answer.keys() == {"error"}:  # with status 200: LM Studio, of a route that it has not got
+            raise ServerError(_message(answer["error"]), response.status_code)
+        return answer
 
     def _explained(self) -> "_Explained":
         return _Explained(self.url)
