@@ -185,6 +185,23 @@ def test_what_is_no_text_or_no_format_is_told(beside: World, arguments: list[str
     assert errors.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["run cria", "create x -f -"])
+def test_a_pipe_without_end_is_left(beside: World, command: str) -> None:
+    beside.environment["PUNA_MAX_BODY"] = "1K"
+    done = subprocess.run(
+        f"yes | {sys.executable} -m puna {command}",
+        shell=True,
+        env=beside.environment,
+        cwd=beside.home,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Error: standard input has more than 1024 bytes (PUNA_MAX_BODY)\n" in done.stderr
+
+
 def test_what_is_refused_leaves_no_line_in_the_output(beside: World) -> None:
     done = beside.run("run", "cria", "--keepalive", "soon", "Hello")
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
