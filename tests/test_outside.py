@@ -2,9 +2,10 @@
 
 import time
 
+import orjson
 import pytest
 
-from puna.outside import bounded, listed, printable, without_logins
+from puna.outside import bounded, listed, printable, read_json, without_logins
 
 
 @pytest.mark.parametrize(
@@ -60,3 +61,24 @@ def test_hostile_text_takes_time_in_proportion_to_its_size(text: str) -> None:
     began = time.process_time()
     without_logins(text)
     assert time.process_time() - began < 3  # in proportion to its square it would be half a minute
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        (r'"\ud83d"', "\ufffd"),
+        (r'"a\ude00b\ud83d\ude00"', "a\ufffdb😀"),
+        (r'"\uD83D\uD83D\uDE00\uDE00"', "\ufffd😀\ufffd"),
+        (r'"\ud83d\u0041"', "\ufffdA"),
+        (r'"\\ud83d \\\ud83d"', "\\ud83d \\\ufffd"),
+        (r'{"\ud83d": ["\ude00"]}', {"\ufffd": ["\ufffd"]}),
+    ],
+)
+def test_half_of_a_surrogate_pair_fails_nothing(text: str, value: object) -> None:
+    assert read_json(text.encode()) == value
+
+
+@pytest.mark.parametrize("data", [b'"\\ud83d', b'"\xed\xa0\xbd"', b'"\xe9"', b'"\\ud83"'])
+def test_what_is_no_json_is_refused(data: bytes) -> None:
+    with pytest.raises(orjson.JSONDecodeError):
+        read_json(data)

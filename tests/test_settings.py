@@ -188,3 +188,10 @@ def test_without_a_home_paths_that_are_given_are_enough(monkeypatch: pytest.Monk
 
 def test_password_is_not_printed() -> None:
     assert "secret" not in repr(Settings.from_env({"OLLAMA_BASIC_AUTH": "Ada:secret"}))
+
+
+@pytest.mark.parametrize("value", ["0", "0s", "-1"])
+def test_a_timeout_of_nothing_is_none(value: str) -> None:
+    names = ("OLLAMA_LOAD_TIMEOUT", "PUNA_STALL_TIMEOUT", "PUNA_CLIENT_TIMEOUT")
+    settings = Settings.from_env(dict.fromkeys(names, value))
+    assert (settings.load_timeout, settings.stall_timeout, settings.client_timeout) == (math.inf,) * 3

@@ -28,6 +28,11 @@ def parse_duration(value: object) -> float:
     return seconds if 0 <= seconds <= _LONGEST else FOREVER
 
 
+def parse_timeout(value: object) -> float:
+    """Return the seconds of a time-out; 0 means no limit as well, as of Ollama's ``OLLAMA_LOAD_TIMEOUT``."""
+    return parse_duration(value) or FOREVER
+
+
 def _parse_text(text: str) -> float:
     stripped = text.strip()
     sign = -1.0 if stripped.startswith("-") else 1.0

@@ -23,7 +23,7 @@ class InvalidNameError(BadRequestError):
     """The text is not a model reference."""
 
     def __init__(self, text: str) -> None:
-        super().__init__(f"invalid model name: {text!r}")
+        super().__init__(f"invalid model name: {text!r}", param="model")
 
 
 @dataclass(frozen=True, slots=True)

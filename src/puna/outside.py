@@ -1,15 +1,39 @@
-"""Text from outside, made fit to be shown: in the log, where it must not look like a line, in errors, and in JSON of
-which each line is an object."""
+"""Text from outside, made fit to be read, and to be shown: in the log, where it must not look like a line, in errors,
+and in JSON of which each line is an object."""
 
 import re
 from collections.abc import Collection
 from itertools import islice
+from typing import Any
+
+import orjson
 
 _LOGIN = re.compile(r"(?<=://)[^\s/\"']*@|(?<![\w.~%+@/-])[\w.~%+-]+:[^\s/\"'@:]+@(?=[\w.\[-])(?!sha256)")
 """What stands between ``://`` and ``@``, and ``user:password@`` before a host without a scheme."""
 
 _LINE_ENDS = {character.encode(): rf"\u{ord(character):04x}".encode() for character in "\u0085\u2028\u2029"}
 """Characters that JSON may have as they are, and at which ``str.splitlines`` ends a line, with their escapes."""
+
+
+_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_HALF = re.compile(rb"(?<!\\)((?:\\\\)*)(?:" + _HIGH + rb"(?!" + _LOW + rb")|(?<!" + _HIGH + rb")" + _LOW + rb")")
+"""Half of a surrogate pair in JSON, and the backslashes before it that are meant as such."""
+_MOST_MENDED = 16 << 20
+"""Bytes of JSON in which halves are looked for, which lets nothing else happen."""
+
+
+def read_json(data: bytes) -> Any:
+    """Return what JSON means; half of a surrogate pair becomes U+FFFD, as in Go's decoder.
+
+    JavaScript cuts texts there without a word, so that one emoji would fail a conversation for ever. Raises
+    ``orjson.JSONDecodeError``.
+    """
+    try:
+        return orjson.loads(data)
+    except orjson.JSONDecodeError as error:
+        if "surrogate" not in str(error) or b"\\u" not in data or len(data) > _MOST_MENDED:
+            raise
+        return orjson.loads(_HALF.sub(rb"\1\\ufffd", data))
 
 
 def on_one_line(data: bytes) -> bytes:

@@ -36,7 +36,7 @@ from puna.config.values import (
     parse_peers,
     parse_positive,
 )
-from puna.durations import parse_duration
+from puna.durations import parse_duration, parse_timeout
 from puna.errors import BadRequestError, PunaError
 from puna.jobs.batches_hours import Hours, parse_hours
 
@@ -89,8 +89,8 @@ class Settings:
     load_timeout: float = _setting(
         "OLLAMA_LOAD_TIMEOUT",
         "5m",
-        parse_duration,
-        "how long the load of a model may make no progress; negative: no limit",
+        parse_timeout,
+        "how long the load of a model may make no progress; 0 or negative: no limit",
     )
     context_length: int = _setting(
         "OLLAMA_CONTEXT_LENGTH",
@@ -113,8 +113,8 @@ class Settings:
     stall_timeout: float = _setting(
         "PUNA_STALL_TIMEOUT",
         "5m",
-        parse_duration,
-        "how long a runner may make no progress before it is replaced; negative: no limit",
+        parse_timeout,
+        "how long a runner may make no progress before it is replaced; 0 or negative: no limit",
     )
     memory_margin: int = _setting(
         "PUNA_MEMORY_MARGIN",
@@ -257,8 +257,9 @@ class Settings:
     client_timeout: float = _setting(
         "PUNA_CLIENT_TIMEOUT",
         "60s",
-        parse_duration,
-        "how long a client may take to send the head of a request, and be silent within its body; negative: no limit",
+        parse_timeout,
+        "how long a client may take to send the head of a request, and be silent within its body; "
+        "0 or negative: no limit",
     )
     trusted_proxies: tuple[Network, ...] = _setting(
         "PUNA_TRUSTED_PROXIES",

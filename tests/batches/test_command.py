@@ -1,8 +1,10 @@
 """``puna batch`` with a server, and with one that it starts for itself."""
 
 import json
+import os
 import subprocess
 import sys
+import threading
 from typing import Any
 
 from tests.batches.batching import LONG, chat
@@ -46,6 +48,23 @@ def test_a_file_is_answered_in_its_order(serve: Serve) -> None:
     again = puna(server, "results", listed[2]["id"])
     assert again.stdout == out.read_text()
     assert "No batch found" in puna(server, "cancel", "batch_x").stderr
+
+
+def test_requests_from_a_pipe_and_answers_to_where_there_is_nothing(serve: Serve) -> None:
+    server = serve()
+    asked = json.dumps(chat("a", "\ud83d")).encode()
+    pipe = server.world.home / "pipe"
+    os.mkfifo(pipe)
+    for more in ([], ["--model", "cria"]):
+        writer = threading.Thread(target=pipe.write_bytes, args=(asked,))
+        writer.start()
+        ended = puna(server, "run", str(pipe), *more)
+        writer.join()
+        assert "1/1 answered" in ended.stderr
+    given = written(server.world, chat("a"))
+    lost = puna(server, "run", given, "-o", "/none/out.jsonl")
+    assert (lost.returncode, lost.stderr) == (1, "Error: /none/out.jsonl: No such file or directory\n")
+    assert len(server.get("/v1/batches").json()["data"]) == 2
 
 
 def test_the_command_outlives_its_server_and_the_batch_outlives_the_command(serve: Serve) -> None:

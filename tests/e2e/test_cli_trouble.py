@@ -5,7 +5,9 @@ import os
 import random
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -183,6 +185,28 @@ def test_what_is_no_text_or_no_format_is_told(beside: World, arguments: list[str
     assert errors.count("\n") == 1
 
 
+@pytest.mark.parametrize("command", ["run cria", "create x -f -"])
+def test_a_pipe_without_end_is_left(beside: World, command: str) -> None:
+    beside.environment["PUNA_MAX_BODY"] = "1K"
+    done = subprocess.run(
+        f"yes | {sys.executable} -m puna {command}",
+        shell=True,
+        env=beside.environment,
+        cwd=beside.home,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "Error: standard input has more than 1024 bytes (PUNA_MAX_BODY)\n" in done.stderr
+
+
+def test_what_is_refused_leaves_no_line_in_the_output(beside: World) -> None:
+    done = beside.run("run", "cria", "--keepalive", "soon", "Hello")
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+
+
 def test_a_schema_is_a_format(beside: World) -> None:
     done = beside.run("run", "cria", "--format", '{"type": "boolean"}', "Is it raining?")
     assert done.returncode == 0
@@ -256,3 +280,33 @@ def test_debugging_that_is_off_is_off(world: World) -> None:
     assert "INFO" not in world.run("run", "cria", "hi").stderr
     world.environment["OLLAMA_DEBUG"] = "true"
     assert "INFO" in world.run("run", "cria", "hi").stderr
+
+
+class _Older(BaseHTTPRequestHandler):
+    """A server of another make at Ollama's port, as Ollama was: no list is null, and unknown routes are plain text."""
+
+    def do_GET(self) -> None:
+        answers = {
+            "/api/version": b'{"version": "0.1.20"}',
+            "/api/tags": b'{"models": null}',
+            "/api/ps": b'{"error": "Unexpected endpoint"}',  # LM Studio's words for it
+        }
+        body = answers.get(self.path, b"404 page not found")
+        self.send_response(200 if self.path in answers else 404)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def test_another_server_at_the_port_is_told_from_puna(world: World) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Older) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        url = f"127.0.0.1:{other.server_address[1]}"
+        world.environment["OLLAMA_HOST"] = url
+        listed, loaded, sessions = (world.run(command) for command in ("list", "ps", "sessions"))
+        other.shutdown()
+    assert (listed.returncode, listed.stdout.split()) == (0, ["NAME", "ID", "SIZE", "MODIFIED"])
+    assert (loaded.returncode, loaded.stderr) == (1, "Error: Unexpected endpoint\n")
+    assert sessions.stderr == (
+        f"Error: what answers at http://{url} knows no /api/puna/sessions; is it Puna? (puna doctor)\n"
+    )

@@ -45,6 +45,21 @@ def test_stream_is_the_default(server: Server) -> None:
     assert set(last) >= {"model", "created_at", "done_reason", "context", *DURATIONS, *COUNTS}
 
 
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("/api/generate", {"prompt": "Hi"}),
+        ("/api/create", {"model": "streamed", "from": "cria"}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}),
+        ("/v1/messages", {"messages": [{"role": "user", "content": "Hi"}], "max_tokens": 2}),
+        ("/v1/responses", {"input": "Hi", "max_output_tokens": 2}),
+    ],
+)
+def test_no_proxy_keeps_the_pieces_of_a_stream_back(server: Server, path: str, asked: dict[str, Any]) -> None:
+    response = server.post(path, {"model": "cria", "stream": True} | asked)
+    assert response.headers["X-Accel-Buffering"] == "no"
+
+
 def test_stream_and_whole_answer_are_the_same_text(server: Server) -> None:
     lines = server.stream("/api/generate", {"model": "cria", "prompt": "Hello", "options": SHORT})
     whole = ask(server, prompt="Hello")

@@ -144,6 +144,16 @@ def test_origins_of_this_machine(server: Server, origin: str) -> None:
     assert server.get("/api/tags", headers={"Origin": origin}).headers["access-control-allow-origin"] in {origin, "*"}
 
 
+def test_a_page_of_this_machine_may_send_headers_that_nobody_here_knows(server: Server) -> None:
+    asked = "content-type,x-stainless-helper, traceparent,not a name"
+    headers = {"Origin": "http://localhost", "Access-Control-Request-Method": "POST"}
+    response = server.request("OPTIONS", "/api/chat", headers=headers | {"Access-Control-Request-Headers": asked})
+    allowed = response.headers["access-control-allow-headers"].lower().split(", ")
+    assert {"x-stainless-helper", "traceparent"} <= set(allowed)
+    assert allowed.count("content-type") == 1
+    assert "not a name" not in allowed
+
+
 @pytest.mark.parametrize(
     "origin", ["https://evil.example", "null", "http://localhost.evil.example", "https://evil.example/http://localhost"]
 )

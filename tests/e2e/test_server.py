@@ -3,12 +3,16 @@
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import pytest
+import requests
 from tests.cluster.server import of_serve
 from tests.conftest import Serve
-from tests.server import Server, World, wait_for
+from tests.server import Server, World, free_port, wait_for
 
 from puna import __version__
 
@@ -24,7 +28,7 @@ def test_version_is_ollamas(server: Server) -> None:
     assert body["puna"] == __version__
 
 
-@pytest.mark.parametrize("path", ["/", "/api/version", "/api/tags"])
+@pytest.mark.parametrize("path", ["/", "/api/version", "/api/tags", "/health", "/ready"])
 def test_head_has_the_status_and_no_body(server: Server, path: str) -> None:
     response = server.request("HEAD", path)
     assert (response.status_code, response.content) == (200, b"")
@@ -57,6 +61,22 @@ def test_one_line_says_where_and_with_what(server: Server) -> None:
     assert re.fullmatch(
         rf"Puna {re.escape(__version__)} listens on http://127\.0\.0\.1:\d+, engine: llama\.cpp \(.+\)\n", server.line
     )
+
+
+def test_nobody_to_tell_that_it_listens_is_no_reason_to_answer_nobody(world: World) -> None:
+    port = free_port()
+    world.environment["OLLAMA_HOST"] = f"127.0.0.1:{port}"
+    log = world.root / "log"
+    with Path("/dev/full").open("w") as full, log.open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "puna", "serve"], env=world.environment, stdout=full, stderr=errors
+        )
+    try:
+        wait_for(lambda: "the output cannot be written" in log.read_text())
+        assert requests.get(f"http://127.0.0.1:{port}/api/version", timeout=10).status_code == 200
+    finally:
+        process.terminate()
+        assert process.wait(30) == -signal.SIGTERM
 
 
 def test_ready_and_gone_without_a_trace(serve: Serve) -> None:

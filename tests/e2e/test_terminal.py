@@ -51,3 +51,10 @@ def test_interrupt_ends_an_answer_and_not_the_conversation(server: Server, besid
         terminal.expect(">>> ")  # which would come much later otherwise
         terminal.type("/bye")
         assert terminal.status() == 0
+
+
+def test_a_key_of_the_shell_is_not_part_of_a_message(beside: World) -> None:
+    with Terminal(beside, "run", "parrot") as terminal:
+        terminal.expect(">>> ")
+        terminal.type("\x1a/bye")  # without a shell around it there is nothing to go back to
+        assert terminal.status() == 0

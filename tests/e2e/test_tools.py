@@ -125,6 +125,29 @@ def test_tool_without_parameters(server: Server, model: str, parameters: dict[st
     assert '{"type":"object","properties":{}}' in rendered(server, QUESTION, model, tools=[tool])
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"type": "any"},
+        {"type": "array", "items": True},
+        {"type": "object", "properties": {"more": {"$ref": "#"}}},
+        {"type": "integer", "maximum": 2**64 - 1, "minimum": 0},
+        {"type": "string", "maxLength": 2**53 - 1},
+        {"type": "string", "minLength": 5000},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("choice", ["auto", "required"])
+def test_what_nobody_can_read_of_parameters_does_not_fail_a_conversation(
+    server: Server, said: dict[str, Any], choice: str
+) -> None:
+    parameters = {"type": "object", "properties": {"city": {"type": "string"}, "more": said}, "required": ["city"]}
+    tool = {"type": "function", "function": WEATHER["function"] | {"parameters": parameters}}
+    options = {"temperature": 0, "num_predict": 40}
+    answer = chat(server, QUESTION, tools=[tool], tool_choice=choice, options=options)
+    assert [name for name, _ in functions(answer)] == ["get_weather"] or answer["done_reason"] == "length", answer
+
+
 def test_model_without_tools_refuses_them(server: Server) -> None:
     model = make(server, "no-tools", template="{{ .Prompt }}!", parser="passthrough")
     error = refusal(server, "/api/chat", model=model, messages=QUESTION, tools=[WEATHER])

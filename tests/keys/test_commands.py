@@ -62,6 +62,8 @@ def test_what_is_wrong_is_one_line(world: World) -> None:
         assert done.stderr.startswith(f"Error: {said}"), done.stderr
         assert done.stderr.count("\n") == 1
     assert world.run("usage", "--by", "hour").stderr.startswith("Error: 'hour' is not one of")
+    for day in ("yesterday", "2026-1-5"):
+        assert world.run("usage", "--since", day).stderr == "Error: since must be a day such as 2026-11-27\n"
 
 
 def test_keys_and_usage_through_a_server(guarded: Server) -> None:

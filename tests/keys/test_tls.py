@@ -127,6 +127,24 @@ def test_commands_trust_whom_they_are_told_to(secure: Server) -> None:
     assert [beside.close(), away.close()] == [[], []]
 
 
+@pytest.mark.parametrize("command", [["list"], ["run", "cria", "hi"]])
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://localhost:{}", "is not trusted: self-signed certificate (PUNA_TLS_CA"),
+        ("http://localhost:{}", "is it https://"),
+    ],
+)
+def test_a_server_that_cannot_be_understood_is_not_taken_for_none(
+    secure: Server, url: str, said: str, command: list[str]
+) -> None:
+    away = World({"OLLAMA_HOST": url.format(secure.port)})
+    done = away.run(*command)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert said in done.stderr
+    assert away.close() == []
+
+
 def test_certificate_is_renewed_without_a_restart(secure: Server) -> None:
     certificate, key = (Path(secure.world.environment[name]) for name in ("PUNA_TLS_CERT", "PUNA_TLS_KEY"))
     before = (certificate.read_bytes(), key.read_bytes())

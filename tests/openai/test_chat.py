@@ -260,6 +260,8 @@ def test_content_of_the_past_may_be_null(client: OpenAI) -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
+        ({"model": ""}, "model"),
+        ({"model": "two words"}, "model"),
         ({"messages": []}, "messages"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, "messages.0.role"),
         ({"messages": [{"role": "user", "content": 5}]}, "messages.0.content"),

@@ -184,6 +184,27 @@ def test_so_many_layers_as_wanted_are_planned_on_the_cards(cria: Model, num_gpu:
     assert (demand.cards, demand.cards_share) == (cards, pytest.approx(share))
 
 
+@pytest.mark.parametrize(("devices", "same"), [("(none)", True), ("CUDA0: A card", False)])
+def test_cards_that_are_not_there_load_no_model_again(cria: Model, tmp_path: Path, devices: str, same: bool) -> None:
+    program = tmp_path / "llama-server"
+    program.write_text(f"#!/bin/sh\nprintf 'Available devices:\\n  {devices}\\n'\n")
+    program.chmod(0o700)
+    usual, asked = (
+        demand_of(cria, options, Settings.from_env({}), str(program)).variant
+        for options in (RunnerOptions(), RunnerOptions(num_gpu=99, main_gpu=1))
+    )
+    assert (usual == asked) is same
+
+
+def test_threads_beyond_those_of_the_processor_load_no_model_again(cria: Model) -> None:
+    most = os.cpu_count() or 1
+    variants = {
+        demand_of(cria, RunnerOptions(num_thread=threads), Settings.from_env({}), "").variant
+        for threads in (most, most + 1, 512)
+    }
+    assert len(variants) == 1
+
+
 def test_the_engine_finds_out_what_the_cards_hold_only_where_that_is_left_to_it(cria: Model) -> None:
     settings = Settings.from_env({})
 

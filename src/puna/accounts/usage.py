@@ -4,13 +4,28 @@ import csv
 import io
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any, NamedTuple
+
+from puna.errors import BadRequestError
 
 FIRST_DAY, LAST_DAY = "0001-01-01", "9999-12-31"
 _FIELDS = (
     *("day", "key", "model", "requests", "prompt_tokens", "cached_tokens", "generated_tokens"),
     *("seconds", "refusals"),
 )
+
+
+def between(since: str, until: str) -> tuple[str, str]:
+    """Return the first and the last day as they are kept; "" is no bound. Raises ``BadRequestError``."""
+    return _day("since", since) or FIRST_DAY, _day("until", until) or LAST_DAY
+
+
+def _day(field: str, text: str) -> str:
+    try:
+        return date.fromisoformat(text).isoformat() if text else ""
+    except ValueError:
+        raise BadRequestError(f"{field} must be a day such as 2026-11-27") from None
 
 
 class Place(NamedTuple):

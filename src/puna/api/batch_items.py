@@ -15,6 +15,7 @@ from puna.api.inside import Inside, inner_scope
 from puna.errors import BadRequestError, PunaError
 from puna.jobs.batches import Answered
 from puna.jobs.batches_items import BatchItem, Usage
+from puna.outside import read_json
 
 _LATER = ("stream", "background")
 """What an answer that lies in a file cannot be."""
@@ -52,7 +53,7 @@ class ItemRoutes:
 
 def _body(item: BatchItem, line: bytes) -> bytes:
     """Return the body of an item's request; raise ``BadRequestError`` for one that its batch does not take."""
-    asked: dict[str, Any] = orjson.loads(line)  # it was read so before the batch began
+    asked: dict[str, Any] = read_json(line)  # it was read so before the batch began
     if asked.get("method", "POST") != "POST":
         raise BadRequestError("method must be POST", param="method")
     if asked.get("url") != item.endpoint:

@@ -89,7 +89,7 @@ class Services:
         One that its key may not know of is not there, in the same words.
         """
         if not reference:
-            raise BadRequestError("model is required")
+            raise BadRequestError("model is required", param="model")
         if self.key is not None and not self.sees(parse_name(reference)):
             self.accounts.refuse(self.key)
             raise ModelNotFoundError(reference)

@@ -51,6 +51,7 @@ class Display:
         clean = printable if on_terminal else str
         answer: list[str] = []
         last: Mapping[str, Any] = {}
+        refused = False
         try:
             for last in parts:
                 message = last.get("message") or {}
@@ -66,6 +67,7 @@ class Display:
                     answer.append(content)
         except BaseException as error:
             writer.drop()
+            refused = not last
             if isinstance(error, KeyboardInterrupt):
                 raise Stopped("".join(answer)) from None
             raise
@@ -75,7 +77,8 @@ class Display:
             thoughts.end()
             if writer is not plain and not plain.at_line_start:
                 plain.finish()
-            writer.finish()
+            if not refused:  # there is no line to end
+                writer.finish()
         if not last.get("done"):
             raise CommandError("the answer broke off before its end")
         self._account(last)

@@ -48,6 +48,8 @@ def run(
     If this command ends before, the server goes on; "puna batch results" has the answers.
     """
     with connected(start=True) as client, _lines(file, model) as (lines, endpoint):
+        for path in filter(None, (output, errors)):
+            path.open("ab").close()  # what cannot be written is told before anything is asked
         given = client.upload("/v1/files", file.name, lines)["id"]
         asked = {"input_file_id": given, "endpoint": endpoint, "completion_window": window}
         name = client.post("/v1/batches", asked)["id"]
@@ -96,11 +98,11 @@ def _lines(file: Path, model: str) -> Iterator[tuple[IO[bytes], str]]:
     """Give the requests of a file as they are to be sent, and the route that the first one names."""
     with ExitStack() as stack:
         lines: IO[bytes] = stack.enter_context(file.open("rb"))
-        if model:
+        if model or not lines.seekable():  # a pipe can be read once
             given, lines = lines, stack.enter_context(tempfile.TemporaryFile())
             for number, line in enumerate(given, 1):
                 if line.strip():
-                    lines.write(json.dumps(_with_model(line, model, number), ensure_ascii=False).encode() + b"\n")
+                    lines.write(_encoded(_with_model(line, model, number)) if model else line)
             lines.seek(0)
         first = next((line for line in lines if line.strip()), b"")
         lines.seek(0)
@@ -111,6 +113,10 @@ def _with_model(line: bytes, model: str, number: int) -> dict[str, Any]:
     asked = _request(line, number)
     body = asked.get("body")
     return {**asked, "body": {**body, "model": model}} if isinstance(body, dict) else asked
+
+
+def _encoded(asked: dict[str, Any]) -> bytes:
+    return json.dumps(asked, ensure_ascii=False).encode(errors="replace") + b"\n"  # half of a pair has no UTF-8
 
 
 def _request(line: bytes, number: int) -> dict[str, Any]:

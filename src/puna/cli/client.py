@@ -50,10 +50,12 @@ class Client:
         self._http.close()
 
     def answers(self) -> bool:
-        """Return whether a server is there, whatever it says."""
+        """Return whether a server is there, whatever it says; raise where TLS stands between it and us."""
         try:
             self._http.get("/api/version")
-        except httpx.TransportError:
+        except httpx.TransportError as error:
+            if reason := _why_not(error, self.url):
+                raise CommandError(reason) from error
             return False
         return True
 
@@ -154,7 +156,10 @@ class Client:
             response = self._http.request(method, path, content=content, headers=_headers(content, request_id))
         if response.is_error:
             raise _refusal(response)
-        return _decode(response.text, self.url) if response.content else {}
+        answer = _decode(response.text, self.url) if response.content else {}
+        if answer.keys() == {"error"}:  # with status 200: LM Studio, of a route that it has not got
+            raise ServerError(_message(answer["error"]), response.status_code)
+        return answer
 
     def _explained(self) -> "_Explained":
         return _Explained(self.url)
@@ -171,6 +176,23 @@ def _trusted(settings: Settings) -> ssl.SSLContext | bool:
         reason = "it has no certificates" if isinstance(error, ssl.SSLError) else error.strerror
         raise CommandError(f"{settings.tls_ca}: {reason} (PUNA_TLS_CA)") from error
     return context
+
+
+def _why_not(error: httpx.TransportError, url: str) -> str:
+    """Return why nothing can be heard of the server that is there, "" where none is."""
+    inner: BaseException | None = error
+    while inner and not isinstance(inner, ssl.SSLError):
+        inner = inner.__cause__ or inner.__context__
+    match inner:
+        case ssl.SSLCertVerificationError():
+            return (
+                f"the certificate of {url} is not trusted: {inner.verify_message} (PUNA_TLS_CA names others to trust)"
+            )
+        case ssl.SSLError():
+            return f"what answers at {url} does not speak HTTPS (OLLAMA_HOST)"
+    if isinstance(error, httpx.RemoteProtocolError) and url.startswith("http:"):
+        return f"what is at {url} ended the connection without an answer; is it https:// (OLLAMA_HOST)?"
+    return ""
 
 
 class _Explained:
@@ -223,4 +245,12 @@ def _refusal(response: httpx.Response) -> ServerError:
         text = _message(response.json()["error"])
     except (ValueError, KeyError, TypeError, RecursionError):
         text = ""
-    return ServerError(text or f"the server answered with status {response.status_code}", response.status_code)
+    return ServerError(text or _unsaid(response), response.status_code)
+
+
+def _unsaid(response: httpx.Response) -> str:
+    """Return words for an error that has none of its own, as Ollama's of a route that it has not got."""
+    if response.status_code == NOT_FOUND:
+        url = response.request.url
+        return f"what answers at {url.scheme}://{url.netloc.decode()} knows no {url.path}; is it Puna? (puna doctor)"
+    return f"the server answered with status {response.status_code}"

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from puna import __version__
+from puna.cli.client import NOT_FOUND, Client, ServerError
 from puna.cli.connection import connected
 from puna.cli.errors import CommandError
 from puna.cli.serve import refuse_open
@@ -117,7 +118,7 @@ def update(token: _Token = "") -> None:
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """List the machines of a cluster."""
-    with connected() as client:
+    with connected() as client, _of_a_cluster(client):
         answer = client.get(_PATH)
     if as_json:
         print_json(answer)
@@ -145,7 +146,7 @@ def drain(
     undo: Annotated[bool, typer.Option("--undo", help="let it take requests again")] = False,
 ) -> None:
     """Let a machine take no more requests; those that it answers come to their end."""
-    with connected() as client:
+    with connected() as client, _of_a_cluster(client):
         answer = client.post(f"{_PATH}/drain", {"node": node, "drain": not undo})
     for name in answer["nodes"]:
         typer.echo(f"{name} takes {'requests again' if undo else 'no more requests'}")
@@ -154,12 +155,28 @@ def drain(
 @app.command()
 def stop() -> None:
     """End the part of a cluster that runs on this machine."""
+    from puna.jobs.process import is_alive
+
     path = Settings.from_env().home / "cluster" / "pid"
     try:
-        os.kill(int(path.read_text()), signal.SIGTERM)
+        process = path.read_text()
+        if not is_alive(process):  # it was killed, and its number may be another program's by now
+            raise CommandError("no part of a cluster runs here")
+        os.kill(int(process.split()[0]), signal.SIGTERM)
     except (OSError, ValueError):
         raise CommandError("no part of a cluster runs here") from None
     typer.echo("it ends")
+
+
+@contextlib.contextmanager
+def _of_a_cluster(client: Client) -> Iterator[None]:
+    """Say that the server is none of a cluster, which knows the route."""
+    try:
+        yield
+    except ServerError as error:
+        if error.status == NOT_FOUND and _PATH in str(error):
+            raise CommandError(f"the server at {client.url} is no cluster (puna cluster start)") from error
+        raise
 
 
 def _need_ray() -> None:

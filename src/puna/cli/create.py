@@ -1,7 +1,6 @@
 """``puna create``: make a model from a Modelfile. Files are uploaded as blobs unless the server has them."""
 
 import hashlib
-import sys
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Annotated, Any
@@ -15,6 +14,7 @@ from puna.cli.create_files import SourceFile, find_source, model_files
 from puna.cli.errors import CommandError
 from puna.cli.progress import show_progress
 from puna.cli.screen import console
+from puna.cli.standard_input import read_standard_input
 from puna.cli.tables import AsJson
 from puna.config.home import expanded
 from puna.inference.parameters import check_parameters
@@ -78,7 +78,7 @@ def _bars() -> Progress:
 def _read(file: str) -> tuple[Path, Modelfile]:
     """Return where the Modelfile's relative paths begin, and what it says."""
     if file == "-":
-        return Path.cwd(), parse_modelfile(sys.stdin.buffer.read())
+        return Path.cwd(), parse_modelfile(read_standard_input())
     path = expanded(Path(file))
     if file == str(_DEFAULT) and not path.exists() and any(Path().glob("*.safetensors")):
         return Path.cwd(), parse_modelfile("FROM .")

@@ -11,7 +11,7 @@ from puna.accounts.accounts import FILE
 from puna.accounts.keys import is_key
 from puna.accounts.store import Store
 from puna.accounts.tape import recover
-from puna.accounts.usage import FIRST_DAY, LAST_DAY
+from puna.accounts.usage import between
 from puna.cli.client import Client
 from puna.cli.connection import connected
 from puna.settings import Settings
@@ -84,10 +84,11 @@ class _OfFile:
         return changes.described(self._with(lambda store: changes.revoke(store, name)))
 
     def usage(self, since: str, until: str, key: str) -> list[dict[str, Any]]:
+        first, last = between(since, until)
         if not self._path.exists():
             return []
         self._with(lambda store: recover(store, self._path.parent))
-        rows = self._with(lambda store: store.usage(since or FIRST_DAY, until or LAST_DAY, key or None))
+        rows = self._with(lambda store: store.usage(first, last, key or None))
         return [row.to_json() for row in rows]
 
     def _with(self, work: Callable[[Store], T]) -> T:

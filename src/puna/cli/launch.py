@@ -128,7 +128,7 @@ def _cannot(agent: Agent, capabilities: tuple[str, ...], context: int) -> str:
 
 def _best(client: Client, agent: Agent) -> str:
     """Return the largest model here that can drive an agent."""
-    models = client.get("/api/tags")["models"]
+    models = client.get("/api/tags")["models"] or []
     able = [
         entry
         for entry in models

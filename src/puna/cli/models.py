@@ -20,7 +20,7 @@ _Prefix = Annotated[
 def list_models(prefix: _Prefix = "", as_json: AsJson = False) -> None:
     """List the models on this machine."""
     with connected() as client:
-        models = client.get("/api/tags")["models"]
+        models = client.get("/api/tags")["models"] or []
     models = [model for model in models if model["name"].lower().startswith(prefix.lower())]
     if as_json:
         print_json({"models": models})
@@ -45,7 +45,7 @@ def list_models(prefix: _Prefix = "", as_json: AsJson = False) -> None:
 def ps(prefix: _Prefix = "", as_json: AsJson = False) -> None:
     """List the models in memory."""
     with connected() as client:
-        models = client.get("/api/ps")["models"]
+        models = client.get("/api/ps")["models"] or []
     models = [model for model in models if model["name"].lower().startswith(prefix.lower())]
     if as_json:
         print_json({"models": models})

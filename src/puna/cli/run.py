@@ -15,6 +15,7 @@ from puna.cli.engine_hint import tell_of_engine
 from puna.cli.errors import CommandError
 from puna.cli.run_file import find_file, model_of
 from puna.cli.run_values import parse_format, parse_think
+from puna.cli.standard_input import read_standard_input
 from puna.cli.transfers import show_or_fetch
 
 
@@ -80,7 +81,7 @@ def _prompt(arguments: Sequence[str] | None) -> tuple[str, bool]:
     if sys.stdin.isatty():
         return words, not arguments and sys.stdout.isatty()
     try:
-        piped = sys.stdin.buffer.read().decode().strip()
+        piped = read_standard_input().decode().strip()
     except UnicodeDecodeError as error:
         raise CommandError(f"standard input is not UTF-8 (byte {error.start})") from None
     return "\n\n".join(part for part in (piped, words) if part), False

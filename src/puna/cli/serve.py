@@ -121,8 +121,11 @@ def _serve(
         lines = [f"Puna {__version__} listens on {printable(listener, scheme)}, engine: {info}"]
         if may_gain(engines) and (likely := gain(info.instructions)):
             lines.append(advice(likely))
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
-        sys.stdout.flush()
+        try:
+            sys.stdout.write("".join(f"{line}\n" for line in lines))
+            sys.stdout.flush()
+        except OSError as error:  # a full disk, or nobody who reads: no reason to answer nobody
+            _log.warning("%s (the output cannot be written: %s)", lines[0], error.strerror)
 
     sys.setswitchinterval(_TURN_SECONDS)
     gc.disable()  # loading leaves no garbage; the server looks for it again as soon as it listens

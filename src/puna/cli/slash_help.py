@@ -38,6 +38,7 @@ Available keyboard shortcuts:
   Ctrl + l            Clear the screen
   Ctrl + g            Write the message in an editor (OLLAMA_EDITOR)
   Ctrl + c            Stop the answer
+  Ctrl + z            Go back to the shell for a while (fg)
   Ctrl + d            Exit (/bye)"""
 SET_HELP = """\
 Available Commands:

@@ -61,6 +61,7 @@ class Terminal:
             key_bindings=self._keys,
             completer=Words(self.conversation),
             complete_while_typing=False,
+            enable_suspend=True,
             tempfile_suffix=".md",
         )
 

@@ -15,6 +15,7 @@ import psutil
 
 from puna.core_files import forbid_core_files
 from puna.errors import PunaError
+from puna.jobs.process import this_process
 from puna.settings import Settings
 
 NODE, INGRESS = "puna_node", "puna_ingress"
@@ -93,7 +94,7 @@ def ray_node(settings: Settings, token: str, arguments: list[str]) -> Iterator["
     log = settings.home / "cluster" / "ray.log"
     command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--disable-usage-stats"]
     command += [f"--object-store-memory={_STORE_BYTES}", "--dashboard-agent-listen-port=0", *_WORKER_PORTS, *arguments]
-    pid, own = settings.home / "cluster" / "pid", str(os.getpid())
+    pid, own = settings.home / "cluster" / "pid", this_process()
     process = _begun(command, token, log)
     try:
         for left in reversed(range(_TRIES)):

@@ -21,6 +21,7 @@ from puna.engine.errors import (
     TemplateError,
     TemplateTimeoutError,
     UnreadableAnswerError,
+    UnreadGrammarError,
 )
 from puna.engine.prompt_gate import PromptGate, is_long
 from puna.engine.protocol import Route
@@ -403,9 +404,7 @@ def _error(status: int, answer: Any) -> EngineError | EngineRequestError | Conte
     if _OFF_GRAMMAR in said:
         return EngineRequestError("the model has no token that the grammar can go on with")
     if _UNREAD_GRAMMAR in said:
-        return EngineRequestError(
-            "the grammar cannot be read; what stands between < and > must be one token of the model"
-        )
+        return UnreadGrammarError()
     if any(words in said for words in _IN_TEMPLATE):
         return TemplateError(told(said.rpartition("Error: ")[2]))
     message = told(said)

@@ -44,6 +44,13 @@ class EngineRequestError(BadRequestError):
     """The engine refused what was asked (a bad grammar, an image it cannot read …)."""
 
 
+class UnreadGrammarError(EngineRequestError):
+    """The engine cannot read a grammar: the caller's, or one that it has made itself of what functions take."""
+
+    def __init__(self) -> None:
+        super().__init__("the grammar cannot be read; what stands between < and > must be one token of the model")
+
+
 class TemplateError(EngineRequestError):
     """The model's own chat template cannot be used."""
 

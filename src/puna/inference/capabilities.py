@@ -16,6 +16,8 @@ _JINJA_THINKING = (
     *("<think>", "<|channel|>", "<|thought_start|>"),
 )
 _FIM_KEYS = ("tokenizer.ggml.fim_pre_token_id", "tokenizer.ggml.fim_suf_token_id", "tokenizer.ggml.fim_mid_token_id")
+_FIELDS = {"tools": "tools", "insert": "suffix"}
+"""Fields that ask for a capability under the same name in every dialect."""
 
 
 def fim_tokens(gguf: GGUFFile) -> tuple[int, ...]:
@@ -28,7 +30,7 @@ class UnsupportedError(BadRequestError):
     """The model cannot do what the request needs."""
 
     def __init__(self, name: str, capability: str) -> None:
-        super().__init__(f'"{name}" does not support {capability}')
+        super().__init__(f'"{name}" does not support {capability}', param=_FIELDS.get(capability))
 
 
 def capabilities(model: Model) -> tuple[str, ...]:

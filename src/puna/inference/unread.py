@@ -1,7 +1,8 @@
 """Answers that the engine's chat endpoint cannot read: the model is asked once more, for text, and heard from there on.
 
 The engine knows a form for each template and fails an answer that breaks it, with what it had not passed on yet. So the
-same is generated again, with the same seed, and read here; what has been said already is left out.
+same is generated again, with the same seed, and read here; what has been said already is left out. So it is where the
+engine makes a grammar of what functions take that it cannot read itself, as of a text of 5000 letters at least.
 """
 
 import logging
@@ -9,7 +10,7 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
-from puna.engine.errors import UnreadableAnswerError
+from puna.engine.errors import UnreadableAnswerError, UnreadGrammarError
 from puna.engine.protocol import Engine
 from puna.inference.events import CallArguments, CallStarted, Said, Text, Thought
 from puna.inference.prepare.call import Decode, Prepared
@@ -31,6 +32,10 @@ async def readable(client: Engine, prepared: Prepared, name: str) -> AsyncGenera
         if prepared.as_text is None:
             raise
         _log.warning("what %s answers breaks the form of its template; it is read as text", name)
+    except UnreadGrammarError:
+        if prepared.as_text is None or "grammar" in prepared.body:
+            raise
+        _log.warning("the engine cannot read its own grammar of the calls of %s; its answer is read as text", name)
     again = await prepared.as_text()
     rest = _Rest(again.decode, told)
     async with aclosing(client.stream(again.route, again.body)) as batches:

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from puna.outside import read_json
+
 MOST_LINES = 50_000
 """As with OpenAI."""
 _MOST_ERRORS = 100
@@ -87,7 +89,7 @@ def _numbered(path: Path) -> Iterator[tuple[int, int, bytes]]:
 
 def _object(data: bytes) -> dict[str, Any] | None:
     try:
-        value = orjson.loads(data)
+        value = read_json(data)
     except orjson.JSONDecodeError:
         return None
     return value if isinstance(value, dict) else None

@@ -131,7 +131,9 @@ def demand_of(
         footprint=footprint(model, settings, tuned, options),
         context=options.num_ctx or settings.context_length,
         parallel=settings.num_parallel,
-        variant=replace(options, num_ctx=0, logprobs=False, embeds=False, draft_num_predict=guessed),
+        variant=replace(
+            _that_count(options, engine), num_ctx=0, logprobs=False, embeds=False, draft_num_predict=guessed
+        ),
         guesses=bool(tuned.speculation),
         plain=options.logprobs,
         embeds=embeds(model, options),
@@ -302,6 +304,14 @@ def _usual_threads(model: Model, options: RunnerOptions) -> int:
 def _threads(options: RunnerOptions) -> int:
     """Return the threads that are asked for, of which more than the processor carries out at once only wait."""
     return min(options.num_thread, os.cpu_count() or 1)
+
+
+def _that_count(options: RunnerOptions, engine: str) -> RunnerOptions:
+    """Return ``options`` with those as usual that make no difference here: no runner is started anew for them."""
+    options = replace(options, num_thread=_threads(options))
+    if _on_processor(NOTHING_ASKED, engine):
+        options = replace(options, num_gpu=NOTHING_ASKED.num_gpu, main_gpu=NOTHING_ASKED.main_gpu)
+    return options
 
 
 def _takes_whole_steps(model: Model, options: RunnerOptions) -> bool:

@@ -1,6 +1,7 @@
 """Which pages may call from a browser, and what the browser is told of it (CORS)."""
 
 import fnmatch
+import re
 
 from starlette.datastructures import Headers
 from starlette.middleware.cors import CORSMiddleware
@@ -37,7 +38,8 @@ _MORE_HEADERS = (
     *("Anthropic-Version", "Anthropic-Beta", "Anthropic-Dangerous-Direct-Browser-Access"),
 )
 """Puna's own, and those of Anthropic's client."""
-_TOLD = ("X-Request-Id", "Puna-Ignored", "Retry-After")
+_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
+_TOLD = ("X-Request-Id", "Request-Id", "Puna-Ignored", "Retry-After", "RateLimit", "RateLimit-Policy")
 """Headers of answers that a page may read."""
 _MAX_AGE = 12 * 60 * 60
 """Seconds for which a browser may remember the answer to a preflight request, as in Ollama."""
@@ -53,7 +55,8 @@ class Cors(CORSMiddleware):
     """ASGI middleware that tells browsers that a page may read the answer, errors included.
 
     It answers a preflight request of an origin that is allowed, with 204 as Ollama does; such a request carries no
-    credentials. One of another origin goes on, to be refused by the gate.
+    credentials. One of another origin goes on, to be refused by the gate. Whose page may send a key may send any other
+    header as well: libraries add some of their own, for traces and retries, and each release has more of them.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
@@ -74,9 +77,16 @@ class Cors(CORSMiddleware):
         headers = Headers(scope=scope)
         origin = headers.get("origin", "")
         if scope["method"] == "OPTIONS" and origin and self.is_allowed_origin(origin):
-            answer = Response(
-                status_code=204, headers={**self.preflight_headers, "Access-Control-Allow-Origin": origin}
-            )
-            await answer(scope, receive, send)
+            told = {**self.preflight_headers, "Access-Control-Allow-Origin": origin}
+            known = told["Access-Control-Allow-Headers"]
+            told["Access-Control-Allow-Headers"] = ", ".join([known, *_more(headers, known)])
+            await Response(status_code=204, headers=told)(scope, receive, send)
             return
         await self.simple_response(scope, receive, send, request_headers=headers)
+
+
+def _more(headers: Headers, known: str) -> list[str]:
+    """Return the headers that a page asks to send beside those that are known."""
+    names = {name.lower() for name in known.split(", ")}
+    asked = [name.strip() for name in headers.get("access-control-request-headers", "").split(",")]
+    return [name for name in dict.fromkeys(asked) if _NAME.fullmatch(name) and name.lower() not in names]

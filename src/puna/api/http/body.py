@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from puna.api.http.responses import ClientGoneError
 from puna.errors import BadRequestError, EncodedBodyError, PayloadTooLargeError
 from puna.garbage import unlooked
-from puna.outside import listed
+from puna.outside import listed, read_json
 from puna.settings import Settings
 
 T = TypeVar("T")
@@ -195,7 +195,7 @@ def validated(model: type[B], data: bytes, path: str) -> B:
 
 def _validated(model: type[B], data: bytes, path: str) -> B:
     try:
-        value = orjson.loads(data)
+        value = read_json(data)
     except orjson.JSONDecodeError as error:
         raise BadRequestError(f"invalid JSON in the request body: {error}") from None
     if not isinstance(value, dict):

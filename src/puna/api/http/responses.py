@@ -23,6 +23,8 @@ _OPTIONS = orjson.OPT_SERIALIZE_NUMPY | orjson.OPT_UTC_Z
 _LINE = _OPTIONS | orjson.OPT_APPEND_NEWLINE
 _MANY_NUMBERS = 1 << 16
 """Numbers that take two milliseconds to write."""
+_AT_ONCE = {"X-Accel-Buffering": "no"}
+"""No proxy may keep the pieces of a stream back; this is what nginx reads."""
 T = TypeVar("T")
 
 
@@ -99,7 +101,7 @@ class _DirectResponse(StreamingResponse):
         still: Callable[[], bytes],
         headers: Mapping[str, str] | None,
     ) -> None:
-        super().__init__(content, headers=headers, media_type=media_type)
+        super().__init__(content, headers={**_AT_ONCE, **(headers or {})}, media_type=media_type)
         self._direct: Send = request.scope[DIRECT]
         self._still = still
         self._spoke = False

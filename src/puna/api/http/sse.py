@@ -10,8 +10,7 @@ from puna.outside import on_one_line
 
 MEDIA_TYPE = "text/event-stream"
 COMMENT = b": still working\n\n"
-HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-"""Proxies must not keep the pieces back (nginx reads the second)."""
+HEADERS = {"Cache-Control": "no-cache"}
 
 
 def data(body: Any) -> bytes:

@@ -19,6 +19,7 @@ _UNAVAILABLE = 503
 
 
 @router.get("/health", tags=["server"])
+@router.head("/health", include_in_schema=False)
 @router.get("/v1/health", include_in_schema=False)
 @needs(ANY)
 async def health_route() -> Response:
@@ -26,6 +27,7 @@ async def health_route() -> Response:
     return json_response({"status": "ok"})
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", tags=["server"], responses={_UNAVAILABLE: {"content": {JSON: {"schema": NOT_READY}}}})
 @needs(ANY)
 async def ready_route(services: ServicesDep) -> Response:

@@ -25,6 +25,7 @@ from puna.durations import parse_duration
 from puna.engine.engines import Engines
 from puna.errors import BadRequestError
 from puna.jobs.recordings import Recording
+from puna.outside import read_json
 
 router = APIRouter()
 _PATH = "/api/puna/recordings"
@@ -135,7 +136,7 @@ def _changed(recording: Recording, asked: ReplayBody) -> bytes:
 def _readable(body: bytes) -> Any:
     """Return a body as JSON; as text where it is none."""
     try:
-        return orjson.loads(body)
+        return read_json(body)
     except orjson.JSONDecodeError:
         return body.decode("utf-8", "replace")
 

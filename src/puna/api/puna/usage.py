@@ -1,6 +1,5 @@
 """``/api/puna/usage``: what was used, by day, key and model."""
 
-from datetime import date
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -8,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from puna.accounts.grant import ANY
-from puna.accounts.usage import FIRST_DAY, LAST_DAY, to_csv
+from puna.accounts.usage import between, to_csv
 from puna.api.access.identity import IDENTITY, Identity
 from puna.api.access.scopes import needs
 from puna.api.http.responses import json_response
@@ -36,18 +35,10 @@ async def usage_route(
     whose = (key or None) if identity.is_admin or identity.key is None else identity.key.name
     if form not in ("json", "csv"):
         raise BadRequestError(f'invalid format: "{form}" (must be "json" or "csv")')
-    first, last = _day("since", since) or FIRST_DAY, _day("until", until) or LAST_DAY
+    first, last = between(since, until)
     await services.accounts.ledger.settle()
     rows = await services.accounts.read(lambda store: store.usage(first, last, whose))
     if form == "csv":
         headers = {"Content-Disposition": 'attachment; filename="usage.csv"'}
         return Response(to_csv(rows), 200, headers, "text/csv; charset=utf-8")
     return json_response({"usage": [row.to_json() for row in rows]})
-
-
-def _day(field: str, text: str) -> str:
-    """Return a day as it is kept, "" for none."""
-    try:
-        return date.fromisoformat(text).isoformat() if text else ""
-    except ValueError:
-        raise BadRequestError(f"{field} must be a day such as 2026-11-27") from None

@@ -1,6 +1,7 @@
 """From a request to what the engine is asked: which path it takes, its prompt, cut to the context."""
 
 import logging
+from dataclasses import replace
 from functools import lru_cache
 
 from puna.engine.protocol import Engine
@@ -9,6 +10,7 @@ from puna.inference.families.voice import Voice, is_bare, parse_template, voice_
 from puna.inference.prepare.call import Prepared, Prompt, from_text
 from puna.inference.prepare.chat import chat, with_same_seed
 from puna.inference.prepare.completion import completion, infill
+from puna.inference.prepare.engine_tools import readable
 from puna.inference.prepare.parsed import parsed
 from puna.inference.prepare.recognised import recognised
 from puna.inference.prepare.rendered import continuation, rendered
@@ -39,6 +41,9 @@ async def _conversation(
     request: GenerationRequest, client: Engine, context: int, conversation: Conversation
 ) -> Prepared:
     voice = await beside_the_loop(lambda: _voice(request, engine_can_render=not client.template_fault))
+    if conversation.tools and not voice.renders_here:
+        tools = conversation.tools  # of which there may be very many
+        conversation = replace(conversation, tools=await beside_the_loop(lambda: readable(tools)))
     if request.context:
         made: Prepared | Prompt = await continuation(request, client, context, conversation, voice)
     elif voice.renders_here:

@@ -31,6 +31,7 @@ from puna.api.services import Services, keep_alive_seconds
 from puna.api.watching.taking import Taking
 from puna.api.watching.watchers import turn_watchers
 from puna.errors import BadRequestError, UnavailableError
+from puna.outside import read_json
 
 router = APIRouter()
 _MOST_WAITING = 16
@@ -173,7 +174,7 @@ class _Session:
 def _stream_id(text: str | bytes) -> str:
     """Return the name of the stream that a message is of, "" for none, whatever else is wrong with it."""
     try:
-        message = orjson.loads(text)
+        message = read_json(text.encode() if isinstance(text, str) else text)
     except orjson.JSONDecodeError:
         return ""
     name = message.get("stream_id") if isinstance(message, dict) else None
