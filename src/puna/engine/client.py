@@ -365,7 +365,7 @@ def _decode(status: int, data: bytes) -> Any:
 
 
 def _decode_event(event: bytes) -> dict[str, Any]:
-    answer: dict[str, Any] = _loads(event.removeprefix(_DATA))
+    answer: dict[str, Any] = _loads(event[len(_DATA) :])
     if "error" in answer:
         raise _error(answer["error"].get("code", 500), answer)
     return answer

@@ -68,14 +68,12 @@ class Answer(asyncio.Protocol):
         """Close the connection; what has not been sent or read yet is lost."""
         self._transport.abort()
 
-    async def _more(self) -> None:
+    def _more(self) -> asyncio.Future[None]:
+        """Return what is done once something more is known. Raises ``ConnectionError``."""
         if self._fault:
             raise ConnectionError(self._fault)
         self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
+        return self._waiter
 
     def _wake(self) -> None:
         if self._waiter and not self._waiter.done():
