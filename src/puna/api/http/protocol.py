@@ -4,6 +4,7 @@ The sizes are those that nginx has by default: 8 KiB for the request line, 32 Ki
 """
 
 import secrets
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -48,7 +49,7 @@ class _Outlet:
         self._close = protocol.close_gently
         self._head = b""
         self.is_closing = self._transport.is_closing
-        self.write = self._begin
+        self.write: Callable[[bytes], None] = self._begin
         """What sends data, another after the first time."""
 
     def close(self) -> None:
