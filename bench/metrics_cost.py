@@ -3,7 +3,7 @@
 Counting is done once for each request, so its time is taken by itself and divided by the tokens of an answer; a look at
 ``/metrics`` is timed by itself as well. Then rounds in which somebody looks once a second, which is fifteen times as
 often as Prometheus does, alternate with rounds without, and the processor time of the server's own process for each
-token is compared. Times are those of the process's own clock, in nanoseconds; Linux alone gives it of another process.
+token is compared. Times are those of the process's own clock.
 """
 
 import statistics
@@ -15,19 +15,13 @@ import urllib.request
 
 from tests.server import Server, World
 
+from bench.machine import processor_nanoseconds
 from puna.telemetry.metrics import count_record
 from puna.telemetry.record import Record
 
 _TOKENS = 800
 _ANSWER = {"num_predict": _TOKENS, "ignore_eos": True, "num_ctx": 2048}
 _LOOKS = 200
-_SCHEDULED = 2
-"""Names the processor time among the clocks of a process (``CPUCLOCK_SCHED`` in Linux's posix-timers.h)."""
-
-
-def _spent(pid: int) -> int:
-    """Return the nanoseconds of processor time that a process has taken."""
-    return time.clock_gettime_ns((~pid << 3) | _SCHEDULED)
 
 
 def _look(url: str) -> None:
@@ -46,9 +40,9 @@ def _round(server: Server, *, watched: bool) -> float:
     reader = threading.Thread(target=_look_on, args=(server.url, stop))
     if watched:
         reader.start()
-    before = _spent(server.process.pid)
+    before = processor_nanoseconds(server.process.pid)
     server.stream("/api/generate", {"model": "cria", "prompt": "Once", "options": _ANSWER})
-    after = _spent(server.process.pid)
+    after = processor_nanoseconds(server.process.pid)
     stop.set()
     if watched:
         reader.join()
@@ -66,10 +60,10 @@ def _of_counting() -> float:
 def _of_looking(server: Server) -> float:
     """Return the microseconds of the server's process for one look."""
     _look(server.url)
-    before = _spent(server.process.pid)
+    before = processor_nanoseconds(server.process.pid)
     for _ in range(_LOOKS):
         _look(server.url)
-    return (_spent(server.process.pid) - before) / _LOOKS / 1e3
+    return (processor_nanoseconds(server.process.pid) - before) / _LOOKS / 1e3
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 
+from bench.machine import processor_nanoseconds
 from puna.engine.client import EngineClient
 from puna.engine.config import RunnerConfig
 from puna.engine.devices import on_processor
@@ -83,8 +84,7 @@ class PunaServer:
 
     def processor_seconds(self) -> float:
         """Return how long the server's own process has computed."""
-        times = psutil.Process(self.pid).cpu_times()
-        return float(times.user + times.system)
+        return processor_nanoseconds(self.pid) / 1e9
 
     def runners(self) -> list[psutil.Process]:
         """Return the processes that the server has started."""

@@ -41,7 +41,9 @@ def on_one_line(data: bytes) -> bytes:
 
     Go's encoder escapes most of them as well, so that Ollama's client needs it.
     """
-    if b"\xe2\x80" in data or b"\xc2\x85" in data:  # nearly never, and looked for quickly
+    if data.isascii():
+        return data
+    if data.find(b"\xe2\x80") >= 0 or data.find(b"\xc2\x85") >= 0:  # nearly never; "in" tries numbers first
         for character, escape in _LINE_ENDS.items():
             data = data.replace(character, escape)
     return data

@@ -104,6 +104,29 @@ def test_a_text_that_fills_the_context_goes_into_one_step(cria: Model, slots: in
     assert config.step >= context
 
 
+@pytest.mark.parametrize(
+    ("attends", "settings", "options", "kept"),
+    [
+        (True, {}, RunnerOptions(embeds=True, generates=False), 0),
+        (True, {}, RunnerOptions(embeds=True), 64),
+        (True, {"OLLAMA_FLASH_ATTENTION": "0"}, RunnerOptions(embeds=True, generates=False), 64),
+        (False, {}, RunnerOptions(embeds=True, generates=False), 64),
+    ],
+)
+def test_a_runner_that_only_embeds_keeps_no_prompts(
+    cria: Model, tmp_path: Path, attends: bool, settings: dict[str, str], options: RunnerOptions, kept: int
+) -> None:
+    engine = tmp_path / "bin" / "llama-server"
+    engine.parent.mkdir()
+    about = About(source="a test", version="1", attends=attends)
+    (tmp_path / "about.json").write_text(about.to_json())
+    engine.write_text("#!/bin/sh\necho 'Available devices:'\n")
+    engine.chmod(0o755)
+    plan = replace(PLAN, prompt_cache=64 << 20)
+    config = runner_config(cria, options, plan, Settings.from_env(settings), str(engine))
+    assert config.prompt_cache == kept
+
+
 def test_a_small_batch_does_not_cut_texts_to_embed(cria: Model) -> None:
     sizes = [started(cria, RunnerOptions(num_batch=n, embeds=True), UNTUNED).batch for n in (0, 64)]
     assert sizes == [2048, 2048]

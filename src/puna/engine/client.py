@@ -1,15 +1,12 @@
 """The llama-server protocol over a runner's unix socket."""
 
-from __future__ import annotations
-
 import asyncio
-import io
 import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import orjson
 
@@ -23,19 +20,13 @@ from puna.engine.errors import (
     UnreadableAnswerError,
     UnreadGrammarError,
 )
+from puna.engine.http import Answer, Http
 from puna.engine.prompt_gate import PromptGate, is_long
 from puna.engine.protocol import Route
 from puna.engine.words import UNEXPLAINED, before_content, clean, told
-from puna.lazy import lazy
-
-if TYPE_CHECKING:
-    import aiohttp
-else:
-    aiohttp = lazy("aiohttp")
 
 _log = logging.getLogger(__name__)
-_BASE = "http://runner"
-_JSON = {"Content-Type": "application/json"}
+_HEALTH_SECONDS = 5.0
 _TEMPLATE_SECONDS = 10.0
 _UNSEEN_SECONDS = 3.0
 """A chat that has not begun by then may be held up by its template; most read a long prompt."""
@@ -55,7 +46,6 @@ _OLD_MEDIA_MARKER = "<__media__>"
 _LONGEST_PIECE = 1 << 20
 """Characters whose tokens are asked for at once."""
 _ABORTED = "the call was aborted"
-_READ_BUFFER = 1 << 20
 _SHORTEST_PAUSE, _LONGEST_PAUSE = 0.01, 0.25
 _LATENESS = 0.05
 """How much later than it could a load may be seen to have ended, as a part of the time that it took."""
@@ -67,18 +57,16 @@ class EngineClient:
     Cancelling a call closes its connection, which ends the generation in the engine.
     """
 
-    def __init__(
-        self, session: aiohttp.ClientSession, template_fault: str = "", gate: PromptGate | None = None
-    ) -> None:
-        self._session = session
+    def __init__(self, http: Http, template_fault: str = "", gate: PromptGate | None = None) -> None:
+        self._http = http
         self._gate = gate or PromptGate()
         self._turn = self._passed = False
         """Whether it is this client's turn to have a long prompt read, and whether it waits for none any more."""
         self._entering: set[asyncio.Future[None]] = set()
         self.template_fault = template_fault
         """Why the model's own chat template must not be used; "" where it can be."""
-        self._opening: set[asyncio.Future[aiohttp.ClientResponse]] = set()
-        self._responses: set[aiohttp.ClientResponse] = set()
+        self._opening: set[asyncio.Future[Answer]] = set()
+        self._answers: set[Answer] = set()
         self._aborted = False
         self._last_byte = 0.0
 
@@ -88,19 +76,11 @@ class EngineClient:
     @classmethod
     def connect(cls, socket: Path, key: str) -> Self:
         """Return a client for the runner that listens on ``socket``."""
-        return cls(
-            aiohttp.ClientSession(
-                # The engine closes connections when it likes; a request must not meet one that is closing.
-                connector=aiohttp.UnixConnector(str(socket), limit=0, force_close=True),
-                timeout=aiohttp.ClientTimeout(total=None),
-                headers={"Authorization": f"Bearer {key}"},
-                read_bufsize=_READ_BUFFER,
-            )
-        )
+        return cls(Http(socket, key))
 
     def borrowed(self) -> Self:
         """Return a client of the same runner whose calls can be aborted apart from all others."""
-        return type(self)(self._session, self.template_fault, self._gate)
+        return type(self)(self._http, self.template_fault, self._gate)
 
     async def take_turn(self) -> None:
         """Wait until the runner reads no other long prompt.
@@ -140,11 +120,8 @@ class EngineClient:
             entering.cancel()
         for opening in self._opening:
             opening.cancel()
-        for response in self._responses:
-            # Whoever waits for bytes would else get an exception that aiohttp shares among all responses, and which
-            # keeps the frames of everybody who ever met with it.
-            response.content.set_exception(aiohttp.ClientConnectionError(_ABORTED))
-            response.close()
+        for answer in self._answers:
+            answer.break_off(_ABORTED)
 
     def note_byte(self) -> None:
         """Note that the engine has just said something."""
@@ -153,29 +130,31 @@ class EngineClient:
     @property
     def waiting_since(self) -> float:
         """Return the monotonic time since which a call has waited for its next byte, 0 if there is no call."""
-        return self._last_byte if self._opening or self._responses else 0.0
+        return self._last_byte if self._opening or self._answers else 0.0
 
     async def close(self) -> None:
         """Close the connections; calls under way fail."""
-        await self._session.close()
+        self._http.close()
 
     async def healthy(self) -> bool:
         """Return whether the model is loaded and the server answers."""
         try:
-            async with self._session.get(f"{_BASE}/health", timeout=aiohttp.ClientTimeout(total=5)) as response:
-                return response.status == 200
-        except (aiohttp.ClientError, TimeoutError, OSError):
+            async with asyncio.timeout(_HEALTH_SECONDS):
+                answer = await self._http.request("GET", "/health")
+        except OSError:
             return False
+        answer.close()
+        return answer.status == 200
 
     async def _get(self, path: str) -> Any:
         """Return the decoded answer to ``GET path``."""
-        async with self._call("GET", path) as response:
-            return _decode(response.status, await response.read())
+        async with self._call("GET", path) as answer:
+            return _decode(answer.status, await answer.read())
 
     async def _post(self, path: str, body: Mapping[str, Any]) -> Any:
         """Return the decoded answer to ``POST path``."""
-        async with self._call("POST", path, body) as response:
-            return _decode(response.status, await response.read())
+        async with self._call("POST", path, body) as answer:
+            return _decode(answer.status, await answer.read())
 
     async def stream(
         self, route: Route, body: Mapping[str, Any], *, in_turn: bool = True
@@ -189,11 +168,11 @@ class EngineClient:
         try:
             if in_turn and is_long(body):
                 await self.take_turn()
-            async with self._call("POST", route, body) as response:
-                if response.status != 200:
-                    _decode(response.status, await response.read())
+            async with self._call("POST", route, body) as answer:
+                if answer.status != 200:
+                    _decode(answer.status, await answer.read())
                 pending = b""
-                while chunk := await response.content.readany():
+                while chunk := await answer.some():
                     self._last_byte = time.monotonic()
                     events = (pending + chunk).split(_EVENT_END)
                     pending = events.pop()
@@ -212,46 +191,39 @@ class EngineClient:
                 self.leave_turn()
 
     @asynccontextmanager
-    async def _call(
-        self, method: str, path: str, body: Mapping[str, Any] | None = None
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _call(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> AsyncIterator[Answer]:
         """Give the answer to one call; a connection that ends, here or while the answer is read, is a runner's end."""
         try:
-            response = await self._open(method, path, body)
-            self._responses.add(response)
+            answer = await self._open(method, path, body)
+            self._answers.add(answer)
             try:
-                yield response
+                yield answer
             finally:
-                self._responses.discard(response)
-                response.close()
-        except (aiohttp.ClientError, OSError) as error:
+                self._answers.discard(answer)
+                answer.close()
+        except OSError as error:
             raise RunnerCrashedError(f"the runner stopped unexpectedly ({error})") from error
 
-    async def _open(self, method: str, path: str, body: Mapping[str, Any] | None) -> aiohttp.ClientResponse:
+    async def _open(self, method: str, path: str, body: Mapping[str, Any] | None) -> Answer:
         if self._aborted:
-            raise aiohttp.ClientConnectionError(_ABORTED)
+            raise ConnectionError(_ABORTED)
         self._last_byte = time.monotonic()
-        data = None if body is None else io.BytesIO(orjson.dumps(body))  # as bytes, aiohttp sends it in one piece
-        headers = _JSON if data else None
-        opening = asyncio.ensure_future(self._session.request(method, _BASE + path, data=data, headers=headers))
+        data = None if body is None else orjson.dumps(body)
+        opening = asyncio.ensure_future(self._http.request(method, path, data))
         self._opening.add(opening)
         try:
             if path == Route.CHAT and body is not None:
                 await self._rendered(opening, body)
             return await opening
-        except asyncio.CancelledError:
-            if self._aborted and not _being_cancelled():
-                raise aiohttp.ClientConnectionError(_ABORTED) from None
-            raise
-        except RuntimeError as error:  # aiohttp's word for a session that is closed, as it is once the runner has ended
-            if self._session.closed:
-                raise aiohttp.ClientConnectionError(_ABORTED) from error
+        except BaseException as error:
+            _give_up(opening)
+            if isinstance(error, asyncio.CancelledError) and self._aborted and not _being_cancelled():
+                raise ConnectionError(_ABORTED) from None
             raise
         finally:
-            opening.cancel()  # of no effect once it is answered
             self._opening.discard(opening)
 
-    async def _rendered(self, opening: asyncio.Future[aiohttp.ClientResponse], body: Mapping[str, Any]) -> None:
+    async def _rendered(self, opening: asyncio.Future[Answer], body: Mapping[str, Any]) -> None:
         """Wait until a chat begins, or its template has been seen to end: the engine renders it out of anybody's sight.
 
         Raises as ``apply_template``.
@@ -368,6 +340,12 @@ def _pieces(text: str) -> Iterator[str]:
     yield text[start:]
 
 
+def _give_up(opening: asyncio.Future[Answer]) -> None:
+    """Close the connection of a request whose answer nobody waits for, also if it has just begun."""
+    if not (opening.cancel() or opening.cancelled() or opening.exception()):
+        opening.result().close()
+
+
 def _being_cancelled() -> bool:
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
@@ -388,7 +366,7 @@ def _decode(status: int, data: bytes) -> Any:
 
 
 def _decode_event(event: bytes) -> dict[str, Any]:
-    answer: dict[str, Any] = _loads(event.removeprefix(_DATA))
+    answer: dict[str, Any] = _loads(event[len(_DATA) :])
     if "error" in answer:
         raise _error(answer["error"].get("code", 500), answer)
     return answer

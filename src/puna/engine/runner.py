@@ -30,7 +30,6 @@ from puna.engine.reasons import is_fault_of_files, is_memory, reason_of
 from puna.engine.vllm import program as vllm
 from puna.engine.vllm.client import VllmClient
 from puna.engine.words import clean, last_words, without_content
-from puna.lazy import loaded
 from puna.models.loadable import UnloadableError
 from puna.models.registry.threads import in_thread
 
@@ -94,7 +93,6 @@ class Runner:
             if config.engine:
                 await _fill(name, files)
             process = await _start_process(files, place, key, debug)
-            await loaded("aiohttp")  # while it starts
         except BaseException:
             if process:
                 process.kill()

@@ -52,7 +52,7 @@ class Lanes:
         size = footprint(model, self._settings)
         step = size.batch(size.trained_context)
         asked = options.num_ctx or self._settings.context_length
-        return Lane(model.digest + _EMBEDS, replace(options, num_ctx=step), asked)
+        return Lane(model.digest + _EMBEDS, replace(options, num_ctx=step, generates=False), asked)
 
     def _fits(self, model: Model, beside: Lane) -> bool:
         engine, tuned = self._loader.chosen(model, beside.options)

@@ -170,7 +170,7 @@ def runner_config(
         parallel=plan.parallel,
         batch=max(_shared_out(batch, plan.parallel, up=_takes_whole_steps(model, options)), step),
         micro_batch=step,
-        prompt_cache=plan.prompt_cache >> 20,
+        prompt_cache=plan.prompt_cache >> 20 if _keeps_prompts(model, options, tuned, engine) else 0,
         kv_type=_kv_type(settings, tuned),
         flash_attention=tuned.flash_attention,
         threads=_threads(options) or tuned.threads or _usual_threads(model, options),
@@ -187,6 +187,16 @@ def runner_config(
         draft_match=tuned.draft_match,
         cache_bytes=size.cache(plan.context, plan.parallel) if model.is_checkpoint else 0,
     )
+
+
+def _keeps_prompts(model: Model, options: RunnerOptions, tuned: Tuned, engine: str) -> bool:
+    """Return whether a runner is to keep prompts that have left their slot: not where it only embeds.
+
+    No text goes on from one before, and with a cache that all slots share the engine would put the last text of each
+    slot away before every other. Where its attention slows down with what other slots hold, it is right to.
+    """
+    only_embeds = is_embedding_model(model.gguf) or not options.generates
+    return not (only_embeds and about_of(engine).attends and tuned.flash_attention is not False)
 
 
 def _shared_out(tokens: int, slots: int, *, up: bool = False) -> int:

@@ -35,6 +35,8 @@ class RunnerOptions:
     """Whether the runner is asked for log probabilities, which the engine has not for tokens that it guessed ahead."""
     embeds: bool = False
     """Whether the runner is asked for vectors of texts, each of which it must then be able to evaluate in one step."""
+    generates: bool = True
+    """Whether the runner may be asked for answers as well."""
     engine: str = ""
     """The engine that a request is repeated on (portable, a build, or a path); "" for the one that is chosen."""
 

@@ -46,7 +46,7 @@ class VllmClient(EngineClient):
             if response.status != 200:
                 raise _refusal(response.status, await response.read())
             pending = b""
-            while chunk := await response.content.readany():
+            while chunk := await response.some():
                 self.note_byte()
                 events = (pending + chunk).split(_EVENT_END)
                 pending = events.pop()
