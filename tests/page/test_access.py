@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from tests.conftest import Serve
-from tests.page.steps import answered, expect, prose, say
+from tests.page.steps import answered, expect, prose, say, settings
 from tests.server import Server
 
 AXE = Path(__file__).with_name("vendor") / "axe.js"
@@ -197,3 +197,29 @@ def test_server_that_is_gone_is_told(serve: Serve, open_page: Any) -> None:
     server.stop()
     say(page, "Hello!")
     assert "puna serve" in page.get_by_role("alert").inner_text()
+
+
+def test_address_that_is_no_escape_is_read_as_it_is(open_page: Any) -> None:
+    page = open_page("/#/models/50%", allowed="400 (Bad Request)")
+    page.locator("dialog").get_by_role("heading", name="50%").wait_for()
+
+
+def test_keys_of_an_input_method_are_left_to_it(page: Any) -> None:
+    """Safari tells of the Enter that takes a word by its code alone, and sent the message that was not yet written."""
+    say(page, "Hello!")
+    field = page.get_by_role("textbox", name="Write a message")
+    field.fill("ni hao")
+    key = """(field, key) => field.dispatchEvent(
+        new KeyboardEvent("keydown", { key, keyCode: 229, bubbles: true, cancelable: true }))"""
+    field.evaluate(key, "Enter")
+    page.get_by_role("button", name="Edit").click()
+    edited = page.locator(".editing textarea")
+    edited.evaluate(key, "Escape")
+    panel = settings(page)
+    panel.get_by_label("System prompt").evaluate(key, "Escape")
+    page.get_by_role("button", name="Actions for Hello!").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    renamed = page.get_by_role("textbox", name="Rename")
+    renamed.evaluate(key, "Enter")
+    assert (field.input_value(), edited.input_value(), renamed.input_value()) == ("ni hao", "Hello!", "Hello!")
+    assert panel.is_visible()

@@ -8,6 +8,7 @@ import { notify } from "../state/notices.js";
 import { number, percent } from "../text/numbers.js";
 import { t } from "../text/translate.js";
 import { Icon, IconButton } from "../parts/icon.js";
+import { composes } from "../parts/keys.js";
 
 const EMPTY = { images: [], audio: [], files: [] };
 
@@ -57,7 +58,7 @@ export function Composer() {
     if (waiting && ready) send();
   }, [waiting, ready]);
   const keys = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || composes(event)) return;
     event.preventDefault();
     send();
   };
