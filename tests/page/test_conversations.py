@@ -4,7 +4,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from tests.page.steps import expect, prose, say, take_in
+import pytest
+from tests.page.steps import answered, expect, option, prose, say, take_in
 
 QUESTION = "Why is the sky blue?"
 MESSAGES = [
@@ -12,6 +13,13 @@ MESSAGES = [
     {"role": "user", "content": "What is **this**?"},
     {"role": "assistant", "content": "A plateau.\n\n## user\n\nNot a turn."},
 ]
+KEPT = """new Promise((resolve) => {
+    indexedDB.open("puna").onsuccess = (event) => {
+        const store = event.target.result.transaction("messages").objectStore("messages");
+        store.count().onsuccess = (found) => resolve(found.target.result);
+    };
+})"""
+"""How many messages the browser has."""
 
 
 def download(page: Any, entry: str, item: str) -> str:
@@ -87,3 +95,42 @@ def test_branches_come_back_with_a_conversation(page: Any) -> None:
     kept = download(page, f"Actions for {QUESTION}", "Export as JSON")
     take_in(page, "kept.json", kept)
     page.get_by_text("2/2").wait_for()
+
+
+@pytest.mark.parametrize("where", ["here", "another tab"])
+def test_answer_under_way_goes_with_its_conversation(page: Any, where: str) -> None:
+    """What the model had said by then was written once more behind the deletion, and stayed for ever."""
+    option(page, "num_predict", "20000")
+    option(page, "ignore_eos", "true")
+    say(page, QUESTION, wait=False)
+    expect(page.locator(".answer .prose.content")).not_to_be_empty()
+    tab = page if where == "here" else page.context.new_page()
+    if tab is not page:
+        tab.goto(page.url.partition("#")[0])
+    tab.get_by_role("button", name=f"Actions for {QUESTION}").click()
+    tab.get_by_role("menuitem", name="Delete").click()
+    tab.get_by_role("button", name="Delete", exact=True).click()
+    expect(tab.locator(".conversations a")).to_have_count(0)
+    if tab is not page:
+        page.locator(".send").click(force=True)  # it moves while text comes
+        answered(page)
+    page.wait_for_timeout(500)
+    assert page.evaluate(KEPT) == 0
+
+
+def test_browser_that_keeps_nothing_is_told_of_once(open_page: Any) -> None:
+    page = open_page()
+    page.context.add_init_script("IDBFactory.prototype.open = () => { throw new DOMException('no', 'SecurityError') }")
+    page.reload()
+    say(page, QUESTION)
+    notices = page.locator(".notice")
+    expect(notices).to_have_text(["This browser does not let the page keep conversations."])
+    page.get_by_role("button", name="New chat").click()
+    page.locator(".conversations a").click()
+    page.get_by_text("What shall we talk about?").wait_for()
+    page.get_by_role("searchbox").fill("blue")
+    expect(page.locator(".conversations a")).to_have_text([QUESTION])
+    page.get_by_role("button", name=f"Actions for {QUESTION}").click()
+    page.get_by_role("menuitem", name="Delete").click()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    expect(page.locator(".conversations a")).to_have_count(0)

@@ -26,7 +26,7 @@ export function Sidebar() {
   const [found, setFound] = useState(/** @type {Set<string> | null} */ (null));
   useEffect(() => {
     if (!text.trim()) return setFound(null);
-    const timer = setTimeout(async () => setFound(await conversationsWith(text.trim())), SEARCH_MS);
+    const timer = setTimeout(async () => setFound(await conversationsWith(text.trim()).catch(() => new Set())), SEARCH_MS);
     return () => clearTimeout(timer);
   }, [text]);
   const wanted = text.trim().toLowerCase();
