@@ -134,3 +134,34 @@ def test_browser_that_keeps_nothing_is_told_of_once(open_page: Any) -> None:
     page.get_by_role("menuitem", name="Delete").click()
     page.get_by_role("button", name="Delete", exact=True).click()
     expect(page.locator(".conversations a")).to_have_count(0)
+
+
+def test_list_of_messages_keeps_calls_and_goes_on_with_a_model_from_here(page: Any) -> None:
+    call = {"function": {"name": "get_weather", "arguments": {"city": "Oslo"}}}
+    messages = [
+        {"role": "system", "content": "You are a llama."},
+        {"role": "system", "content": "You hum."},
+        {"role": "user", "content": "Is it cold in Oslo?"},
+        {"role": "assistant", "content": "", "tool_calls": [call]},
+        {"role": "tool", "tool_name": "get_weather", "content": "3 degrees"},
+        {"role": "assistant", "content": "It is."},
+    ]
+    take_in(page, "messages.json", json.dumps(messages))
+    page.get_by_text("calls get_weather").wait_for()
+    expect(page.locator(".answer .who").last).to_have_text("Assistant", ignore_case=True)
+    with page.expect_request("**/api/chat") as asked:
+        page.get_by_role("button", name="Answer again").last.click()
+    answered(page)
+    body = asked.value.post_data_json
+    assert body["model"] == "cria:latest"
+    assert body["messages"] == [{"role": "system", "content": "You are a llama.\n\nYou hum."}, *messages[2:5]]
+    expect(page.locator(".answer .who").last).to_have_text("cria")
+    take_in(page, "kept.md", download(page, "Actions for Is it", "Export as Markdown"))
+    expect(page.locator(".answer .who").last).to_have_text("cria")
+
+
+def test_new_conversation_begins_with_models_that_are_there(page: Any) -> None:
+    page.evaluate("""localStorage.setItem("puna.models", '["gone:latest"]')""")
+    page.reload()
+    expect(page.get_by_label("Model", exact=True)).to_have_count(1)
+    expect(page.get_by_label("Model", exact=True)).not_to_have_value("gone:latest")

@@ -63,10 +63,11 @@ export function Composer() {
     send();
   };
   const paste = (/** @type {ClipboardEvent} */ event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
+    const { files = [], types = [] } = event.clipboardData ?? {};
+    // Of cells and formatted text, programs for offices give a picture as well.
+    if (!files.length || (types.includes("text/plain") && types.includes("text/html"))) return;
     event.preventDefault();
-    take(files);
+    take([...files]);
   };
   const drop = (/** @type {keyof typeof attached} */ kind, /** @type {number} */ index) =>
     setAttached({ ...attached, [kind]: attached[kind].toSpliced(index, 1) });
