@@ -198,6 +198,8 @@ def test_server_that_is_gone_is_told(serve: Serve, open_page: Any) -> None:
     server.stop()
     say(page, "Hello!")
     assert "puna serve" in page.get_by_role("alert").inner_text()
+    page.get_by_role("link", name="Now").click()
+    expect(page.get_by_role("alert")).to_contain_text("puna serve")
 
 
 def test_address_that_is_no_escape_is_read_as_it_is(open_page: Any) -> None:

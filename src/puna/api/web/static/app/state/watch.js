@@ -1,6 +1,7 @@
 /** Looks at the server every other second while somebody looks at the page, and keeps what it saw for the plots. */
 import { signal } from "../html.js";
 import { ApiError, get } from "../api/client.js";
+import { t } from "../text/translate.js";
 
 const FORBIDDEN = 403;
 const EVERY_MS = 2000;
@@ -33,7 +34,7 @@ export function watch() {
         await once(round++);
         problem.value = "";
       } catch (error) {
-        problem.value = (error instanceof Error && error.message) || "…";
+        problem.value = (error instanceof Error && error.message) || t("unreachable");
       }
     }
     if (!over) timer = setTimeout(again, EVERY_MS);
