@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.page.steps import answered, expect, option, prose, say, take_in
+from tests.page.steps import answered, choose_model, expect, option, prose, say, take_in
 
 QUESTION = "Why is the sky blue?"
 MESSAGES = [
@@ -148,6 +148,7 @@ def test_list_of_messages_keeps_calls_and_goes_on_with_a_model_from_here(page: A
     ]
     take_in(page, "messages.json", json.dumps(messages))
     page.get_by_text("calls get_weather").wait_for()
+    choose_model(page, "cria")
     expect(page.locator(".answer .who").last).to_have_text("Assistant", ignore_case=True)
     with page.expect_request("**/api/chat") as asked:
         page.get_by_role("button", name="Answer again").last.click()
