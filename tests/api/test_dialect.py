@@ -5,10 +5,12 @@ import json
 from typing import Any
 
 import pytest
+from starlette.exceptions import HTTPException
 
 from puna.api.dialect import dialect_of, error_piece, error_response
 from puna.api.errors import fault_of
 from puna.errors import BadRequestError, ModelNotFoundError, PunaError, UnavailableError
+from puna.telemetry.counts import COUNTS
 
 
 def body_of(path: str, error: Exception) -> dict[str, Any]:
@@ -110,6 +112,22 @@ def test_full_disk_under_numpy_is_told() -> None:
 
 def test_other_errors_of_the_system_are_faults_of_the_program() -> None:
     assert "internal" in fault_of(ConnectionRefusedError(errno.ECONNREFUSED, "refused")).message
+
+
+@pytest.mark.parametrize(
+    ("error", "labels"),
+    [
+        (KeyError("odd"), ("500", "Key")),
+        (OSError(errno.ENOSPC, "full"), ("507", "OS")),
+        (HTTPException(405), ("405", "HTTPException")),
+        (ModelNotFoundError("nobody"), ("404", "ModelNotFound")),
+    ],
+)
+def test_every_request_that_fails_is_counted(error: Exception, labels: tuple[str, str]) -> None:
+    counted = COUNTS.counters.setdefault("puna_refusals", {})
+    before = counted.get(labels, 0)
+    assert str(fault_of(error).status) == labels[0]
+    assert counted[labels] == before + 1
 
 
 def test_errors_have_no_end_and_no_passwords() -> None:

@@ -152,6 +152,59 @@ def test_promtool_takes_what_is_served(server: Server) -> None:
     assert rules.returncode == 0, rules.stdout + rules.stderr
 
 
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (package prometheus)")
+def test_the_first_event_of_its_kind_alarms(tmp_path: Path) -> None:
+    """Before it there is no counter that could increase."""
+    series = {
+        'puna_model_load_failures_total{model_name="a:latest"}': "_x4 1x200",
+        'puna_refusals_total{error="QueueFull",status="503"}': "_x4 20x20 21x180",
+        'puna_runner_losses_total{model_name="a:latest",reason="crash"}': "_x4 3x200",
+        'puna_runner_losses_total{model_name="b:latest",reason="crash"}': "_x4 2x200",
+    }
+    model = {"model_name": "a:latest"}
+    wanted = [
+        ("PunaLoadsFail", model, "a:latest cannot be loaded", 16),
+        ("PunaQueueFull", {}, "Requests are turned away", 6),
+        ("PunaRunnersLost", model | {"reason": "crash"}, "a:latest: runners are lost (crash)", 16),
+    ]
+    warning = {"severity": "warning"}
+    alarms = [
+        {"alertname": name, "eval_time": time, "exp_alerts": alerts}
+        for name, labels, summary, minutes in wanted
+        for time, alerts in (
+            ("2m", [{"exp_labels": labels | warning, "exp_annotations": {"summary": summary}}]),
+            (f"{minutes + 10}m", []),
+        )
+    ]
+    rules = tmp_path / "test.yml"
+    one = {
+        "interval": "15s",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "alert_rule_test": alarms,
+    }
+    rules.write_text(json.dumps({"rule_files": [str(MONITORING / "alerts.yml")], "tests": [one]}))
+    tool = shutil.which("promtool") or ""
+    tested = subprocess.run([tool, "test", "rules", rules], capture_output=True, text=True, check=False)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+
+
+def test_model_that_is_made_anew_has_one_series(serve: Serve) -> None:
+    """While what it was before still answers, there are two of its name in memory."""
+    server = serve({})
+    forever = {"ignore_eos": True, "num_predict": 20_000}
+    server.ask("/api/create", {"model": "twice", "from": "cria", "parameters": forever, "stream": False})
+    lines = server.open_stream("/api/generate", {"model": "twice", "prompt": "Go on"})
+    next(lines)
+    server.ask("/api/create", {"model": "twice", "from": "cria", "system": "You are a llama.", "stream": False})
+    server.ask("/api/generate", {"model": "twice", "prompt": "Hi", "stream": False, "options": {"num_predict": 2}})
+    loaded = [model for model in server.get("/api/ps").json()["models"] if model["name"] == "twice:latest"]
+    text = server.get("/metrics").text
+    lines.close()
+    assert len(loaded) == 2
+    (size,) = re.findall(r'^puna_model_memory_bytes{model_name="twice:latest"} (.*)$', text, re.MULTILINE)
+    assert float(size) == pytest.approx(sum(model["size"] for model in loaded), rel=0.1)
+
+
 def test_prometheus_reads_what_is_served_and_draws_and_alarms_by_it(serve: Serve, tmp_path: Path) -> None:
     program, server, address = require("prometheus", "prometheus"), serve({}), f"127.0.0.1:{free_port()}"
     for _ in range(2):

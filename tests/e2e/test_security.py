@@ -141,7 +141,11 @@ def test_origins_of_this_machine(server: Server, origin: str) -> None:
     allowed = response.headers["access-control-allow-headers"].lower().split(", ")
     assert {"authorization", "content-type", "user-agent", "x-requested-with", "openai-beta"} <= set(allowed)
     assert {"x-stainless-timeout", "x-stainless-helper-method", "x-priority", "anthropic-version"} <= set(allowed)
-    assert server.get("/api/tags", headers={"Origin": origin}).headers["access-control-allow-origin"] in {origin, "*"}
+    assert {"x-stainless-helper", "x-session-id", "traceparent", "tracestate"} <= set(allowed)
+    answer = server.get("/api/tags", headers={"Origin": origin}).headers
+    assert answer["access-control-allow-origin"] in {origin, "*"}
+    told = answer["access-control-expose-headers"].lower().split(", ")
+    assert {"x-request-id", "request-id", "retry-after", "ratelimit", "ratelimit-policy"} <= set(told)
 
 
 def test_a_page_of_this_machine_may_send_headers_that_nobody_here_knows(server: Server) -> None:

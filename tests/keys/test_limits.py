@@ -128,6 +128,24 @@ def test_tokens_of_an_answer_that_was_left_count(guarded: Server, make_key: Make
     assert row["requests"] >= 1
 
 
+@pytest.mark.parametrize("choices", [1, 2])
+def test_prompt_of_an_answer_that_was_left_counts(guarded: Server, make_key: MakeKey, choices: int) -> None:
+    """Also where the engine alone counts it: who left each answer at its first word had all prompts for nothing."""
+    headers = bearer(make_key(f"left{choices}", tokens="1M/h"))
+    body = {**ASKED, "messages": [{"role": "user", "content": "many words " * 200}], "n": choices}
+    whole = guarded.post("/v1/chat/completions", body, headers=headers).json()["usage"]["prompt_tokens"]
+    body |= {"max_tokens": 20_000, "ignore_eos": True, "stream": True}
+    with requests.post(
+        f"{guarded.url}/v1/chat/completions", json=body, headers=headers, stream=True, timeout=60
+    ) as answer:
+        lines = answer.iter_lines()
+        for _ in range(8):
+            next(lines)
+    assert whole > 200
+    (used,) = wait_for(lambda: [row for row in usage(guarded, headers) if row["requests"] == 2], 20, "both requests")
+    assert used["prompt_tokens"] == 2 * whole
+
+
 def test_key_of_the_batch_class_is_of_it_whatever_it_says(guarded: Server, make_key: MakeKey) -> None:
     text = make_key(priority="batch")
     headers = {**bearer(text), "X-Priority": "interactive"}

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 from tests.conftest import Serve
-from tests.page.steps import answered, expect, prose, say
+from tests.keys.conftest import key_of
+from tests.page.steps import answered, expect, prose, say, settings
 from tests.server import Server
 
 AXE = Path(__file__).with_name("vendor") / "axe.js"
@@ -197,3 +198,67 @@ def test_server_that_is_gone_is_told(serve: Serve, open_page: Any) -> None:
     server.stop()
     say(page, "Hello!")
     assert "puna serve" in page.get_by_role("alert").inner_text()
+    page.get_by_role("link", name="Now").click()
+    expect(page.get_by_role("alert")).to_contain_text("puna serve")
+
+
+def test_address_that_is_no_escape_is_read_as_it_is(open_page: Any) -> None:
+    page = open_page("/#/models/50%", allowed="400 (Bad Request)")
+    page.locator("dialog").get_by_role("heading", name="50%").wait_for()
+
+
+def test_keys_of_an_input_method_are_left_to_it(page: Any) -> None:
+    """Safari tells of the Enter that takes a word by its code alone, and sent the message that was not yet written."""
+    say(page, "Hello!")
+    field = page.get_by_role("textbox", name="Write a message")
+    field.fill("ni hao")
+    key = """(field, key) => field.dispatchEvent(
+        new KeyboardEvent("keydown", { key, keyCode: 229, bubbles: true, cancelable: true }))"""
+    field.evaluate(key, "Enter")
+    page.get_by_role("button", name="Edit").click()
+    edited = page.locator(".editing textarea")
+    edited.evaluate(key, "Escape")
+    panel = settings(page)
+    panel.get_by_label("System prompt").evaluate(key, "Escape")
+    page.get_by_role("button", name="Actions for Hello!").click()
+    page.get_by_role("menuitem", name="Rename").click()
+    renamed = page.get_by_role("textbox", name="Rename")
+    renamed.evaluate(key, "Enter")
+    assert (field.input_value(), edited.input_value(), renamed.input_value()) == ("ni hao", "Hello!", "Hello!")
+    assert panel.is_visible()
+
+
+def test_key_that_no_header_takes_is_asked_for_again(serve: Serve, open_page: Any) -> None:
+    server = serve()
+    key = key_of(server.world, "ci")
+    page = open_page(of=server, allowed="401 (Unauthorized)")
+    for given in ("puna_…", key):
+        page.get_by_label("API key or login").fill(given)
+        page.get_by_role("button", name="Keep").click()
+    say(page, "Why is the sky blue?")
+    assert prose(page)
+
+
+def test_views_are_filled_once_the_key_is_given(serve: Serve, open_page: Any) -> None:
+    server = serve()
+    key = key_of(server.world, "boss", scopes=["admin"])
+    for view, shown in (("usage", "Nothing was used"), ("models", "Uses "), ("models/cria:latest", "Modelfile")):
+        page = open_page(f"/#/{view}", of=server, allowed="401 (Unauthorized)")
+        page.get_by_label("API key or login").fill(key)
+        page.get_by_role("button", name="Keep").click()
+        page.get_by_text(shown).first.wait_for()
+        assert page.locator(".notice, .problem").count() == 0
+
+
+def test_key_sees_now_what_it_may(serve: Serve, open_page: Any) -> None:
+    """Of what a key may not ask nothing was shown, and nothing else either."""
+    server = serve()
+    for scope, sees in (("infer", 1), ("pull", 0)):
+        key = key_of(server.world, scope, scopes=[scope])
+        page = open_page("/#/now", of=server, allowed="40")
+        page.get_by_label("API key or login").fill(key)
+        page.get_by_role("button", name="Keep").click()
+        page.get_by_text("No request runs or waits.").wait_for()
+        assert page.get_by_role("heading", name="Last requests").count() == sees
+        assert page.get_by_role("heading", name="Saved conversations").count() == 0
+        expect(page.locator(".problem")).to_have_count(0)

@@ -23,6 +23,16 @@ PASTE = """(box, [name, type, data]) => {
 }"""
 
 
+CELLS = """(box) => {
+    const transfer = new DataTransfer();
+    transfer.setData("text/plain", "a\\tb");
+    transfer.setData("text/html", "<table><tr><td>a</td><td>b</td></tr></table>");
+    transfer.items.add(new File(["picture"], "image.png", { type: "image/png" }));
+    return box.dispatchEvent(
+        new ClipboardEvent("paste", { bubbles: true, cancelable: true, clipboardData: transfer }));
+}"""
+
+
 @pytest.fixture(scope="module")
 def seeing(shared_server: Server, tmp_path_factory: pytest.TempPathFactory) -> str:
     return make_seeing(shared_server, tmp_path_factory.mktemp("projector"), "page-sees")
@@ -77,3 +87,12 @@ def test_what_cannot_be_used_is_told(page: Any, tmp_path: Path) -> None:
     files.set_input_files({"name": "a.bin", "mimeType": "application/octet-stream", "buffer": b"\x00\xff"})
     page.get_by_text("a.bin is neither a picture").wait_for()
     assert page.locator(".chip").count() == 0
+
+
+def test_text_that_has_a_picture_beside_is_pasted_as_text(page: Any) -> None:
+    """As cells of a spreadsheet are copied."""
+    box = page.get_by_role("textbox", name="Write a message")
+    left_to_the_browser = box.evaluate(CELLS)
+    assert left_to_the_browser
+    page.wait_for_timeout(200)
+    assert page.locator(".chip, .notice").count() == 0

@@ -123,6 +123,16 @@ def test_prompt_is_shown_as_the_model_got_it(page: Any) -> None:
     assert QUESTION in prompt.inner_text()
     page.keyboard.press("Escape")
     page.locator("dialog").wait_for(state="detached")
+    waiting: list[Any] = []
+    page.route("**/api/chat", lambda route: waiting.append(route))
+    page.get_by_role("button", name="The prompt as the model got it").click()
+    page.keyboard.press("Escape")
+    page.locator("dialog").wait_for(state="detached")
+    with page.expect_response("**/api/chat") as response:
+        waiting[0].continue_()
+    response.value.finished()
+    page.wait_for_timeout(200)
+    assert page.locator("dialog").count() == 0
 
 
 def test_tokens_have_probabilities_and_alternatives(page: Any) -> None:

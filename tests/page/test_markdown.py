@@ -10,6 +10,7 @@ TEXTS = {
     "code": "```python\ndef f():\n    return 1\n\n\n# end\n```\n\nafter\n\n    indented\n\n```\nnever closed",
     "table": "| a | b |\n|:-:|--:|\n| 1 | $x$ |\n| `2` | [l](https://example.com) |\n\nafter",
     "mathematics": "It costs $5 and $6. Then $x^2$, \\(y\\) and\n\n$$\nz = \\frac{1}{2}\n$$\n\n\\[ w \\]\n\nafter",
+    "marks": "The shell's `$$` is its id, `^\\[a` a pattern,\nand $$5 no price.\n\nA block.\n\n\\[ w \\]\n\nAnother.",
     "long": "\n\n".join(f"Paragraph {n} with *words* of its own.\n\n- item {n}\n- other" for n in range(700)),
     "endless": "word " * 30_000,
     "breaks": "a\r\nb  \r\nc\r\n\r\nd",
@@ -84,4 +85,6 @@ def test_elements_are_what_the_text_says(shown: Any) -> None:
     mathematics = shown(TEXTS["mathematics"], 9999)
     assert "costs $5 and $6." in mathematics
     assert mathematics.count("</math>") == 4
+    marks = shown(TEXTS["marks"], 9999)
+    assert "<code>$$</code> is its id, <code>^\\[a</code> a pattern,\nand $$5 no price.</p>" in marks
     assert "&lt;b&gt;散射&lt;/b&gt; &amp;amp; λ" in shown(TEXTS["words"], 9999)

@@ -19,6 +19,11 @@ MARK = "marzipan-4711"
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 CALLER = {"traceparent": f"00-{TRACE}-{PARENT}-01"}
 BODY = {"model": "cria", "messages": [{"role": "user", "content": MARK}]}
+FUNCTION = {
+    "name": "get_weather",
+    "description": "Tell the weather of a city",
+    "parameters": {"type": "object", "required": ["city"], "properties": {"city": {"type": "string"}}},
+}
 PARTS = ["queue", "prompt", "generation"]
 
 
@@ -252,6 +257,8 @@ def test_what_was_said_where_it_is_asked_for(serve: Serve) -> None:
     )
     body = {**BODY, "messages": [{"role": "system", "content": "Be kind"}, *BODY["messages"]]}
     answer = ask(server, "told", "/api/chat", body | {"options": {"num_predict": 4}, "stream": False}).json()
+    calling = {**BODY, "tools": [{"type": "function", "function": FUNCTION}], "tool_choice": "required"}
+    assert ask(server, "calls", "/v1/chat/completions", calling).status_code == 200
     assert not receiver.exports
     server.stop()
     _, (inference, *_) = receiver.of("told")
@@ -260,6 +267,12 @@ def test_what_was_said_where_it_is_asked_for(serve: Serve) -> None:
     assert json.loads(told["gen_ai.system_instructions"]) == [{"type": "text", "content": "Be kind"}]
     (said,) = json.loads(told["gen_ai.output.messages"])
     assert said["parts"] == [{"type": "text", "content": answer["message"]["content"]}]
+    assert said["finish_reason"] == "length"
+    _, (calls, *_) = receiver.of("calls")
+    told = attributes(calls)
+    assert json.loads(told["gen_ai.tool.definitions"]) == [{"type": "function", **FUNCTION}]
+    (said,) = json.loads(told["gen_ai.output.messages"])
+    assert (said["parts"][-1]["type"], said["finish_reason"]) == ("tool_call", "tool_call")
     assert attributes(receiver.exports[0].resource_spans[0].resource)["service.name"] == "mine"
     receiver.close()
 

@@ -43,14 +43,15 @@ def fault_of(error: BaseException) -> Fault:
     The error keeps nothing of the request then (``garbage.let_go``).
     """
     try:
-        return _told(error)
+        fault = _told(error)
+        COUNTS.add("puna_refusals", (str(fault.status), type(error).__name__.removesuffix("Error")))
+        return fault
     finally:
         let_go(error)
 
 
 def _told(error: BaseException) -> Fault:
     if isinstance(error, PunaError):
-        COUNTS.add("puna_refusals", (str(error.status), type(error).__name__.removesuffix("Error")))
         return Fault(error.status, _shown(str(error)), error.headers, error.code, _shown(error.known_as), error.param)
     if isinstance(error, HTTPException):
         return Fault(error.status_code, _shown(str(error.detail).lower()), error.headers or {})

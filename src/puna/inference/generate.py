@@ -60,6 +60,7 @@ async def generate(
     record = record or Record(caller.id, str(request.model.name), "")
     started = answering = False
     held: list[Event] = []
+    length = 0
     try:
         request = await ready(await _checked(request))
         options = replace(request.options.runner, logprobs=request.logprobs)
@@ -82,9 +83,14 @@ async def generate(
                         prepared = _begun(prepared, head)
                     async with aclosing(_answer(request, prepared, lease, head)) as answer:
                         async for events in answer:
+                            if not answering:
+                                length = _read_length(events) or length
+                                events = events if request.with_reading else _without_reading(events)
+                                if not events:
+                                    continue
                             if not answering and not isinstance(events[-1], Reading):
                                 answering, record.first = True, record.elapsed()
-                                record.prompt = _known_length(prepared)
+                                record.prompt = _known_length(prepared) or length
                             if answering:
                                 record.generated += len(events)  # until the engine tells: a client may leave before
                             if isinstance(events[-1], Finished):
@@ -171,6 +177,15 @@ def _known_length(prepared: Prepared) -> int:
     """Return the tokens of a prompt that is sent as tokens; 0 for another, which only the engine counts."""
     prompt = prepared.body.get("prompt")
     return len(prompt) if isinstance(prompt, list) else 0
+
+
+def _read_length(events: Sequence[Event]) -> int:
+    """Return how many tokens the prompt has, as the engine tells while it reads it; 0 where it does not."""
+    return next((event.prompt_tokens for event in events if isinstance(event, Reading)), 0)
+
+
+def _without_reading(events: Sequence[Event]) -> list[Event]:
+    return [event for event in events if not isinstance(event, Reading)]
 
 
 def _prompt(prepared: Prepared) -> list[int] | Mapping[str, Any]:

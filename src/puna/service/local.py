@@ -60,7 +60,7 @@ class LocalService:
 
         def one(choice: int) -> AsyncGenerator[list[Event], None]:
             own = replace(caller, id=f"{caller.id}.{choice}") if choice else caller
-            part = Record(own.id, record.model, "", [record.take_load])
+            part = Record(own.id, record.model, "", [record.take_part])
             watchers = () if choice else self.watchers
             return generate(self.scheduler, one_of(request, choice), keep_alive, own, part, watchers)
 

@@ -83,9 +83,10 @@ class Record:
             self.steps += generated - 1
             self.writing += writing
 
-    def take_load(self, part: "Record") -> None:
-        """Take the time of loading from one of several choices: a subscriber of its record."""
+    def take_part(self, part: "Record") -> None:
+        """Take the time of loading, and the prompt, from one of several choices: a subscriber of its record."""
         self.load = max(self.load, part.load)
+        self.prompt = self.prompt or part.prompt
 
     def end(self, outcome: str, error: str = "") -> None:
         """Publish the request as over, unless it is already."""

@@ -16,12 +16,20 @@ from puna.api.access.identity import IDENTITY, Identity, identify
 from puna.api.access.keys import BASIC, BEARER, KEYS, BasicAuth, presented
 from puna.api.access.origins import origin_pattern
 from puna.api.access.scopes import ScopeTable
-from puna.api.dialect import REGISTRY, dialect_of
+from puna.api.dialect import REGISTRY, dialect_of, error_response
 from puna.errors import PunaError
 from puna.settings import Settings
 
 _POLICY_VIOLATION = 1008
 """Why a socket is closed (RFC 6455)."""
+
+
+async def _refuse_socket(error: PunaError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request for a socket as any other; a server that cannot closes it, which clients are told as a 403."""
+    if "websocket.http.response" in scope.get("extensions", {}):
+        await error_response(scope, error)(scope, receive, send)
+    else:
+        await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": str(error)[:100]})
 
 
 def _challenge(headers: Headers, *, is_guarded: bool) -> str:
@@ -92,7 +100,7 @@ class Gate:
                 if identity.key is not None:
                     self._check(identity.key, scope)
             except PunaError as error:
-                await send({"type": "websocket.close", "code": _POLICY_VIOLATION, "reason": str(error)[:100]})
+                await _refuse_socket(error, scope, receive, send)
                 return
         elif scope["type"] != "lifespan":
             raise ForbiddenError(f"nothing is known of a connection of type {scope['type']!r}")

@@ -34,10 +34,10 @@ _OLLAMAS_HEADERS = (
 )
 """What pages may send, as in Ollama (``server.GenerateRoutes``)."""
 _MORE_HEADERS = (
-    *("X-Request-Id", "X-Priority", "X-Api-Key"),
-    *("Anthropic-Version", "Anthropic-Beta", "Anthropic-Dangerous-Direct-Browser-Access"),
+    *("X-Request-Id", "X-Priority", "X-Api-Key", "X-Session-Id", "Traceparent", "Tracestate"),
+    *("Anthropic-Version", "Anthropic-Beta", "Anthropic-Dangerous-Direct-Browser-Access", "X-Stainless-Helper"),
 )
-"""Puna's own, and those of Anthropic's client."""
+"""Puna's own, those of traces (W3C), and those of Anthropic's client."""
 _NAME = re.compile(r"[\w!#$%&'*+.^`|~-]+", re.ASCII)
 _TOLD = ("X-Request-Id", "Request-Id", "Puna-Ignored", "Retry-After", "RateLimit", "RateLimit-Policy")
 """Headers of answers that a page may read."""

@@ -68,8 +68,13 @@ def _of(activity: Activity, models: list[ModelState]) -> Iterator[Gauge]:
         yield Gauge("puna_num_requests_running", "Requests that are answered now.", running, {"class": name})
         yield Gauge("puna_num_requests_waiting", "Requests that wait now.", len(mine) - running, {"class": name})
     yield Gauge("puna_loads_under_way", "Models that are being loaded.", len(activity.loads), {})
-    for model in models:
-        labels = {"model_name": str(model.model.name)}
-        yield Gauge("puna_model_memory_bytes", "Memory of a loaded model, planned or measured.", model.size, labels)
-        yield Gauge("puna_model_card_bytes", "Of that on graphics cards.", model.size_on_cards, labels)
-        yield Gauge("puna_model_context_tokens", "Context of a request.", model.context, labels)
+    by_name: dict[str, list[ModelState]] = {}
+    for model in models:  # one that was made anew answers beside what it was before
+        by_name.setdefault(str(model.model.name), []).append(model)
+    for name, same in by_name.items():
+        labels = {"model_name": name}
+        size, on_cards = sum(model.size for model in same), sum(model.size_on_cards for model in same)
+        context = max(model.context for model in same)
+        yield Gauge("puna_model_memory_bytes", "Memory of a loaded model, planned or measured.", size, labels)
+        yield Gauge("puna_model_card_bytes", "Of that on graphics cards.", on_cards, labels)
+        yield Gauge("puna_model_context_tokens", "Context of a request.", context, labels)

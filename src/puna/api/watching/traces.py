@@ -193,13 +193,14 @@ class SpanWatcher:
             found |= _of_options(self._asked.options) | {"puna.engine": self._asked.engine}
             found["puna.context"] = self._asked.context
         if self._finished:
-            found["gen_ai.response.finish_reasons"] = [finished.reason for finished in self._finished]
+            in_order = sorted(self._finished, key=lambda finished: finished.choice)
+            found["gen_ai.response.finish_reasons"] = [finished.reason for finished in in_order]
         if isinstance(request, GenerationRequest):
             found["gen_ai.output.type"] = "json" if request.has_format else "text"
             if request.choices > 1:
                 found["gen_ai.request.choice.count"] = request.choices
         if self._tracing.with_content and isinstance(request, GenerationRequest):
-            found |= prompt_content(request) | answer_content(self._said)
+            found |= prompt_content(request) | answer_content(self._said, self._finished)
         return found
 
 

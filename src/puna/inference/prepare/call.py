@@ -117,6 +117,8 @@ async def from_text(request: GenerationRequest, client: Engine, context: int, pr
         tokens, cut = fit_tokens(tokens, request.options.num_keep, context, truncate=request.truncate)
         content, counted, truncation = tokens, len(tokens), truncation or cut
     body = {"prompt": content} | common_body(request, context, counted) | logprobs_for_completion(request)
+    if prompt.images:
+        body["return_progress"] = True  # nobody else counts them
     return Prepared(
         route=Route.COMPLETION,
         body=body,

@@ -45,7 +45,8 @@ async def chat(
         return Prompt(text, images, counted=tokens, truncation=truncation)
     return Prepared(
         route=Route.CHAT,
-        body=body | chosen_body(conversation) | common_body(request, context, tokens),
+        # The engine alone counts this prompt, and tells of it before the answer, which a client may leave.
+        body=body | chosen_body(conversation) | common_body(request, context, tokens) | {"return_progress": True},
         decode=ChatDecoder(request.options.stop).decode,
         chat=body,
         truncation=truncation,

@@ -50,9 +50,12 @@ export async function send(method, path, body, { signal: abort, id, conversation
   throw new ApiError(response.status, await reasonOf(response));
 }
 
-/** @param {string} given a key, or `user:password` */
+/**
+ * What stands in a header; a letter that none may have is escaped, for the server to say that this is no key.
+ * @param {string} given a key, or `user:password`
+ */
 function authorization(given) {
-  if (!given.includes(":")) return `Bearer ${given}`;
+  if (!given.includes(":")) return `Bearer ${given.toWellFormed().replace(/[^\x20-\x7e]/gu, encodeURIComponent)}`;
   return `Basic ${btoa(String.fromCharCode(...new TextEncoder().encode(given)))}`;
 }
 

@@ -4,6 +4,8 @@ import { Marked } from "../../vendor/marked.js";
 const BLOCK = /^(?:\$\$([\s\S]+?)\$\$|\\\[([\s\S]+?)\\\])[ \t]*(?:\n|$)/;
 // Money is no mathematics: no blank after the first mark or before the last, and no digit behind.
 const INLINE = /^(?:\$\$([^$\n]+?)\$\$|\$(?!\s)((?:\\.|[^\\$\n])+?)(?<!\s)\$(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\])/;
+/** Marks in one paragraph that are looked at. */
+const MOST_TRIES = 20;
 
 const marked = new Marked({ gfm: true });
 marked.use({
@@ -11,7 +13,7 @@ marked.use({
     {
       name: "blockMath",
       level: "block",
-      start: (source) => at(source, /\$\$|\\\[/),
+      start: blockAt,
       tokenizer(source) {
         const found = BLOCK.exec(source);
         return found ? { type: "blockMath", raw: found[0], text: (found[1] ?? found[2]).trim() } : undefined;
@@ -29,6 +31,22 @@ marked.use({
     },
   ],
 });
+
+/**
+ * Where a block of mathematics begins in a paragraph. A mark that begins none must not be named: the paragraph would be
+ * cut there and put together again with a newline that nobody wrote.
+ * @param {string} source
+ */
+function blockAt(source) {
+  const paragraph = source.slice(0, at(source, /\n[ \t]*\n/));
+  let tries = MOST_TRIES;
+  for (const { index } of paragraph.matchAll(/\$\$|\\\[/g)) {
+    const ownLine = /\n[ \t]*$/.test(paragraph.slice(0, index)); // else it ends where its paragraph does
+    if (BLOCK.test((ownLine ? source : paragraph).slice(index))) return index;
+    if (!--tries) return undefined;
+  }
+  return undefined;
+}
 
 /**
  * @param {string} source

@@ -59,7 +59,9 @@ export class MarkdownView {
     const tokens = blocksOf(source);
     const whole = last && this.done;
     // A list may go on behind a blank line, so blanks settle with the block that follows them.
-    const end = tokens.findLastIndex((token) => token.type !== "space");
+    let end = tokens.findLastIndex((token) => token.type !== "space");
+    // Mathematics that begins behind text of its line may turn out to be none, and both one paragraph.
+    while (last && end > 0 && !tokens[end - 1].raw.endsWith("\n")) end--;
     if (!last && end <= 0 && this.chunk < LARGEST) {
       this.chunk *= 2;
       return true;
@@ -75,8 +77,8 @@ export class MarkdownView {
     this.settled += whole || full ? source.length : length;
     this.chunk = CHUNK;
     if (last && !whole) {
-      const open = tokens[end];
-      if (open) this.tail = [this.#append(open.raw.length > CHUNK ? plain(open.raw) : open, true)].filter(Boolean);
+      const open = tokens.slice(Math.max(0, end)).map((token) => (token.raw.length > CHUNK ? plain(token.raw) : token));
+      this.tail = open.map((token) => this.#append(token, true)).filter(Boolean);
     }
     this.shown = last ? text.length : this.settled;
     return !last;

@@ -27,13 +27,14 @@ export function say(said, parent) {
 /**
  * Lets every model of the conversation, or those given, answer the message `parent`.
  * @param {string} parent
- * @param {string[]} [models]
+ * @param {string[]} [models] "" for one that is not known, as of an answer out of a file
  */
 export function reply(parent, models) {
   const conversation = /** @type {import("./types.js").Conversation} */ (store.current.value);
   const batch = newId();
   const created = Date.now();
-  const answers = (models ?? conversation.models).map((model, index) => ({
+  const given = models?.filter(Boolean) ?? [];
+  const answers = (given.length ? given : conversation.models).map((model, index) => ({
     id: newId(),
     conversation: conversation.id,
     parent,
@@ -51,8 +52,9 @@ export function reply(parent, models) {
 
 /** Lets the model go on with an answer that ended, or was stopped. @param {Message} message */
 export function goOn(message) {
-  const { settings } = /** @type {import("./types.js").Conversation} */ (store.current.value);
-  follow({ ...message, state: "waiting", error: undefined, settings }, store.tree.history(message.id, message.model));
+  const { settings, models } = /** @type {import("./types.js").Conversation} */ (store.current.value);
+  const model = message.model || models[0];
+  follow({ ...message, model, state: "waiting", error: undefined, settings }, store.tree.history(message.id, model));
 }
 
 /** @param {string} id of the message whose answer is no longer wanted */

@@ -78,7 +78,11 @@ export async function open(id) {
   if (current.value?.id === id) return true;
   const found = conversations.value.find((conversation) => conversation.id === id);
   if (!found) return false;
-  const messages = await database.messagesOf(id);
+  const messages = await database.messagesOf(id).catch(() => null);
+  if (!messages) {
+    notify(t("cannotKeep"), { bad: true });
+    return false;
+  }
   for (const message of messages) {
     const live = running.get(message.id);
     if (live) Object.assign(message, live.message);
@@ -146,7 +150,7 @@ function titleOf(message) {
 /** Writes a message that has changed. @param {Message} message */
 export function store(message) {
   tree.byId.has(message.id) && tree.byId.set(message.id, message);
-  written(database.putMessages([message]));
+  written(database.updateMessage(message));
 }
 
 /**
@@ -163,7 +167,7 @@ export function choose(parent, child) {
 export async function remove(id) {
   for (const { message, stop } of [...running.values()]) if (message.conversation === id) stop();
   conversations.value = conversations.value.filter((conversation) => conversation.id !== id);
-  await database.removeConversation(id);
+  await database.removeConversation(id).catch(() => notify(t("cannotKeep"), { bad: true }));
 }
 
 /**

@@ -56,6 +56,16 @@ export const putMessages = (list) =>
     for (const message of list) messages.put(message);
   });
 
+/**
+ * Writes a message that has changed; of a conversation that was removed meanwhile, here or in another tab, nothing stays.
+ * @param {import("./types.js").Message} message
+ */
+export const updateMessage = (message) =>
+  transact("readwrite", (conversations, messages) => {
+    const known = conversations.getKey(message.conversation);
+    known.onsuccess = () => known.result !== undefined && messages.put(message);
+  });
+
 /** @param {string} id removes a conversation with its messages */
 export const removeConversation = (id) =>
   transact("readwrite", (conversations, messages) => {

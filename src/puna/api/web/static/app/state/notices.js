@@ -12,6 +12,7 @@ export const notices = signal([]);
  * @param {{bad?: boolean}} [how]
  */
 export function notify(text, { bad = false } = {}) {
+  if (notices.value.some((notice) => notice.text === text)) return; // what is to be read needs no second time
   const id = ++last;
   notices.value = [...notices.value.slice(-3), { id, text, bad }];
   setTimeout(() => dismiss(id), SECONDS * 1000);

@@ -4,7 +4,16 @@ import { signal } from "../html.js";
 /** @returns {{view: string, rest: string}} */
 function read() {
   const [view, ...rest] = location.hash.replace(/^#\/?/, "").split("/");
-  return { view: view || "chat", rest: decodeURIComponent(rest.join("/")) };
+  return { view: view || "chat", rest: decoded(rest.join("/")) };
+}
+
+/** An address that was cut or written by hand may have a "%" that escapes nothing. @param {string} text */
+function decoded(text) {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 export const route = signal(read());

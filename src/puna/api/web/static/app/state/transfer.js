@@ -78,13 +78,14 @@ function checked({ conversation, messages }) {
 }
 
 /**
- * @param {{role: string, content: string, thinking?: string, images?: string[]}[]} list
- * @param {string} [model]
+ * @param {any[]} list as `/api/chat` takes it; an answer may name its model
+ * @param {string} [model] of the others
  */
-function fromMessages(list, model = "") {
+function fromMessages(list, model) {
   const now = Date.now();
   const settings = defaultSettings();
-  settings.system = list.find((item) => item.role === "system")?.content ?? settings.system;
+  const system = list.filter(({ role }) => role === "system").map(({ content }) => String(content ?? ""));
+  settings.system = system.join("\n\n") || settings.system;
   /** @type {Message[]} */
   const messages = [];
   for (const item of list.filter(({ role }) => ROLES.includes(role))) {
@@ -96,12 +97,17 @@ function fromMessages(list, model = "") {
       content: String(item.content ?? ""),
       thinking: item.thinking,
       images: item.images,
-      model: item.role === "assistant" ? model : undefined,
+      audio: item.audio,
+      toolCalls: item.tool_calls,
+      toolName: item.tool_name,
+      toolCallId: item.tool_call_id,
+      model: item.role === "assistant" ? item.model ?? model : undefined,
       created: now + messages.length,
     });
   }
   const title = messages[0]?.content.trim().split("\n", 1)[0].slice(0, 60) ?? "";
-  const conversation = { id: "", title, created: now, updated: now, models: model ? [model] : [], settings, choices: {} };
+  const last = messages.findLast((message) => message.model)?.model;
+  const conversation = { id: "", title, created: now, updated: now, models: last ? [last] : [], settings, choices: {} };
   return { conversation, messages };
 }
 
@@ -111,9 +117,10 @@ function fromMarkdown(text) {
   if (parts.length < 3) throw new TypeError("no conversation is in this file");
   const list = [];
   for (let at = 1; at + 1 < parts.length; at += 2) {
-    list.push({ role: String(JSON.parse(parts[at]).role), content: parts[at + 1].trim() });
+    const { role, model } = JSON.parse(parts[at]);
+    list.push({ role: String(role), model, content: parts[at + 1].trim() });
   }
-  const found = fromMessages(list, JSON.parse(parts[1]).model);
+  const found = fromMessages(list);
   const title = /^# (.*)$/m.exec(parts[0])?.[1] ?? found.conversation.title;
   return { ...found, conversation: { ...found.conversation, title } };
 }

@@ -1,7 +1,9 @@
 /** Looks at the server every other second while somebody looks at the page, and keeps what it saw for the plots. */
 import { signal } from "../html.js";
-import { get } from "../api/client.js";
+import { ApiError, get } from "../api/client.js";
+import { t } from "../text/translate.js";
 
+const FORBIDDEN = 403;
 const EVERY_MS = 2000;
 const KEPT = 300;
 
@@ -9,8 +11,8 @@ const KEPT = 300;
  * @typedef {object} Look
  * @property {any[]} loaded models in memory
  * @property {any} queue
- * @property {any} machine
- * @property {any[]} requests that are over, the latest first
+ * @property {any} machine null, as the next two, where the key may not ask
+ * @property {any[] | null} requests that are over, the latest first
  * @property {any} sessions
  */
 
@@ -32,7 +34,7 @@ export function watch() {
         await once(round++);
         problem.value = "";
       } catch (error) {
-        problem.value = (error instanceof Error && error.message) || "…";
+        problem.value = (error instanceof Error && error.message) || t("unreachable");
       }
     }
     if (!over) timer = setTimeout(again, EVERY_MS);
@@ -49,24 +51,34 @@ async function once(round) {
   const [ps, queue, machine, over, sessions] = await Promise.all([
     get("/api/ps"),
     get("/api/queue"),
-    get("/api/puna/machine"),
-    get("/api/puna/requests"),
-    round % 5 ? look.value?.sessions : get("/api/puna/sessions"),
+    allowed("/api/puna/machine"),
+    allowed("/api/puna/requests"),
+    round % 5 ? look.value?.sessions : allowed("/api/puna/sessions"),
   ]);
-  look.value = { loaded: ps.models, queue, machine, requests: over.requests, sessions };
+  look.value = { loaded: ps.models, queue, machine, requests: over && over.requests, sessions };
   remember(look.value);
+}
+
+/** What a route tells, null where the key may not ask it. @param {string} path */
+async function allowed(path) {
+  try {
+    return await get(path);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === FORBIDDEN) return null;
+    throw error;
+  }
 }
 
 /** @param {Look} seen */
 function remember({ loaded, queue, machine, requests }) {
-  const { total, available } = machine.memory;
-  const cards = machine.cards.reduce((sum, card) => sum + card.total - card.free, 0);
-  const recent = requests.filter((request) => request.generated > 1 && request.duration > request.first);
+  const { total, available } = machine?.memory ?? {};
+  const cards = machine?.cards.reduce((sum, card) => sum + card.total - card.free, 0);
+  const recent = (requests ?? []).filter((request) => request.generated > 1 && request.duration > request.first);
   const values = {
     time: Date.now() / 1000,
-    used: (total - available) / 1e9,
+    used: machine && (total - available) / 1e9,
     models: loaded.reduce((sum, model) => sum + model.size, 0) / 1e9,
-    cards: machine.cards.length ? cards / 1e9 : null,
+    cards: machine?.cards.length ? cards / 1e9 : null,
     running: queue.running,
     waiting: queue.waiting,
     speed: recent.length ? speedOf(recent[0]) : null,

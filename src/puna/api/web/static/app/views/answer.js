@@ -28,7 +28,7 @@ export function Answer({ live, last, onAgain, choice }) {
   const busy = message.state === "waiting" || message.state === "streaming";
   return html`<article class=${`answer ${busy ? "busy" : ""} ${choice && !choice.chosen ? "aside" : ""}`} aria-busy=${String(busy)}>
     <h2 class="who">
-      ${shortName(message.model ?? t("assistant"))}
+      ${shortName(message.model || t("assistant"))}
       ${choice &&
       html`<button type="button" class="quiet push" aria-pressed=${String(choice.chosen)} onClick=${choice.choose}>
         ${t(choice.chosen ? "goesOn" : "goOnWith")}

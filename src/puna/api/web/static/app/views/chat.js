@@ -26,8 +26,13 @@ export function Chat({ id }) {
     document.title = conversation?.title ? `${conversation.title} · Puna` : "Puna";
   }, [conversation?.id, conversation?.title, said]);
   useEffect(() => {
-    const first = models.value?.find((model) => !model.warning && chats(model));
-    if (conversation && !conversation.models.length && first) change({ models: [first.name] });
+    const known = models.value;
+    if (!conversation || !known) return;
+    // A new conversation begins with the models of the last one, which may be gone by now, or not for this key.
+    const there = said ? conversation.models : conversation.models.filter((name) => known.some((model) => model.name === name));
+    const first = known.find((model) => !model.warning && chats(model));
+    if (!there.length && first) change({ models: [first.name] });
+    else if (there.length < conversation.models.length) change({ models: there });
   }, [conversation?.id, models.value]);
   if (!conversation || (id && conversation.id !== id)) return html`<div class="chat"></div>`;
   return html`<div class=${`chat ${panelOpen.value ? "with-panel" : ""}`}>

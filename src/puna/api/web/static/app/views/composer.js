@@ -8,6 +8,7 @@ import { notify } from "../state/notices.js";
 import { number, percent } from "../text/numbers.js";
 import { t } from "../text/translate.js";
 import { Icon, IconButton } from "../parts/icon.js";
+import { composes } from "../parts/keys.js";
 
 const EMPTY = { images: [], audio: [], files: [] };
 
@@ -57,15 +58,16 @@ export function Composer() {
     if (waiting && ready) send();
   }, [waiting, ready]);
   const keys = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || composes(event)) return;
     event.preventDefault();
     send();
   };
   const paste = (/** @type {ClipboardEvent} */ event) => {
-    const files = [...(event.clipboardData?.files ?? [])];
-    if (!files.length) return;
+    const { files = [], types = [] } = event.clipboardData ?? {};
+    // Of cells and formatted text, programs for offices give a picture as well.
+    if (!files.length || (types.includes("text/plain") && types.includes("text/html"))) return;
     event.preventDefault();
-    take(files);
+    take([...files]);
   };
   const drop = (/** @type {keyof typeof attached} */ kind, /** @type {number} */ index) =>
     setAttached({ ...attached, [kind]: attached[kind].toSpliced(index, 1) });

@@ -1,6 +1,7 @@
 /** Everything that the server tells about one model. */
 import { html, useEffect, useState } from "../html.js";
 import { show, shortName } from "../state/models.js";
+import { apiKey } from "../state/preferences.js";
 import { number } from "../text/numbers.js";
 import { t } from "../text/translate.js";
 import { Dialog } from "../parts/dialog.js";
@@ -11,8 +12,9 @@ export function ModelDetails({ name, onClose }) {
   const [model, setModel] = useState(/** @type {any} */ (null));
   const [problem, setProblem] = useState("");
   useEffect(() => {
-    show(name).then(setModel, (error) => setProblem(error.message));
-  }, [name]);
+    setProblem("");
+    show(name).then(setModel, (error) => setProblem(error.message || t("unreachable")));
+  }, [name, apiKey.value]);
   return html`<${Dialog} wide title=${shortName(name)} onClose=${onClose}>
     ${problem && html`<p class="problem" role="alert">${problem}</p>`}
     ${model && html`<${Shown} model=${model} /><${Tuned} name=${name} />`}

@@ -1,10 +1,10 @@
 /** The models on disk: what each is, whether it runs here, and what can be done with it. */
 import { html, signal, useEffect, useState } from "../html.js";
-import { get, post, send } from "../api/client.js";
+import { get, post, refused, send } from "../api/client.js";
 import { loadEngine } from "../state/engine.js";
 import { loadModels, models, shortName } from "../state/models.js";
 import { notify } from "../state/notices.js";
-import { sidebarOpen } from "../state/preferences.js";
+import { apiKey, sidebarOpen } from "../state/preferences.js";
 import { change, begin } from "../state/conversations.js";
 import { pull } from "../state/pulls.js";
 import { go } from "../state/route.js";
@@ -27,10 +27,10 @@ export function Models({ name }) {
   const [creating, setCreating] = useState(false);
   useEffect(() => {
     document.title = `${t("view_models")} · Puna`;
-    loadModels().catch((error) => notify(error.message || t("unreachable"), { bad: true }));
+    loadModels().catch((error) => refused.value || notify(error.message || t("unreachable"), { bad: true }));
     loadEngine().catch(() => {});
     get("/api/puna/machine").then((found) => (machine.value = found)).catch(() => {});
-  }, []);
+  }, [apiKey.value]);
   return html`<div class="page">
     <header class="view-head">
       <${IconButton} icon="menu" class="narrow" label=${t("showSidebar")} onClick=${() => (sidebarOpen.value = true)} />

@@ -28,10 +28,10 @@ export function Now() {
       ${problem.value && html`<p class="problem" role="alert">${problem.value}</p>`}
       ${seen &&
       html`<${Loaded} models=${seen.loaded} loads=${seen.queue.loads} />
-        <${Plots} cards=${seen.machine.cards.length > 0} />
+        <${Plots} cards=${seen.machine?.cards.length > 0} />
         <${Queue} queue=${seen.queue} />
-        <${Requests} requests=${seen.requests} />
-        <${Sessions} sessions=${seen.sessions} />`}
+        ${seen.requests && html`<${Requests} requests=${seen.requests} />`}
+        ${seen.sessions && html`<${Sessions} sessions=${seen.sessions} />`}`}
     </div>
   </div>`;
 }

@@ -8,6 +8,7 @@ import { COMMON, OPTIONS } from "../text/options.js";
 import { language } from "../state/preferences.js";
 import { t } from "../text/translate.js";
 import { IconButton } from "../parts/icon.js";
+import { composes } from "../parts/keys.js";
 import { OptionField } from "./option.js";
 
 const SCHEMA = `{
@@ -65,7 +66,7 @@ export function Panel({ onClose }) {
     remember("defaults", settings);
     notify(t("keptAsDefault"));
   };
-  return html`<aside class="panel" ref=${box} tabindex="-1" aria-label=${t("settings")} onKeyDown=${(event) => event.key === "Escape" && onClose()}>
+  return html`<aside class="panel" ref=${box} tabindex="-1" aria-label=${t("settings")} onKeyDown=${(event) => event.key === "Escape" && !composes(event) && onClose()}>
     <header class="dialog-head"><h2>${t("settings")}</h2><${IconButton} icon="close" label=${t("close")} onClick=${onClose} /></header>
     <label class="field">
       <span>${t("system")}</span>

@@ -13,14 +13,19 @@ const shown = signal(null);
 
 /** @param {import("../state/types.js").Message} message an answer */
 export async function showPrompt(message) {
-  const settings = message.settings ?? /** @type {any} */ (current.value).settings;
-  shown.value = { text: "…", stats: message.stats };
+  const conversation = /** @type {import("../state/types.js").Conversation} */ (current.value);
+  const { stats, settings = conversation.settings } = message;
+  const model = message.model || conversation.models[0];
+  const waiting = (shown.value = { text: "…", stats });
+  const tell = (/** @type {typeof shown.value} */ found) => {
+    if (shown.value === waiting) shown.value = found; // else it was closed, or another one opened
+  };
   try {
-    const body = bodyOf(settings, tree.history(message.parent, message.model), message.model ?? "");
+    const body = bodyOf(settings, tree.history(message.parent, model), model);
     const rendered = await post("/api/chat", { ...body, stream: false, _debug_render_only: true });
-    shown.value = { text: rendered._debug_info.rendered_template, stats: message.stats };
+    tell({ text: rendered._debug_info.rendered_template, stats });
   } catch (error) {
-    shown.value = { text: error instanceof Error ? error.message : String(error), bad: true };
+    tell({ text: (error instanceof Error && error.message) || t("unreachable"), bad: true });
   }
 }
 

@@ -9,6 +9,7 @@ import { moment } from "../text/numbers.js";
 import { t } from "../text/translate.js";
 import { Confirm } from "../parts/dialog.js";
 import { Icon, IconButton } from "../parts/icon.js";
+import { composes } from "../parts/keys.js";
 import { Menu } from "../parts/menu.js";
 import { preferencesOpen } from "./key.js";
 
@@ -25,7 +26,7 @@ export function Sidebar() {
   const [found, setFound] = useState(/** @type {Set<string> | null} */ (null));
   useEffect(() => {
     if (!text.trim()) return setFound(null);
-    const timer = setTimeout(async () => setFound(await conversationsWith(text.trim())), SEARCH_MS);
+    const timer = setTimeout(async () => setFound(await conversationsWith(text.trim()).catch(() => new Set())), SEARCH_MS);
     return () => clearTimeout(timer);
   }, [text]);
   const wanted = text.trim().toLowerCase();
@@ -74,12 +75,13 @@ function Entry({ conversation }) {
   if (doing === "rename") {
     const keep = (/** @type {any} */ event) => {
       const value = event.target.value.trim();
-      if (value) rename(id, value);
+      if (value && value !== title) rename(id, value);
       setDoing("");
     };
     const keys = (/** @type {any} */ event) => {
-      if (event.key === "Enter" && !event.isComposing) keep(event);
-      if (event.key === "Escape") setDoing("");
+      if (composes(event)) return;
+      if (event.key === "Escape") event.target.value = title; // a field that goes is left, which keeps its value
+      if (event.key === "Enter" || event.key === "Escape") keep(event);
     };
     return html`<li><input class="rename" aria-label=${t("rename")} autofocus ref=${focus} value=${title} onBlur=${keep} onKeyDown=${keys} /></li>`;
   }

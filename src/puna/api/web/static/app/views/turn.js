@@ -5,6 +5,7 @@ import { reply, say } from "../state/answer.js";
 import { t } from "../text/translate.js";
 import { copyText } from "../parts/copy.js";
 import { IconButton } from "../parts/icon.js";
+import { composes } from "../parts/keys.js";
 import { Answer } from "./answer.js";
 
 const LONG = 3000;
@@ -91,6 +92,7 @@ function Edit({ message, onClose }) {
     say({ content: text, images, audio, files }, parent);
   };
   const keys = (/** @type {KeyboardEvent} */ event) => {
+    if (composes(event)) return;
     if (event.key === "Escape") onClose();
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey)) send();
   };

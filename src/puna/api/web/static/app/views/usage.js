@@ -3,7 +3,7 @@ import { html, useEffect, useState } from "../html.js";
 import { get, send } from "../api/client.js";
 import { shortName } from "../state/models.js";
 import { notify } from "../state/notices.js";
-import { sidebarOpen } from "../state/preferences.js";
+import { apiKey, sidebarOpen } from "../state/preferences.js";
 import { save } from "../state/transfer.js";
 import { duration, number } from "../text/numbers.js";
 import { t } from "../text/translate.js";
@@ -34,7 +34,7 @@ export function Usage() {
     return () => {
       over = true;
     };
-  }, [days]);
+  }, [days, apiKey.value]);
   const csv = async () => {
     try {
       const response = await send("GET", `/api/puna/usage?${since(days)}&format=csv`);
