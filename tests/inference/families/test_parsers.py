@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -98,3 +99,50 @@ def test_no_word_of_an_answer_is_logged(caplog: pytest.LogCaptureFixture) -> Non
     assert said and all(
         re.fullmatch(r"a call of \d+ characters cannot be read and stays as text", text) for text in said
     )
+
+
+NO_NUMBERS = (
+    (
+        "qwen3.5",
+        "<tool_call>\n<function=f>\n<parameter=a>\n[1, NaN]\n</parameter>\n</function>\n</tool_call>",
+        "[1, NaN]",
+    ),
+    ("qwen3-coder", "<tool_call><function=f><parameter=a>[1e999]</parameter></function></tool_call>", "[1e999]"),
+    ("glm-4.7", "<tool_call>f<arg_key>a</arg_key><arg_value>[-Infinity]</arg_value></tool_call>", "[-Infinity]"),
+    (
+        "deepseek-v3.2",
+        '<｜DSML｜function_calls><｜DSML｜invoke name="f">'
+        '<｜DSML｜parameter name="a" string="false">[NaN]</｜DSML｜parameter>'
+        "</｜DSML｜invoke></｜DSML｜function_calls>",
+        "[NaN]",
+    ),
+    ("olmo3", '<function_calls>f(a={"b": [NaN, -1e999]})</function_calls>', {"b": ["NaN", "-1e999"]}),
+    ("lfm2", "<|tool_call_start|>[f(a=1e999)]<|tool_call_end|>", "1e999"),
+    ("lfm2", f"<|tool_call_start|>[f(a={'9' * 5000})]<|tool_call_end|>", "9" * 5000),
+)
+
+
+@pytest.mark.parametrize(("name", "text", "argument"), NO_NUMBERS, ids=lambda value: str(value)[:16])
+def test_what_json_cannot_say_is_a_text_in_a_call(name: str, text: str, argument: Any) -> None:
+    request = Asked(tools={"f": {"properties": {"a": {"type": "array"}}}}, think=False)
+    parser = PARSERS[name].make(request)
+    [event] = [*parser.feed(text), *parser.finish()]
+    assert isinstance(event, ToolCallParsed)
+    assert orjson.loads(event.arguments_json) == {"a": argument}
+
+
+@pytest.mark.parametrize("value", ["1e999", "[1,-1e999]", "{b:1e999}"])
+def test_a_call_of_gemma_with_a_number_that_is_none_stays_as_text(value: str) -> None:
+    text = f"<|tool_call>call:f{{a:{value}}}<tool_call|>"
+    assert found("gemma4", Asked(tools={"f": {}}), [text]) == (text, "", [])
+
+
+def test_texts_in_calls_of_python_have_the_escapes_of_python() -> None:
+    text = r"""<|tool_call_start|>[f(a="\d+\.py \u00fc \ud83d\ude00 \x41\\n\n\"", b='it\'s')]<|tool_call_end|>"""
+    calls = found("lfm2", Asked(tools={"f": {}}), [text])[2]
+    assert calls == [("f", {"a": '\\d+\\.py ü 😀 A\\n\n"', "b": "it's"})]
+
+
+def test_arguments_that_are_too_deep_stay_as_text() -> None:
+    text = "<|tool_call_start|>[f(a={}'b'{})]<|tool_call_end|>".format("[" * 2000, "]" * 2000)
+    assert found("lfm2", Asked(tools={"f": {}}), [text]) == (text, "", [])

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.inference.families.dialogue import printed
+from puna.inference.output.calls import read_json
 
 
 def value_text(value: Any, quote: str, *, quoted_keys: bool = False) -> str:
@@ -57,7 +58,7 @@ def read_arguments(text: str, quote: str) -> dict[str, Any] | None:
     text = _BARE_VALUE.sub(lambda match: match[1] + json.dumps(match[2].strip()), text)
     text = _PLACE.sub(lambda match: json.dumps(texts[int(match[1])]), text)
     try:
-        value = json.loads(text)
+        value = read_json(text, strict=True)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
