@@ -84,7 +84,8 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     for _, draft in drafts:
         if reason := misfit(draft, read_gguf(job.library.blobs.path(weights.of_type(manifests.MODEL)[0].digest))):
             job.say(f"warning: the draft model will not be used: {reason}")
-    layers = [*weights.layers, *adapters, *(layer for layer, _ in drafts)]
+    layers = [layer for layer in weights.layers if not drafts or layer.media_type != manifests.DRAFT]
+    layers += [*adapters, *(layer for layer, _ in drafts)]
     for layer in layers:
         if layer.digest not in job.added:
             job.say(f"using existing layer {layer.digest}")
