@@ -65,6 +65,8 @@ async def parsed(prepared: Prepared, request: GenerationRequest, conversation: C
         resume=reading.resume,
         opening=reading.opening,
         budget=request.most_thoughts if reading.budgeted else -1,
+        thought=reading.thoughts.opening if reading.thoughts else "",
+        call_marks=reading.shape.marks_in_thoughts if reading.shape else None,
     )
     return await bound(prepared, request, conversation, voice, reading.shape, reading.thoughts)
 
