@@ -190,9 +190,9 @@ def _read_cogito(raw: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def deepseek_parser(asked: Asked) -> StateParser:
-    """Return a parser of DeepSeek 3.1's answers."""
+    """Return a parser of DeepSeek 3.1's answers; it does not think on behind a function's result."""
     return _Parser(
-        thinking=asked.thinks() and not asked.prefill,
+        thinking=asked.thinks() and not asked.prefill and not asked.after_result,
         read=_read_deepseek,
         outputs=(_OUTPUT, _OUTPUT_END),
         tells_outputs=True,
@@ -200,9 +200,9 @@ def deepseek_parser(asked: Asked) -> StateParser:
 
 
 def cogito_parser(asked: Asked) -> StateParser:
-    """Return a parser of Cogito's answers; with functions at hand it does not think."""
+    """Return a parser of Cogito's answers."""
     return _Parser(
-        thinking=asked.thinks() and not asked.prefill and not asked.tools,
+        thinking=asked.thinks() and not asked.prefill,
         read=_read_cogito,
         outputs=(_OUTPUTS, _OUTPUTS_END),
         tells_outputs=False,
