@@ -146,3 +146,15 @@ def test_texts_in_calls_of_python_have_the_escapes_of_python() -> None:
 def test_arguments_that_are_too_deep_stay_as_text() -> None:
     text = "<|tool_call_start|>[f(a={}'b'{})]<|tool_call_end|>".format("[" * 2000, "]" * 2000)
     assert found("lfm2", Asked(tools={"f": {}}), [text]) == (text, "", [])
+
+
+@pytest.mark.parametrize("name", [name for name, found in PARSERS.items() if found.thinking and found.calls])
+def test_thoughts_that_speak_of_calls_stay_thoughts(name: str) -> None:
+    parsing = PARSERS[name]
+    assert parsing.calls is not None
+    thought = f"I may write {parsing.calls.mark} for this."
+    text = f"{parsing.thought}{thought}{parsing.answer_after_thoughts(may_call=False)}Hello there."
+    request = Asked(tools={"f": {"properties": {"a": {"type": "integer"}}}}, think=True)
+    for pieces in ([text], list(text)):
+        said, thinking, calls = found(name, request, pieces)
+        assert (said, thinking, calls) == ("Hello there.", thought, [])
