@@ -159,6 +159,24 @@ def test_what_there_is_one_of_takes_the_place_of_the_bases(library: Library, tmp
     assert len(kept.projectors) == len(kept.drafts) == 1
 
 
+def test_what_had_no_effect_is_told_before_the_end(library: Library) -> None:
+    reports: list[str] = []
+    recipe = Recipe(base=parse_name("cria"), renderer="nobody")
+
+    def remarks(model: Model, made_of: Recipe) -> list[str]:
+        return [f"{model.name} has no {made_of.renderer}"]
+
+    create(
+        library,
+        parse_name("new"),
+        recipe,
+        lambda item: reports.append(item["status"]),
+        lambda: False,
+        remarks=remarks,
+    )
+    assert reports[-3:] == ["writing manifest", "warning: new:latest has no nobody", "success"]
+
+
 def test_a_draft_is_kept(library: Library, tmp_path: Path) -> None:
     draft = upload(library, *write_gguf(tmp_path / "draft.gguf"))
     model, _ = make(library, base=parse_name("cria"), drafts=draft)
