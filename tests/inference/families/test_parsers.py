@@ -158,3 +158,17 @@ def test_thoughts_that_speak_of_calls_stay_thoughts(name: str) -> None:
     for pieces in ([text], list(text)):
         said, thinking, calls = found(name, request, pieces)
         assert (said, thinking, calls) == ("Hello there.", thought, [])
+
+
+@pytest.mark.parametrize(
+    ("written", "arguments"),
+    [
+        (r'{cmd:"ls, a:b {c:d}",n:<|"|>x "y", z:1<|"|>}', {"cmd": "ls, a:b {c:d}", "n": 'x "y", z:1'}),
+        (r'{"a":["say \"hi\"", "C:\dir"]}', {"a": ['say "hi"', "C:\\dir"]}),
+        ("{a:'x, y:z',b:it's fine,c:\"two\nlines\"}", {"a": "x, y:z", "b": "it's fine", "c": "two\nlines"}),
+        ("{day:2024-01-02,zip:01234,n:-1.5e3,m:0}", {"day": "2024-01-02", "zip": "01234", "n": -1500.0, "m": 0}),
+    ],
+)
+def test_gemma_may_write_texts_as_others_do(written: str, arguments: dict[str, Any]) -> None:
+    text = f"<|tool_call>call:f{written}<tool_call|>"
+    assert found("gemma4", Asked(tools={"f": {}}), [text]) == ("", "", [("f", arguments)])
