@@ -18,6 +18,7 @@ from tests.patient import PATIENT
 
 from puna.inference.families.parsers import PARSERS
 from puna.inference.families.parsing import Asked
+from puna.inference.output.calls import ObjectScanner
 from puna.inference.output.events import ContentText, ThinkingText, ToolCallParsed
 
 GIVEN, *CASES = [json.loads(line) for line in Path(__file__).with_name("answers.jsonl").read_text().splitlines()]
@@ -172,3 +173,32 @@ def test_thoughts_that_speak_of_calls_stay_thoughts(name: str) -> None:
 def test_gemma_may_write_texts_as_others_do(written: str, arguments: dict[str, Any]) -> None:
     text = f"<|tool_call>call:f{written}<tool_call|>"
     assert found("gemma4", Asked(tools={"f": {}}), [text]) == ("", "", [("f", arguments)])
+
+
+LONG = json.dumps({"a": 'print("{}")\n' * 500})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("ministral", f"[TOOL_CALLS]f[ARGS]{LONG}"),
+        ("functionary-3.2", f"f\n{LONG}"),
+        ("glm4", f"f\n{LONG}"),
+        ("laguna", f'{{"name": "f", "arguments": {LONG}}}'),
+        ("mistral", f'[TOOL_CALLS] [{{"name": "f", "arguments": {LONG}}}]'),
+        ("llama3", f'{{"name": "f", "parameters": {LONG}}}'),
+    ],
+)
+def test_what_was_looked_at_of_a_long_call_is_not_looked_at_again(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, end = [0], ObjectScanner.end
+
+    def counted(self: ObjectScanner, piece: str) -> int | None:
+        looked[0] += len(piece)
+        return end(self, piece)
+
+    monkeypatch.setattr(ObjectScanner, "end", counted)
+    said, _, calls = found(name, Asked(tools={"f": {}}, think=False), text)
+    assert (said, calls) == ("", [("f", json.loads(LONG))])
+    assert looked[0] < 3 * len(text)

@@ -7,7 +7,7 @@ from typing import Any
 from puna.inference.families.dialogue import Dialogue, argument_text, spaced, thinks
 from puna.inference.families.glm import arguments_text, read_pairs
 from puna.inference.families.parsing import Asked, StateParser, json_call
-from puna.inference.output.calls import ObjectScanner, lenient_object
+from puna.inference.output.calls import lenient_object
 from puna.inference.output.events import ThinkingText, overlap
 
 BOS = "〈|EOS|〉"
@@ -164,7 +164,7 @@ class _Parser(StateParser):
                 return self._go(self._alias)
             case _:
                 self._text = "{" + self._text
-                return self._go(self._object)
+                return self._go_to_object(self._object)
 
     def _inside(self) -> bool:
         raw, end, rest = self._text.partition(_CALL_END)
@@ -199,7 +199,7 @@ class _Parser(StateParser):
         return self._then_space(self._content)
 
     def _object(self) -> bool:
-        end = ObjectScanner().end(self._text)
+        end = self._object_end()
         begins_call = bool(_JSON_CALL.match(self._text)) or (len(self._text) < len('{"arguments"') and not self._ended)
         if begins_call and end is None and not self._ended:
             return False
