@@ -6,6 +6,7 @@ However a text is cut, the same is found in it.
 import json
 import random
 import re
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -202,3 +203,18 @@ def test_what_was_looked_at_of_a_long_call_is_not_looked_at_again(
     said, _, calls = found(name, Asked(tools={"f": {}}, think=False), text)
     assert (said, calls) == ("", [("f", json.loads(LONG))])
     assert looked[0] < 3 * len(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        (name, "<tool_call>f" + "<arg_key>k</arg_key><arg_value>v</arg_value>" * 24 + "<arg_key>k")
+        for name in ("glm-4.7", "glm-ocr", "laguna", "poolside-v1")
+    ]
+    + [("lfm2", f"<|tool_call_start|>[f(a=1,{' ' * 1500}x)]<|tool_call_end|>")],
+)
+def test_a_call_that_is_cut_off_is_known_to_be_one_at_once(name: str, text: str) -> None:
+    began = time.process_time()
+    said, _, calls = found(name, Asked(tools={"f": {}}, think=False), [text])
+    assert (said, calls) == (text, [])
+    assert time.process_time() - began < 0.5

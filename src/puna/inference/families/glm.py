@@ -90,7 +90,7 @@ PAIR = re.compile(r"<arg_key>(.*?)</arg_key>\s*<arg_value>(.*?)</arg_value>", re
 _OPEN_PAIR = re.compile(
     r"\s*<arg_key>(.*?)(?:</arg_key>)?\s*<arg_value>(.*?)(?:</arg_value>|(?=<arg_key>)|\Z)", re.DOTALL
 )
-_CLOSED = re.compile(r"\s*([^<>\s]+)\s*(?:<arg_key>[^<]*</arg_key>\s*<arg_value>.*?</arg_value>\s*)*", re.DOTALL)
+_CLOSED = re.compile(r"\s*([^<>\s]+)\s*(?:<arg_key>[^<]*</arg_key>\s*<arg_value>(?>.*?</arg_value>)\s*)*+", re.DOTALL)
 _NEVER = ("</arg_value>", "<arg_key>", "</tool_call>")
 _VALUES, _TEXTS = Notation(never=_NEVER), Notation("", "", never=_NEVER)
 CALLS = CallShape(

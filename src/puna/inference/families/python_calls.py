@@ -9,7 +9,7 @@ from puna.inference.output.calls import read_json
 
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None, "nil": None}
 _NAME = re.compile(r"\s*,?\s*([^\s(),][^()]*?)\s*\(")
-_KEY = re.compile(r"[\s,]*([^=,]+?)\s*=\s*")
+_KEY = re.compile(r"[\s,]*+([^=,]+?)\s*=\s*")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _ESCAPES = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\n": "", "\\": "\\", "'": "'", '"': '"'}
