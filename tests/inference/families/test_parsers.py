@@ -211,10 +211,21 @@ def test_what_was_looked_at_of_a_long_call_is_not_looked_at_again(
         (name, "<tool_call>f" + "<arg_key>k</arg_key><arg_value>v</arg_value>" * 24 + "<arg_key>k")
         for name in ("glm-4.7", "glm-ocr", "laguna", "poolside-v1")
     ]
-    + [("lfm2", f"<|tool_call_start|>[f(a=1,{' ' * 1500}x)]<|tool_call_end|>")],
+    + [
+        ("lfm2", f"<|tool_call_start|>[f(a=1,{' ' * 1500}x)]<|tool_call_end|>"),
+        ("lfm2", f"<|tool_call_start|>[{' ' * 20_000}x]<|tool_call_end|>"),
+    ],
 )
 def test_a_call_that_is_cut_off_is_known_to_be_one_at_once(name: str, text: str) -> None:
     began = time.process_time()
     said, _, calls = found(name, Asked(tools={"f": {}}, think=False), [text])
     assert (said, calls) == (text, [])
+    assert time.process_time() - began < 0.5
+
+
+def test_parameters_that_never_end_are_none_at_once() -> None:
+    parameters = f'{" " * 300}<atem:parameter name="k">v' * 40
+    text = f'<atem:function_calls>\n<atem:invoke name="f">\n{parameters}</atem:invoke>\n</atem:function_calls>'
+    began = time.process_time()
+    assert found("glimmer", Asked(tools={"f": {}}), [f" to=f<|message|>{text}<|eot|>"]) == ("", "", [("f", {})])
     assert time.process_time() - began < 0.5

@@ -8,8 +8,8 @@ from typing import Any
 from puna.inference.output.calls import read_json
 
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None, "nil": None}
-_NAME = re.compile(r"\s*,?\s*([^\s(),][^()]*?)\s*\(")
-_KEY = re.compile(r"[\s,]*+([^=,]+?)\s*=\s*")
+_NAME = re.compile(r"\s*+,?\s*+([^\s(),][^()]*)\(")
+_KEY = re.compile(r"[\s,]*+([^=,]+)=\s*")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
 _ESCAPES = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\n": "", "\\": "\\", "'": "'", '"': '"'}
@@ -33,7 +33,7 @@ def read_calls(text: str) -> list[tuple[str, dict[str, Any]]]:
             raise NotACallError(text)
         end = _end(text, match.end(), ")")
         try:
-            calls.append((match[1], _arguments(text[match.end() : end])))
+            calls.append((match[1].rstrip(), _arguments(text[match.end() : end])))
         except RecursionError:
             raise NotACallError(text) from None
         position = end + 1
@@ -49,7 +49,7 @@ def _arguments(text: str) -> dict[str, Any]:
         if not match:
             raise NotACallError(text)
         end = _end(text, match.end(), ",", optional=True)
-        arguments[match[1]] = _value(text[match.end() : end])
+        arguments[match[1].rstrip()] = _value(text[match.end() : end])
         position = end + 1
     return arguments
 
