@@ -229,3 +229,11 @@ def test_parameters_that_never_end_are_none_at_once() -> None:
     began = time.process_time()
     assert found("glimmer", Asked(tools={"f": {}}), [f" to=f<|message|>{text}<|eot|>"]) == ("", "", [("f", {})])
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize(
+    "arguments", ['"parameters": {"a": 1}', '"arguments": "{\\"a\\": 1}"', '"arguments": {"a": 1}']
+)
+def test_no_call_in_json_loses_its_arguments(arguments: str) -> None:
+    text = f'<tool_call>\n{{"name": "f", {arguments}}}\n</tool_call>'
+    assert found("qwen3", Asked(tools={"f": {}}), [text]) == ("", "", [("f", {"a": 1})])

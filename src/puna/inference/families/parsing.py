@@ -231,10 +231,14 @@ class TagParser(StateParser):
 
 
 def json_call(raw: str) -> list[tuple[str, Mapping[str, Any]]] | None:
-    """Return the call in a JSON object with a name and arguments, ``None`` if it is none."""
-    value = lenient_object(raw.strip())
-    name = value.get("name") if value else None
-    arguments = (value or {}).get("arguments") or {}
+    """Return the call in a JSON object with a name and arguments, ``None`` if it is none.
+
+    Models may call them parameters, or put them in quotes once more.
+    """
+    value = lenient_object(raw.strip()) or {}
+    name, arguments = value.get("name"), value.get("arguments") or value.get("parameters") or {}
+    if isinstance(arguments, str):
+        arguments = lenient_object(arguments)
     if not isinstance(name, str) or not name or not isinstance(arguments, dict):
         return None
     return [(name, arguments)]
