@@ -21,7 +21,7 @@ from puna.inference.generate import check
 from puna.inference.prepare import prepare
 from puna.inference.prepare.chat import _may_exceed
 from puna.inference.prepare.parsed import think_of
-from puna.inference.requests import Completion, Conversation, Infill, Message, Think, ToolChoice
+from puna.inference.requests import Completion, Conversation, Infill, Message, Think, ToolCall, ToolChoice
 
 CHAT = {"tokenizer.chat_template": JINJA}
 BEGINS = {"tokenizer.ggml.bos_token_id": BOS}
@@ -224,6 +224,42 @@ async def test_an_answer_is_read_from_where_the_conversation_leaves_it(
     prepared = await prepare(request, ScriptedEngine(), 5000)
     pieces = [piece for event in said(" blue") for piece in prepared.decode(event)]
     assert (type(pieces[0]), pieces[0]) == (type(said_next), said_next)  # as tuples they are alike
+
+
+def called_before(*more: Message) -> Conversation:
+    function = {"name": "f", "parameters": {"type": "object", "properties": {}}}
+    tools = ({"type": "function", "function": function},)
+    return Conversation(messages=(Message(role="user", content="Hi."), *more), tools=tools)
+
+
+ANSWER = Message(role="assistant", content="Well")
+THOUGHT = Message(role="assistant", content="", thinking="Hm.")
+RESULTS = (Message(role="assistant", content="", tool_calls=(ToolCall(name="f", arguments={}),)), Message(role="tool"))
+INSIDE, BEHIND = (Thought, Text), (Text, Text)
+
+
+@pytest.mark.parametrize(
+    ("renderer", "parser", "asked", "kinds"),
+    [
+        ("cogito", "cogito", called_before(), INSIDE),
+        ("cogito", "cogito", called_before(ANSWER), INSIDE),
+        ("nemotron-3-nano", "nemotron-3-nano", called_before(ANSWER), INSIDE),
+        ("nemotron-3-nano", "nemotron-3-nano", called_before(Message(role="user", content="/no_think")), BEHIND),
+        ("olmo3-think", "olmo3-think", Conversation(messages=(Message(role="user", content="Hi."), ANSWER)), INSIDE),
+        ("deepseek3.1", "deepseek3", called_before(*RESULTS), BEHIND),
+        ("qwen3.5", "qwen3.5", called_before(THOUGHT), BEHIND),
+        ("qwen3.5", "qwen3.5", called_before(*RESULTS), INSIDE),
+        ("cohere", "cohere", called_before(THOUGHT), BEHIND),
+    ],
+)
+async def test_the_end_of_a_prompt_says_whether_the_answer_begins_inside_thoughts(
+    tmp_path: Path, renderer: str, parser: str, asked: Conversation, kinds: tuple[type, type]
+) -> None:
+    model = model_of(tmp_path, renderer=renderer, parser=parser)
+    prepared = await prepare(replace(request_of(model, asked, think=True), can_think=True), ScriptedEngine(), 50_000)
+    first = list(prepared.decode({"content": "a"}))
+    second = [event for event in prepared.decode({"content": "</think>b"}) if getattr(event, "text", "")]
+    assert (type(first[0]), type(second[-1])) == kinds
 
 
 def test_no_more_of_a_conversation_is_looked_at_than_shows_that_it_may_be_too_long(tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.inference.world import ScriptedEngine, model_of, request_of, said, text_of, thinking_of
+from tests.inference.world import ScriptedEngine, calls_of, model_of, request_of, said, text_of, thinking_of
 
-from puna.inference.events import Finished
+from puna.inference.events import Event, Finished
 from puna.inference.prepare import prepare
+from puna.inference.requests import Conversation, Message
 from puna.inference.thinking_budget import within_budget
 
 TEMPLATE = "{{ range .Messages }}{{ .Content }}{{ end }}{{ if .Think }}<think>{{ end }}"
@@ -61,3 +62,40 @@ async def test_what_follows_the_thoughts_unseen_is_not_counted_as_theirs(tmp_pat
     """Blanks are left out there, and a call is held back until it is whole."""
     engine, thinking, content, _ = await run(tmp_path, said("a", "</think>", "\n", "\n", "\n", "x"), thinking_budget=3)
     assert (len(engine.asked), thinking, content.strip()) == (1, "a", "x")
+
+
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+NEVER_THOUGHT = {
+    "gemma4": ('<|tool_call>call:weather{city:<|"|>Lhasa<|"|>}', "<tool_call|>"),
+    "harmony": ("<|channel|>commentary to=functions.weather<|message|>", '{"city":"Lhasa"}'),
+    "qwen3.5": (
+        "<tool_call>\n<function=weather>\n",
+        "<parameter=city>\nLhasa\n</parameter>\n</function>\n</tool_call>",
+    ),
+    "lfm2-thinking": ("<|tool_call_start|>[weather(", 'city="Lhasa")]<|tool_call_end|>'),
+}
+
+
+async def answered(folder: Path, parser: str, budget: int, *answers: list[dict[str, Any]]) -> list[Event]:
+    """Return the events of an answer that may call a function."""
+    engine = ScriptedEngine(*answers)
+    asked = Conversation(messages=(Message(role="user", content="Weather?"),), tools=(WEATHER,))
+    model = model_of(folder, parser=parser, template="{{ range .Messages }}{{ .Content }}{{ end }}")
+    request = replace(request_of(model, asked, think=True, options={"thinking_budget": budget}), can_think=True)
+    prepared = await prepare(request, engine, context=500)
+    return [event async for batch in within_budget(engine, prepared) for event in batch]
+
+
+@pytest.mark.parametrize("parser", NEVER_THOUGHT)
+async def test_a_call_without_thoughts_before_it_is_no_thought(tmp_path: Path, parser: str) -> None:
+    events = await answered(tmp_path, parser, 1, said(*NEVER_THOUGHT[parser]))
+    assert [(call.name, call.arguments) for call in calls_of(events)] == [("weather", {"city": "Lhasa"})]
+    assert text_of(events) == thinking_of(events) == ""
+
+
+async def test_thoughts_do_not_end_inside_the_mark_that_begins_them(tmp_path: Path) -> None:
+    first = said("<|channel|>", "analysis", "<|message|>", "a", "b", "c")
+    second = said("<|channel|>", "commentary to=functions.weather<|message|>", "{}")
+    events = await answered(tmp_path, "harmony", 0, first, second)
+    assert [call.name for call in calls_of(events)] == ["weather"]
+    assert text_of(events) == ""

@@ -19,7 +19,7 @@ async def within_budget(client: Engine, prepared: Prepared) -> AsyncGenerator[li
     """Yield the events of an answer whose thoughts keep to ``prepared.budget``, as if it were one generation."""
     body = prepared.body | {"timings_per_token": True}
     raw: list[str] = []
-    mark = StopParser([prepared.resume.strip()])
+    place = _Place(prepared)
     thoughts: Finished | None = None
     thinking = True
     async with aclosing(client.stream(prepared.route, body)) as stream:
@@ -27,13 +27,12 @@ async def within_budget(client: Engine, prepared: Prepared) -> AsyncGenerator[li
             events: list[Said] = []
             for item in batch:
                 raw.append(item.get("content", ""))
-                mark.feed(raw[-1])
+                place.feed(raw[-1])
                 said = list(prepared.decode(item))
                 events += said
-                # A call says nothing until it is whole, so that the mark itself is looked for too.
-                thinking = thinking and mark.matched is None and all(isinstance(one, Thought | Reading) for one in said)
+                thinking = thinking and not place.is_behind and all(isinstance(one, Thought | Reading) for one in said)
                 timings = item.get("timings", {})
-                if thinking and timings.get("predicted_n", 0) >= max(prepared.budget, 1):
+                if thinking and place.can_end and timings.get("predicted_n", 0) >= max(prepared.budget, 1):
                     thoughts = finished("length", timings)
                     break
             yield events
@@ -43,6 +42,38 @@ async def within_budget(client: Engine, prepared: Prepared) -> AsyncGenerator[li
         return
     async for events in _answer(client, prepared, "".join(raw), thoughts):
         yield events
+
+
+class _Place:
+    """Knows of an answer's text whether it is in its thoughts: a call says nothing until it is whole."""
+
+    def __init__(self, prepared: Prepared) -> None:
+        self._end = StopParser([prepared.resume.strip()])
+        self._opening, self._begun = prepared.thought.strip(), ""
+        self._marks, self._tail = prepared.call_marks, ""
+        self._has_none = self._is_in_call = False
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the thoughts are over, or there are none."""
+        return self._has_none or self._end.matched is not None
+
+    @property
+    def can_end(self) -> bool:
+        """Whether thoughts can end here: their mark is complete, and there is no call."""
+        return len(self._begun) >= len(self._opening) and not self._is_in_call
+
+    def feed(self, text: str) -> None:
+        """Take the next piece of the text."""
+        self._end.feed(text)
+        if len(self._begun) < len(self._opening):
+            self._begun = (self._begun + text).lstrip()
+            self._has_none = not (self._begun.startswith(self._opening) or self._opening.startswith(self._begun))
+        if self._marks:
+            text = self._tail + text
+            begin, end = (text.rfind(mark) for mark in self._marks)
+            self._is_in_call = begin > end or (self._is_in_call and end < 0)
+            self._tail = text[-max(map(len, self._marks)) + 1 :]
 
 
 async def _answer(client: Engine, prepared: Prepared, raw: str, thoughts: Finished) -> AsyncGenerator[list[Said], None]:

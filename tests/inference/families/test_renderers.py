@@ -68,3 +68,11 @@ def test_arguments_keep_their_order_and_whole_numbers_their_form() -> None:
 def test_a_text_says_where_its_pictures_go() -> None:
     said = RENDERERS["qwen3.5"](Dialogue(turns=[Turn(role="user", content="Is [img] like [img]?", images=3)]))
     assert "[img-2] Is [img-0] like [img-1]?" in said
+
+
+@pytest.mark.parametrize("name", RENDERERS)
+def test_no_system_message_is_left_out(name: str) -> None:
+    turns = [Turn(role="system", content="Be brief."), Turn(role="user", content="Hello.")]
+    turns += [Turn(role="assistant", content="Hi."), Turn(role="system", content="Now in verse."), Turn(role="user")]
+    said = RENDERERS[name](Dialogue(turns=turns))
+    assert said.count("Be brief.") == said.count("Now in verse.") == 1

@@ -10,13 +10,14 @@ import pytest
 from tests.inference.world import ScriptedEngine, calls_of, model_of, request_of, said, text_of, thinking_of
 
 from puna.inference.families.renderers import RENDERERS
-from puna.inference.families.voice import Voice, voice_of
+from puna.inference.families.voice import Voice, unheeded, voice_of
 from puna.inference.format.constraint import Constraint
 from puna.inference.generate import check
 from puna.inference.media.placing import placed_messages
 from puna.inference.prepare import prepare
 from puna.inference.requests import Conversation, Message
 from puna.inference.think_then_format import think_then_format
+from puna.models.create.recipe import Recipe
 
 TOOL = {
     "type": "function",
@@ -180,3 +181,29 @@ async def test_every_family_has_a_place_for_pictures(tmp_path: Path, name: str) 
     assert "What <#> is it?" in prompt
     assert "What [img-0] is text?" in prompt
     assert len(prepared.body["prompt"]["multimodal_data"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("jinja", "recipe", "told"),
+    [
+        ("", {"template": PLAIN_GO}, []),
+        (PLAIN_JINJA, {"template": FULL_GO, "parser": "qwen3"}, []),
+        (FULL_JINJA, {"system": "Be brief."}, []),
+        (FULL_JINJA, {"template": PLAIN_GO}, ["the template in the GGUF file can do more and is used"]),
+        ("", {"renderer": "qwen3.5", "template": FULL_GO}, ["conversations are rendered by qwen3.5, not by the temp"]),
+        (
+            "",
+            {"renderer": "qwen3.55", "parser": "qwen-3-coder"},
+            [
+                "no renderer is called 'qwen3.55' here; did you mean qwen3.5?",
+                "no parser is called 'qwen-3-coder' here;",
+            ],
+        ),
+    ],
+)
+def test_what_of_a_recipe_has_no_effect_is_told(
+    tmp_path: Path, jinja: str, recipe: dict[str, Any], told: list[str]
+) -> None:
+    model = model_of(tmp_path, {"tokenizer.chat_template": jinja} if jinja else {}, **recipe)
+    remarks = list(unheeded(model, Recipe(base=model.name, **recipe)))
+    assert [remark.startswith(begin) for remark, begin in zip(remarks, told, strict=True)] == [True] * len(told)

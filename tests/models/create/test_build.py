@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tests.inference.world import gguf_file
 from tests.models.create.tiny import write_checkpoint, write_gguf, write_lora, write_peft, write_projector
@@ -140,6 +141,40 @@ def test_a_projector_goes_with_a_model_or_a_base(library: Library, tmp_path: Pat
         make(library, "alone", files=projector)
     with pytest.raises(BadRequestError, match='"from" names a model, and so do "files"'):
         make(library, "two", base=parse_name("cria"), files=files)
+    with pytest.raises(BadRequestError, match=r"mmproj\.gguf and other\.gguf are two projectors; name one of them"):
+        make(library, "two", files=files | projector | {"other.gguf": projector["mmproj.gguf"]})
+
+
+def test_what_there_is_one_of_takes_the_place_of_the_bases(library: Library, tmp_path: Path) -> None:
+    first, second = (upload(library, write_projector(tmp_path / f"{name}.gguf", name)) for name in "ab")
+    make(library, "seeing", base=parse_name("cria"), files=first)
+    model, _ = make(library, base=parse_name("seeing"), files=second)
+    assert [library.blobs.path(digest) for digest in second.values()] == list(model.projectors)
+    kinds = (np.float16, np.float32)
+    first, second = (upload(library, *write_gguf(tmp_path / f"{kind.__name__}.gguf", kind=kind)) for kind in kinds)
+    make(library, "drafted", base=parse_name("seeing"), drafts=first)
+    model, _ = make(library, base=parse_name("drafted"), drafts=second)
+    assert [library.blobs.path(digest) for digest in second.values()] == list(model.drafts)
+    kept, _ = make(library, base=parse_name("drafted"), system="Be brief.")
+    assert len(kept.projectors) == len(kept.drafts) == 1
+
+
+def test_what_had_no_effect_is_told_before_the_end(library: Library) -> None:
+    reports: list[str] = []
+    recipe = Recipe(base=parse_name("cria"), renderer="nobody")
+
+    def remarks(model: Model, made_of: Recipe) -> list[str]:
+        return [f"{model.name} has no {made_of.renderer}"]
+
+    create(
+        library,
+        parse_name("new"),
+        recipe,
+        lambda item: reports.append(item["status"]),
+        lambda: False,
+        remarks=remarks,
+    )
+    assert reports[-3:] == ["writing manifest", "warning: new:latest has no nobody", "success"]
 
 
 def test_a_draft_is_kept(library: Library, tmp_path: Path) -> None:

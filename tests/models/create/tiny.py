@@ -129,10 +129,11 @@ def write_lora(path: Path, architecture: str = "llama", scale: float = 1.0) -> P
     return path
 
 
-def write_projector(path: Path) -> Path:
+def write_projector(path: Path, name: str = "") -> Path:
     """Write what looks like a multimodal projector; no engine would load it."""
     writer = gguf.GGUFWriter(path, "clip")
     writer.add_type(gguf.GGUFType.MMPROJ)
+    writer.add_name(name)
     writer.add_tensor("mm.0.weight", np.zeros((4, WIDTH), np.float32))
     _finish(writer)
     return path

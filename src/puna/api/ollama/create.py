@@ -19,7 +19,7 @@ from puna.api.services import Services, ServicesDep
 from puna.config.near import hint
 from puna.engine.load_check import check_load
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError, PunaError
-from puna.inference.families.voice import parse_template
+from puna.inference.families.voice import parse_template, unheeded
 from puna.inference.options import OPTION_NAMES, Options
 from puna.inference.prompt.rendering import beside_the_loop
 from puna.models.create.build import create
@@ -40,7 +40,8 @@ async def create_route(
         raise BadRequestError("model is required")
     name, recipe = parse_name(body.reference), await beside_the_loop(lambda: recipe_of(body))
     services.require(body.reference)
-    work = run_in_thread(functools.partial(create, services.library, name, recipe, load_check=check_load))
+    making = functools.partial(create, services.library, name, recipe, load_check=check_load, remarks=unheeded)
+    work = run_in_thread(making)
     if recipe.base and not services.sees(recipe.base):
         raise ModelNotFoundError(body.from_)
     if recipe.base and not _is_here(services, body.from_):

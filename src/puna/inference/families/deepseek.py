@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from puna.inference.families.dialogue import Dialogue, compact, ends_run, indented, split_system, starts_run, thinks
+from puna.inference.families.dialogue import Dialogue, compact, ends_run, indented, starts_run, thinks
 from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
@@ -69,10 +69,10 @@ def deepseek31(dialogue: Dialogue) -> str:
 
 
 def cogito(dialogue: Dialogue) -> str:
-    """Return the prompt of Cogito."""
-    first, turns = split_system(dialogue.turns)
+    """Return the prompt of Cogito; all system messages stand at the beginning."""
+    system = "\n\n".join(turn.content for turn in dialogue.turns if turn.role == "system")
+    turns = [turn for turn in dialogue.turns if turn.role != "system"]
     think = thinks(dialogue.think)
-    system = first.content if first else ""
     parts = [BOS, _COGITO_THINKS if think else "", _COGITO]
     if system:
         parts.append(f"\n\n{system}" + ("\n\n" if think else ""))
@@ -190,9 +190,9 @@ def _read_cogito(raw: str) -> tuple[str, dict[str, Any]] | None:
 
 
 def deepseek_parser(asked: Asked) -> StateParser:
-    """Return a parser of DeepSeek 3.1's answers."""
+    """Return a parser of DeepSeek 3.1's answers; it does not think on behind a function's result."""
     return _Parser(
-        thinking=asked.thinks() and not asked.prefill,
+        thinking=asked.thinks() and not asked.prefill and not asked.after_result,
         read=_read_deepseek,
         outputs=(_OUTPUT, _OUTPUT_END),
         tells_outputs=True,
@@ -200,9 +200,9 @@ def deepseek_parser(asked: Asked) -> StateParser:
 
 
 def cogito_parser(asked: Asked) -> StateParser:
-    """Return a parser of Cogito's answers; with functions at hand it does not think."""
+    """Return a parser of Cogito's answers."""
     return _Parser(
-        thinking=asked.thinks() and not asked.prefill and not asked.tools,
+        thinking=asked.thinks() and not asked.prefill,
         read=_read_cogito,
         outputs=(_OUTPUTS, _OUTPUTS_END),
         tells_outputs=False,

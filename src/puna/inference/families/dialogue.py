@@ -177,6 +177,12 @@ def ends_run(turns: Sequence[Turn], index: int, role: str = "tool") -> bool:
     return index == len(turns) - 1 or turns[index + 1].role != role
 
 
+def first_system(turns: Sequence[Turn]) -> tuple[Turn | None, Sequence[Turn]]:
+    """Return the first system message, wherever it stands, and the turns beside it; later ones are among these."""
+    at = next((index for index, turn in enumerate(turns) if turn.role == "system"), None)
+    return (None, turns) if at is None else (turns[at], [*turns[:at], *turns[at + 1 :]])
+
+
 def split_system(turns: Sequence[Turn], *roles: str) -> tuple[Turn | None, Sequence[Turn]]:
     """Return the system message that a conversation begins with, if it does, and the turns after it."""
     if turns and turns[0].role in (roles or ("system",)):

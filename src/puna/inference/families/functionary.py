@@ -6,7 +6,7 @@ GLM-4 has one part, without a line if it is for all.
 from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, FIRST, NAME, CallShape
-from puna.inference.output.calls import ObjectScanner, lenient_object
+from puna.inference.output.calls import lenient_object
 
 _PART, _ALL = ">>>", "all"
 CALLS = CallShape(
@@ -48,7 +48,7 @@ class _Parser(StateParser):
         if not line or self._lines[line] == _ALL:
             return self._go(self._content)
         self._mark, self._name = mark, self._lines[line]
-        return self._go(self._arguments)
+        return self._go_to_object(self._arguments)
 
     def _arguments(self) -> bool:
         text = self._text.lstrip()
@@ -57,7 +57,8 @@ class _Parser(StateParser):
                 return False
             self._keep(self._mark)
             return self._go(self._content)
-        end = ObjectScanner().end(text)
+        self._text = text
+        end = self._object_end()
         if end is None and not self._ended:
             return False
         raw, self._text = text[:end], text[end:] if end else ""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.inference.families.dialogue import printed
+from puna.inference.output.calls import read_json
 
 
 def value_text(value: Any, quote: str, *, quoted_keys: bool = False) -> str:
@@ -40,7 +41,18 @@ def takes(parameters: Mapping[str, Any], inside: Sequence[str]) -> str:
 
 _BARE_KEY = re.compile(r"([{,]\s*)([\w.$-]+)(\s*):")
 _PLACE = re.compile(r"\x00(\d+)\x00")
-_BARE_VALUE = re.compile(r"([:\[,]\s*)(?!(?:true|false|null|-?\d[\d.eE+-]*)\s*[,}\]])([^\s\x00\"{}\[\],:][^{}\[\],]*)")
+_WORD = r"(?:true|false|null|-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)"
+_BARE_VALUE = re.compile(rf"([:\[,]\s*)(?!{_WORD}\s*[,}}\]])([^\s\x00\"{{}}\[\],:][^{{}}\[\],]*)")
+_OTHER_TEXT = r"""([{\[:,]\s*)(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')(?=\s*[,}\]:])"""
+"""A text in the quotation marks of other models, where one may stand."""
+
+
+def _said(text: str | None) -> str | None:
+    """Return what a text of JSON says, itself if it is none."""
+    try:
+        return None if text is None else str(read_json(f'"{text}"'))
+    except ValueError:
+        return text
 
 
 def read_arguments(text: str, quote: str) -> dict[str, Any] | None:
@@ -48,16 +60,17 @@ def read_arguments(text: str, quote: str) -> dict[str, Any] | None:
     texts: list[str] = []
 
     def place(match: re.Match[str]) -> str:
-        texts.append(match[1])
-        return f"\x00{len(texts) - 1}\x00"
+        own, before, double, single = match.groups()
+        texts.append(next(said for said in (own, single, _said(double)) if said is not None))
+        return f"{before or ''}\x00{len(texts) - 1}\x00"
 
     mark = re.escape(quote)
-    text = re.sub(f"{mark}(.*?){mark}", place, text.replace("\x00", ""), flags=re.DOTALL)
+    text = re.sub(f"{mark}(.*?){mark}|{_OTHER_TEXT}", place, text.replace("\x00", ""), flags=re.DOTALL)
     text = _BARE_KEY.sub(r'\1"\2"\3:', text)
     text = _BARE_VALUE.sub(lambda match: match[1] + json.dumps(match[2].strip()), text)
     text = _PLACE.sub(lambda match: json.dumps(texts[int(match[1])]), text)
     try:
-        value = json.loads(text)
+        value = read_json(text, strict=True)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

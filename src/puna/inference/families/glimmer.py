@@ -142,7 +142,7 @@ MARKS = (_START, _MESSAGE, _END_MESSAGE, _END_TURN)
 _HEADER = f"{_START}assistant"
 _CALLS, _CALLS_END = "<atem:function_calls>", "</atem:function_calls>"
 _INVOKE = re.compile(r"\s*<atem:invoke name=\"(.*?)(?:\">|(?=<atem:parameter))(.*)</atem:invoke>\s*", re.DOTALL)
-_PARAMETER = re.compile(r"<atem:parameter name=\"(.*?)\">(.*?)</atem:parameter>", re.DOTALL)
+_PARAMETER = re.compile(r"<atem:parameter name=\"([^<]*?)\">(.*?)</atem:parameter>", re.DOTALL)
 _NEW_HEADER = re.compile(f"{re.escape(_HEADER)}(?: to=([^\\s<]+))?{re.escape(_MESSAGE)}")
 _MAY_BE_HEADER = re.compile(f"{re.escape(_HEADER)}(?: (?:t(?:o(?:=(?:[^\\s<]*(?:<[|a-z>]*)?)?)?)?)?|<[|a-z>]*)?")
 _ENDS = (_END_MESSAGE, _END_TURN)

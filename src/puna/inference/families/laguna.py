@@ -7,7 +7,7 @@ from typing import Any
 from puna.inference.families.dialogue import Dialogue, argument_text, spaced, thinks
 from puna.inference.families.glm import arguments_text, read_pairs
 from puna.inference.families.parsing import Asked, StateParser, json_call
-from puna.inference.output.calls import ObjectScanner, lenient_object
+from puna.inference.output.calls import lenient_object
 from puna.inference.output.events import ThinkingText, overlap
 
 BOS = "〈|EOS|〉"
@@ -120,6 +120,7 @@ class _Parser(StateParser):
         super().__init__(self._before_thoughts if thinking else self._start)
         self._asked = asked
         self._tells = asked.thinks()
+        self._within_thoughts = False
 
     def _before_thoughts(self) -> bool:
         self._text = self._text.lstrip()
@@ -130,11 +131,15 @@ class _Parser(StateParser):
 
     def _thoughts(self) -> bool:
         mark = self._up_to([_CLOSE, _CALL], ThinkingText)
-        if not self._tells:
-            self._events = [event for event in self._events if not isinstance(event, ThinkingText)]
+        self._hide_thoughts()
         if mark == _CLOSE:
             return self._then_space(self._start)
+        self._within_thoughts = True
         return bool(mark) and self._go(self._inside)
+
+    def _hide_thoughts(self) -> None:
+        if not self._tells:
+            self._events = [event for event in self._events if not isinstance(event, ThinkingText)]
 
     def _start(self) -> bool:
         """Leave out the mark that there are no thoughts."""
@@ -145,6 +150,7 @@ class _Parser(StateParser):
         return bool(self._text) and (not _CLOSE.startswith(self._text) or self._ended) and self._go(self._content)
 
     def _content(self) -> bool:
+        self._within_thoughts = False
         marks = [_OPEN, _CALL, *([_USER, "{"] if self._asked.tools else [])]
         match self._up_to(marks):
             case "":
@@ -158,15 +164,23 @@ class _Parser(StateParser):
                 return self._go(self._alias)
             case _:
                 self._text = "{" + self._text
-                return self._go(self._object)
+                return self._go_to_object(self._object)
 
     def _inside(self) -> bool:
         raw, end, rest = self._text.partition(_CALL_END)
         if not end and not self._ended:
             return False
-        self._text = rest
+        thought, closed, after = raw.partition(_CLOSE) if self._within_thoughts else (raw, "", "")
         begun_anew = raw.rpartition(_CALL)[2]  # models give up on a call and write it again
-        if not (end or self._whole(raw)) or (not self._read(raw) and not self._read(begun_anew) and raw.strip()):
+        whole = bool(end) or self._whole(raw)
+        is_call = whole and not (closed and _CALL in after) and (self._read(raw) or self._read(begun_anew))
+        if closed and not is_call:  # thoughts that speak of calls
+            self._say(self._trimmed + _CALL + thought.rstrip(), ThinkingText)
+            self._hide_thoughts()
+            self._text = after + end + rest
+            return self._then_space(self._start)
+        self._text = rest
+        if not is_call and not (whole and not raw.strip()):
             self._keep(_CALL + raw + end)
         return self._then_space(self._content)
 
@@ -185,7 +199,7 @@ class _Parser(StateParser):
         return self._then_space(self._content)
 
     def _object(self) -> bool:
-        end = ObjectScanner().end(self._text)
+        end = self._object_end()
         begins_call = bool(_JSON_CALL.match(self._text)) or (len(self._text) < len('{"arguments"') and not self._ended)
         if begins_call and end is None and not self._ended:
             return False

@@ -13,7 +13,7 @@ from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, FIRST, GAP, ID, NAME, NUMBER, CallShape
 from puna.inference.format.notation import Notation
-from puna.inference.output.calls import ObjectScanner, lenient_object
+from puna.inference.output.calls import lenient_object
 
 Call = tuple[str, Mapping[str, Any]]
 Read = Callable[[str, dict[str, Any]], Call | None]
@@ -65,7 +65,6 @@ class _Parser(StateParser):
         super().__init__(self._content)
         self._form, self._head_form = form, re.compile(form.head, re.DOTALL)
         self._said = self._header = ""
-        self._scanner, self._scanned = ObjectScanner(), 0
 
     def _content(self) -> bool:
         mark = self._up_to([self._form.mark], trim_end=False)
@@ -80,15 +79,13 @@ class _Parser(StateParser):
         if not brace:
             return False
         self._text = self._text[len(self._header) :]
-        self._scanner, self._scanned = ObjectScanner(), 0
-        return self._go(self._object)
+        return self._go_to_object(self._object)
 
     def _object(self) -> bool:
-        end = self._scanner.end(self._text[self._scanned :])
+        end = self._object_end()
         if end is None and not self._ended:
-            self._scanned = len(self._text)
             return False
-        at = len(self._text) if end is None else self._scanned + end
+        at = len(self._text) if end is None else end
         raw, self._text = self._text[:at], self._text[at:]
         value = lenient_object(raw)
         call = None if value is None else self._form.read(self._header, value)

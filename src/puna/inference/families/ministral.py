@@ -2,7 +2,7 @@
 
 from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
-from puna.inference.output.calls import ObjectScanner, lenient_object
+from puna.inference.output.calls import lenient_object
 from puna.inference.output.events import ThinkingText
 
 CALLS, THINK, THINK_END, ARGS = "[TOOL_CALLS]", "[THINK]", "[/THINK]", "[ARGS]"
@@ -30,14 +30,14 @@ class _Parser(StateParser):
         name, mark, rest = self._text.partition(ARGS)
         if mark:
             self._name, self._text = name.partition(CALL_ID)[0], rest
-            return self._go(self._arguments)
+            return self._go_to_object(self._arguments)
         if self._ended and name:
             self._keep(CALLS + name)
             self._text = ""
         return False
 
     def _arguments(self) -> bool:
-        end = ObjectScanner().end(self._text)
+        end = self._object_end()
         if end is None and not self._ended:
             return False
         raw, self._text = self._text[:end], self._text[end:] if end else ""

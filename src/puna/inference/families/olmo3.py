@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
-from puna.inference.families.dialogue import Dialogue, compact, spaced
+from puna.inference.families.dialogue import Dialogue, compact, first_system, spaced
 from puna.inference.families.parsing import Asked, TagParser
 from puna.inference.families.python_calls import NotACallError, read_calls
 from puna.inference.families.qwen_text import END, START
@@ -26,18 +26,17 @@ _FUNCTIONS = (
 
 
 def _render(dialogue: Dialogue, *, introduction: str) -> str:
-    """Return the prompt; ``introduction`` stands in for a system message. Of several the first counts."""
-    systems = [turn.content for turn in dialogue.turns if turn.role == "system"]
-    turns = [turn for turn in dialogue.turns if turn.role != "system"]
+    """Return the prompt; ``introduction`` stands in for a system message. Of several the first has the functions."""
+    system, turns = first_system(dialogue.turns)
     functions = f"<functions>{spaced(dialogue.documents)}</functions>" if dialogue.tools else ""
-    if systems:
-        head = systems[0] + functions
+    if system:
+        head = system.content + functions
     else:
         head = introduction + (_FUNCTIONS + functions if functions else f"{_NO_FUNCTIONS}<functions></functions>")
     parts = [f"{START}system\n{head}{END}\n"]
     for index, turn in enumerate(turns):
-        if turn.role == "user":
-            parts.append(f"{START}user\n{turn.content}{END}\n")
+        if turn.role in ("user", "system"):
+            parts.append(f"{START}{turn.role}\n{turn.content}{END}\n")
         elif turn.role == "assistant":
             parts.append(f"{START}assistant\n{turn.content}")
             if turn.calls:
@@ -58,9 +57,9 @@ def _arguments(arguments: Mapping[str, Any]) -> str:
 
 def _thinking(dialogue: Dialogue, *, introduction: str) -> str:
     """Return the prompt of a model that always thinks, and calls no functions."""
-    systems = [turn.content for turn in dialogue.turns if turn.role == "system"]
-    head = f"{systems[0]} {_NO_FUNCTIONS}<functions></functions>" if systems else introduction
-    turns = [turn for turn in dialogue.turns if turn.role in ("user", "assistant")]
+    system, others = first_system(dialogue.turns)
+    head = f"{system.content} {_NO_FUNCTIONS}<functions></functions>" if system else introduction
+    turns = [turn for turn in others if turn.role in ("user", "assistant", "system")]
     said = "".join(f"{START}{turn.role}\n{turn.content}{END}\n" for turn in turns)
     return f"{START}system\n{head}{END}\n{said}{START}assistant\n<think>"
 

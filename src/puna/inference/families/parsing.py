@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from puna.inference.format.typed import property_schema, schema_types, typed_value
-from puna.inference.output.calls import lenient_object
+from puna.inference.output.calls import ObjectScanner, lenient_object
 from puna.inference.output.events import ContentText, OutputEvent, ThinkingText, ToolCallParsed, overlap
 
 _log = logging.getLogger(__name__)
@@ -54,6 +54,7 @@ class StateParser:
         self._trimmed = ""  # what was left out before the last mark
         self._events: list[OutputEvent] = []
         self._state = start
+        self._scanner, self._scanned = ObjectScanner(), 0
 
     def feed(self, text: str) -> list[OutputEvent]:
         self._text += text
@@ -72,6 +73,21 @@ class StateParser:
     def _go(self, state: Callable[[], bool]) -> bool:
         self._state = state
         return True
+
+    def _go_to_object(self, state: Callable[[], bool]) -> bool:
+        """Go on with a state that asks ``_object_end``."""
+        self._scanner, self._scanned = ObjectScanner(), 0
+        return self._go(state)
+
+    def _object_end(self) -> int | None:
+        """Return where the object ends that the text begins with, ``None`` before that.
+
+        Only what is new is looked at: arguments may hold a whole file, and come in thousands of pieces.
+        """
+        end = self._scanner.end(self._text[self._scanned :])
+        at = None if end is None else self._scanned + end
+        self._scanned = len(self._text)
+        return at
 
     def _say(self, text: str, kind: type[ContentText | ThinkingText] = ContentText) -> None:
         if text:
@@ -215,10 +231,14 @@ class TagParser(StateParser):
 
 
 def json_call(raw: str) -> list[tuple[str, Mapping[str, Any]]] | None:
-    """Return the call in a JSON object with a name and arguments, ``None`` if it is none."""
-    value = lenient_object(raw.strip())
-    name = value.get("name") if value else None
-    arguments = (value or {}).get("arguments") or {}
+    """Return the call in a JSON object with a name and arguments, ``None`` if it is none.
+
+    Models may call them parameters, or put them in quotes once more.
+    """
+    value = lenient_object(raw.strip()) or {}
+    name, arguments = value.get("name"), value.get("arguments") or value.get("parameters") or {}
+    if isinstance(arguments, str):
+        arguments = lenient_object(arguments)
     if not isinstance(name, str) or not name or not isinstance(arguments, dict):
         return None
     return [(name, arguments)]

@@ -1,16 +1,18 @@
 """Calls that are written as in Python: ``name(key="value", other=[1, 2])``."""
 
-import json
+import math
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from puna.inference.output.calls import read_json
 
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None, "nil": None}
 _NAME = re.compile(r"\s*+,?\s*+([^\s(),][^()]*)\(")
 _KEY = re.compile(r"[\s,]*+([^=,]+)=\s*")
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
-_ESCAPES = re.compile(r"\\(.)", re.DOTALL)
-_ESCAPED = {"n": "\n", "t": "\t", "r": "\r"}
+_ESCAPES = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|(.))", re.DOTALL)
+_ESCAPED = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f", "\n": "", "\\": "\\", "'": "'", '"': '"'}
 _INTEGER = re.compile(r"[+-]?\d+")
 _NUMBER = re.compile(r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?")
 
@@ -30,7 +32,10 @@ def read_calls(text: str) -> list[tuple[str, dict[str, Any]]]:
         if not match:
             raise NotACallError(text)
         end = _end(text, match.end(), ")")
-        calls.append((match[1].rstrip(), _arguments(text[match.end() : end])))
+        try:
+            calls.append((match[1].rstrip(), _arguments(text[match.end() : end])))
+        except RecursionError:
+            raise NotACallError(text) from None
         position = end + 1
     if not calls:
         raise NotACallError(text)
@@ -82,20 +87,38 @@ def _value(text: str) -> Any:
     text = text.strip()
     if text in _WORDS:
         return _WORDS[text]
-    if _INTEGER.fullmatch(text):
-        return int(text)
     if _NUMBER.fullmatch(text):
-        return float(text)
+        return _number(text)
     if text[:1] in ("'", '"'):
         if _string_end(text, 0) != len(text) - 1:
             raise NotACallError(text)
-        return _ESCAPES.sub(lambda match: _ESCAPED.get(match[1], match[1]), text[1:-1])
+        return _unescaped(text[1:-1])
     if text[:1] in ("[", "{"):
         try:
-            return json.loads(text)
+            return read_json(text, strict=True)
         except ValueError:
             return _list(text) if text[0] == "[" else _object(text)
     return text
+
+
+def _number(text: str) -> int | float | str:
+    """Return a number, as text if it is too large to be one in JSON."""
+    try:
+        number = int(text) if _INTEGER.fullmatch(text) else float(text)
+    except ValueError:  # more digits than Python reads
+        return text
+    return number if math.isfinite(number) else text
+
+
+def _unescaped(text: str) -> str:
+    """Return what a text says; what is no escape, as in the pattern "\\d+", stays as it is."""
+    said = _ESCAPES.sub(_escaped, text)
+    return said.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = match[1] or match[2]
+    return chr(int(code, 16)) if code else _ESCAPED.get(match[3], match[0])
 
 
 def _list(text: str) -> list[Any]:

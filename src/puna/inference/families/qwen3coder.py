@@ -1,6 +1,6 @@
 """Qwen 3 Coder."""
 
-from puna.inference.families.dialogue import Dialogue, ends_run, starts_run
+from puna.inference.families.dialogue import Dialogue, ends_run, first_system, starts_run
 from puna.inference.families.parsing import Asked, TagParser
 from puna.inference.families.qwen_text import END, HOW_TO_CALL, START, call_text, function_text, tagged_parser
 
@@ -8,10 +8,10 @@ _DEFAULT_SYSTEM = "You are Qwen, a helpful AI assistant that can interact with a
 
 
 def render(dialogue: Dialogue) -> str:
-    """Return the prompt. The first system message counts; the model does not think."""
-    systems = [turn.content for turn in dialogue.turns if turn.role == "system"]
-    system = next(filter(None, systems), "")
-    turns = [turn for turn in dialogue.turns if turn.role != "system"]
+    """Return the prompt. The first system message stands at the beginning; the model does not think."""
+    said = [turn for turn in dialogue.turns if turn.content or turn.role != "system"]
+    first, turns = first_system(said)
+    system = first.content if first else ""
     parts = []
     if system or dialogue.tools:
         parts.append(f"{START}system\n{system or _DEFAULT_SYSTEM}")

@@ -6,12 +6,15 @@ else the better of the manifest's Go template and the template in the GGUF file.
 
 import logging
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from puna.config.near import hint
 from puna.inference.families.parsers import NAMED
 from puna.inference.families.renderers import RENDERERS
 from puna.inference.prompt.ollama_template import OllamaTemplate, thinking_tags
+from puna.models.create.recipe import Recipe
 from puna.models.model import Model
 
 _log = logging.getLogger(__name__)
@@ -59,6 +62,18 @@ def voice_of(model: Model, template: str = "") -> Voice:
     if template or parser:
         return Voice(parser=parser, template=own)
     return Voice(template="" if _is_better(model.gguf.chat_template or "", own, model.go_template) else own)
+
+
+def unheeded(model: Model, recipe: Recipe) -> Iterator[str]:
+    """Yield what a recipe says of how its model speaks that has no effect on conversations."""
+    for kind, name, known in (("renderer", recipe.renderer, RENDERERS), ("parser", recipe.parser, NAMED)):
+        if name and name not in known:
+            yield f"no {kind} is called {name!r} here{hint(name, known)}; the model's template is used"
+    voice = voice_of(model)
+    if recipe.template and voice.renderer:
+        yield f"conversations are rendered by {voice.renderer}, not by the template"
+    elif recipe.template and not voice.template and not is_bare(recipe.template):
+        yield "the template in the GGUF file can do more and is used; with OLLAMA_GO_TEMPLATE=1 the model's own is"
 
 
 @lru_cache(maxsize=64)

@@ -64,6 +64,12 @@ class CallShape:
         """Return the text at which a call is known, as far as it is the same for all functions."""
         return _SLOT.split((self.begin + self.call).removeprefix(FIRST))[0]
 
+    @property
+    def marks_in_thoughts(self) -> tuple[str, str] | None:
+        """Return what begins and what ends the call that ends thoughts, ``None`` if none does."""
+        first, *_, last = _SLOT.split(self.in_thoughts) if self.in_thoughts else ("", "")
+        return (first, last) if first and last else None
+
 
 @dataclass(frozen=True, slots=True)
 class Thoughts:

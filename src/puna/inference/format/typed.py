@@ -3,11 +3,12 @@
 The grammar of a call and the parser of it both go by this.
 """
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
+
+from puna.inference.output.calls import read_json
 
 _INTEGERS = range(-(1 << 63), 1 << 63)
 _DEEPEST = 8
@@ -116,7 +117,7 @@ def _read_as(kind: str, raw: str) -> Any:
         if kind == "number":
             amount = float(raw) if raw == raw.strip() and "_" not in raw else math.nan
             return None if not math.isfinite(amount) else int(amount) if amount.is_integer() else amount
-        value = json.loads(raw)
+        value = read_json(raw, strict=True)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, list if kind == "array" else dict) else None

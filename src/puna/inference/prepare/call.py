@@ -27,7 +27,8 @@ class Prepared:
     given). ``prefix`` are tokens that go before it. ``closing`` is the mark at which thinking ends and the format of
     the answer begins to bind; "" where it binds from the start. ``resume`` is the text between such thoughts and the
     answer, ``opening`` that before an answer without any. ``budget`` is how many tokens the thoughts may have,
-    negative for no limit of their own, and ``after_thoughts`` what the body has instead once they are over.
+    negative for no limit of their own, and ``after_thoughts`` what the body has instead once they are over. Where an
+    answer does not begin inside its thoughts, they begin with ``thought``; a call between the ``call_marks`` ends them.
     ``context`` is the tokens that the slot holds, ``counted`` those of a prompt with images, where that is known.
     ``as_text`` makes the call that asks for the same as text, where the engine reads the answer and may fail to.
     """
@@ -43,6 +44,8 @@ class Prepared:
     resume: str = ""
     opening: str = ""
     budget: int = -1
+    thought: str = ""
+    call_marks: tuple[str, str] | None = None
     after_thoughts: Mapping[str, Any] = field(default_factory=dict)
     context: int = 0
     counted: int = 0

@@ -65,6 +65,8 @@ async def parsed(prepared: Prepared, request: GenerationRequest, conversation: C
         resume=reading.resume,
         opening=reading.opening,
         budget=request.most_thoughts if reading.budgeted else -1,
+        thought=reading.thoughts.opening if reading.thoughts else "",
+        call_marks=reading.shape.marks_in_thoughts if reading.shape else None,
     )
     return await bound(prepared, request, conversation, voice, reading.shape, reading.thoughts)
 
@@ -88,7 +90,7 @@ def _by_family(prompt: str, request: GenerationRequest, conversation: Conversati
     parsing = PARSERS[voice.parser]
     if request.has_format and not _thinks_first(request, voice):
         return AnswerReader()
-    asked = _asked(request, conversation, voice)
+    asked = _told(_asked(request, conversation, voice), parsing, prompt)
     tools = bool(conversation.tools) and not request.has_format
     reading = AnswerReader(
         marks=parsing.preserved,
@@ -96,13 +98,14 @@ def _by_family(prompt: str, request: GenerationRequest, conversation: Conversati
         closing=parsing.closing if request.has_format else "",
         resume=parsing.answer_after_thoughts(may_call=tools),
         opening=parsing.opening,
-        budgeted=_thinks_first(request, voice),
     )
     if not voice.renders_here and parsing.tags:
         first, thoughts = _thoughts_in(parsing.tags, prompt, request, parsing.to_call)
         parser = parsing.make(replace(asked, think=False))
         return replace(reading, parsers=[*first, parser], thoughts=thoughts, budgeted=bool(first))
-    return replace(reading, parsers=[parsing.make(asked)], thoughts=parsing.thoughts(asked))
+    thoughts = parsing.thoughts(asked)
+    budgeted = thoughts is not None and _thinks_first(request, voice)
+    return replace(reading, parsers=[parsing.make(asked)], thoughts=thoughts, budgeted=budgeted)
 
 
 def _thoughts_in(
@@ -138,6 +141,22 @@ def _asked(request: GenerationRequest, conversation: Conversation, voice: Voice)
         prefill_thinking=last.thinking if last and answers else "",
         after_result=last is not None and last.role == "tool",
     )
+
+
+def _told(asked: Asked, parsing: Parsing, prompt: str) -> Asked:
+    """Return what a parser is told where the prompt's end says whether the answer begins inside its thoughts.
+
+    What was asked does not: texts switch thinking on and off for some families, others begin a new turn behind what
+    the conversation ends with, or end thoughts that it was given.
+    """
+    end = prompt.rstrip()
+    if parsing.closing == USUAL_TAGS[1] and end.endswith(USUAL_TAGS[0]):
+        return replace(asked, think=asked.think or True, prefill="", prefill_thinking="")
+    if end.endswith(parsing.closing):
+        return replace(asked, think=False)
+    if parsing.opening and end.endswith(parsing.closing + parsing.opening):
+        return replace(asked, prefill=asked.prefill or asked.prefill_thinking)
+    return asked
 
 
 def _by_template(prompt: str, request: GenerationRequest, conversation: Conversation, voice: Voice) -> AnswerReader:

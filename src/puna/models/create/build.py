@@ -1,9 +1,12 @@
 """Makes a model: its weights, then the layers that a request adds or replaces, then the name."""
 
+import contextlib
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import orjson
 
+from puna.errors import PunaError
 from puna.models import manifests
 from puna.models.config import ModelConfig, encode_parameters
 from puna.models.create.defaults import with_speech
@@ -24,9 +27,12 @@ from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.library import Library
 from puna.models.loadable import LoadCheck, UnsupportedModelError, anything, try_to_load
 from puna.models.manifests import Layer, make_manifest
+from puna.models.model import Model
 from puna.models.storage import storage_errors
 from puna.names import ModelName
 
+Remarks = Callable[[Model, Recipe], Iterable[str]]
+"""Returns what of a recipe has no effect on the model that it has made."""
 _ORDER = (
     manifests.MODEL,
     manifests.CHECKPOINT,
@@ -48,14 +54,15 @@ def create(
     report: Report,
     cancelled: CancelledCheck,
     load_check: LoadCheck = anything,
+    remarks: Remarks = lambda *_: (),
 ) -> None:
     """Make the model ``name``; it appears complete or not at all, and what was made for it goes if it does not.
 
     Nothing is reported before everything that can be read quickly has been checked and ``load_check`` has tried the
-    files that are GGUF already. Raises ``ModelNotFoundError`` for the base, ``BlobNotFoundError`` for a file,
-    ``GGUFError``, ``SafetensorsError`` or ``ConvertError`` for one that is broken, ``UnloadableError`` for files that
-    no engine can load, ``QuantizeError``, ``BadRequestError`` for parts that do not fit together, ``StorageError``,
-    and ``CreateCancelledError`` soon after ``cancelled`` says so.
+    files that are GGUF already; ``remarks`` come last. Raises ``ModelNotFoundError`` for the base,
+    ``BlobNotFoundError`` for a file, ``GGUFError``, ``SafetensorsError`` or ``ConvertError`` for one that is broken,
+    ``UnloadableError`` for files that no engine can load, ``QuantizeError``, ``BadRequestError`` for parts that do not
+    fit together, ``StorageError``, and ``CreateCancelledError`` soon after ``cancelled`` says so.
     """
     added: list[str] = []
     done = False
@@ -66,6 +73,9 @@ def create(
     finally:
         if not done:
             library.discard(added)
+    with contextlib.suppress(PunaError, OSError):  # it may be gone again
+        for remark in remarks(library.get(name), recipe):
+            report({"status": f"warning: {remark}"})
     report({"status": "success"})
 
 
@@ -84,7 +94,8 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
     for _, draft in drafts:
         if reason := misfit(draft, read_gguf(job.library.blobs.path(weights.of_type(manifests.MODEL)[0].digest))):
             job.say(f"warning: the draft model will not be used: {reason}")
-    layers = [*weights.layers, *adapters, *(layer for layer, _ in drafts)]
+    layers = [layer for layer in weights.layers if not drafts or layer.media_type != manifests.DRAFT]
+    layers += [*adapters, *(layer for layer, _ in drafts)]
     for layer in layers:
         if layer.digest not in job.added:
             job.say(f"using existing layer {layer.digest}")

@@ -56,17 +56,21 @@ def has_magic(job: Job, digest: str) -> bool:
 
 
 def weights_of_base(job: Job, base: ModelName, files: Mapping[str, str], mix: "Mix | None") -> Weights:
-    """Return the layers of another model, with the projectors among ``files``; raise ``ModelNotFoundError``."""
+    """Return the layers of another model, with a projector among ``files`` in the place of its own.
+
+    Raises ``ModelNotFoundError``.
+    """
     model = job.library.get(base)
     if mix and model.is_checkpoint:
         raise BadRequestError(f"{model.name} was kept as it is; to quantize it, make it from its files")
-    layers = [
-        replace(job.existing(layer.media_type, layer.digest), source=layer.source or str(model.name), name=layer.name)
-        for layer in model.manifest.layers
-    ]
     added = _gguf_layers(job, files)
     if any(layer.media_type == manifests.MODEL for layer, _ in added):
         raise BadRequestError('"from" names a model, and so do "files"')
+    layers = [
+        replace(job.existing(layer.media_type, layer.digest), source=layer.source or str(model.name), name=layer.name)
+        for layer in model.manifest.layers
+        if not added or layer.media_type != manifests.PROJECTOR  # an engine is given one
+    ]
     weights = Weights(model.config, (*layers, *(layer for layer, _ in added)))
     return _quantized(job, weights, model.ggufs, mix) if mix else weights
 
@@ -109,6 +113,8 @@ def _gguf_layers(job: Job, files: Mapping[str, str]) -> list[tuple[Layer, GGUFFi
         models = [(name, headers[name]) for name in in_order(models)]
     elif len(models) > 1:
         raise BadRequestError(f"{models[0][0]} and {models[1][0]} are two models; name one of them")
+    if len(projectors) > 1:
+        raise BadRequestError(f"{projectors[0][0]} and {projectors[1][0]} are two projectors; name one of them")
     return [
         (job.existing(media_type, files[name]), gguf)
         for media_type, found in ((manifests.MODEL, models), (manifests.PROJECTOR, projectors))
