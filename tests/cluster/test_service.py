@@ -33,6 +33,7 @@ from puna.inference.watching import Asked
 from puna.models.create.build import create
 from puna.models.create.recipe import Recipe
 from puna.models.library import Library
+from puna.models.registry import peers
 from puna.models.registry.errors import TransientError
 from puna.models.registry.peers import Peers, State
 from puna.names import parse_name
@@ -349,7 +350,10 @@ async def test_a_client_that_goes_ends_its_generation(cluster: Cluster) -> None:
             await asyncio.sleep(0.02)
 
 
-async def test_a_model_comes_to_the_nodes_that_lack_it_and_each_byte_leaves_its_origin_once(cluster: Cluster) -> None:
+async def test_a_model_comes_to_the_nodes_that_lack_it_and_each_byte_leaves_its_origin_once(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "_ANSWER_SECONDS", 60.0)  # a busy machine must not make a node pass another over
     origin = await cluster.fleet.add("origin", ["origin"])
     model_name = parse_name("mine")
     await asyncio.to_thread(_make, origin._library, model_name)
