@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from puna.inference.families.dialogue import printed
-from puna.inference.output.calls import read_json
+from puna.inference.output.calls import written_json
 
 
 def value_text(value: Any, quote: str, *, quoted_keys: bool = False) -> str:
@@ -50,7 +50,7 @@ _OTHER_TEXT = r"""([{\[:,]\s*)(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)')(?=\s*[
 def _said(text: str | None) -> str | None:
     """Return what a text of JSON says, itself if it is none."""
     try:
-        return None if text is None else str(read_json(f'"{text}"'))
+        return None if text is None else str(written_json(f'"{text}"'))
     except ValueError:
         return text
 
@@ -70,7 +70,7 @@ def read_arguments(text: str, quote: str) -> dict[str, Any] | None:
     text = _BARE_VALUE.sub(lambda match: match[1] + json.dumps(match[2].strip()), text)
     text = _PLACE.sub(lambda match: json.dumps(texts[int(match[1])]), text)
     try:
-        value = read_json(text, strict=True)
+        value = written_json(text, strict=True)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None

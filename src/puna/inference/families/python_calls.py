@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from puna.inference.output.calls import read_json
+from puna.inference.output.calls import written_json
 
 _WORDS = {"true": True, "True": True, "false": False, "False": False, "null": None, "None": None, "nil": None}
 _NAME = re.compile(r"\s*+,?\s*+([^\s(),][^()]*)\(")
@@ -95,7 +95,7 @@ def _value(text: str) -> Any:
         return _unescaped(text[1:-1])
     if text[:1] in ("[", "{"):
         try:
-            return read_json(text, strict=True)
+            return written_json(text, strict=True)
         except ValueError:
             return _list(text) if text[0] == "[" else _object(text)
     return text

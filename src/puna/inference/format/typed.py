@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
-from puna.inference.output.calls import read_json
+from puna.inference.output.calls import written_json
 
 _INTEGERS = range(-(1 << 63), 1 << 63)
 _DEEPEST = 8
@@ -117,7 +117,7 @@ def _read_as(kind: str, raw: str) -> Any:
         if kind == "number":
             amount = float(raw) if raw == raw.strip() and "_" not in raw else math.nan
             return None if not math.isfinite(amount) else int(amount) if amount.is_integer() else amount
-        value = read_json(raw, strict=True)
+        value = written_json(raw, strict=True)
     except (ValueError, RecursionError):
         return None
     return value if isinstance(value, list if kind == "array" else dict) else None

@@ -51,7 +51,7 @@ def parse_calls(text: str, header: str, names: Collection[str]) -> list[ToolCall
     ``header`` is what stood between the marker and the object, where some models put the name.
     """
     try:
-        value = read_json(text)
+        value = written_json(text)
         found = list(_find_calls(value, names, 0))
         if not found and isinstance(value, dict) and (name := name_in(header, names)):
             found = [(name, value)]
@@ -63,7 +63,7 @@ def parse_calls(text: str, header: str, names: Collection[str]) -> list[ToolCall
 def lenient_object(text: str) -> dict[str, Any] | None:
     """The JSON object in ``text``, raw newlines and halves of surrogate pairs forgiven; None where it is none."""
     try:
-        value = read_json(text)
+        value = written_json(text)
         return orjson.loads(_dump(value)) if isinstance(value, dict) else None
     except (ValueError, RecursionError):
         return None
@@ -77,8 +77,8 @@ def name_in(text: str, names: Collection[str]) -> str | None:
     return min(found)[1] if found else None
 
 
-def read_json(text: str, *, strict: bool = False) -> Any:
-    """Return what JSON says; raise ``ValueError`` or ``RecursionError``.
+def written_json(text: str, *, strict: bool = False) -> Any:
+    """Return what JSON says that a model wrote; raise ``ValueError`` or ``RecursionError``.
 
     NaN, Infinity and numbers that are out of range are no JSON: no client could read a call with one of them.
     """
@@ -125,7 +125,7 @@ def _arguments(call: dict[str, Any]) -> dict[str, Any] | None:
     value: Any = next((call[key] for key in _ARGUMENT_KEYS if call.get(key) is not None), {})
     if isinstance(value, str):
         try:
-            value = read_json(value)
+            value = written_json(value)
         except (ValueError, RecursionError):
             return None
     return value if isinstance(value, dict) else None

@@ -102,8 +102,7 @@ class _Cleaner:
 def _type(_cleaner: _Cleaner, value: Any) -> Any:
     if not isinstance(value, list):
         return value if value in TYPES else _NOTHING
-    known = [one for one in value if one in TYPES]
-    return known if known and len(known) == len(value) else _NOTHING
+    return value if value and all(one in TYPES for one in value) else _NOTHING
 
 
 def _values(_cleaner: _Cleaner, value: Any) -> Any:
