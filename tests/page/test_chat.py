@@ -126,6 +126,8 @@ def test_prompt_is_shown_as_the_model_got_it(page: Any) -> None:
     waiting: list[Any] = []
     page.route("**/api/chat", lambda route: waiting.append(route))
     page.get_by_role("button", name="The prompt as the model got it").click()
+    expect(prompt).to_have_text("…")
+    page.locator("dialog").wait_for()
     page.keyboard.press("Escape")
     page.locator("dialog").wait_for(state="detached")
     with page.expect_response("**/api/chat") as response:

@@ -1,5 +1,5 @@
 /** A dialog of the browser's own kind: it holds the focus, and Escape closes it. */
-import { html, useEffect, useId, useRef } from "../html.js";
+import { html, useId, useLayoutEffect, useRef } from "../html.js";
 import { t } from "../text/translate.js";
 import { IconButton } from "./icon.js";
 
@@ -8,7 +8,8 @@ export function Dialog({ title, onClose, wide = false, children }) {
   const ref = useRef(/** @type {HTMLDialogElement | null} */ (null));
   const over = useRef(false);
   const id = useId();
-  useEffect(() => {
+  // Before the first picture of it: a key pressed until then would go to what lies behind.
+  useLayoutEffect(() => {
     const dialog = /** @type {HTMLDialogElement} */ (ref.current);
     dialog.showModal();
     return () => {
