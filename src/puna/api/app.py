@@ -85,6 +85,7 @@ def create_app(
         version=__version__,
         description="Large language models on this machine, behind the Ollama REST API.",
         lifespan=_lifespan,
+        telemetry={"tracing": False, "metrics": False, "logs": False},  # Puna's own tells of models too
     )
     app.state.settings = settings
     app.state.make_service = service or _local

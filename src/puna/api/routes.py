@@ -87,7 +87,7 @@ class Routes:
         self._app = app
         self._described_at = app.openapi_url
         parts = [*(Part(*own) for own in _OWN.items()), *(Part(*theirs, _PREFIXES) for theirs in _OPENAI.items())]
-        app.router.routes.extend(parts)
+        app.router.routes[:0] = parts  # before the pages, which are asked for seldom: the first that matches is taken
         self._waiting: dict[str, list[Part]] = {}
         for part in parts:
             for beginning in part.beginnings:

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
@@ -68,7 +69,7 @@ def identify(scope: Scope, trusted: Sequence[IPNetwork]) -> Identity:
     forwarded = any(name in headers for name in _FORWARDED)
     if peer is None:
         return Identity("", remote=forwarded)
-    address = _parse(peer[0])
+    address = _peer(peer[0])
     if address is None:
         return Identity(peer[0], remote=True)
     client = _behind(address, headers.getlist("x-forwarded-for"), trusted)
@@ -96,3 +97,7 @@ def _parse(text: str) -> IPAddress | None:
         return None
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return mapped or address
+
+
+_peer = lru_cache(maxsize=1024)(_parse)
+"""The same for the address of a connection, of which many requests come."""
