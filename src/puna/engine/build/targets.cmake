@@ -18,14 +18,28 @@ function(puna_join target batch files not)
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE ${batch})
 endfunction()
 
-# Call a function by another name in one file of ggml-cpu.
-function(puna_rename file name other)
+# Call functions by other names in one file of ggml-cpu: NAME=OTHER, any number of them.
+function(puna_rename file)
     get_target_property(sources ggml-cpu SOURCES)
-    list(FILTER sources INCLUDE REGEX "ggml-cpu/${file}\\.cpp$")
+    list(FILTER sources INCLUDE REGEX "ggml-cpu/${file}$")
     get_target_property(place ggml-cpu SOURCE_DIR)
     cmake_path(ABSOLUTE_PATH sources BASE_DIRECTORY ${place})
-    set_source_files_properties(
-        ${sources} TARGET_DIRECTORY ggml-cpu PROPERTIES COMPILE_DEFINITIONS ${name}=${other})
+    set_source_files_properties(${sources} TARGET_DIRECTORY ggml-cpu PROPERTIES COMPILE_DEFINITIONS "${ARGN}")
+endfunction()
+
+# Put Puna's products of weights before those of llama.cpp, where there are any for x86.
+function(puna_dots)
+    get_target_property(sources ggml-cpu SOURCES)
+    list(FILTER sources INCLUDE REGEX "ggml-cpu/arch/x86/quants\\.c$")
+    if(NOT sources)
+        return()
+    endif()
+    foreach(pair q4_K_q8_K q5_K_q8_K q6_K_q8_K)
+        list(APPEND names ggml_vec_dot_${pair}=puna_llama_vec_dot_${pair})
+    endforeach()
+    puna_rename(arch/x86/quants.c ${names})
+    puna_rename(llamafile/sgemm.cpp llamafile_sgemm=puna_llama_sgemm)
+    target_sources(ggml-cpu PRIVATE ${PUNA_SOURCES}/dots.cpp ${PUNA_SOURCES}/matrices.cpp)
 endfunction()
 
 # Put Puna's attention on a processor before llama.cpp's, which gets another name, and weights into large pages.
@@ -33,10 +47,11 @@ function(puna_compute)
     if(NOT TARGET ggml-cpu)
         return()
     endif()
-    puna_rename(ops ggml_compute_forward_flash_attn_ext puna_llama_flash_attn_ext)
-    puna_rename(repack ggml_backend_buft_alloc_buffer puna_weights_buffer)
-    puna_rename(amx/amx ggml_aligned_malloc puna_weights_malloc)
+    puna_rename(ops.cpp ggml_compute_forward_flash_attn_ext=puna_llama_flash_attn_ext)
+    puna_rename(repack.cpp ggml_backend_buft_alloc_buffer=puna_weights_buffer)
+    puna_rename(amx/amx.cpp ggml_aligned_malloc=puna_weights_malloc)
     target_sources(ggml-cpu PRIVATE ${PUNA_SOURCES}/attention.cpp ${PUNA_SOURCES}/weights.cpp)
+    puna_dots()
 endfunction()
 
 # Compile a file of Puna's, which includes it, instead of one of llama.cpp's.
