@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from puna.errors import BadRequestError
-from puna.models.atomic import AtomicFile, remove_leftovers
+from puna.models.atomic import WHOLE, AtomicFile, remove_leftovers
 from puna.models.store import (
     BlobNotFoundError,
     BlobStore,
@@ -52,6 +53,16 @@ def test_digests() -> None:
 def test_what_is_no_digest(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidDigestError, match="invalid digest format"):
         BlobStore(tmp_path).path_for_write(text)
+
+
+def test_a_blob_is_written_in_whole_large_pages(tmp_path: Path) -> None:
+    """However it comes: the kernel keeps it in pages of the size of its writes, and small ones make a model slow."""
+    data = os.urandom(2 * WHOLE + 12_345)
+    with BlobStore(tmp_path).writer() as writer:
+        for start, end in itertools.pairwise((0, 1, 70_000, WHOLE - 1, WHOLE + 5, len(data) - 7, len(data))):
+            writer.write(data[start:end])
+            assert writer.path.stat().st_size % WHOLE == 0
+        assert writer.commit() == digest_bytes(data)
 
 
 @pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])

@@ -14,6 +14,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
+WHOLE = 2 << 20
+"""Bytes of a large page. A file that is written in such pieces, each at a multiple of its size, lies in memory in large
+pages where the kernel has them for files (ext4 since Linux 6.16), and is mapped so. To look small ones up takes up to a
+fifth of the time of a token (1 B, Q4_K_M, two Zen 4 cores, ``llama-bench -p 0 -n 32``).
+"""
 _PREFIX = "puna-writing-"
 _SCRATCH_PREFIX = "puna-working-"
 
@@ -27,7 +32,7 @@ class AtomicFile:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         os.fchmod(descriptor, 0o644)
         self.path = Path(name)
-        self.file: IO[bytes] = os.fdopen(descriptor, "wb")
+        self.file: IO[bytes] = os.fdopen(descriptor, "wb", buffering=WHOLE)
 
     def publish(self, destination: Path) -> None:
         """Put the file, safely on disk, in the place of ``destination`` (on the same file system)."""

@@ -15,11 +15,11 @@ from types import TracebackType
 from typing import Self
 
 from puna.errors import BadRequestError, NotFoundError
-from puna.models.atomic import AtomicFile
+from puna.models.atomic import WHOLE, AtomicFile
 from puna.models.storage import storage_errors
 
 _DIGEST = re.compile(r"sha256[:-]([0-9a-fA-F]{64})")
-_BLOCK = 1 << 20
+_BLOCK = 4 << 20
 
 
 class InvalidDigestError(BadRequestError):
@@ -82,10 +82,14 @@ class BlobWriter:
 
     def write(self, data: bytes) -> None:
         """Append ``data``."""
+        rest = memoryview(data)
         with storage_errors(self._target.path):
-            self._target.file.write(data)
+            while rest:  # up to where the buffer is full, so that it is always written whole
+                room = WHOLE - self.size % WHOLE
+                self._target.file.write(rest[:room])
+                self.size += len(rest[:room])
+                rest = rest[room:]
         self._hash.update(data)
-        self.size += len(data)
 
     @property
     def path(self) -> Path:

@@ -2,21 +2,28 @@
 
 import asyncio
 import json
+import math
 import urllib.request
+from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
-from tests.models.registry.conftest import add_model
+from tests.models.registry.conftest import OPTIONS, add_model
 from tests.models.registry.servers import Faults, faulty_proxy
 from tests.models.registry.weights import random_weights, weights
 
 from puna.errors import BadRequestError, ModelNotFoundError
+from puna.models.atomic import WHOLE
 from puna.models.library import Library
+from puna.models.registry.arriving import arriving
 from puna.models.registry.errors import (
     AccessDeniedError,
     InsecureProtocolError,
     ManifestNotFoundError,
     RegistryNotAllowedError,
+    TransientError,
 )
+from puna.models.registry.partial import PartialBlob
 from puna.models.store import digest_bytes
 from puna.names import parse_name
 
@@ -44,6 +51,42 @@ async def test_pushed_model_is_pulled_byte_for_byte(registry, origin, library, m
     for layer in manifest.layers:
         assert library.blobs.path(layer.digest).read_bytes() == origin.blobs.path(layer.digest).read_bytes()
     assert list((library.root / "puna" / "partial").iterdir()) == []
+
+
+async def test_what_comes_is_written_in_whole_large_pages(
+    registry, origin, library, make_transfers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, blob = f"{registry}/ana/pages", random_weights(1, 5_000_000)
+    add_model(origin, name, blob)
+    await run(make_transfers(origin).pusher.push(name, insecure=True))
+    ends: list[int] = []
+    write = PartialBlob._write
+
+    def noted(partial: PartialBlob, offset: int, data: bytes, crc: int) -> int:
+        if partial.record.size == len(blob):
+            ends.append(offset + len(data))
+        return write(partial, offset, data, crc)
+
+    monkeypatch.setattr(PartialBlob, "_write", noted)
+    monkeypatch.setattr("puna.models.registry.arriving.MOST_SECONDS", math.inf)
+    options = replace(OPTIONS, part_size=2 * WHOLE)
+    await run(make_transfers(library, options).puller.pull(name, insecure=True))
+    assert sorted(ends) == [WHOLE, 2 * WHOLE, len(blob)]
+
+
+async def test_what_came_before_a_stream_broke_is_kept() -> None:
+    async def broken() -> AsyncIterator[bytes]:
+        yield b"some"
+        raise TransientError("it broke")
+
+    class Stream:
+        readany = broken().__anext__
+
+    came = []
+    with pytest.raises(TransientError):
+        async for data in arriving(Stream(), 100, 200):
+            came.append(data)
+    assert came == [b"some"]
 
 
 async def test_progress_of_a_blob_has_ollamas_fields(registry, origin, library, make_transfers) -> None:

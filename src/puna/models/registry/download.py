@@ -12,6 +12,7 @@ from yarl import URL
 
 from puna.lazy import lazy
 from puna.models.registry.api import RegistryApi
+from puna.models.registry.arriving import arriving
 from puna.models.registry.errors import RangesUnsupportedError, TransientError, UnverifiableBlobError
 from puna.models.registry.options import TransferOptions
 from puna.models.registry.partial import PartialBlob
@@ -118,14 +119,13 @@ class BlobDownload:
 
     async def _stream(self, part: Part) -> None:
         async with self._source.range(part.position, part.end) as stream:
-            while part.completed < part.size:
-                data = await stream.readany()
-                if not data:
-                    raise TransientError(f"{host_of(self._source.target.base)} closed the connection early")
-                await self._partial.append(part, data[: part.size - part.completed])
+            async for data in arriving(stream, part.position, part.end):
+                await self._partial.append(part, data)
                 COUNTS.add("puna_transfer_bytes", ("in",), len(data))
                 self._advanced.set()
                 self._report(self._partial.record.completed)
+        if part.completed < part.size:
+            raise TransientError(f"{host_of(self._source.target.base)} closed the connection early")
 
     async def _mend(self) -> None:
         """Find and replace the parts that make the digest wrong, one at a time.

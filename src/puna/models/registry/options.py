@@ -3,6 +3,8 @@
 import random
 from dataclasses import dataclass
 
+from puna.models.atomic import WHOLE
+
 MIB = 1 << 20
 _MOST_PARTS = 1024
 
@@ -34,4 +36,6 @@ class TransferOptions:
 
     def part_size_for(self, size: int) -> int:
         """Return the size of the parts of a blob: larger ones where there would be too many."""
-        return max(self.part_size, -(-size // _MOST_PARTS))
+        if size <= self.part_size * _MOST_PARTS:
+            return self.part_size
+        return -(-size // (_MOST_PARTS * WHOLE)) * WHOLE

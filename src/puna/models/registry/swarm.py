@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import AbstractAsyncContextManager
 from typing import TYPE_CHECKING
 
+from puna.models.registry.arriving import arriving
 from puna.models.registry.choice import Choice
 from puna.models.registry.download import BlobSource
 from puna.models.registry.errors import RegistryError, TransientError, UnverifiableBlobError
@@ -221,17 +222,15 @@ class SwarmDownload:
         position = part.offset
         try:
             async with opening as stream:
-                while position < part.end:
-                    data = await stream.readany()
-                    if not data:
-                        raise TransientError("a connection was closed early")
-                    data = data[: part.end - position]
+                async for data in arriving(stream, position, part.end):
                     await self._partial.write(position, data)
                     position += len(data)
                     self._underway += len(data)
                     self._moved_at = time.monotonic()
                     COUNTS.add("puna_transfer_bytes", ("in",), len(data))
                     self._report()
+            if position < part.end:
+                raise TransientError("a connection was closed early")
             return await self._partial.sums(part)
         finally:
             self._underway -= position - part.offset
