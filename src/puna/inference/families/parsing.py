@@ -241,8 +241,7 @@ def json_calls(raw: str) -> list[tuple[str, Mapping[str, Any]]] | None:
     for value in written_values(raw) or ():
         for item in value if isinstance(value, list) else [value]:
             name = item.get("name") if isinstance(item, dict) else None
-            arguments = arguments_of(item) if isinstance(name, str) and name else None
-            if arguments is None:
+            if not isinstance(name, str) or not name or (arguments := arguments_of(item)) is None:
                 return None
             calls.append((name, arguments))
     return calls or None

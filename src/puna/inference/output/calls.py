@@ -102,7 +102,8 @@ def arguments_in(value: Any) -> dict[str, Any] | None:
 
 def written_values(text: str) -> list[Any] | None:
     """What JSON says that stands one after another, or between commas; None where something else stands there."""
-    values, at = [], 0
+    values: list[Any] = []
+    at = 0
     while gap := _GAP.match(text, at):
         if gap.end() == len(text):
             return values
