@@ -62,7 +62,8 @@ class Settings:
         "OLLAMA_HOST",
         "127.0.0.1:11434",
         parse_address,
-        "address and port, or unix:/path of a socket, to listen on, and for clients to ask",
+        "address and port, or unix:/path of a socket, to listen on, and for clients to ask; there a path stands before "
+        "those of all routes",
     )
     models: Path = _setting(
         "OLLAMA_MODELS", "~/.ollama/models", parse_path, "directory of the models, in Ollama's layout"

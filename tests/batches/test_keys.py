@@ -52,6 +52,31 @@ def test_a_key_over_its_limits_waits_and_holds_nobody_up(serve: Serve) -> None:
     assert (names(lines_of(bob, done.output_file_id)), done.error_file_id) == (["0", "1", "2", "3"], None)
 
 
+def test_a_key_has_nothing_of_a_revoked_one_of_its_name(serve: Serve) -> None:
+    server = serve()
+    first = keyed(server, "ada")
+    batch = finished(first, begin(first, [chat("a")]).id)
+    said = first.conversations.create(items=[{"type": "message", "role": "user", "content": "Hi"}])
+    with Store(server.world.home / ".puna" / "accounts.db") as store:
+        first.api_key = changes.rotate(store, "ada")[1]
+        assert first.batches.retrieve(batch.id).id == batch.id
+        changes.revoke(store, "ada")
+    second = keyed(server, "ada")
+    assert ([*second.files.list()], [*second.batches.list()]) == ([], [])
+    for read, name in (
+        (second.files.content, batch.input_file_id),
+        (second.batches.retrieve, batch.id),
+        (second.conversations.retrieve, said.id),
+    ):
+        with pytest.raises(openai.NotFoundError):
+            read(name)
+    own = finished(second, begin(second, [chat("b")]).id)
+    assert names(lines_of(second, own.output_file_id)) == ["b"]
+    with Store(server.world.home / ".puna" / "accounts.db") as store:
+        second.api_key = changes.rotate(store, "ada")[1]
+    assert [one.id for one in second.batches.list()] == [own.id]
+
+
 def test_a_revoked_key_asks_nothing_more(serve: Serve) -> None:
     server = serve({"PUNA_BATCH_PARALLEL": "1"})
     ada = keyed(server, "ada")

@@ -4,6 +4,8 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +27,37 @@ def test_nothing_but_text_off_a_terminal(server: Server, beside: World) -> None:
         done = beside.run(*arguments)
         assert "\x1b" not in done.stdout + done.stderr, arguments
         assert "╭" not in done.stdout + done.stderr, arguments
+
+
+class _Proxy(BaseHTTPRequestHandler):
+    """Has the routes of a server behind a path, as a proxy may."""
+
+    server_behind: Server
+
+    def do_GET(self) -> None:
+        inside = self.path.removeprefix("/behind/it")
+        answer = self.server_behind.get(inside) if inside != self.path else None
+        self.send_response(404 if answer is None else answer.status_code)
+        self.end_headers()
+        self.wfile.write(b"" if answer is None else answer.content)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+def test_a_server_behind_a_path_of_a_proxy_is_found(server: Server, beside: World) -> None:
+    proxy = ThreadingHTTPServer(("127.0.0.1", 0), type("Proxy", (_Proxy,), {"server_behind": server}))
+    threading.Thread(target=proxy.serve_forever, daemon=True).start()
+    try:
+        beside.environment["OLLAMA_HOST"] = f"http://127.0.0.1:{proxy.server_port}/behind/it/"
+        done = beside.run("list")
+        assert done.returncode == 0, done.stderr
+        assert "cria" in done.stdout
+    finally:
+        proxy.shutdown()
+        proxy.server_close()
+    done = beside.run("run", "cria", "Hi")
+    assert f"no server answers at http://127.0.0.1:{proxy.server_port}/behind/it" in done.stderr
 
 
 def test_run_takes_a_file(server: Server, beside: World) -> None:

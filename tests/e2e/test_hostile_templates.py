@@ -2,12 +2,13 @@
 
 import hashlib
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.conftest import Serve
 from tests.e2e.jinja import with_jinja
-from tests.server import Server
+from tests.server import Server, wait_for
 from tests.system import require_native
 
 HI = [{"role": "user", "content": "hi"}]
@@ -124,3 +125,14 @@ def test_a_bomb_that_waits_for_its_word_is_a_bad_request_and_bounded(serve: Serv
     assert answer.status_code == 400, answer.text
     assert "did not come to an end within 10 seconds" in answer.json()["error"]
     assert server.ask("/api/chat", body)["done"]
+
+
+def test_a_server_that_ends_ends_the_trial_of_a_template(serve: Serve, tmp_path: Path) -> None:
+    server = serve({"TMPDIR": str(tmp_path)})
+    make(server, "bad", LOOP)
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(server.post, "/api/chat", {"model": "bad", "messages": HI})
+        wait_for(lambda: list(tmp_path.glob("puna-runner-*/early.sock")), what="the trial")
+        server.stop()
+        assert asked.result().status_code == 503
+    assert not list(tmp_path.iterdir())

@@ -40,6 +40,18 @@ def test_a_prompt_is_what_the_model_gets(server: Server) -> None:
     assert server.ask("/apply-template", {"model": "cria", "messages": messages})["prompt"] == prompt
 
 
+def test_what_is_longer_than_the_context_is_counted(server: Server) -> None:
+    messages = [{"role": "user", "content": "hello world " * 400}]
+    options = {"num_ctx": 256}
+    for path in ("/api/tokenize", "/tokenize"):
+        said = server.ask(path, {"model": "cria", "messages": messages, "options": options})
+        assert said["count"] == len(said["tokens"]) > 800
+        words = server.ask(path, {"model": "cria", "prompt": messages[0]["content"], "options": options})
+        assert said["count"] > words["count"] > 800
+    prompt = server.ask("/api/apply_template", {"model": "cria", "messages": messages, "options": options})["prompt"]
+    assert messages[0]["content"].strip() in prompt
+
+
 def test_what_is_no_token_is_refused(server: Server) -> None:
     for tokens in ([99_999], [-1], [2**40]):
         response = server.post("/api/detokenize", {"model": "cria", "tokens": tokens})

@@ -182,7 +182,7 @@ def test_adapters_and_projectors_are_tried_as_well(model: Path, tmp_path: Path) 
     parts = take_apart(lora.read_bytes())
     parts.tensors[0].name = b"blk.7.attn_q.weight.lora_a"
     lora.write_bytes(put_together(parts))
-    with pytest.raises(UnloadableError):
+    with pytest.raises(UnloadableError, match=r"^the adapter does not fit: LoRA tensor"):
         check_load(ModelFiles(model, (lora,)))
     with pytest.raises(UnloadableError):
         check_load(ModelFiles(model, (), write_projector(tmp_path / "projector.gguf")))

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 from tests.server import wait_for
 
+from puna.engine import place as places_of_runners
 from puna.engine.config import LOADING
-from puna.engine.place import Place, remove_abandoned
+from puna.engine.place import Place, remove_abandoned, remove_abandoned_later
 
 _HOLD = "import sys, pathlib; from puna.engine.place import Place; place = Place(pathlib.Path(sys.argv[1]));"
 _MOMENT = 0.5
@@ -83,3 +84,36 @@ def test_what_killed_runners_left_is_removed(tmp_path: Path, listen: Callable[[P
         os.utime(place, (long_ago, long_ago))
     assert remove_abandoned(tmp_path) == 3
     assert sorted(tmp_path.iterdir()) == sorted([alive, loading, young, other])
+
+
+async def test_what_was_young_at_the_start_is_removed_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(tmp_path)
+    place.make()
+    assert remove_abandoned(tmp_path) == 0
+    monkeypatch.setattr(places_of_runners, "_YOUNG_SECONDS", 0.01)
+    await remove_abandoned_later(tmp_path)
+    assert not place.path.exists()
+
+
+_CHECK = """
+import sys, pathlib
+from puna import builtin
+from puna.engine.load_check import check_load
+from puna.models.library import Library
+from puna.models.loadable import ModelFiles
+check_load(ModelFiles(Library(builtin.STORE).get("cria").path))
+"""
+
+
+def test_what_a_check_left_that_was_killed_is_removed(tmp_path: Path) -> None:
+    checking = subprocess.Popen(
+        [sys.executable, "-c", _CHECK], env={**os.environ, "TMPDIR": str(tmp_path)}, start_new_session=True
+    )
+    wait_for(lambda: list(tmp_path.iterdir()), what="the check")
+    os.killpg(checking.pid, signal.SIGKILL)
+    checking.wait()
+    long_ago = time.time() - 120
+    for left in tmp_path.iterdir():
+        os.utime(left, (long_ago, long_ago))
+    assert remove_abandoned(tmp_path) == 1
+    assert not list(tmp_path.iterdir())

@@ -13,6 +13,8 @@ TEXTS = {
     "marks": "The shell's `$$` is its id, `^\\[a` a pattern,\nand $$5 no price.\n\nA block.\n\n\\[ w \\]\n\nAnother.",
     "long": "\n\n".join(f"Paragraph {n} with *words* of its own.\n\n- item {n}\n- other" for n in range(700)),
     "endless": "word " * 30_000,
+    "references": "See [one][1], [two] and [three](https://c.example).\n\n- [one][1]\n\n[1]: https://a.example\n"
+    '[two]: https://b.example "Two"\n',
     "breaks": "a\r\nb  \r\nc\r\n\r\nd",
     "words": "天空为什么是**蓝色**的?因为 <b>散射</b> &amp; λ",
 }
@@ -82,6 +84,7 @@ def test_elements_are_what_the_text_says(shown: Any) -> None:
     assert "never closed" in code
     table = shown(TEXTS["table"], 9999)
     assert '<td class="align-center">1</td>' in table
+    assert shown(TEXTS["references"], 9999).count('href="https://a.example') == 2
     mathematics = shown(TEXTS["mathematics"], 9999)
     assert "costs $5 and $6." in mathematics
     assert mathematics.count("</math>") == 4

@@ -169,6 +169,24 @@ def test_what_was_left_half_written_is_removed(store: SessionStore) -> None:
     assert not place.exists()
 
 
+def test_what_another_living_server_uses_is_not_cleaned(tmp_path: Path) -> None:
+    living = SessionStore(tmp_path, 1 << 20)
+    place, unused = living.directory({"digest": "a"}), living.directory({"digest": "b"})
+    writing = written(living, place, [1, 2])
+    second = SessionStore(tmp_path, 1 << 20)
+    second.clean()
+    assert unused.exists()
+    assert living.keep(writing, 2) is not None
+    leftover = written(living, place, [3])
+    del living
+    second.clean()
+    assert not unused.exists() and not leftover.exists()
+    third = SessionStore(tmp_path, 1 << 20)
+    leftover = written(second, place, [3])
+    third.clean()
+    assert leftover.exists()
+
+
 PROMPT = "The llama walks over the high plateau and looks for water. " * 8
 
 

@@ -57,18 +57,18 @@ class Accounts:
         """Return the look-up of keys by their text; it raises ``AccountsError`` if they cannot be read."""
         return self._ring.find
 
-    def named(self, name: str) -> Key | None:
-        """Return the key of a name as it is at this moment, ``None`` where it lets nobody in any more."""
-        return self._ring.named(name) if self.is_guarded else None
+    def owning(self, owner: str) -> Key | None:
+        """Return the key of an owner as it is at this moment, ``None`` where it lets nobody in any more."""
+        return self._ring.owning(owner) if self.is_guarded else None
 
     @contextmanager
-    def admitted(self, name: str, path: str, id_: str = "") -> Iterator[Key]:
-        """Give the key of a name as it is now, and count a request that asks something of a model with it.
+    def admitted(self, owner: str, path: str, id_: str = "") -> Iterator[Key]:
+        """Give the key of an owner as it is now, and count a request that asks something of a model with it.
 
         For requests that come by no connection of their own. ``id_`` is that of the key, where it must be the same
         still. Raises ``KeyForbidsError`` or ``LimitError``.
         """
-        key = self.named(name)
+        key = self.owning(owner)
         if key is None or (id_ and key.id != id_):
             raise KeyForbidsError("the key that asks for this is not valid any more")
         if not (key.grant.may(INFER) and key.grant.may_call(path)):

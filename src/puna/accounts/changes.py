@@ -21,7 +21,7 @@ def create(store: "Store", name: str, words: Mapping[str, Any]) -> tuple[Key, st
     """Make a key that may do what ``words`` say (see ``Grant.to_words``; ``expires`` too); return it and its text.
 
     The text is shown once and not kept. Raises ``BadRequestError`` if there is a key of the name; that of a revoked
-    one is free.
+    one is free, and nothing that was stored with the revoked one is the new key's.
     """
     text, identifier, digest = new_secret()
     key = Key(
@@ -35,6 +35,8 @@ def create(store: "Store", name: str, words: Mapping[str, Any]) -> tuple[Key, st
     with store.changing() as keys:
         if name in keys and keys[name].revoked is None:
             raise BadRequestError(f"there is a key {name!r} already")
+        if name in keys:
+            key = dataclasses.replace(key, owner=f"{name}#{identifier}")
         keys[name] = key
     return key, text
 

@@ -33,6 +33,12 @@ class Key:
     created: float
     expires: float | None = None
     revoked: float | None = None
+    owner: str = ""
+    """Whose is what is stored with it: its name, unless a key of that name has been revoked before it was made."""
+
+    def __post_init__(self) -> None:
+        if not self.owner:
+            object.__setattr__(self, "owner", self.name)
 
     @property
     def is_valid(self) -> bool:

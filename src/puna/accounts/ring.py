@@ -49,9 +49,9 @@ class KeyRing:
             raise AccountsError("the keys cannot be read; see the log of the server", self._fault.status)
         return key
 
-    def named(self, name: str) -> Key | None:
-        """Return the valid key of a name."""
-        return next((key for key in self._by_id.values() if key.name == name and key.is_valid), None)
+    def owning(self, owner: str) -> Key | None:
+        """Return the valid key whose is what is stored with this ``owner``."""
+        return next((key for key in self._by_id.values() if key.owner == owner and key.is_valid), None)
 
     def refresh(self) -> bool:
         """Look whether the file has changed and read it if so; return whether it was read. Takes microseconds else."""

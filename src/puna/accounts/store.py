@@ -42,6 +42,11 @@ INSERT INTO usage VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     generated = generated + excluded.generated, nanoseconds = nanoseconds + excluded.nanoseconds,
     refusals = refusals + excluded.refusals
 """
+_OWNERS = "CREATE TABLE IF NOT EXISTS owner (key TEXT PRIMARY KEY, owner TEXT NOT NULL) STRICT, WITHOUT ROWID"
+_KEYS = """
+SELECT name, id, hash, words, created, expires, revoked, coalesce(owner, name)
+FROM key LEFT JOIN owner ON owner.key = name ORDER BY name
+"""
 _WRITTEN = "CREATE TABLE IF NOT EXISTS written (segment TEXT PRIMARY KEY) STRICT"
 
 
@@ -89,6 +94,8 @@ class Store:
                     self._db.execute(f"PRAGMA user_version = {_VERSION}")
         if self._version() > _VERSION:
             raise AccountsError(f"{self._path} is of a newer version of Puna")
+        with self._explained():
+            self._db.execute(_OWNERS)
 
     def _version(self) -> int:
         with self._explained():
@@ -104,9 +111,7 @@ class Store:
     def keys(self) -> list[Key]:
         """Return all keys by name, also those that are revoked or have expired."""
         with self._explained():
-            rows = self._db.execute(
-                "SELECT name, id, hash, words, created, expires, revoked FROM key ORDER BY name"
-            ).fetchall()
+            rows = self._db.execute(_KEYS).fetchall()
         try:
             return [
                 Key(
@@ -117,8 +122,9 @@ class Store:
                     created=created,
                     expires=expires,
                     revoked=revoked,
+                    owner=owner,
                 )
-                for name, identifier, digest, words, created, expires, revoked in rows
+                for name, identifier, digest, words, created, expires, revoked, owner in rows
             ]
         except (ValueError, BadRequestError) as error:
             raise AccountsError(f"{self._path}: {error}") from error
@@ -146,6 +152,8 @@ class Store:
                     for key in changed
                 ],
             )
+            owners = [(key.name, key.owner) for key in changed]
+            self._db.executemany("INSERT OR REPLACE INTO owner VALUES (?, ?)", owners)
 
     def add(
         self,

@@ -42,7 +42,7 @@ from puna.api.services import Services
 from puna.api.web.page import FILES_PATH, PageFiles, is_page, root_route
 from puna.cipher import Cipher
 from puna.engine.load_check import check_load
-from puna.engine.place import remove_abandoned
+from puna.engine.place import remove_abandoned, remove_abandoned_later
 from puna.errors import BadRequestError, NotFoundError
 from puna.jobs.archive import Archive, Bounds
 from puna.jobs.batches import Batches
@@ -199,6 +199,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     )
     batches.start()
     sweepers = [asyncio.create_task(part.keep_bounded()) for part in (archive, kept)]
+    sweepers.append(asyncio.create_task(remove_abandoned_later(temporary)))
     preloading = asyncio.create_task(preload(app.state.services))
 
     async def close() -> None:

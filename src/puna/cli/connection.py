@@ -32,13 +32,14 @@ _NEAR = 3
 def connected(*, start: bool = False) -> Iterator[Client]:
     """Give a client for a server that answers; explain in one sentence what went wrong otherwise.
 
-    With ``start``, a server is started for as long as the context lasts when none answers on a loopback address.
+    With ``start``, a server is started for as long as the context lasts when none answers on a loopback address, unless
+    a proxy is meant, which its path tells.
     """
     settings = Settings.from_env()
     with contextlib.ExitStack() as stack:
         client = stack.enter_context(Client(settings))
         if not client.answers():
-            if not (start and settings.address.is_loopback):
+            if not (start and settings.address.is_loopback) or settings.address.prefix:
                 raise CommandError(f"no server answers at {settings.url}; start one with: puna serve")
             stack.enter_context(_started(client, settings))
         try:

@@ -12,6 +12,7 @@ _PORTS = {"http": 80, "https": 443}
 _LAST_PORT, _PORT_DIGITS = 65535, 5
 _UNIX, _LONGEST_SOCKET = "unix:", 100
 """How the address of a unix socket begins, and how long a path systems allow for sure."""
+_PREFIX = re.compile(r"[\w/.~%-]*", re.ASCII)
 _HOST = re.compile(r"[\w-]+(\.[\w-]+)*\.?")
 
 
@@ -20,13 +21,15 @@ class Address:
     """Where the server listens: ``host`` is an IP address or a host name, ``port`` 0 takes a free one.
 
     ``scheme`` is how clients reach it. That of a server without ``PUNA_TLS_CERT`` is HTTP, whatever it says: TLS is a
-    proxy's before it then. ``path`` is that of a unix socket, which stands in for host and port.
+    proxy's before it then. ``path`` is that of a unix socket, which stands in for host and port. ``prefix`` is what
+    stands before the paths of all routes where a proxy has them elsewhere: for clients, as in Ollama.
     """
 
     host: str
     port: int
     scheme: str = "http"
     path: str = ""
+    prefix: str = ""
 
     @property
     def is_loopback(self) -> bool:
@@ -44,7 +47,7 @@ class Address:
         if self.path:
             return f"{_UNIX}{self.path}"
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
-        return f"{self.scheme}://[{host}]:{self.port}" if ":" in host else f"{self.scheme}://{host}:{self.port}"
+        return f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}{self.prefix}"
 
 
 def parse_address(text: str) -> Address:
@@ -61,9 +64,15 @@ def parse_address(text: str) -> Address:
         raise BadRequestError("the address must begin with http:// or https://, or with the host")
     if "@" in rest:
         raise BadRequestError("a user and a password do not belong into an address; OLLAMA_BASIC_AUTH holds them")
-    host, port = _split_port(rest.partition("/")[0])
+    where, _, path = rest.partition("/")
+    host, port = _split_port(where)
     default = _PORTS.get(scheme.lower(), DEFAULT_PORT)
-    return Address(_checked_host(host), default if port is None else _checked_port(port), scheme.lower() or "http")
+    return Address(
+        _checked_host(host),
+        default if port is None else _checked_port(port),
+        scheme.lower() or "http",
+        prefix=_checked_prefix(path),
+    )
 
 
 def _unix_address(path: str) -> Address:
@@ -83,6 +92,14 @@ def _split_port(text: str) -> tuple[str, str | None]:
         return text, None
     host, colon, port = text.partition(":")
     return host, port if colon else None
+
+
+def _checked_prefix(path: str) -> str:
+    """Return what stands before the paths of routes, without a slash at its end."""
+    if not _PREFIX.fullmatch(path):
+        raise BadRequestError("the path in an address is of letters, digits and / . _ ~ % -")
+    parts = [part for part in path.split("/") if part]
+    return "".join(f"/{part}" for part in parts)
 
 
 def _checked_host(host: str) -> str:

@@ -23,6 +23,7 @@ from puna.engine.config import RunnerConfig
 from puna.engine.engine_files import EngineFiles
 from puna.engine.environment import environment
 from puna.engine.header_check import knows_tables
+from puna.engine.place import Place
 from puna.engine.reasons import has_said_why, is_memory, reason_of
 from puna.models.fitness import check_fits, check_projector, check_tokens
 from puna.models.gguf import GGUFError, read_gguf
@@ -113,10 +114,10 @@ def _config(files: ModelFiles) -> RunnerConfig:
 
 
 def _try(config: RunnerConfig, descriptors: tuple[int, ...], asked: Mapping[str, int]) -> str:
-    with _AT_A_TIME, tempfile.TemporaryDirectory(prefix="puna-") as directory:
+    with _AT_A_TIME, Place(Path(tempfile.gettempdir())) as place:
         times = {"seconds": _SECONDS, "processor_seconds": _PROCESSOR_SECONDS}
-        start = json.dumps({"socket": f"{directory}/engine.sock", **times, **asked})
-        with (Path(directory) / "log").open("w+b") as log:
+        start = json.dumps({"socket": str(place.socket), **times, **asked})
+        with tempfile.TemporaryFile() as log:
             try:
                 code = subprocess.run(
                     [sys.executable, "-m", "puna.engine.load_probe", start, config.to_json()],

@@ -17,6 +17,7 @@ from puna.engine.config import RunnerConfig
 from puna.engine.engines import about_of
 from puna.engine.environment import environment
 from puna.engine.errors import ModelLoadError
+from puna.engine.place import Place
 
 _ERRORS_AND_WARNINGS, _EVERYTHING = "2", "4"
 _HELP_SECONDS = 20
@@ -68,8 +69,8 @@ def version_of(program: str) -> str:
 
 def instructions_of(program: str) -> tuple[str, ...]:
     """Return the instruction sets that a llama-server uses here, () if it does not say."""
-    with tempfile.TemporaryDirectory(prefix="puna-") as directory:  # it listens for the moment until it finds no model
-        missing = ("--model", f"{directory}/none", "--host", f"{directory}/engine.sock", "--verbosity", _EVERYTHING)
+    with Place(Path(tempfile.gettempdir())) as place:  # it listens for the moment until it finds no model
+        missing = ("--model", f"{place.path}/none", "--host", str(place.socket), "--verbosity", _EVERYTHING)
         lines = output_of(program, *missing).splitlines()
     return next((used_instructions(line) for line in lines if "system_info" in line), ())
 

@@ -5,6 +5,7 @@ shell of about 100 KiB watches its place, waiting for the end of a pipe that the
 somebody kills that as well, the next server does it (``remove_abandoned``).
 """
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -13,6 +14,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Self
 
 from puna.engine.config import LOADING
 from puna.engine.environment import environment
@@ -26,7 +28,10 @@ _WAIT_AND_REMOVE = 'exec 3<&0; (read -r _; rm -rf "$1") <&3 &'
 
 
 class Place:
-    """A directory under ``directory`` that nobody else has: from ``make``, which a runner may do too, to ``remove``."""
+    """A directory under ``directory`` that nobody else has: from ``make``, which a runner may do too, to ``remove``.
+
+    As a context manager it does both.
+    """
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / f"{_PREFIX}{secrets.token_hex(6)}"
@@ -58,12 +63,25 @@ class Place:
         finally:
             os.close(pipe)
 
+    def __enter__(self) -> Self:
+        self.make()
+        return self
+
+    def __exit__(self, *_exception: object) -> None:
+        self.remove()
+
     def remove(self) -> None:
         """Remove the directory and what is in it."""
         shutil.rmtree(self.path, ignore_errors=True)
         if self._pipe >= 0:
             os.close(self._pipe)
             self._pipe = -1
+
+
+async def remove_abandoned_later(directory: Path) -> None:
+    """Remove what is left of a server that had just been killed when this one began, once it is not young any more."""
+    await asyncio.sleep(2 * _YOUNG_SECONDS)
+    await asyncio.to_thread(remove_abandoned, directory)
 
 
 def remove_abandoned(directory: Path) -> int:

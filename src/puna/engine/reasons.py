@@ -10,9 +10,10 @@ _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part
 _DETAIL = "Error:"  # what went wrong in a template, behind the place and the text of it
 _LOADER = re.compile(
     r"error loading model(?: hyperparameters| vocabulary| architecture)?: "
-    r"|(?:clip_init|mtmd_init_from_file|load_hparams|llama_adapter_lora_init_impl|gguf_init_from_\w+)[^:]*: "
+    r"|(?:clip_init|mtmd_init_from_file|load_hparams|llama_adapter_lora_init_\w+|gguf_init_from_\w+)[^:]*: "
 )
 _ARCHITECTURE = re.compile(r"unknown model architecture: '(.*)'")
+_ADAPTER = "failed to apply lora adapter: "
 _PART = re.compile(r"^\w+_\w+: +")  # the function of the engine that speaks
 _MEMORY = re.compile(
     r"out of memory|insufficient memory|bad_alloc|cannot allocate|failed to allocate|unable to allocate", re.IGNORECASE
@@ -79,7 +80,7 @@ def _plain(line: str) -> str:
     text = " ".join(line.partition(_ERROR_LEVEL)[2].split()) or line
     while match := _LOADER.search(text):
         text = text[match.end() :]
-    text = _PART.sub("", text).strip()
+    text = _PART.sub("", text).strip().replace(_ADAPTER, "the adapter does not fit: ")
     if unknown := _ARCHITECTURE.match(text):
         return unknown_architecture(unknown[1])
     if not text or is_library(text) or _TOO_LARGE.search(text):

@@ -19,6 +19,7 @@ from puna import builtin
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import EngineError, EngineRequestError, ModelLoadError, RunnerCrashedError
 from puna.engine.runner import Runner
+from puna.errors import UnavailableError
 from puna.models.atomic import AtomicFile
 from puna.models.gguf import GGUFFile
 from puna.models.library import Library
@@ -91,6 +92,13 @@ class TemplateTrials:
                 return found
         return ""
 
+    async def close(self) -> None:
+        """End the trials under way; whoever waits for one has a 503."""
+        trials = list(self._running.values())
+        for trial in trials:
+            trial.cancel()
+        await asyncio.gather(*trials, return_exceptions=True)
+
     async def _of(self, text: str, engine: str, identity: str) -> str:
         if len(text) > _LONGEST:
             return f"it has more than {_LONGEST} characters"
@@ -99,8 +107,11 @@ class TemplateTrials:
             if key not in self._running:
                 self._running[key] = asyncio.create_task(self._tried(key, text, engine))
                 self._running[key].add_done_callback(lambda _: self._running.pop(key, None))
-            # Whoever asked first may go away; the others, and the next load, want to know all the same.
-            return await asyncio.shield(self._running[key])
+            trial = self._running[key]
+            await asyncio.wait({trial})  # whoever asked first may go away; the next load wants to know all the same
+            if trial.cancelled():
+                raise UnavailableError("the server is shutting down")
+            return trial.result()
         return self._known[key]
 
     async def _tried(self, key: str, text: str, engine: str) -> str:

@@ -1,6 +1,7 @@
 """What a model can do, as its files say: the words that ``/api/show`` lists and requests are checked against."""
 
 import re
+from functools import lru_cache
 
 from puna.errors import BadRequestError
 from puna.inference.families.parsers import PARSERS
@@ -60,6 +61,7 @@ def capabilities(model: Model) -> tuple[str, ...]:
     return tuple(found)
 
 
+@lru_cache(maxsize=64)
 def _names_tools(template: str) -> bool:
     """Return whether code of a Jinja template names tools.
 

@@ -32,6 +32,9 @@ from puna.scheduler.lender import Lender
 from puna.scheduler.options import RunnerOptions
 from puna.telemetry.record import DONE, FAILED, GONE, Record
 
+_ANY_LENGTH = 1 << 40
+"""Tokens: a context for prompts that nobody generates from."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
@@ -268,11 +271,11 @@ def _call(
 async def render(
     scheduler: Lender, request: GenerationRequest, keep_alive: float | None = None, caller: Caller | None = None
 ) -> Rendered:
-    """Return the prompt that ``generate`` would send, without generating."""
+    """Return the prompt that ``generate`` would send, without generating; of one that would be too long, all."""
     request = await ready(await _checked(request))
 
     async def work(lease: Lease) -> Rendered:
-        prepared = await prepare(request, lease.client, lease.context)
+        prepared = await prepare(request, lease.client, lease.context if request.truncate else _ANY_LENGTH)
         images = sum(len(message.images) for message in getattr(request.input, "messages", ()))
         return Rendered(await prepared.rendered(lease.client), images)
 

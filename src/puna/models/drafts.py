@@ -18,12 +18,17 @@ def way_of(draft: GGUFFile) -> str:
     return _BY_ARCHITECTURE.get(draft.architecture, "draft-simple")
 
 
+def stands_alone(draft: GGUFFile) -> bool:
+    """Return whether a draft model has tokens of its own, and is a model without the one that it guesses for."""
+    return way_of(as_engine_sees(draft)) == "draft-simple"
+
+
 def misfit(draft: GGUFFile, model: GGUFFile) -> str:
     """Return why a draft model cannot guess for a model, "" if nothing in their headers speaks against it.
 
     Those that go on from what the model has computed have no tokens of their own.
     """
-    if way_of(as_engine_sees(draft)) == "draft-simple" and vocabulary(draft) != vocabulary(model):
+    if stands_alone(draft) and vocabulary(draft) != vocabulary(model):
         return "its vocabulary is another one than the model's"
     return ""
 

@@ -33,7 +33,7 @@ class Model:
     overrides: Callable[[], Mapping[str, Any]] = field(default=dict, compare=False)
     """Returns the options that the server's settings have for it."""
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Return what identifies the model: its manifest's digest in hex."""
         return self.manifest.digest

@@ -170,6 +170,7 @@ class Lender:
         reason = UnavailableError("the server is shutting down")
         for request in self._admission:
             self._admission.refuse(request, reason)
+        await self._loader.close()
         for _ in range(math.ceil(seconds / _DRAIN_PAUSE)):
             if not self._admission:
                 return

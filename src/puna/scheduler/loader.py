@@ -68,6 +68,10 @@ class Loader:
         self._has_looked = False
         self.sessions = SessionStore(settings.models / "puna" / "sessions", settings.sessions)
 
+    async def close(self) -> None:
+        """End what is under way beside loads."""
+        await self._templates.close()
+
     def chosen(self, model: Model, options: RunnerOptions = NOTHING_ASKED) -> tuple[str, Tuned]:
         """Return the engine that is chosen for a model, and what is stored of how the model runs best on it here."""
         engine = engine_of(model, self._settings, options.engine)

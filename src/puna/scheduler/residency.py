@@ -210,6 +210,7 @@ class Residency:
         for task in loads:
             task.cancel()
         await asyncio.gather(*loads, *self._unloads, return_exceptions=True)
+        await self.loader.close()
         await asyncio.gather(*(self.send_away(entry.resident) for entry in list(self.loaded.values())))
 
     def _start_clock(self, entry: LoadedModel) -> None:

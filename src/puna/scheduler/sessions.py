@@ -6,6 +6,7 @@ over the limit, and those of a model that is no more go with it.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import json
 import logging
@@ -90,6 +91,12 @@ class SessionStore:
         self.limit = limit
         self.elsewhere = elsewhere
         self._root = root
+        self._lock: int | None = None
+        """A descriptor of ``root``, whose lock servers of the same models share as long as they live."""
+
+    def __del__(self) -> None:
+        if self._lock is not None:
+            os.close(self._lock)
 
     def place(self, key: str) -> Path:
         """Return where the sessions of a key lie, whether there are any or not."""
@@ -119,6 +126,7 @@ class SessionStore:
         place.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._root.chmod(0o700)
         place.chmod(0o700)
+        self._share()
         (place / _ABOUT).write_text(text, encoding="utf-8")
         return place
 
@@ -239,14 +247,44 @@ class SessionStore:
                 shutil.rmtree(place, ignore_errors=True)
 
     def clean(self) -> None:
-        """Remove what a process that was killed left half-written, and what is over the limit."""
-        for place in _inside(self._root):
-            for path in _inside(place, _UNFINISHED):
-                self.remove(path)
+        """Remove what a process that was killed left half-written, and what is over the limit.
+
+        While another server lives, a file may be half-written because it is writing it, and a directory empty because
+        its engines will write there.
+        """
+        is_alone = self._is_alone()
+        if is_alone:
+            for place in _inside(self._root):
+                for path in _inside(place, _UNFINISHED):
+                    self.remove(path)
         self._trim()
-        for place in _inside(self._root):
-            if not _inside(place, _KEPT):
-                shutil.rmtree(place, ignore_errors=True)
+        if is_alone:
+            for place in _inside(self._root):
+                if not _inside(place, _KEPT):
+                    shutil.rmtree(place, ignore_errors=True)
+        self._share()
+
+    def _is_alone(self) -> bool:
+        """Return whether no other server saves sessions here; none can begin to before ``_share``."""
+        descriptor = self._descriptor()
+        try:
+            if descriptor is not None:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return descriptor is not None
+
+    def _share(self) -> None:
+        descriptor = self._descriptor()
+        if descriptor is not None:
+            with contextlib.suppress(OSError):  # a file system without locks
+                fcntl.flock(descriptor, fcntl.LOCK_SH)
+
+    def _descriptor(self) -> int | None:
+        if self._lock is None:
+            with contextlib.suppress(OSError):  # there are no sessions yet
+                self._lock = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY)
+        return self._lock
 
     def _files(self, ending: str | tuple[str, ...] = _KEPT) -> Iterator[tuple[Path, int, float]]:
         for place in _inside(self._root):

@@ -16,6 +16,7 @@ from puna.models.create.progress import CreateCancelledError
 from puna.models.create.recipe import Recipe
 from puna.models.gguf import GGUFError, read_gguf
 from puna.models.library import Library
+from puna.models.loadable import LoadCheck, ModelFiles, UnloadableError, UnsupportedModelError
 from puna.models.model import Model
 from puna.models.modelfile.parse import Modelfile, parse_modelfile
 from puna.models.modelfile.write import modelfile_of
@@ -129,6 +130,9 @@ def test_adapters_are_kept_or_converted(library: Library, tmp_path: Path) -> Non
         make(library, files=files, adapters=upload(library, write_lora(tmp_path / "phi.gguf", "phi3")))
     with pytest.raises(BadRequestError, match=r"m\.gguf is not an adapter but a model"):
         make(library, files=files, adapters=files)
+    nothing = upload(library, write_lora(tmp_path / "nothing.gguf", tensors=False))
+    with pytest.raises(BadRequestError, match=r"nothing\.gguf is an adapter without tensors"):
+        make(library, files=files, adapters=nothing)
 
 
 def test_a_projector_goes_with_a_model_or_a_base(library: Library, tmp_path: Path) -> None:
@@ -182,6 +186,42 @@ def test_a_draft_is_kept(library: Library, tmp_path: Path) -> None:
     model, _ = make(library, base=parse_name("cria"), drafts=draft)
     assert model.drafts[0].read_bytes() == (tmp_path / "draft.gguf").read_bytes()
     assert model.config.extra["draft"] == {"model_format": "gguf", "architecture": "llama"}
+
+
+def test_a_draft_that_cannot_be_loaded_is_refused(library: Library, tmp_path: Path) -> None:
+    draft = upload(library, *write_gguf(tmp_path / "draft.gguf"))
+    [digest] = draft.values()
+
+    def refuses(files: ModelFiles) -> None:
+        if files.model == library.blobs.path(digest):
+            raise UnloadableError("it is broken")
+
+    def no_draft(files: ModelFiles) -> None:
+        if files.model == library.blobs.path(digest):
+            raise UnsupportedModelError("of tomorrow")
+
+    def made(load_check: LoadCheck) -> list[str]:
+        said: list[str] = []
+        recipe = Recipe(base=parse_name("cria"), drafts=draft)
+        create(library, parse_name("new"), recipe, lambda item: said.append(item["status"]), lambda: False, load_check)
+        return said
+
+    with pytest.raises(UnloadableError, match=r"draft model: .* it is broken"):
+        made(refuses)
+    assert "warning: the draft model will not be used: this model cannot run here: of tomorrow" in made(no_draft)
+    with pytest.raises(BadRequestError, match="a projector is no draft model"):
+        make(library, base=parse_name("cria"), drafts=upload(library, write_projector(tmp_path / "mmproj.gguf")))
+
+
+def test_a_checkpoint_that_was_kept_takes_no_adapter_or_draft(library: Library, tmp_path: Path) -> None:
+    directory = write_checkpoint(tmp_path / "checkpoint")
+    make(library, "kept", files=upload(library, directory, root=directory), keep=True)
+    for more in (
+        {"drafts": upload(library, *write_gguf(tmp_path / "m.gguf"))},
+        {"adapters": upload(library, write_lora(tmp_path / "lora.gguf"))},
+    ):
+        with pytest.raises(BadRequestError, match="kept as it is takes no adapter or draft"):
+            make(library, base=parse_name("kept"), **more)
 
 
 def test_errors_name_the_file(library: Library, tmp_path: Path) -> None:

@@ -116,15 +116,16 @@ def _add_vocabulary(writer: gguf.GGUFWriter) -> None:
     writer.add_unk_token_id(0)
 
 
-def write_lora(path: Path, architecture: str = "llama", scale: float = 1.0) -> Path:
+def write_lora(path: Path, architecture: str = "llama", scale: float = 1.0, *, tensors: bool = True) -> Path:
     """Write a GGUF adapter for the GGUF model; ``scale`` makes it weaker."""
     writer = gguf.GGUFWriter(path, architecture)
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, 8.0 * scale)
     rng = np.random.default_rng(3)
-    writer.add_tensor("blk.0.attn_q.weight.lora_a", rng.standard_normal((4, WIDTH), np.float32))
-    writer.add_tensor("blk.0.attn_q.weight.lora_b", rng.standard_normal((WIDTH, 4), np.float32))
+    if tensors:
+        writer.add_tensor("blk.0.attn_q.weight.lora_a", rng.standard_normal((4, WIDTH), np.float32))
+        writer.add_tensor("blk.0.attn_q.weight.lora_b", rng.standard_normal((WIDTH, 4), np.float32))
     _finish(writer)
     return path
 

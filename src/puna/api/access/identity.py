@@ -54,7 +54,7 @@ class Identity:
 def owner_of(connection: HTTPConnection) -> str:
     """Return whose is what a request stores: the key's that it was let in with, "" where there are no keys."""
     identity: Identity = connection.scope[IDENTITY]
-    return identity.client if identity.key else ""
+    return identity.key.owner if identity.key else ""
 
 
 def identify(scope: Scope, trusted: Sequence[IPNetwork]) -> Identity:

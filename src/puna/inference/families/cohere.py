@@ -8,7 +8,7 @@ from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, GAP, NAME, NUMBER, CallShape
 from puna.inference.format.notation import Notation
-from puna.inference.output.calls import ObjectScanner, lenient_object
+from puna.inference.output.calls import ObjectScanner, arguments_of, written_object
 from puna.inference.output.events import ThinkingText
 
 BOS = "<BOS_TOKEN>"
@@ -145,9 +145,9 @@ class _Parser(StateParser):
         self._text = rest
         found = False
         for text in _objects(raw):
-            call = lenient_object(text) or {}
-            name, arguments = call.get("tool_name"), call.get("parameters") or {}
-            if isinstance(name, str) and isinstance(arguments, dict):
+            call = written_object(text) or {}
+            name, arguments = call.get("tool_name"), arguments_of(call)
+            if isinstance(name, str) and arguments is not None:
                 self._call(name, arguments)
                 found = True
         if not found and raw.strip(" \n\t[]"):

@@ -9,7 +9,7 @@ from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
 from puna.inference.format.notation import Notation
-from puna.inference.output.calls import lenient_object
+from puna.inference.output.calls import arguments_in, written_object
 from puna.inference.output.events import ThinkingText
 
 BOS = "<｜begin▁of▁sentence｜>"
@@ -178,14 +178,14 @@ class _Parser(StateParser):
 
 def _read_deepseek(raw: str) -> tuple[str, dict[str, Any]] | None:
     name, separator, arguments = raw.partition(_SEPARATOR)
-    value = lenient_object(arguments.strip()) if separator else None
+    value = arguments_in(arguments) if separator else None
     return None if value is None else (name.strip(), value)
 
 
 def _read_cogito(raw: str) -> tuple[str, dict[str, Any]] | None:
     _, separator, call = raw.partition(_SEPARATOR)
     match = _FENCED.match(call) if separator else None
-    value = lenient_object(match[1]) if match else None
+    value = written_object(match[1]) if match else None
     return None if value is None else (call.partition("\n```json\n")[0].strip(), value)
 
 

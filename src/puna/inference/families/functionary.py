@@ -6,7 +6,7 @@ GLM-4 has one part, without a line if it is for all.
 from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, FIRST, NAME, CallShape
-from puna.inference.output.calls import lenient_object
+from puna.inference.output.calls import written_object
 
 _PART, _ALL = ">>>", "all"
 CALLS = CallShape(
@@ -62,7 +62,7 @@ class _Parser(StateParser):
         if end is None and not self._ended:
             return False
         raw, self._text = text[:end], text[end:] if end else ""
-        arguments = lenient_object(raw)
+        arguments = written_object(raw)
         if arguments is None:
             self._keep(self._mark + raw)
         else:

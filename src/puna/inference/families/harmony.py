@@ -7,7 +7,7 @@ from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, FIRST, GAP, NAME, CallShape
 from puna.inference.format.notation import Notation
-from puna.inference.output.calls import lenient_object
+from puna.inference.output.calls import arguments_in
 from puna.inference.output.events import ThinkingText
 
 START, END, MESSAGE, CHANNEL, CONSTRAIN = "<|start|>", "<|end|>", "<|message|>", "<|channel|>", "<|constrain|>"
@@ -68,7 +68,7 @@ class _Parser(StateParser):
         if not end and not self._ended:
             return False
         self._text = rest
-        arguments = lenient_object(raw)
+        arguments = arguments_in(raw)
         name = self._function.removeprefix(_NAMESPACE)
         if arguments is None:
             self._keep(f"{CHANNEL}commentary to={self._function}{MESSAGE}{raw}")

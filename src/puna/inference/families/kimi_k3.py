@@ -9,7 +9,7 @@ from puna.inference.families.qwen_text import side_by_side
 from puna.inference.format.arguments import KIND, Pairs, Writing
 from puna.inference.format.calls import ARGUMENTS, NAME, NUMBER, CallShape
 from puna.inference.format.notation import Notation
-from puna.inference.output.calls import lenient_object
+from puna.inference.output.calls import arguments_in
 
 _OPEN, _CLOSE, _SEP = "<|open|>", "<|close|>", "<|sep|>"
 
@@ -70,9 +70,7 @@ def _read(raw: str) -> list[tuple[str, Mapping[str, Any]]] | None:
         raw = raw[match.end() :]
         whole = _AS_JSON.fullmatch(match[2])
         pairs = side_by_side(_ARGUMENT, match[2])
-        arguments = (
-            lenient_object(whole[1]) if whole else {_plain(key): _value(kind, text) for key, kind, text in pairs}
-        )
+        arguments = arguments_in(whole[1]) if whole else {_plain(key): _value(kind, text) for key, kind, text in pairs}
         if arguments is None or not match[1]:
             return None
         calls.append((_plain(match[1]), arguments))

@@ -6,8 +6,8 @@ from typing import Any
 
 from puna.inference.families.dialogue import Dialogue, argument_text, spaced, thinks
 from puna.inference.families.glm import arguments_text, read_pairs
-from puna.inference.families.parsing import Asked, StateParser, json_call
-from puna.inference.output.calls import lenient_object
+from puna.inference.families.parsing import Asked, StateParser, json_calls
+from puna.inference.output.calls import written_object
 from puna.inference.output.events import ThinkingText, overlap
 
 BOS = "〈|EOS|〉"
@@ -216,9 +216,9 @@ class _Parser(StateParser):
         name, arguments = _NAME.fullmatch(raw).groups() if _NAME.fullmatch(raw) else ("", None)  # type: ignore[union-attr]
         calls: list[tuple[str, Any]] | None
         if raw.startswith("{"):
-            calls = json_call(raw)
+            calls = json_calls(raw)
         elif arguments:
-            value = lenient_object(arguments)
+            value = written_object(arguments)
             calls = None if value is None else [(name, value)]
         else:
             calls = read_pairs(self._asked_as(raw), raw)

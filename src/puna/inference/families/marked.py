@@ -13,24 +13,23 @@ from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.arguments import Writing
 from puna.inference.format.calls import ARGUMENTS, FIRST, GAP, ID, NAME, NUMBER, CallShape
 from puna.inference.format.notation import Notation
-from puna.inference.output.calls import lenient_object
+from puna.inference.output.calls import arguments_in, arguments_of, written_object
 
 Call = tuple[str, Mapping[str, Any]]
 Read = Callable[[str, dict[str, Any]], Call | None]
-_NAMES, _ARGUMENTS = ("name", "tool_name"), ("arguments", "parameters")
+_NAMES = ("name", "tool_name")
 
 
 def _named(_: str, value: dict[str, Any]) -> Call | None:
     name = next((value[key] for key in _NAMES if key in value), None)
-    arguments: Any = next((value[key] for key in _ARGUMENTS if value.get(key) is not None), {})
-    if isinstance(arguments, str):  # in quotes once more
-        arguments = lenient_object(arguments)
-    return (name, arguments) if isinstance(name, str) and name and isinstance(arguments, dict) else None
+    arguments = arguments_of(value)
+    return (name, arguments) if isinstance(name, str) and name and arguments is not None else None
 
 
 def _by_key(_: str, value: dict[str, Any]) -> Call | None:
-    [(name, arguments), *more] = value.items() if value else [("", None)]
-    return (name, arguments) if isinstance(arguments, dict) and not more else None
+    [(name, value_of), *more] = value.items() if value else [("", None)]
+    arguments = arguments_in(value_of)
+    return (name, arguments) if name and arguments is not None and not more else None
 
 
 def _before(pattern: str) -> Read:
@@ -87,7 +86,7 @@ class _Parser(StateParser):
             return False
         at = len(self._text) if end is None else end
         raw, self._text = self._text[:at], self._text[at:]
-        value = lenient_object(raw)
+        value = written_object(raw)
         call = None if value is None else self._form.read(self._header, value)
         if call:
             self._call(*call)

@@ -2,7 +2,7 @@
 
 from puna.inference.families.parsing import Asked, StateParser
 from puna.inference.format.calls import ARGUMENTS, NAME, CallShape
-from puna.inference.output.calls import lenient_object
+from puna.inference.output.calls import written_object
 from puna.inference.output.events import ThinkingText
 
 CALLS, THINK, THINK_END, ARGS = "[TOOL_CALLS]", "[THINK]", "[/THINK]", "[ARGS]"
@@ -41,7 +41,7 @@ class _Parser(StateParser):
         if end is None and not self._ended:
             return False
         raw, self._text = self._text[:end], self._text[end:] if end else ""
-        arguments = lenient_object(raw)
+        arguments = written_object(raw)
         if arguments is None:
             self._keep(f"{CALLS}{self._name}{ARGS}{raw}")
         else:

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from puna.inference.format.typed import property_schema, schema_types, typed_value
-from puna.inference.output.calls import ObjectScanner, lenient_object
+from puna.inference.output.calls import ObjectScanner, arguments_of, written_values
 from puna.inference.output.events import ContentText, OutputEvent, ThinkingText, ToolCallParsed, overlap
 
 _log = logging.getLogger(__name__)
-__all__ = ["Asked", "StateParser", "TagParser", "json_call", "typed_value"]
+__all__ = ["Asked", "StateParser", "TagParser", "json_calls", "typed_value"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +99,9 @@ class StateParser:
 
     def _call(self, name: str, arguments: Mapping[str, Any]) -> None:
         text = json.dumps(arguments, ensure_ascii=False, separators=(",", ":"))
-        self._events.append(ToolCallParsed(name, text.encode("utf-8", "replace").decode()))
+        # A lone half of a surrogate pair, which JSON can spell, has no UTF-8.
+        said = (part.encode("utf-8", "replace").decode() for part in (name, text))
+        self._events.append(ToolCallParsed(*said))
 
     def _keep(self, text: str) -> None:
         """Keep a call that cannot be read as text."""
@@ -230,15 +232,16 @@ class TagParser(StateParser):
         return self._then_space(self._content) if self._skip_after_call else self._go(self._content)
 
 
-def json_call(raw: str) -> list[tuple[str, Mapping[str, Any]]] | None:
-    """Return the call in a JSON object with a name and arguments, ``None`` if it is none.
+def json_calls(raw: str) -> list[tuple[str, Mapping[str, Any]]] | None:
+    """Return the calls in JSON objects with a name and arguments, one after another or listed; ``None`` if one is none.
 
-    Models may call them parameters, or put them in quotes once more.
+    Between two tags belongs one; Ollama fails the whole answer where a model writes more.
     """
-    value = lenient_object(raw.strip()) or {}
-    name, arguments = value.get("name"), value.get("arguments") or value.get("parameters") or {}
-    if isinstance(arguments, str):
-        arguments = lenient_object(arguments)
-    if not isinstance(name, str) or not name or not isinstance(arguments, dict):
-        return None
-    return [(name, arguments)]
+    calls: list[tuple[str, Mapping[str, Any]]] = []
+    for value in written_values(raw) or ():
+        for item in value if isinstance(value, list) else [value]:
+            name = item.get("name") if isinstance(item, dict) else None
+            if not isinstance(name, str) or not name or (arguments := arguments_of(item)) is None:
+                return None
+            calls.append((name, arguments))
+    return calls or None

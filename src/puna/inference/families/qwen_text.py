@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from puna.inference.families.dialogue import Turn, argument_text, printed
-from puna.inference.families.parsing import Asked, TagParser, json_call, typed_value
+from puna.inference.families.parsing import Asked, TagParser, json_calls, typed_value
 from puna.inference.format.arguments import Pairs, Writing
 from puna.inference.format.calls import ARGUMENTS, GAP, NAME, CallShape
 from puna.inference.format.notation import Notation
@@ -125,7 +125,7 @@ def json_parser(*, thinking: bool, opens: bool) -> TagParser:
         open_tag=OPEN if opens else "",
         call=CALL,
         call_end=CALL_END,
-        read=json_call,
+        read=json_calls,
         call_while_thinking=True,
     )
 

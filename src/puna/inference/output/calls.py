@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -12,9 +12,10 @@ from puna.inference.output.events import ToolCallParsed
 
 _NAME_KEYS = ("name", "tool_name", "function", "tool")
 _ARGUMENT_KEYS = ("arguments", "parameters")
-MAX_WRAPPING = 3
+MAX_WRAPPING, MAX_QUOTING = 3, 2
 _OUTSIDE = re.compile(r'[{}"]')
 _INSIDE = re.compile(r'["\\]')
+_GAP = re.compile(r"[\s,]*")
 
 
 class ObjectScanner:
@@ -62,11 +63,56 @@ def parse_calls(text: str, header: str, names: Collection[str]) -> list[ToolCall
 
 def lenient_object(text: str) -> dict[str, Any] | None:
     """The JSON object in ``text``, raw newlines and halves of surrogate pairs forgiven; None where it is none."""
+    value = written_object(text)
     try:
-        value = written_json(text)
-        return orjson.loads(_dump(value)) if isinstance(value, dict) else None
+        return None if value is None else orjson.loads(_dump(value))
     except (ValueError, RecursionError):
         return None
+
+
+def written_object(text: str) -> dict[str, Any] | None:
+    """The JSON object in ``text`` to the last digit of its numbers; None where it is none."""
+    try:
+        value = written_json(text)
+    except (ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def arguments_of(call: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The arguments in the object of a call, which some models call parameters; None where they are no object."""
+    return arguments_in(next((call[key] for key in _ARGUMENT_KEYS if call.get(key) is not None), None))
+
+
+def arguments_in(value: Any) -> dict[str, Any] | None:
+    """The object that arguments are; None where they are none.
+
+    Models may put it in quotes once more. Nothing at all, null and an empty list say that there are no arguments.
+    """
+    for _ in range(MAX_QUOTING):
+        if isinstance(value, str):
+            try:
+                value = written_json(value) if value.strip() else None
+            except (ValueError, RecursionError):
+                return None
+    if value is None or value == []:
+        return {}
+    return value if isinstance(value, dict) else None
+
+
+def written_values(text: str) -> list[Any] | None:
+    """What JSON says that stands one after another, or between commas; None where something else stands there."""
+    values: list[Any] = []
+    at = 0
+    while gap := _GAP.match(text, at):
+        if gap.end() == len(text):
+            return values
+        try:
+            value, at = _DECODER.raw_decode(text, gap.end())
+        except (ValueError, RecursionError):
+            break
+        values.append(value)
+    return None
 
 
 def name_in(text: str, names: Collection[str]) -> str | None:
@@ -97,6 +143,9 @@ def _finite(text: str) -> float:
     return value
 
 
+_DECODER = json.JSONDecoder(strict=False, parse_constant=_refuse, parse_float=_finite)
+
+
 def _find_calls(value: Any, names: Collection[str], depth: int) -> Iterator[tuple[str, dict[str, Any]]]:
     """Looks for ``{"name": ..., "arguments": {...}}`` in an object and in what wraps it."""
     if depth > MAX_WRAPPING:
@@ -109,7 +158,7 @@ def _find_calls(value: Any, names: Collection[str], depth: int) -> Iterator[tupl
     named = (value.get(key) for key in _NAME_KEYS)
     name = next((name for name in named if isinstance(name, str) and name in names), None)
     if name is not None:
-        arguments = _arguments(value)
+        arguments = arguments_of(value)
         if arguments is not None:
             yield name, arguments
         return
@@ -118,17 +167,6 @@ def _find_calls(value: Any, names: Collection[str], depth: int) -> Iterator[tupl
             yield key, item
         elif key not in _ARGUMENT_KEYS:
             yield from _find_calls(item, names, depth + 1)
-
-
-def _arguments(call: dict[str, Any]) -> dict[str, Any] | None:
-    """The arguments as an object; some models write them as a string of JSON, or leave them out."""
-    value: Any = next((call[key] for key in _ARGUMENT_KEYS if call.get(key) is not None), {})
-    if isinstance(value, str):
-        try:
-            value = written_json(value)
-        except (ValueError, RecursionError):
-            return None
-    return value if isinstance(value, dict) else None
 
 
 def _dump(arguments: dict[str, Any]) -> str:

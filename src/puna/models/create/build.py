@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import orjson
 
-from puna.errors import PunaError
+from puna.errors import BadRequestError, PunaError
 from puna.models import manifests
 from puna.models.config import ModelConfig, encode_parameters
 from puna.models.create.defaults import with_speech
@@ -22,10 +22,10 @@ from puna.models.create.sources import (
     weights_of_base,
     weights_of_files,
 )
-from puna.models.drafts import misfit
+from puna.models.drafts import misfit, stands_alone
 from puna.models.gguf import GGUFFile, read_gguf
 from puna.models.library import Library
-from puna.models.loadable import LoadCheck, UnsupportedModelError, anything, try_to_load
+from puna.models.loadable import LoadCheck, UnloadableError, UnsupportedModelError, anything, try_to_load
 from puna.models.manifests import Layer, make_manifest
 from puna.models.model import Model
 from puna.models.storage import storage_errors
@@ -87,10 +87,13 @@ def _create(job: Job, name: ModelName, recipe: Recipe) -> None:
         weights = weights_of_base(job, recipe.base, recipe.files, mix)
     else:
         weights = weights_of_files(job, recipe.files, mix, keep=recipe.keep)
+    if (recipe.adapters or recipe.drafts) and not weights.of_type(manifests.MODEL):
+        raise BadRequestError("a checkpoint that is kept as it is takes no adapter or draft")
     base = job.library.get(recipe.base).parameters if recipe.base else {}
     recipe = with_speech(recipe, weights.config, has_stop="stop" in base)
     adapters = adapter_layers(job, recipe.adapters, weights)
     _try_to_load(job, recipe, weights, adapters)
+    _try_to_load_drafts(job, drafts)
     for _, draft in drafts:
         if reason := misfit(draft, read_gguf(job.library.blobs.path(weights.of_type(manifests.MODEL)[0].digest))):
             job.say(f"warning: the draft model will not be used: {reason}")
@@ -122,6 +125,20 @@ def _try_to_load(job: Job, recipe: Recipe, weights: Weights, adapters: list[Laye
         job.say("parsing GGUF")
     if warning:
         job.say(f"warning: {warning}")
+
+
+def _try_to_load_drafts(job: Job, drafts: list[tuple[Layer, GGUFFile]]) -> None:
+    """Let the engine say whether a draft model can be loaded; raise ``UnloadableError`` if not.
+
+    Those that go on from what a model has computed load with that model only.
+    """
+    models = [replace(layer, media_type=manifests.MODEL) for layer, gguf in drafts if stands_alone(gguf)]
+    try:
+        try_to_load(models, job.library.blobs, job.load_check)
+    except UnsupportedModelError as error:
+        job.say(f"warning: the draft model will not be used: {error}")
+    except UnloadableError as error:
+        raise UnloadableError(f"draft model: {error}") from None
 
 
 def _with_own(job: Job, layers: list[Layer], recipe: Recipe) -> list[Layer]:

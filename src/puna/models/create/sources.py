@@ -190,6 +190,8 @@ def checked_adapters(job: Job, files: Mapping[str, str]) -> list[GGUFFile]:
             gguf = job.read(name, digest)
             if gguf.kind != "adapter":
                 raise BadRequestError(f"{name} is not an adapter but a {gguf.kind}")
+            if not gguf.tensors:
+                raise BadRequestError(f"{name} is an adapter without tensors, which changes nothing")
             found.append(gguf)
     if found and len(found) < len(files):
         raise BadRequestError("the adapters are partly GGUF and partly not")
@@ -221,4 +223,7 @@ def adapter_layers(job: Job, files: Mapping[str, str], weights: Weights) -> list
 
 def draft_layers(job: Job, files: Mapping[str, str]) -> list[tuple[Layer, GGUFFile]]:
     """Return the layers of a draft model, which must be GGUF, with their headers."""
-    return [(replace(layer, media_type=manifests.DRAFT), gguf) for layer, gguf in _gguf_layers(job, files)]
+    found = _gguf_layers(job, files)
+    if any(layer.media_type == manifests.PROJECTOR for layer, _ in found):
+        raise BadRequestError("a projector is no draft model: it belongs to FROM, and a draft model to DRAFT")
+    return [(replace(layer, media_type=manifests.DRAFT), gguf) for layer, gguf in found]

@@ -123,7 +123,7 @@ class _Session:
         if key is None:
             await self._create(body, said, self._services)
             return
-        with self._services.accounts.admitted(key.name, self._socket.url.path, key.id) as now:
+        with self._services.accounts.admitted(key.owner, self._socket.url.path, key.id) as now:
             identity = replace(self._identity, key=now)
             self._socket.scope[IDENTITY] = identity
             await self._create(body, said, self._services.seen_by(identity))

@@ -9,6 +9,8 @@ import { blocksOf, plain } from "./lexer.js";
 const CHUNK = 8_000;
 /** A single block that is longer stays plain text. */
 const LARGEST = 48_000;
+/** What says where links of other blocks lead, most often at the end of a text. */
+const DEFINITION = /^ {0,3}\[[^\]\n]+\]:/m;
 
 export class MarkdownView {
   /** @param {HTMLElement} root what the text is shown in */
@@ -32,7 +34,8 @@ export class MarkdownView {
   update(written, done) {
     const text = written.replaceAll("\r", "");
     if (text === this.text && done === this.done) return;
-    if (text.length < this.settled) this.reset();
+    const defines = done && !this.done && DEFINITION.test(text);
+    if (text.length < this.settled || defines) this.reset();
     this.text = text;
     this.done = done;
     if (text.length - this.settled > CHUNK) inSlices(this.step);
