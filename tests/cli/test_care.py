@@ -190,6 +190,22 @@ def test_service_writes_a_unit_that_systemd_reads(world: World, tmp_path: Path) 
     assert 'Environment="OLLAMA_BASIC_AUTH=a:b%%$\\"c d"\n' in unit.read_text()
 
 
+def test_service_has_what_else_a_server_reads(world: World) -> None:
+    read = {
+        "HTTPS_PROXY": "http://proxy:3128",
+        "no_proxy": "localhost",
+        "SSL_CERT_FILE": "/etc/own.pem",
+        "OTEL_EXPORTER_OTLP_ENDPOINT": "http://collector:4318",
+        "VLLM_LOGGING_LEVEL": "DEBUG",
+        "CUDA_VISIBLE_DEVICES": "0",
+    }
+    world.environment |= {**read, "EDITOR": "vi"}
+    unit = world.run("service", "install", "--show").stdout
+    assert [name for name, value in read.items() if f'Environment="{name}={value}"\n' not in unit] == []
+    assert 'Environment="PATH=' in unit
+    assert "EDITOR" not in unit
+
+
 def test_service_is_installed_told_and_removed(world: World) -> None:
     # No test has a session of systemd's: what it would be asked is written down instead.
     agent(world, "systemctl", f'echo "$@" >> {world.root}/asked; test "$2" != is-active')

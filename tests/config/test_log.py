@@ -144,6 +144,18 @@ def test_each_request_is_an_object(serve: Serve) -> None:
     assert "hunter2" not in path.read_text()
 
 
+def test_what_is_refused_has_a_line_where_more_is_logged(serve: Serve) -> None:
+    server = serve({"OLLAMA_DEBUG": "1"})
+    for number, (path, body) in enumerate(
+        (("/api/chat", {"model": "none", "messages": []}), ("/api/generate", {"model": "cria", "options": 1}))
+    ):
+        assert server.post(path, body, headers={"X-Request-Id": f"mine{number}"}).status_code in (400, 404)
+    lines = [line.partition("puna.api.dialect: ")[2] for line in server.log().splitlines() if "refused: " in line]
+    assert lines[0] == "refused: model 'none' not found id=mine0 path=/api/chat status=404"
+    assert lines[1].startswith("refused: ")
+    assert lines[1].endswith(" id=mine1 path=/api/generate status=400")
+
+
 def test_log_file_that_cannot_be_opened_stops_the_start(world: World) -> None:
     world.environment["PUNA_LOG_FILE"] = str(world.root / "none/puna.log")
     done = world.run("serve")

@@ -140,6 +140,7 @@ def test_wrong_use_is_explained(world: World) -> None:
     for words, message in (
         (["lsit"], 'unknown command "lsit" for "puna"; did you mean list? (puna help)'),
         (["show"], "missing argument 'MODEL' (puna show -h)"),
+        *(([group], f"missing command (puna {group} -h)") for group in ("batch", "cluster", "key", "service")),
         (["run", "--vebose", "cria"], "unknown flag: --vebose; did you mean --verbose? (puna run -h)"),
     ):
         done = world.run(*words)

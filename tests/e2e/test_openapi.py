@@ -68,6 +68,7 @@ def test_statuses_are_those_that_there_are(document: dict[str, Any]) -> None:
         assert ("200" in statuses) == ((method, path) not in NEVER), path
         assert "422" not in statuses
         assert ("413" in statuses) == ("requestBody" in operation), (method, path)
+        assert ("429" in statuses) == (method not in ("get", "head")), (method, path)
 
 
 def test_routes_have_names_of_their_own(document: dict[str, Any]) -> None:

@@ -67,11 +67,20 @@ def test_options_that_both_have_are_told_in_its_words() -> None:
 
 
 @pytest.mark.parametrize(
-    "option", [{"mirostat": 1}, {"typical_p": 0.5}, {"dry_multiplier": 0.8}, {"xtc_probability": 0.1}, {"lora": [1]}]
+    "option",
+    [
+        *({"mirostat": 1}, {"typical_p": 0.5}, {"dry_multiplier": 0.8}, {"xtc_probability": 0.1}, {"lora": [1]}),
+        *({"samplers": ["top_k"]}, {"samplers": []}),
+    ],
 )
 def test_what_it_lacks_is_named(option: dict[str, Any]) -> None:
     with pytest.raises(LackingError, match=next(iter(option))):
         asked(**option)
+
+
+def test_without_other_samplers_they_are_left_out() -> None:
+    sampling = {"top_k": 40, "top_p": 0.9, "min_p": 0.1, "repeat_penalty": 1.1, "presence_penalty": 1.0}
+    assert asked(temperature=0.0, samplers=["temperature"], **sampling) == asked(temperature=0.0)
 
 
 def test_it_weighs_no_answers() -> None:

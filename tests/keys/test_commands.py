@@ -88,6 +88,7 @@ def test_keys_and_usage_through_a_server(guarded: Server) -> None:
     assert guarded.get("/api/tags", headers=bearer(rotated)).status_code == 401
     world.environment["OLLAMA_API_KEY"] = f"puna_{'0' * 16}_{'A' * 43}"
     assert world.run("key", "list").stderr == "Error: unauthorized\n"
+    assert "OLLAMA_API_KEY=KEY, a key that puna key create has made" in world.run("doctor", "--offline").stdout
     assert world.close() == []
 
 

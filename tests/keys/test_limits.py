@@ -50,6 +50,23 @@ def test_requests_in_a_time(guarded: Server, make_key: MakeKey) -> None:
     assert usage(guarded, headers)[0]["refusals"] == 2
 
 
+def test_looking_is_free(guarded: Server, make_key: MakeKey) -> None:
+    headers = bearer(make_key(rate="1/h", tokens="1/day"))
+    assert guarded.post("/api/chat", ASKED, headers=headers).status_code == 200
+    for path in ("/api/puna/requests", "/api/puna/machine", "/api/puna/engine", "/api/queue", "/api/ps"):
+        told = guarded.get(path, headers=headers)
+        assert (told.status_code, "ratelimit" in told.headers) == (200, False), "the page looks every two seconds"
+    assert guarded.get("/v1/responses/resp_none", headers=headers).status_code == 404
+    assert [row["refusals"] for row in usage(guarded, headers)] == [0]
+
+
+def test_what_is_read_of_the_registry_counts(serve: Serve) -> None:
+    world = World({"PUNA_SHARE": "*"})
+    headers = bearer(key_of(world, "office", rate="1/h", scopes=["registry"]))
+    server = serve(world=world)
+    assert [server.get("/v2/", headers=headers).status_code for _ in range(2)] == [200, 429]
+
+
 def test_refusal_in_the_shape_of_each_dialect(guarded: Server, make_key: MakeKey) -> None:
     headers = bearer(make_key(rate="1/h", scopes=["infer", "pull", "registry"]))
     assert guarded.post("/api/chat", ASKED, headers=headers).status_code == 200

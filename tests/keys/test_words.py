@@ -125,6 +125,7 @@ def test_words_come_back_as_they_went() -> None:
         ({"weight": float("nan")}, "weight must lie between"),
         ({"weight": 1e9}, "weight must lie between"),
         ({"weight": -1}, "weight must lie between"),
+        ({"weight": 0}, "weight must lie between"),
         ({"scopes": ["admin"], "models": ["x"]}, "cannot be held"),
         ({"scopes": ["admin"], "routes": ["/x"]}, "cannot be held"),
     ],

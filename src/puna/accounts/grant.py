@@ -77,6 +77,7 @@ class Grant:
 
 def granted(words: Mapping[str, Any]) -> Grant:
     """Return the grant that ``words`` mean, what is left out as for a new key; raise ``BadRequestError``."""
+    weight = words.get("weight")
     grant = Grant(
         scopes=_scopes(words.get("scopes")),
         models=_patterns("models", words.get("models"), lower=True),
@@ -85,7 +86,7 @@ def granted(words: Mapping[str, Any]) -> Grant:
         tokens=_quota(words.get("tokens")),
         concurrent=int(words.get("concurrent") or 0),
         batch=_priority(words.get("priority")) == PRIORITIES[1],
-        weight=float(words.get("weight") or 1),
+        weight=1.0 if weight is None else float(weight),
     )
     if grant.concurrent < 0:
         raise BadRequestError("concurrent must not be negative")

@@ -36,6 +36,8 @@ NEVER = {("post", "/api/me"), ("post", "/api/signout"), *openai_answers.NEVER}
 _ALWAYS = (401, 403, 431, 500, 503)
 _WITH_PARAMETERS = (400, 404)
 _WITH_BODY = (400, 404, 408, 413, 415, 507)
+_UNLIMITED = ("get", "head")
+"""The methods of requests that count against no limit of a key."""
 _LEFT_OUT = ("422",)
 _MAYBE = or_null(TEXT)
 _TOLD = thing({**texts("message", "type"), "param": _MAYBE, "code": _MAYBE})
@@ -99,6 +101,7 @@ def _responses(operation: Mapping[str, Any], dialect: str, method: str, path: st
         *(_WITH_BODY if "requestBody" in operation else ()),
         *(_WITH_PARAMETERS if operation.get("parameters") else ()),
         *([404] if (method, path) in NEVER else ()),
+        *([] if method in _UNLIMITED else [429]),
     }
     error = {"$ref": f"#/components/schemas/{_ERRORS[dialect][0]}"}
     for status in sorted(statuses):

@@ -4,6 +4,7 @@ The shapes are those of Ollama 0.33 (``{"error": …}``; ``openai.ErrorResponse`
 ``/v1``), which the official clients of each dialect read.
 """
 
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from puna.api.errors import Fault, fault_of
 from puna.api.http.request_id import REQUEST_ID
 from puna.outside import on_one_line
 
+_log = logging.getLogger(__name__)
 _MEDIA_TYPE = "application/json; charset=utf-8"
 _OPENAI_TYPES = {
     400: "invalid_request_error",
@@ -128,8 +130,13 @@ def spoken(scope: Scope) -> Dialect:
 
 
 def error_response(scope: Scope, error: BaseException) -> Response:
-    """Return the response to the request of ``scope``, which failed before its answer began."""
+    """Return the response to the request of ``scope``, which failed before its answer began.
+
+    Most get no further than here, and have no other line in the log; anybody could fill it with these.
+    """
     fault = fault_of(error)
+    told = {"id": scope.get(REQUEST_ID, ""), "path": scope.get("path", ""), "status": fault.status}
+    _log.debug("refused: %s", fault.message, extra={"fields": told})
     headers = dict(fault.headers)
     if spoken(scope) is ANTHROPIC:
         headers["request-id"] = f"req_{scope.get(REQUEST_ID, '')}"

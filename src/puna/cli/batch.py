@@ -30,7 +30,7 @@ _ERRORS = typer.Option("--errors", help="file for what went wrong, a line each",
 
 app = typer.Typer(
     help="Answer many requests from a file.",
-    no_args_is_help=True,
+    no_args_is_help=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 

@@ -165,7 +165,10 @@ def _is_here(address: Address) -> bool:
 
 def _credentials(error: ServerError) -> str:
     if error.status == httpx.codes.UNAUTHORIZED:
-        return "OLLAMA_BASIC_AUTH=user:password, as the server was started with"
+        return (
+            "OLLAMA_API_KEY=KEY, a key that puna key create has made on its machine, or "
+            "OLLAMA_BASIC_AUTH=user:password, as the server was started with"
+        )
     return "see what it logs"
 
 

@@ -31,7 +31,7 @@ _ABOUT = "started.json"
 app = typer.Typer(
     help="Answer requests with many machines.\n\nThe first machine is started, others join it; each answers with its "
     "own memory, cards and engine. docs/cluster.md says more.",
-    no_args_is_help=True,
+    no_args_is_help=False,
 )
 _Token = Annotated[str, typer.Option(help="the cluster's token; else that of PUNA_HOME", envvar="PUNA_CLUSTER_TOKEN")]
 _Address = Annotated[str, typer.Option("--address", help="the address by which others reach this machine")]

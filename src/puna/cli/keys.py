@@ -22,7 +22,7 @@ app = typer.Typer(
     help="Make, list, change and end the keys with which clients are let in.\n\n"
     "On the machine of the server its file of keys is changed. With OLLAMA_API_KEY, or for a server elsewhere, the "
     "server is asked, which takes a key with the scope admin.",
-    no_args_is_help=True,
+    no_args_is_help=False,
 )
 
 _Name = Annotated[str, typer.Argument(help="the key's name", show_default=False)]

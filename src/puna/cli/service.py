@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,10 @@ from puna.cli.tables import AsJson, print_json
 from puna.settings import SETTINGS, Settings
 
 _UNIT, _LABEL = "puna.service", "org.puna.serve"
+_READ_BESIDE = re.compile(
+    r"(?i:https?|all|no)_(?i:proxy)|SSL_CERT_(?:FILE|DIR)|DOCKER_CONFIG|CUDA_VISIBLE_DEVICES|(?:OTEL|VLLM)_\w+|PATH"
+)
+"""What a server reads of its environment besides settings; vLLM is looked for on the path."""
 _SYSTEMD = """\
 [Unit]
 Description=Puna, large language models behind the Ollama REST API
@@ -160,7 +165,7 @@ def _log() -> Path:
 
 def _environment() -> dict[str, str]:
     """Return the settings that are set here, for a service has none of the shell's variables."""
-    known = [entry.variable for entry in SETTINGS]
+    known = [entry.variable for entry in SETTINGS] + sorted(filter(_READ_BESIDE.fullmatch, os.environ))
     return {name: os.environ[name] for name in known if os.environ.get(name)}
 
 

@@ -7,9 +7,9 @@ from dataclasses import replace
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from puna.accounts import grant
 from puna.accounts.accounts import Accounts
 from puna.accounts.errors import KeyForbidsError, LimitError
-from puna.accounts.grant import ANY
 from puna.accounts.keys import Key
 from puna.api.access.hosts import is_local_host
 from puna.api.access.identity import IDENTITY, Identity, identify
@@ -37,6 +37,14 @@ def _challenge(headers: Headers, *, is_guarded: bool) -> str:
     if headers.get("x-requested-with", "").lower() == "xmlhttprequest":
         return BEARER
     return KEYS if is_guarded else BASIC
+
+
+def _only_looks(scope: Scope, needed: str) -> bool:
+    """Return whether a request counts against no limit: it only tells, and a page asks every two seconds.
+
+    What others read of the registry is the models themselves.
+    """
+    return needed == grant.ANY or (scope["method"] in ("GET", "HEAD") and needed != grant.REGISTRY)
 
 
 class ForbiddenError(PunaError):
@@ -147,7 +155,7 @@ class Gate:
 
     async def _within_limits(self, key: Key, scope: Scope, receive: Receive, send: Send) -> None:
         needed = self._check(key, scope)
-        if needed == ANY or not key.grant.is_bounded:
+        if _only_looks(scope, needed) or not key.grant.is_bounded:
             await self._app(scope, receive, send)
             return
         meter = self._accounts.meter(key)

@@ -24,6 +24,9 @@ _SAME = {
     "ignore_eos": "ignore_eos",
 }
 """llama-server's names and vLLM's for what both have."""
+_ALONE = ["temperature"]
+"""The only choice of samplers that vLLM can be told: by leaving the others out."""
+_OTHERS = frozenset(["top_p", "top_k", "min_p", "presence_penalty", "frequency_penalty", "repeat_penalty"])
 _HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "typical_p": (1, 1.0),
     "mirostat": (0,),
@@ -33,7 +36,7 @@ _HARMLESS: Mapping[str, tuple[Any, ...]] = {
     "top_n_sigma": (-1, -1.0),
     "min_keep": (0,),
     "lora": ([],),
-    "samplers": (),
+    "samplers": (_ALONE,),
 }
 """Options that vLLM lacks, each with the values that mean that it is not used."""
 _OURS = frozenset(
@@ -77,7 +80,10 @@ def completion(body: Mapping[str, Any], context: int) -> dict[str, Any]:
     }
     if body.get("stream"):
         asked |= {"stream": True, "stream_options": {"include_usage": True}}
+    left_out = _OTHERS if body.get("samplers") == _ALONE else frozenset()
     for name, value in body.items():
+        if name in left_out:
+            continue
         if name in _SAME:
             asked[_SAME[name]] = _number(name, value)
         elif name not in _OURS and not _is_harmless(name, value):
@@ -109,9 +115,7 @@ def _number(name: str, value: Any) -> Any:
 
 
 def _is_harmless(name: str, value: Any) -> bool:
-    if name not in _HARMLESS:
-        return False
-    return not _HARMLESS[name] or value in _HARMLESS[name]
+    return value in _HARMLESS.get(name, ())
 
 
 def _bias(given: Any) -> dict[str, float]:
