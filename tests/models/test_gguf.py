@@ -237,6 +237,16 @@ def test_hostile_files_are_refused(write: Any, case: str) -> None:
     assert str(caught.value).startswith("model.gguf: ")
 
 
+def test_each_block_may_use_a_number_of_experts_of_its_own(write: Any) -> None:
+    def experts(*used: int) -> bytes:
+        each = struct.pack(f"<IQ{len(used)}I", U32, len(used), *used)
+        return build([*LLAMA, ("llama.expert_count", U32, 8), ("llama.expert_used_count", ARRAY, each)])
+
+    assert read_gguf(write(experts(0, 8))).metadata["llama.expert_used_count"] == (0, 8)
+    with pytest.raises(GGUFError, match="expert_used_count is 9 of 8 experts"):
+        read_gguf(write(experts(9, 1)))
+
+
 def test_models_without_attention_may_have_no_heads(write: Any) -> None:
     entries = [*with_field("llama.attention.head_count", U32, 0), ("llama.ssm.state_size", U32, 16)]
     assert kv_cache_bytes_per_token(read_gguf(write(build(entries)))) == 0

@@ -15,6 +15,7 @@ from puna.models.library import Library
 from puna.models.manifests import MODEL
 from puna.models.model import Model
 from puna.names import parse_name
+from puna.scheduler import launch
 from puna.scheduler.launch import (
     NOTHING_ASKED,
     _batch_limit,
@@ -72,6 +73,15 @@ def test_a_small_model_runs_on_one_thread_until_it_is_measured(cria: Model) -> N
     assert (config.threads, config.threads_batch, config.kv_type) == (1, 0, "f16")
     assert started(cria, RunnerOptions(embeds=True), UNTUNED).threads == 0, "what is embedded is read by all threads"
     assert config.speculation == ""
+
+
+def test_a_small_first_part_makes_no_small_model(cria: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_ONE_THREAD_BYTES", cria.path.stat().st_size + 1)
+    assert started(cria, tuned=UNTUNED).threads == 1
+    parts = (cria.path, cria.path)
+    monkeypatch.setattr(Model, "path", cria.path)
+    monkeypatch.setitem(vars(cria), "paths", parts)
+    assert started(cria, tuned=UNTUNED).threads == 0
 
 
 def test_what_a_request_says_goes_before_what_was_measured(cria: Model, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -131,7 +131,7 @@ def _check_heads(fields: _Fields) -> None:
 
 def _check_experts(fields: _Fields) -> None:
     experts = fields.whole("expert_count", 0) or 0
-    used = fields.whole("expert_used_count", 0)
+    used = max(fields.per_block("expert_used_count", 0) or (), default=None)
     if experts and used is not None and not 1 <= used <= experts:
         raise GGUFError(f"expert_used_count is {used} of {experts} experts")
 

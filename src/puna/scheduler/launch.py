@@ -308,7 +308,8 @@ def _header(path: Path) -> GGUFFile | None:
 
 
 def _usual_threads(model: Model, options: RunnerOptions) -> int:
-    return int(model.paths[0].stat().st_size < _ONE_THREAD_BYTES and not embeds(model, options))
+    weights = sum(path.stat().st_size for path in model.paths)
+    return int(weights < _ONE_THREAD_BYTES and not embeds(model, options))
 
 
 def _threads(options: RunnerOptions) -> int:
