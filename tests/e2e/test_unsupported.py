@@ -57,7 +57,7 @@ def old_gpt_oss(folder: Path) -> Path:
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    paths = (unknown(tmp_path, "mllama"), *(unknown(tmp_path, name) for name in ("of-tomorrow", "t5")), old_gpt_oss(tmp_path))
+    paths = (*(unknown(tmp_path, name) for name in ("mllama", "of-tomorrow", "t5")), old_gpt_oss(tmp_path))
     return dict(zip(REASONS, paths, strict=True))
 
 
