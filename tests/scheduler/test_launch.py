@@ -26,7 +26,7 @@ from puna.scheduler.launch import (
     runner_config,
     session_key,
 )
-from puna.scheduler.memory import Plan
+from puna.scheduler.memory import OutOfMemoryError, Plan, plan
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.tuned import UNTUNED, Tuned
 from puna.settings import Settings
@@ -265,6 +265,23 @@ def test_a_draft_model_that_is_gone_is_done_without(cria: Model) -> None:
     assert (config.speculation, config.draft_path) == ("draft-simple", str(cria.path))
     assert not can_save_slots(cria, config)
     assert can_save_slots(cria, started(cria))
+
+
+@pytest.mark.parametrize(("arch", "window", "masks", "longest"), [("qwen2", 0, 1, 16384), ("gemma3", 512, 2, 8192)])
+def test_a_text_to_embed_is_no_longer_than_its_masks_leave_room_for(
+    tmp_path: Path, arch: str, window: int, masks: int, longest: int
+) -> None:
+    keys = {".pooling_type": 3, ".context_length": 131072, ".embedding_length": 64, ".block_count": 1}
+    keys |= {".attention.head_count": 1, ".attention.sliding_window": window}
+    library = Library(tmp_path / "models")
+    file = write(tmp_path / "m.gguf", arch, keys, {"token_embd.weight": random("x", 8, 64)})
+    create(library, parse_name("long"), Recipe(files={"m": library.blobs.add(file.read_bytes())}), print, lambda: False)
+    size = footprint(library.get("long"), Settings.from_env({}))
+    made = plan(size, context=0, parallel=0, available=5 * GIB)
+    assert 2 * masks * made.parallel * made.context**2 < 5 * GIB
+    assert made.context == longest
+    with pytest.raises(OutOfMemoryError):
+        plan(size, context=131072, parallel=0, available=20 * GIB)
 
 
 def test_memory_is_planned_for_what_was_measured(cria: Model) -> None:
