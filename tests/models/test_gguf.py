@@ -221,6 +221,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         "expert_used_count is 0",
     ),
     "rope of nan": (build([*LLAMA, ("llama.rope.freq_base", F32, float("nan"))]), "freq_base is nan"),
+    "rope of less than nothing": (build([*LLAMA, ("llama.rope.freq_base_swa", F32, -1.0)]), r"freq_base_swa is -1\.0"),
     "heads of few blocks": (
         build(with_field("llama.attention.head_count", ARRAY, struct.pack("<IQI", U32, 1, 4))),
         "1 elements for 2 blocks",

@@ -28,6 +28,7 @@ _ONE_OF_ALL = ("qwen35", "qwen35moe", "qwen3next")
 """Architectures of which Ollama's files list the heads of each block, and the engine gets the largest number."""
 _FINITE = (
     "rope.freq_base",
+    "rope.freq_base_swa",
     "rope.scaling.factor",
     "attention.layer_norm_epsilon",
     "attention.layer_norm_rms_epsilon",
