@@ -93,7 +93,7 @@ def test_create_from_a_checkpoint_with_quantisation_and_a_peft_adapter(
 
 
 def test_a_split_model_is_created_from_its_first_part_and_runs(server: Server, tmp_path: Path, modelfile: Path) -> None:
-    first = write_gguf(tmp_path / "tiny.gguf", parts=3)[0]
+    first = write_gguf(tmp_path / "tiny.gguf", parts=3, bare=True)[0]
     write_gguf(tmp_path / "whole.gguf")
     for name, source in (("split", first.name), ("whole", "whole.gguf")):
         modelfile.write_text(f"FROM {source}\n")
@@ -103,6 +103,9 @@ def test_a_split_model_is_created_from_its_first_part_and_runs(server: Server, t
     assert {item["name"] for item in split["tensors"]} == {item["name"] for item in whole["tensors"]}
     assert split["model_info"]["general.parameter_count"] == whole["model_info"]["general.parameter_count"]
     assert generate(server, "cli-split")["response"] == generate(server, "cli-whole")["response"]
+    asked: dict[str, Any] = {"tokens": [40, 41]}
+    texts = [server.ask("/api/detokenize", {"model": f"cli-{name}"} | asked)["text"] for name in ("split", "whole")]
+    assert texts[0] == texts[1]
 
 
 def test_the_modelfile_of_show_makes_the_model_again(server: Server, tmp_path: Path, modelfile: Path) -> None:

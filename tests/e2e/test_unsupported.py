@@ -21,6 +21,7 @@ REASONS = {
     "Llama 3.2 Vision; gemma3, qwen2.5vl and llama4 see pictures and run here)",
     "tomorrow:latest": "the engine does not know the architecture 'of-tomorrow' "
     "(a later one may: update Puna, or use another model)",
+    "flan-t5:latest": "llama.cpp's server runs no model that has an encoder and a decoder, as T5; use another model",
     "gpt-oss:20b": "its file has the number format that gpt-oss had before October 2025; pull the model again",
 }
 
@@ -56,7 +57,7 @@ def old_gpt_oss(folder: Path) -> Path:
 
 @pytest.fixture
 def files(tmp_path: Path) -> dict[str, Path]:
-    paths = (unknown(tmp_path, "mllama"), unknown(tmp_path, "of-tomorrow"), old_gpt_oss(tmp_path))
+    paths = (*(unknown(tmp_path, name) for name in ("mllama", "of-tomorrow", "t5")), old_gpt_oss(tmp_path))
     return dict(zip(REASONS, paths, strict=True))
 
 

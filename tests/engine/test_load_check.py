@@ -197,6 +197,30 @@ def test_an_answer_is_remembered_until_the_file_changes(model: Path, runs: list[
         check_load(ModelFiles(model))
 
 
+def test_another_part_is_another_question(tmp_path: Path) -> None:
+    parts = write_gguf(tmp_path / "model.gguf", parts=3)
+    check_load(ModelFiles(linked_parts(parts, tmp_path)))
+    broken = take_apart(parts[2].read_bytes())
+    broken.tensors[0].name += b"x"
+    other = tmp_path / "other.gguf"
+    other.write_bytes(put_together(broken))
+    with pytest.raises(UnloadableError, match="not found"):
+        check_load(ModelFiles(linked_parts([*parts[:2], other], tmp_path)))
+    check_load(ModelFiles(linked_parts(parts, tmp_path)))
+
+
+def test_nothing_is_computed_with_many_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(load_check, "_try", lambda config, descriptors, how: asked.append(how["compute"]) or "")
+    parts = write_gguf(tmp_path / "model.gguf", parts=3)
+    size = sum(path.stat().st_size for path in parts)
+    for most in (size, size - 1):  # each is more than one part
+        monkeypatch.setattr(load_check, "_LARGEST_COMPUTED", most)
+        load_check._reason.cache_clear()
+        check_load(ModelFiles(linked_parts(parts, tmp_path)))
+    assert asked == [True, False]
+
+
 def test_memory_is_bounded() -> None:
     code = "from puna.engine import load_probe; load_probe._bound(300 << 20, 9, 9); bytearray(600 << 20)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, encoding="utf-8", timeout=60, check=False)

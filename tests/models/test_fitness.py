@@ -227,6 +227,11 @@ LIES: dict[str, tuple[str, str, Lie]] = {
     "half of two": ("gemma4", "post_ffw_norm_1.weight' is of the type F16", half("blk.1.post_ffw_norm_1.weight")),
     "no sliding size": ("gemma4", "key_length_swa is missing", without("{}.attention.key_length_swa")),
     "odd": ("gemma4", "rope.dimension_count is 31, and must be even", put("{}.rope.dimension_count", U32, 31)),
+    "nothing turns": (
+        "laguna",
+        "dimension_count is 0, and must be even and not 0",
+        put("{}.rope.dimension_count", U32, 0),
+    ),
     "dense": ("laguna", "ffn_gate.weight' is missing", lacking("blk.0.ffn_gate.weight")),
 }
 

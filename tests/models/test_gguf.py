@@ -221,6 +221,7 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
         "expert_used_count is 0",
     ),
     "rope of nan": (build([*LLAMA, ("llama.rope.freq_base", F32, float("nan"))]), "freq_base is nan"),
+    "rope of less than nothing": (build([*LLAMA, ("llama.rope.freq_base_swa", F32, -1.0)]), r"freq_base_swa is -1\.0"),
     "heads of few blocks": (
         build(with_field("llama.attention.head_count", ARRAY, struct.pack("<IQI", U32, 1, 4))),
         "1 elements for 2 blocks",
@@ -235,6 +236,16 @@ def test_hostile_files_are_refused(write: Any, case: str) -> None:
         read_gguf(write(data))
     assert caught.value.status == 400
     assert str(caught.value).startswith("model.gguf: ")
+
+
+def test_each_block_may_use_a_number_of_experts_of_its_own(write: Any) -> None:
+    def experts(*used: int) -> bytes:
+        each = struct.pack(f"<IQ{len(used)}I", U32, len(used), *used)
+        return build([*LLAMA, ("llama.expert_count", U32, 8), ("llama.expert_used_count", ARRAY, each)])
+
+    assert read_gguf(write(experts(0, 8))).metadata["llama.expert_used_count"] == (0, 8)
+    with pytest.raises(GGUFError, match="expert_used_count is 9 of 8 experts"):
+        read_gguf(write(experts(9, 1)))
 
 
 def test_models_without_attention_may_have_no_heads(write: Any) -> None:

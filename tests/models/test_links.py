@@ -5,7 +5,7 @@ from pathlib import Path
 from puna.models.checkpoint import laid_out
 from puna.models.links import remove_stale_links
 from puna.models.manifests import CHECKPOINT, Layer
-from puna.models.split import linked_parts
+from puna.models.split import linked_parts, parts_beside
 from puna.models.store import BlobStore
 
 
@@ -31,6 +31,13 @@ def test_links_follow_a_store_that_was_moved(tmp_path: Path) -> None:
     first = linked_parts([new / path.name for path in sorted(new.glob("sha256-*"))], new)
     assert first.read_text() == "0"
     assert len(list(first.parent.iterdir())) == 2
+
+
+def test_models_with_the_first_part_in_common_have_links_of_their_own(tmp_path: Path) -> None:
+    paths = blobs(tmp_path, 3)
+    one, other = linked_parts(paths[:2], tmp_path), linked_parts([paths[0], paths[2]], tmp_path)
+    assert [[path.read_text() for path in parts_beside(first)] for first in (one, other)] == [["0", "1"], ["0", "2"]]
+    assert parts_beside(paths[1]) == [paths[1]]
 
 
 def test_links_to_a_model_that_is_gone_are_removed(tmp_path: Path) -> None:

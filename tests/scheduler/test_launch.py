@@ -15,6 +15,7 @@ from puna.models.library import Library
 from puna.models.manifests import MODEL
 from puna.models.model import Model
 from puna.names import parse_name
+from puna.scheduler import launch
 from puna.scheduler.launch import (
     NOTHING_ASKED,
     _batch_limit,
@@ -25,7 +26,7 @@ from puna.scheduler.launch import (
     runner_config,
     session_key,
 )
-from puna.scheduler.memory import Plan
+from puna.scheduler.memory import OutOfMemoryError, Plan, plan
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.tuned import UNTUNED, Tuned
 from puna.settings import Settings
@@ -72,6 +73,15 @@ def test_a_small_model_runs_on_one_thread_until_it_is_measured(cria: Model) -> N
     assert (config.threads, config.threads_batch, config.kv_type) == (1, 0, "f16")
     assert started(cria, RunnerOptions(embeds=True), UNTUNED).threads == 0, "what is embedded is read by all threads"
     assert config.speculation == ""
+
+
+def test_a_small_first_part_makes_no_small_model(cria: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(launch, "_ONE_THREAD_BYTES", cria.path.stat().st_size + 1)
+    assert started(cria, tuned=UNTUNED).threads == 1
+    parts = (cria.path, cria.path)
+    monkeypatch.setattr(Model, "path", cria.path)
+    monkeypatch.setitem(vars(cria), "paths", parts)
+    assert started(cria, tuned=UNTUNED).threads == 0
 
 
 def test_what_a_request_says_goes_before_what_was_measured(cria: Model, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -255,6 +265,23 @@ def test_a_draft_model_that_is_gone_is_done_without(cria: Model) -> None:
     assert (config.speculation, config.draft_path) == ("draft-simple", str(cria.path))
     assert not can_save_slots(cria, config)
     assert can_save_slots(cria, started(cria))
+
+
+@pytest.mark.parametrize(("arch", "window", "masks", "longest"), [("qwen2", 0, 1, 16384), ("gemma3", 512, 2, 8192)])
+def test_a_text_to_embed_is_no_longer_than_its_masks_leave_room_for(
+    tmp_path: Path, arch: str, window: int, masks: int, longest: int
+) -> None:
+    keys = {".pooling_type": 3, ".context_length": 131072, ".embedding_length": 64, ".block_count": 1}
+    keys |= {".attention.head_count": 1, ".attention.sliding_window": window}
+    library = Library(tmp_path / "models")
+    file = write(tmp_path / "m.gguf", arch, keys, {"token_embd.weight": random("x", 8, 64)})
+    create(library, parse_name("long"), Recipe(files={"m": library.blobs.add(file.read_bytes())}), print, lambda: False)
+    size = footprint(library.get("long"), Settings.from_env({}))
+    made = plan(size, context=0, parallel=0, available=5 * GIB)
+    assert 2 * masks * made.parallel * made.context**2 < 5 * GIB
+    assert made.context == longest
+    with pytest.raises(OutOfMemoryError):
+        plan(size, context=131072, parallel=0, available=20 * GIB)
 
 
 def test_memory_is_planned_for_what_was_measured(cria: Model) -> None:

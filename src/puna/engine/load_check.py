@@ -30,6 +30,7 @@ from puna.models.gguf import GGUFError, read_gguf
 from puna.models.layouts.stored import NoRoomError
 from puna.models.layouts.translation import has_projector, layout_of
 from puna.models.loadable import ModelFiles, UnloadableError, UnsupportedModelError
+from puna.models.split import parts_beside
 from puna.models.unsupported import is_unknown_architecture
 
 _CONTEXT, _BATCH = 512, 64
@@ -43,7 +44,7 @@ _MARGIN = 4 << 30
 _LARGEST_TRANSLATION = 2 << 30
 """Bytes of a file that is copied into the engine's layout for a check. A larger one is not checked before its load."""
 _LARGEST_COMPUTED = 512 << 20
-"""Bytes of a file of which a token is computed, for which all of its weights are read."""
+"""Bytes of a model of which a token is computed, for which all of its weights are read."""
 _REMEMBERED_LINES = 40
 _LONGEST_LINE = 400
 _FAILED = 3  # the status with which load_probe.py tells that the engine refused in order
@@ -93,7 +94,8 @@ def _reason(files: ModelFiles, state: tuple[tuple[int, int], ...]) -> str:
         if made.config.projector_path:
             check_projector(read_gguf(Path(made.config.projector_path)), header.embedding_length or 0)
         beside = sum(size for size, _ in state[1:])  # adapters and projectors are copied, models mapped
-        asked = {"memory": _MARGIN + 2 * beside, "compute": header.file_size <= _LARGEST_COMPUTED}
+        weights = sum(path.stat().st_size for path in parts_beside(Path(made.config.model_path)))
+        asked = {"memory": _MARGIN + 2 * beside, "compute": weights <= _LARGEST_COMPUTED}
         return _try(replace(made.config, embedding=header.embeds), made.descriptors, asked)
     finally:
         made.close()

@@ -10,7 +10,7 @@ _ERROR_LEVEL = " E "  # the engine's log line: a clock, a level letter, the part
 _DETAIL = "Error:"  # what went wrong in a template, behind the place and the text of it
 _LOADER = re.compile(
     r"error loading model(?: hyperparameters| vocabulary| architecture)?: "
-    r"|(?:clip_init|mtmd_init_from_file|load_hparams|llama_adapter_lora_init_\w+|gguf_init_from_\w+)[^:]*: "
+    r"|(?:clip_init|mtmd_init_from_file|load_hparams|llama_adapter_lora_init\w*|gguf_init_from_\w+)[^:]*: "
 )
 _ARCHITECTURE = re.compile(r"unknown model architecture: '(.*)'")
 _ADAPTER = "failed to apply lora adapter: "

@@ -7,7 +7,7 @@ from puna.models.layouts.families import ALL
 from puna.models.manifests import BadManifestError
 from puna.models.model import Model
 from puna.models.store import BlobNotFoundError
-from puna.models.unsupported import GPT_OSS, unknown_architecture, unsupported
+from puna.models.unsupported import GPT_OSS, unknown_architecture, unsupported, unsupported_architecture
 
 _TRANSLATED = frozenset(name for layout in ALL for name in layout.architectures)
 
@@ -35,4 +35,4 @@ def cannot_run(model: Model, *, read_header: bool) -> str:
     known = known_architectures()
     if known and family and family not in known | _TRANSLATED:
         return unknown_architecture(family)
-    return ""
+    return unsupported_architecture(family)

@@ -55,7 +55,7 @@ async def detokenize(
     """Return the text of tokens; raise ``BadRequestError`` for what is not in the vocabulary."""
     if not model.is_read:
         await asyncio.to_thread(lambda: model.gguf)
-    vocabulary = model.gguf.vocabulary_size
+    vocabulary = max(part.vocabulary_size for part in model.ggufs)  # the first may have no tensors
     if wrong := [token for token in tokens if not 0 <= token < vocabulary]:
         raise BadRequestError(f"{wrong[0]} is no token of the model, which has {vocabulary}")
 

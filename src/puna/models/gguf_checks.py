@@ -28,6 +28,7 @@ _ONE_OF_ALL = ("qwen35", "qwen35moe", "qwen3next")
 """Architectures of which Ollama's files list the heads of each block, and the engine gets the largest number."""
 _FINITE = (
     "rope.freq_base",
+    "rope.freq_base_swa",
     "rope.scaling.factor",
     "attention.layer_norm_epsilon",
     "attention.layer_norm_rms_epsilon",
@@ -131,7 +132,7 @@ def _check_heads(fields: _Fields) -> None:
 
 def _check_experts(fields: _Fields) -> None:
     experts = fields.whole("expert_count", 0) or 0
-    used = fields.whole("expert_used_count", 0)
+    used = max(fields.per_block("expert_used_count", 0) or (), default=None)
     if experts and used is not None and not 1 <= used <= experts:
         raise GGUFError(f"expert_used_count is {used} of {experts} experts")
 

@@ -4,6 +4,7 @@ llama.cpp finds the parts by the name of the first, so that blobs, which are nam
 the right names. They lie in ``split`` under the models directory, made when a model is first loaded.
 """
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -51,9 +52,16 @@ def in_order(files: Sequence[tuple[str, GGUFFile]]) -> list[str]:
 def linked_parts(paths: Sequence[Path], root: Path) -> Path:
     """Return the first of links to ``paths``, made under ``root`` with the names that llama.cpp looks for.
 
-    Raises ``StorageError`` where they are not there yet and cannot be made.
+    Their directory is called after all of them: models may have the first part, or others, in common. Raises
+    ``StorageError`` where they are not there yet and cannot be made.
     """
-    directory = root / SPLIT / paths[0].name.removeprefix("sha256-")
+    directory = root / SPLIT / hashlib.sha256("\n".join(path.name for path in paths).encode()).hexdigest()
     names = [f"model-{number:05d}-of-{len(paths):05d}.gguf" for number in range(1, len(paths) + 1)]
     make_links(directory, dict(zip(names, paths, strict=True)))
     return directory / names[0]
+
+
+def parts_beside(first: Path) -> list[Path]:
+    """Return the parts of a model by the link to its first; of another file that alone."""
+    name, separator, count = first.name.partition("-00001-of-")
+    return sorted(first.parent.glob(f"{name}-?????-of-{count}")) if separator else [first]

@@ -35,6 +35,7 @@ _BATCH = 512
 _LOGITS_BYTES = 128 << 20
 """What a batch of a model that was not made to embed may take for logits, which the engine keeps for every token."""
 _FLOAT_BYTES = 4
+_MASK_BYTES = 2
 _WIDTHS = 8
 """About how many vectors of the model's width are alive at once for each token of a batch, besides two of logits."""
 _MORE_FOR_IMAGES = ("qwen2vl", "qwen3vl", "qwen3vlmoe")
@@ -110,9 +111,19 @@ def footprint(
         else max(options.num_batch, _batch_limit(token_count(model.gguf))),
         micro_batch=tuned.micro_batch,
         guesses=tuned.draft_tokens,
-        scores_per_pair=_FLOAT_BYTES * heads if tuned.flash_attention is False else 0,
-        unified=embeds(model, options),
+        scores_per_pair=_FLOAT_BYTES * heads if tuned.flash_attention is False else _masks(model.gguf),
+        unified=embeds(model, options) and cache > 0,  # without a cache, a text is scored against itself alone
     )
+
+
+def _masks(gguf: GGUFFile) -> int:
+    """Return the bytes in which flash attention is told of a pair of tokens whether one sees the other.
+
+    They count where a whole text is one step, and grow with its square; a sliding window has a mask of its own.
+    """
+    if not is_embedding_model(gguf):
+        return 0
+    return _MASK_BYTES * (2 if gguf.whole(f"{gguf.architecture}.attention.sliding_window") else 1)
 
 
 def demand_of(
@@ -308,7 +319,8 @@ def _header(path: Path) -> GGUFFile | None:
 
 
 def _usual_threads(model: Model, options: RunnerOptions) -> int:
-    return int(model.paths[0].stat().st_size < _ONE_THREAD_BYTES and not embeds(model, options))
+    weights = sum(path.stat().st_size for path in model.paths)
+    return int(weights < _ONE_THREAD_BYTES and not embeds(model, options))
 
 
 def _threads(options: RunnerOptions) -> int:

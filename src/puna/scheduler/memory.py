@@ -50,8 +50,8 @@ class Footprint:
     ``scratch_per_token`` are the bytes that each token of a step needs while it is computed. A step is a whole batch,
     or up to ``micro_batch`` tokens unless that is 0, see ``step``. ``batch_limit`` is the largest batch; 0 means the
     context. ``guesses`` tokens are computed beside each slot's own. ``scores_per_pair`` are the bytes for each pair of
-    a token in a step and one in the cache, where flash attention does not make do without: that of all slots if it is
-    ``unified``, else that of one slot.
+    a token in a step and one in the cache: scores, where flash attention does not make do without, or masks. The cache
+    is that of all slots if it is ``unified``, else that of one slot.
     """
 
     weights: int

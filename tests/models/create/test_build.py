@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from tests.inference.world import gguf_file
 from tests.models.create.tiny import write_checkpoint, write_gguf, write_lora, write_peft, write_projector
+from tests.models.layouts.files import arrays, write
 
 from puna.errors import BadRequestError, ModelNotFoundError
 from puna.models.create.build import create
@@ -133,6 +134,16 @@ def test_adapters_are_kept_or_converted(library: Library, tmp_path: Path) -> Non
     nothing = upload(library, write_lora(tmp_path / "nothing.gguf", tensors=False))
     with pytest.raises(BadRequestError, match=r"nothing\.gguf is an adapter without tensors"):
         make(library, files=files, adapters=nothing)
+
+
+def test_an_adapter_is_for_what_the_engine_sees_of_its_base(library: Library, tmp_path: Path) -> None:
+    keys = {".block_count": 1, ".embedding_length": 8, ".context_length": 64}
+    experts = arrays(token_embd__weight=(4, 8), blk__0__ffn_gate_exps__weight=(3, 5, 8))
+    files = upload(library, write(tmp_path / "m.gguf", "gptoss", keys, experts))
+    made, _ = make(library, files=files, adapters=upload(library, write_lora(tmp_path / "lora.gguf", "gpt-oss")))
+    assert len(made.adapters) == 1
+    with pytest.raises(BadRequestError, match=r"x\.gguf is an adapter for gptoss, and the model is gpt-oss"):
+        make(library, files=files, adapters=upload(library, write_lora(tmp_path / "x.gguf", "gptoss")))
 
 
 def test_a_projector_goes_with_a_model_or_a_base(library: Library, tmp_path: Path) -> None:

@@ -35,8 +35,11 @@ def write_peft(directory: Path) -> Path:
     return directory
 
 
-def write_gguf(path: Path, *, parts: int = 1, kind: type = np.float16) -> list[Path]:
-    """Write a Llama model of one block that llama.cpp loads; return its files in order."""
+def write_gguf(path: Path, *, parts: int = 1, kind: type = np.float16, bare: bool = False) -> list[Path]:
+    """Write a Llama model of one block that llama.cpp loads; return its files in order.
+
+    With ``bare`` the first part has no tensors, as llama.cpp's converter has it if asked.
+    """
     rng = np.random.default_rng(2)
     matrices = {
         "token_embd.weight": (VOCABULARY, WIDTH),
@@ -47,7 +50,8 @@ def write_gguf(path: Path, *, parts: int = 1, kind: type = np.float16) -> list[P
     }
     norms = ("output_norm.weight", "blk.0.attn_norm.weight", "blk.0.ffn_norm.weight")
     count = len(matrices) + len(norms)
-    writer = gguf.GGUFWriter(path, "llama", split_max_tensors=-(-count // parts) if parts > 1 else 0)
+    most = -(-count // (parts - bare)) if parts > 1 else 0
+    writer = gguf.GGUFWriter(path, "llama", split_max_tensors=most, small_first_shard=bare)
     writer.add_block_count(1)
     writer.add_embedding_length(WIDTH)
     writer.add_feed_forward_length(ROWS)

@@ -14,6 +14,7 @@ from puna.models.checkpoint_names import check_name, is_weights
 from puna.models.config import ModelConfig, config_of, human_count
 from puna.models.create.job import Job
 from puna.models.gguf import GGUFFile, read_gguf
+from puna.models.layouts.translation import as_engine_sees
 from puna.models.manifests import Layer
 from puna.models.split import in_order, is_part
 from puna.names import ModelName
@@ -205,7 +206,7 @@ def adapter_layers(job: Job, files: Mapping[str, str], weights: Weights) -> list
     base = job.library.blobs.path(weights.of_type(manifests.MODEL)[0].digest)
     ggufs = checked_adapters(job, files)
     for name, gguf in zip(sorted(files), ggufs, strict=False):
-        if gguf.architecture != (wanted := read_gguf(base).architecture):
+        if gguf.architecture != (wanted := as_engine_sees(read_gguf(base)).architecture):
             raise BadRequestError(f"{name} is an adapter for {gguf.architecture}, and the model is {wanted}")
     if ggufs:
         layers = [(name, job.existing(manifests.ADAPTER, digest)) for name, digest in sorted(files.items())]

@@ -52,7 +52,8 @@ _ROTATED = (
     f"llama mistral3 gemma {_GEMMAS} granite qwen2 qwen3 qwen3moe qwen3vl qwen3vlmoe {_QWENS} olmo2 gpt-oss llama4 "
     "laguna lfm2 deepseek2"
 )
-_EVEN = ("rope.dimension_count", "rope.dimension_count_swa")
+_TURNED = ("rope.dimension_count", "rope.dimension_count_swa")
+"""Numbers of a head that turn with the place of a token, in pairs: of none, ggml's loop over them never ends."""
 _OF_SOME: tuple[_Row, ...] = (
     _row(
         "attention.layer_norm_rms_epsilon",
@@ -78,7 +79,7 @@ _OF_SOME: tuple[_Row, ...] = (
     _row("final_logit_softcapping", F32, "", "gemma2 gemma3 gemma4"),
     _row("rope.freq_base_swa", F32, "", f"{_GEMMAS} olmo2 gpt-oss llama4 laguna"),
     _row("rope.dimension_count_swa", U32, "", "laguna gemma4"),
-    _row("rope.dimension_count", U32, "", _ROTATED),
+    _row("rope.dimension_count", U32, "", f"{_ROTATED} qwen2vl"),
     _row("rope.scaling.yarn_log_multiplier", F32, "", "mistral3 deepseek2"),
     _row("rope.scaling.yarn_beta_fast", F32, "", "mistral3"),
     _row("rope.scaling.yarn_beta_slow", F32, "", "mistral3"),
@@ -162,8 +163,8 @@ def _check_of_architecture(gguf: GGUFFile, found: Mapping[str, Kind]) -> None:
             check_there(gguf, key)
         elif gguf.architecture not in read:
             continue
-        if name in _EVEN and (gguf.whole(key) or 0) % 2:
-            raise GGUFError(f"{key} is {gguf.whole(key)}, and must be even")
+        if name in _TURNED and (turned := gguf.whole(key)) is not None and (turned % 2 or not turned):
+            raise GGUFError(f"{key} is {turned}, and must be even and not 0")
         if kind is None:
             _check_per_block(found, key, gguf.block_count or 0)
         else:
