@@ -11,7 +11,7 @@ from puna.jobs.database import Database, StorageError
 
 
 def opened_by_us(path: Path) -> int:
-    return sum(os.path.realpath(f"/proc/self/fd/{name}") == str(path) for name in os.listdir("/proc/self/fd"))
+    return sum(os.path.realpath(name) == str(path) for name in Path("/proc/self/fd").iterdir())
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="a system that does not list what is open")

@@ -3,7 +3,6 @@
 import errno
 import fcntl
 import json
-import os
 import shutil
 from pathlib import Path
 
@@ -83,10 +82,10 @@ def test_a_file_system_without_locks_costs_the_tape_and_nothing_else(
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    tape, before = Tape(tmp_path), len(os.listdir("/proc/self/fd"))
+    tape, before = Tape(tmp_path), len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         tape.note(Place("2026-11-27", "app", "cria"), Counts(1))
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
     assert tape.turn() == []
     with Store(tmp_path / "accounts.db") as store:
         recover(store, tmp_path)

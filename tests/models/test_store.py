@@ -147,11 +147,11 @@ def test_a_file_that_cannot_be_locked_leaves_nothing(tmp_path: Path, monkeypatch
         raise OSError(errno.ENOLCK, "No locks available")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    open_before = len(os.listdir("/proc/self/fd"))
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
     with pytest.raises(OSError, match="No locks"):
         AtomicFile(tmp_path)
     assert files(tmp_path) == []
-    assert len(os.listdir("/proc/self/fd")) == open_before
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
 
 
 def test_leftover_of_a_killed_process_goes(tmp_path: Path) -> None:
