@@ -420,6 +420,19 @@ async def test_what_is_in_memory_is_listed_whether_its_files_are_still_known_or_
     assert {str(state.model.name) for state in await cluster.service.models()} == {"cria:latest"}
 
 
+async def test_a_model_on_two_nodes_takes_what_it_takes_of_both(cluster: Cluster) -> None:
+    nodes = [await cluster.fleet.add(name) for name in ("one", "two")]
+    while len(cluster.service.nodes()) < 2:
+        await asyncio.sleep(0.05)
+    here = []
+    for node in nodes:
+        await node._service.load(cluster.cria, RunnerOptions(), Caller(), None)
+        here += await node._service.models()
+    (state,) = await cluster.service.models()
+    assert state.size == sum(one.size for one in here)
+    assert state.memory.weights == sum(one.memory.weights for one in here) > here[0].memory.weights
+
+
 async def test_a_store_is_open_to_members_of_the_cluster_alone(cluster: Cluster) -> None:
     node = await cluster.fleet.add("one")
     await asyncio.to_thread(_make, node._library, parse_name("mine"))
