@@ -485,7 +485,7 @@ async def test_a_node_that_was_away_hears_of_a_model_that_was_deleted(cluster: C
         node = await cluster.fleet.add("one")
         assert node._library.has(model.name)
         async with asyncio.timeout(20):
-            while node._library.has(model.name) or node.copies.has(model.name):
+            while node._library.has(model.name) or model.name.key in node.copies.names():
                 await asyncio.sleep(0.05)
     finally:
         await later.close()
