@@ -54,6 +54,19 @@ def test_what_is_taken_out_of_a_conversation_takes_no_room(tmp_path: Path) -> No
     with_archive(tmp_path, work)
 
 
+def test_what_is_said_makes_the_oldest_go(tmp_path: Path) -> None:
+    async def work(archive: Archive) -> None:
+        for name in ("conv_1", "conv_2"):
+            await archive.begin_conversation("", {"id": name}, [said(0)])
+        for number in range(1, 6):
+            await archive.say("", "conv_2", [said(number)])
+        assert [row[0] for row in rows(tmp_path)] == ["conv_1", "conv_2"]
+        await archive.say("", "conv_2", [said(6)])
+        assert [row[0] for row in rows(tmp_path)] == ["conv_2"]
+
+    with_archive(tmp_path, work)
+
+
 @pytest.mark.parametrize(("key", "left"), [("key", [("resp_1", "failed")]), ("other", [])])
 def test_what_a_dead_server_left_fails_or_goes(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, left: list[tuple[str, str]]
