@@ -1,10 +1,14 @@
 """Servers that tests talk to. Everything that a test starts ends with it, and leaves nothing behind."""
 
+import errno
+import fcntl
 import os
 import signal
+import stat
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.cluster import server as cluster
@@ -29,6 +33,21 @@ def socket_path() -> Iterator[Path]:
     """A folder whose name is short enough for the sockets of runners (107 bytes), wherever pytest has its own."""
     with tempfile.TemporaryDirectory(prefix="pt-") as place:
         yield Path(place)
+
+
+@pytest.fixture
+def nfs_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have ``flock`` do as on NFS, where Linux makes it a lock that wants the file open for writing."""
+    flock = fcntl.flock
+
+    def lock(file: Any, how: int) -> None:
+        descriptor = file if isinstance(file, int) else file.fileno()
+        is_file = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        if is_file and how & fcntl.LOCK_EX and fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
+            raise OSError(errno.EBADF, os.strerror(errno.EBADF))
+        flock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", lock)
 
 
 def _end(*servers: Server) -> None:

@@ -11,6 +11,8 @@ import orjson
 _LOGIN = re.compile(r"(?<=://)[^\s/\"']*@|(?<![\w.~%+@/-])[\w.~%+-]+:[^\s/\"'@:]+@(?=[\w.\[-])(?!sha256)")
 """What stands between ``://`` and ``@``, and ``user:password@`` before a host without a scheme."""
 
+_DIGITS = re.compile("[0-9]{1,18}")
+
 _LINE_ENDS = {character.encode(): rf"\u{ord(character):04x}".encode() for character in "\u0085\u2028\u2029"}
 """Characters that JSON may have as they are, and at which ``str.splitlines`` ends a line, with their escapes."""
 
@@ -34,6 +36,12 @@ def read_json(data: bytes) -> Any:
         if "surrogate" not in str(error) or b"\\u" not in data or len(data) > _MOST_MENDED:
             raise
         return orjson.loads(_HALF.sub(rb"\1\\ufffd", data))
+
+
+def whole_number(text: str) -> int | None:
+    """Return the number that a text of digits is; ``None`` for any other, and for more digits than any number here has:
+    Python refuses to read thousands of them."""
+    return int(text) if _DIGITS.fullmatch(text) else None
 
 
 def on_one_line(data: bytes) -> bytes:

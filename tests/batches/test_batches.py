@@ -111,8 +111,9 @@ def test_a_file_that_is_gone_holds_no_other_batch_up(serve: Serve) -> None:
 def test_what_a_batch_may_be_is_checked(client: OpenAI) -> None:
     with refused("endpoint"):
         begin(client, [chat("a")], "/v1/moderations")
-    with refused("completion_window"):
-        begin(client, [chat("a")], completion_window="soon")
+    for window in ("soon", "0s", "-1", "9999999h"):
+        with refused("completion_window"):
+            begin(client, [chat("a")], completion_window=window)
     with refused("metadata"):
         begin(client, [chat("a")], metadata={"k": "v" * 600})
     with pytest.raises(openai.NotFoundError, match="No such File"):

@@ -49,14 +49,14 @@ async def test_copies_that_come_at_once_are_all_remembered(cluster: Cluster, mon
     origin = await cluster.fleet.add("origin")
     models = [await made(origin, name) for name in ("first", "second", "third")]
     taker = await cluster.fleet.add("taker")
-    read = Copies._names
+    read = Copies.names
 
     def slow(copies: Copies) -> set[str]:
         names = read(copies)
         time.sleep(0.2)
         return names
 
-    monkeypatch.setattr(Copies, "_names", slow)
+    monkeypatch.setattr(Copies, "names", slow)
     await asyncio.gather(*(taker.copies.need(model.name, model.manifest, [address(origin)]) for model in models))
     assert read(taker.copies) == {model.name.key for model in models}
 
@@ -99,5 +99,5 @@ async def test_all_copies_of_a_model_that_is_no_more_go(cluster: Cluster) -> Non
     await taker.copies.need(model.name, model.manifest, [address(origin)])
     await asyncio.to_thread(taker.copies._keep, parse_name("other"), model.manifest)
     await asyncio.to_thread(taker.copies.drop, model.digest)
-    assert not taker.copies._names()
+    assert not taker.copies.names()
     assert {str(found.name) for found in taker._library.list().models} == {"cria:latest"}

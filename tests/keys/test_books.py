@@ -1,9 +1,12 @@
 """Usage is exact: after a ``kill -9``, and where the disk takes nothing."""
 
+import errno
+import fcntl
 import json
 import shutil
 from pathlib import Path
 
+import pytest
 from tests.conftest import Serve
 from tests.keys.books import compare, keep_books
 from tests.keys.conftest import bearer, key_of
@@ -66,6 +69,38 @@ def test_a_line_that_was_cut_off_takes_no_other_with_it(tmp_path: Path) -> None:
     with Store(tmp_path / "accounts.db") as store:
         recover(store, tmp_path)
         assert store.usage()[0].counts.requests == 2
+
+
+def test_a_file_system_without_locks_costs_the_tape_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = Tape(tmp_path)
+    kept.note(Place("2026-11-27", "app", "cria"), Counts(1))
+    kept.close()
+
+    def refuse(_file: object, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    tape, before = Tape(tmp_path), len(list(Path("/proc/self/fd").iterdir()))
+    for _ in range(3):
+        tape.note(Place("2026-11-27", "app", "cria"), Counts(1))
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert tape.turn() == []
+    with Store(tmp_path / "accounts.db") as store:
+        recover(store, tmp_path)
+        assert store.usage() == []
+    assert len(list(tmp_path.glob("usage-*"))) == 1
+    assert [record.getMessage().rpartition(": ")[2] for record in caplog.records] == ["No locks available"] * 2
+
+
+def test_a_segment_is_added_where_locks_are_those_of_nfs(tmp_path: Path, nfs_locks: None) -> None:
+    tape = Tape(tmp_path)
+    tape.note(Place("2026-11-27", "app", "cria"), Counts(1))
+    tape.close()
+    with Store(tmp_path / "accounts.db") as store:
+        recover(store, tmp_path)
+        assert store.usage()[0].counts.requests == 1
 
 
 def test_books_of_clients_log_metrics_and_usage_agree(serve: Serve) -> None:

@@ -1,8 +1,10 @@
 """Listing many models."""
 
+import gc
 import math
 import os
 import time
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -104,6 +106,20 @@ def test_a_change_by_the_library_itself_is_seen_at_once(library: Library, monkey
     assert library.latest() is not None
     library.delete(library.get("new"))
     assert library.latest() is None
+
+
+def test_what_has_gone_takes_no_memory(library: Library) -> None:
+    library.put(parse_name("mine"), manifest_of(library, "2B"))
+    library.put(parse_name("theirs"), manifest_of(library, "2B"))
+    mine, theirs = (weakref.ref(library.get(name)) for name in ("mine", "theirs"))
+    library.delete(library.get("mine"))
+    gc.collect()
+    assert mine() is None
+    library.manifests.delete(parse_name("theirs"))  # as another program would
+    assert theirs() is not None
+    library.list()
+    gc.collect()
+    assert theirs() is None
 
 
 def test_a_change_during_a_look_is_not_taken_for_seen(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """Blobs: complete under their digest, or not there at all."""
 
+import errno
 import fcntl
 import hashlib
 import itertools
@@ -144,6 +145,24 @@ def test_leftovers_of_the_dead_go_and_those_of_the_living_stay(tmp_path: Path) -
         assert living.path.exists()
     assert files(tmp_path) == ["sha256-something"]
     assert remove_leftovers(tmp_path / "missing") == 0
+
+
+def test_leftovers_of_the_dead_go_on_nfs_too(tmp_path: Path, nfs_locks: None) -> None:
+    (tmp_path / "puna-writing-dead").write_bytes(b"half")
+    with AtomicFile(tmp_path):
+        assert remove_leftovers(tmp_path) == 1
+
+
+def test_a_file_that_cannot_be_locked_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_file: object, _how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    open_before = len(list(Path("/proc/self/fd").iterdir()))
+    with pytest.raises(OSError, match="No locks"):
+        AtomicFile(tmp_path)
+    assert files(tmp_path) == []
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_before
 
 
 def test_leftover_of_a_killed_process_goes(tmp_path: Path) -> None:

@@ -97,7 +97,27 @@ async def test_circles_end(place: str) -> None:
             await fetch_media(circle, 1000, [place])
 
 
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "http://", "http://u:p@h/", "http://[", "data:x"])
+@pytest.mark.parametrize(
+    "url", ["http://[::1", "http://x:99999/", "http://a..b/", f"http://{'a' * 64}.com/", "ftp://x/"]
+)
+async def test_a_redirect_to_nowhere_is_refused(place: str, url: str) -> None:
+    with pytest.raises(FetchError):
+        await fetch_media(f"http://{place}/elsewhere?to={url}", 1000, [place])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://a..b/x",
+        f"http://{'a' * 64}.com/",
+        "file:///etc/passwd",
+        "ftp://x/y",
+        "http://",
+        "http://u:p@h/",
+        "http://[",
+        "data:x",
+    ],
+)
 async def test_other_urls_are_refused(url: str) -> None:
     with pytest.raises(FetchError):
         await fetch_media(url, 1000)

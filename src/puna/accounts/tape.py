@@ -51,7 +51,12 @@ class Tape:
     def _begin(self) -> None:
         name = f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}"
         descriptor = os.open(self._directory / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:  # a file system without locks: the next request comes here again
+            (self._directory / name).unlink()
+            os.close(descriptor)
+            raise
         self._name, self._descriptor = name, descriptor
 
     def turn(self) -> list[str]:
@@ -81,21 +86,25 @@ class Tape:
 
 
 def recover(store: "Store", directory: Path) -> None:
-    """Add what dead processes have counted in ``directory`` and not written. Raises ``AccountsError``."""
+    """Add what dead processes have counted in ``directory`` and not written. Raises ``AccountsError``.
+
+    A segment that cannot be read stays where it is, and the log says so.
+    """
     for path in directory.glob(f"{_PREFIX}*{_SUFFIX}"):
         try:
-            descriptor = os.open(path, os.O_RDONLY)
-        except OSError:  # another has just added it
+            _recover(store, path)
+        except (FileNotFoundError, BlockingIOError):  # another has just added it, or its process lives
             continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists():
-                store.add(_added_up(path.read_bytes()), segments=[path.name])
-                path.unlink(missing_ok=True)
-        except BlockingIOError:  # its process lives
-            pass
-        finally:
-            os.close(descriptor)
+        except OSError as error:
+            _log.warning("usage cannot be added from %s: %s", path, error.strerror)
+
+
+def _recover(store: "Store", path: Path) -> None:
+    with path.open("r+b") as file:  # NFS lets nobody lock a file for himself that is open for reading alone
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.exists():
+            store.add(_added_up(file.read()), segments=[path.name])
+            path.unlink(missing_ok=True)
 
 
 def _added_up(data: bytes) -> Mapping[Place, Counts]:

@@ -150,39 +150,55 @@ def _describe(app: FastAPI) -> dict[str, Any]:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with contextlib.AsyncExitStack() as parts:
+        app.state.services = services = await _begun(app, parts)
+        services.batches.start()
+        parts.push_async_callback(services.batches.close)
+        for work in (
+            services.archive.keep_bounded(),
+            services.recordings.keep_bounded(),
+            remove_abandoned_later(Path(tempfile.gettempdir())),
+            preload(services),
+        ):
+            parts.callback(asyncio.create_task(work).cancel)
+        try:
+            yield
+        except asyncio.CancelledError:  # told twice to end: whoever is waited for here is being cancelled too
+            with contextlib.suppress(asyncio.CancelledError):
+                await parts.aclose()
+
+
+async def _begun(app: FastAPI, parts: contextlib.AsyncExitStack) -> Services:
+    """Return the parts of a server, which are closed with ``parts``, each though another fails to."""
     settings: Settings = app.state.settings
-    loop = asyncio.get_running_loop()
-    temporary = Path(tempfile.gettempdir())
-    recent = Recent()
+    if settings.traces:
+        parts.push_async_callback(asyncio.to_thread, app.state.tracing.close)
     accounts: Accounts = app.state.accounts
+    parts.push_async_callback(accounts.close)
+    recordings = Recordings(settings)
+    parts.push_async_callback(recordings.close)
+    recent = Recent()
     make: ServiceFactory = app.state.make_service
     service = make(settings, accounts.subscribers((*SUBSCRIBERS, recent)))
-    library = Library(
-        settings.models,
-        hide_builtin=settings.hide_builtin,
-        go_template=settings.go_template,
-        overrides=lambda name: settings.sections.of(name).options,
-        elsewhere=service.elsewhere,
-        on_gone=lambda digest: loop.call_soon_threadsafe(service.forget, digest),
-    )
+    parts.push_async_callback(service.close)
+    library = _library(settings, service)
     transfers = Transfers(settings, library, load_check=check_load)
-    if leftovers := library.clean() + transfers.clean():
-        _log.info("removed %d unfinished files of an earlier process", leftovers)
-    if abandoned := remove_abandoned(temporary):
-        _log.info("removed the sockets of %d runners of a server that was killed", abandoned)
+    parts.push_async_callback(transfers.close)
+    _clean(library, transfers)
     await service.begin(library)
     accounts.ledger.start()
     if accounts.is_guarded:  # read now, for it takes room on the disk, which may be full later
         _log.info("clients are let in by keys: %s", accounts.path)
     cipher = Cipher(settings.home / "cipher.key")
     archive = Archive(settings.home / "responses.db", Bounds(settings.responses, settings.responses_age), cipher)
+    parts.push_async_callback(archive.close)
     runs = Runs(archive)
+    parts.push_async_callback(runs.close)
     journal = Journal(settings.home, BatchBounds(settings.batches, settings.batches_age))
-    batches = Batches(journal, ItemRoutes(app.state.inside, accounts), settings.batch_parallel, settings.batch_hours)
-    kept = Recordings(settings)
+    parts.push_async_callback(journal.close)
     if settings.record:
-        await kept.begin()
-    app.state.services = Services(
+        await recordings.begin()
+    return Services(
         settings,
         library,
         service,
@@ -193,36 +209,30 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         cipher,
         accounts,
         journal,
-        batches,
-        kept,
+        Batches(journal, ItemRoutes(app.state.inside, accounts), settings.batch_parallel, settings.batch_hours),
+        recordings,
         recent,
     )
-    batches.start()
-    sweepers = [asyncio.create_task(part.keep_bounded()) for part in (archive, kept)]
-    sweepers.append(asyncio.create_task(remove_abandoned_later(temporary)))
-    preloading = asyncio.create_task(preload(app.state.services))
 
-    async def close() -> None:
-        for task in (*sweepers, preloading):
-            task.cancel()
-        await batches.close()
-        await journal.close()
-        await runs.close()
-        await archive.close()
-        await transfers.close()
-        await service.close()
-        await kept.close()
-        await accounts.close()
-        if settings.traces:
-            await asyncio.to_thread(app.state.tracing.close)
 
-    try:
-        yield
-    except asyncio.CancelledError:  # told twice to end: whoever is waited for here is being cancelled too
-        with contextlib.suppress(asyncio.CancelledError):
-            await close()
-    else:
-        await close()
+def _library(settings: Settings, service: Service) -> Library:
+    loop = asyncio.get_running_loop()
+    return Library(
+        settings.models,
+        hide_builtin=settings.hide_builtin,
+        go_template=settings.go_template,
+        overrides=lambda name: settings.sections.of(name).options,
+        elsewhere=service.elsewhere,
+        on_gone=lambda digest: loop.call_soon_threadsafe(service.forget, digest),
+    )
+
+
+def _clean(library: Library, transfers: Transfers) -> None:
+    """Remove what servers that were killed have left."""
+    if leftovers := library.clean() + transfers.clean():
+        _log.info("removed %d unfinished files of an earlier process", leftovers)
+    if abandoned := remove_abandoned(Path(tempfile.gettempdir())):
+        _log.info("removed the sockets of %d runners of a server that was killed", abandoned)
 
 
 async def _refused(request: Request, error: Exception) -> Response:

@@ -4,7 +4,6 @@ They are fetched when a request needs them, and remembered, so that they can go 
 """
 
 import asyncio
-import json
 import logging
 import threading
 from collections.abc import Sequence
@@ -12,8 +11,8 @@ from pathlib import Path
 
 from yarl import URL
 
+from puna.cluster.noted import read_words, write_words
 from puna.errors import ModelNotFoundError, PunaError, UnavailableError
-from puna.models.atomic import AtomicFile
 from puna.models.library import Library
 from puna.models.manifests import Manifest
 from puna.models.model import Model
@@ -98,33 +97,28 @@ class Copies:
     def _keep(self, name: ModelName, manifest: Manifest) -> None:
         """Give a model its name; another one if the name is that of a model of this machine's own."""
         with self._writing:
-            copies = self._names()
+            copies = self.names()
             if self._library.has(name) and name.key not in copies:
                 name = ModelName(name.host, name.namespace, name.model, f"{name.tag}-{manifest.digest[:12]}"[:80])
             self._library.put(name, manifest)
             self._note(copies | {name.key})
 
-    def has(self, name: ModelName) -> bool:
-        """Return whether a model of this machine is a copy of another's. Reads a file."""
-        return name.key in self._names()
+    def names(self) -> set[str]:
+        """Return the keys of the names that copies have. Reads a file."""
+        return set(read_words(self._path))
 
     def drop(self, digest: str) -> None:
         """Remove the copies of a model that is no more; what this machine has of its own stays. For a thread."""
         with self._writing:
-            copies = self._names()
+            copies = self.names()
             for model in self._library.list().models:
                 if model.digest == digest and model.name.key in copies:
                     self._library.delete(model)
                     copies.remove(model.name.key)
                     self._note(copies)
 
-    def _names(self) -> set[str]:
-        return set(json.loads(self._path.read_text(encoding="utf-8"))) if self._path.exists() else set()
-
     def _note(self, copies: set[str]) -> None:
-        with AtomicFile(self._path.parent) as file:
-            file.file.write(json.dumps(sorted(copies)).encode())
-            file.publish(self._path)
+        write_words(self._path, sorted(copies))
 
     async def close(self) -> None:
         """End what is under way; the next time goes on from there."""

@@ -176,9 +176,10 @@ class Node:
     async def cards(self, digests: frozenset[str]) -> list[Card]:
         """Return the cards of those of the models that can be read; copies of others' are theirs to tell of."""
         listing = await asyncio.to_thread(self._library.list)
+        copies = await asyncio.to_thread(self.copies.names)
         cards = []
         for model in listing.models:
-            if model.digest not in digests or self.copies.has(model.name):
+            if model.digest not in digests or model.name.key in copies:
                 continue
             with contextlib.suppress(PunaError, OSError):
                 cards.append(await asyncio.to_thread(Card.of, model))

@@ -113,14 +113,13 @@ Action = Place | Retire | Refuse
 
 @dataclass(slots=True)
 class _Pace:
-    """How fast one model is answered: seconds per request and per character of a prompt, and for a load.
+    """How fast one model is answered: seconds per request and per character of a prompt.
 
     ``pinned`` is what was said of the model when it was last asked for.
     """
 
     service: float
     per_char: float
-    load: float = 0.0
     pinned: bool = False
 
 
@@ -214,11 +213,6 @@ class Router:
         if chars > 0:
             pace = self._pace(ask.digest)
             pace.per_char += _NEW_WEIGHT * (seconds / chars - pace.per_char)
-
-    def loaded(self, ask: Ask, seconds: float) -> None:
-        """Note how long the load took that was made for a request."""
-        pace = self._pace(ask.digest)
-        pace.load = seconds if not pace.load else pace.load + _NEW_WEIGHT * (seconds - pace.load)
 
     def beat(self, state: NodeState, now: float) -> None:
         """Take note of what a node says of itself."""
@@ -400,7 +394,7 @@ class Router:
         return seconds + self._arrival(ask, node)
 
     def _load(self, ask: Ask) -> float:
-        return self._pace(ask.digest).load or self._costs.start + ask.size / self._costs.load_rate
+        return self._costs.start + ask.size / self._costs.load_rate
 
     def _arrival(self, ask: Ask, node: _Node) -> float:
         """Return the seconds until a node without the model would have it in memory.

@@ -390,6 +390,7 @@ def _together(one: ModelState, other: ModelState) -> ModelState:
         one,
         size=one.size + other.size,
         size_on_cards=one.size_on_cards + other.size_on_cards,
+        memory=one.memory.plus(other.memory),
         context=min(one.context, other.context),
         expires_at=max(one.expires_at, other.expires_at),
     )

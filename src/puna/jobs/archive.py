@@ -249,24 +249,31 @@ class Archive:
 
         def work(connection: "Connection") -> None:
             record_body(connection, owner, name, "conversation")
-            gone = connection.execute("DELETE FROM items WHERE record = ? AND id = ?", (name, item)).rowcount
-            if not gone:
+            (freed,) = connection.execute(
+                "SELECT sum(coalesce(length(opened(body)), 0) + ?) FROM items WHERE record = ? AND id = ?",
+                (ENTRY, name, item),
+            ).fetchone()
+            if freed is None:
                 raise NotFoundError(f"Item with id '{item[:100]}' not found.")
+            connection.execute("DELETE FROM items WHERE record = ? AND id = ?", (name, item))
+            connection.execute("UPDATE records SET size = size - ? WHERE id = ?", (freed, name))
 
         await self._database.run(work)
 
     def _prepare(self, connection: "Connection") -> None:
-        """Mark as failed what a server has left unfinished that is no more."""
+        """Mark as failed what a server has left unfinished that is no more; remove it where it cannot be opened."""
         rows = connection.execute(
             f"SELECT id, opened(body), process FROM records WHERE status IN {_UNFINISHED}"
         ).fetchall()
         for name, body, process in rows:
-            if body and process != self._process and not is_alive(process):
-                failed = {"status": "failed", "error": {"code": "server_error", "message": LOST}}
-                changed = orjson.dumps(orjson.loads(body) | failed)
-                connection.execute(
-                    "UPDATE records SET status = 'failed', body = sealed(?) WHERE id = ?", (changed, name)
-                )
+            if process == self._process or is_alive(process):
+                continue
+            if body is None:  # what is unfinished does not grow old, so it would stay for ever
+                connection.execute("DELETE FROM records WHERE id = ?", (name,))
+                continue
+            failed = {"status": "failed", "error": {"code": "server_error", "message": LOST}}
+            changed = orjson.dumps(orjson.loads(body) | failed)
+            connection.execute("UPDATE records SET status = 'failed', body = sealed(?) WHERE id = ?", (changed, name))
         self._expire(connection)
 
     def _expire(self, connection: "Connection") -> None:

@@ -107,10 +107,10 @@ class Batches:
         batches = await self._journal.open_batches()
         for batch in batches:
             await self._see_to(batch["id"], batch["status"], batch["expires_at"], batch["input_file_id"])
+        self._held = {owner: until for owner, until in self._held.items() if until > time.monotonic()}
         now = time.localtime()
         free = self._parallel - len(self._running)
         if free > 0 and self._hours.hold(now.tm_hour * 60 + now.tm_min):
-            self._held = {owner: until for owner, until in self._held.items() if until > time.monotonic()}
             for item in await self._journal.waiting(self._running.keys(), self._held.keys(), free):
                 task = self._running[item.key] = asyncio.create_task(self._answer(item))
                 task.add_done_callback(lambda _, key=item.key: self._over(key))  # type: ignore[misc]

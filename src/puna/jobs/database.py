@@ -106,7 +106,7 @@ class Database:
                 connection.executescript(self._schema)
                 with connection:
                     self._prepare(connection)
-            except sqlite3.Error:
+            except BaseException:
                 connection.close()
                 raise
             self._connection = connection

@@ -15,6 +15,8 @@ from puna.jobs.tables import Item
 Events = list[dict[str, Any]]
 _FLUSH_SECONDS = 0.25
 """How long events may be in memory alone: what a killed server has not written, its client may have seen."""
+_LAST = 2**31
+"""More than any event's number: what is larger still, SQLite would not take."""
 _FAILED = "response.failed"
 _log = logging.getLogger(__name__)
 
@@ -84,12 +86,13 @@ class Runs:
 
     async def follow(self, owner: str, name: str, after: int) -> AsyncGenerator[Events, None]:
         """Yield the events of a response with numbers above ``after``, those to come included."""
+        after = min(max(after, -1), _LAST)  # events are numbered from 0
         run = self._runs.get(name)
         if run is None or run.owner != owner:
             if events := await self._kept_events(owner, name, after):
                 yield events
             return
-        sent = after + 1  # events are numbered from 0
+        sent = after + 1
         while True:
             async with run.news:
                 while not run.over and len(run.events) <= sent:

@@ -29,10 +29,14 @@ class AtomicFile:
     def __init__(self, directory: Path) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=_PREFIX, dir=directory)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        os.fchmod(descriptor, 0o644)
         self.path = Path(name)
         self.file: IO[bytes] = os.fdopen(descriptor, "wb", buffering=WHOLE)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            os.fchmod(descriptor, 0o644)
+        except OSError:
+            self.__exit__(None, None, None)
+            raise
 
     def publish(self, destination: Path) -> None:
         """Put the file, safely on disk, in the place of ``destination`` (on the same file system)."""
@@ -90,7 +94,8 @@ def remove_leftovers(directory: Path) -> int:
     """Remove temporary files in ``directory`` whose writers are gone, and return how many there were."""
     removed = 0
     for path in directory.glob(f"{_PREFIX}*") if directory.is_dir() else ():
-        with contextlib.suppress(OSError), path.open("rb") as file:  # it is gone, in use, or on a read-only disk
+        # It is gone, in use, or on a read-only disk. NFS lets nobody lock what is open for reading alone.
+        with contextlib.suppress(OSError), path.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink()
             removed += 1

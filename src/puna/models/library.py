@@ -182,8 +182,16 @@ class Library:
                 broken.append((str(name), str(error)))
             else:
                 models.append(model)
+        self._forget_others(models)
         models.sort(key=lambda model: model.modified_at, reverse=True)
         return Listing(tuple(models), tuple(broken))
+
+    def _forget_others(self, models: Iterable[Model]) -> None:
+        """Keep nothing of models that have gone, or cannot be read."""
+        here = set(map(id, models))
+        for path, (_, model) in list(self._cache.items()):
+            if id(model) not in here:
+                self._cache.pop(path, None)
 
     def put(self, name: ModelName, manifest: Manifest, *, made_here: bool = False) -> None:
         """Give ``name`` to ``manifest``, whose blobs are in the store, and remove what only the old one used.
@@ -229,6 +237,7 @@ class Library:
                 f"model '{model.name}' lies on another machine of the cluster, where it can be deleted"
             )
         with self._change:
+            self._cache.pop(self.manifests.path(model.name), None)
             self.manifests.delete(model.name)
             self._changes += 1
             self.made_here.remove(model.name)

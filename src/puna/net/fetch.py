@@ -10,7 +10,8 @@ from puna.net.addresses import is_public
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
-    from aiohttp.resolver import ThreadedResolver
+
+    from puna.net.guard import Resolver
 
 _SECONDS = 20.0
 _MOST_REDIRECTS = 5
@@ -43,13 +44,12 @@ async def fetch_media(url: str, limit: int, allowed: Collection[str] = ()) -> by
     checked as the first address was. Raises ``FetchError`` or ``PayloadTooLargeError``.
     """
     import aiohttp  # most servers never fetch anything
-    from aiohttp.resolver import ThreadedResolver
 
-    from puna.net.guard import GuardedResolver
+    from puna.net.guard import GuardedResolver, Resolver
 
     if tuple(allowed) == NO_HOSTS:
         raise FetchError("pictures and sounds by URL are switched off (PUNA_MEDIA_HOSTS)")
-    rule, resolver = _PublicOnly(allowed), ThreadedResolver()
+    rule, resolver = _PublicOnly(allowed), Resolver()
     connector = aiohttp.TCPConnector(resolver=GuardedResolver(rule, resolver))
     timeout = aiohttp.ClientTimeout(total=_SECONDS)
     try:
@@ -59,9 +59,7 @@ async def fetch_media(url: str, limit: int, allowed: Collection[str] = ()) -> by
         raise FetchError(f"{_shown(url)} cannot be fetched") from None
 
 
-async def _follow(
-    session: "ClientSession", url: URL, limit: int, rule: _PublicOnly, resolver: "ThreadedResolver"
-) -> bytes:
+async def _follow(session: "ClientSession", url: URL, limit: int, rule: _PublicOnly, resolver: "Resolver") -> bytes:
     from puna.net.guard import check_url, proxy_of
 
     for _ in range(_MOST_REDIRECTS):
@@ -69,7 +67,7 @@ async def _follow(
         async with session.get(url, allow_redirects=False, proxy=proxy_of(url)) as response:
             location = response.headers.get("Location")
             if response.status in _REDIRECTS and location:
-                url = _parsed(str(url.join(URL(location))))
+                url = _parsed(location, url)
                 continue
             if response.status != 200:
                 raise FetchError(f"{_shown(str(url))} answers with status {response.status}")
@@ -82,9 +80,10 @@ async def _follow(
     raise FetchError(f"{_shown(str(url))} redirects too often")
 
 
-def _parsed(url: str) -> URL:
+def _parsed(url: str, base: URL | None = None) -> URL:
+    """Return what ``url`` means, at ``base`` if it is relative to that; raise ``FetchError``."""
     try:
-        parsed = URL(url)
+        parsed = base.join(URL(url)) if base else URL(url)
     except ValueError:
         raise FetchError(f"{_shown(url)} is not a URL") from None
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.user or parsed.password:

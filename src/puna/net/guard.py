@@ -4,6 +4,7 @@ A server that fetches what others name must not become a way into the network th
 neither a redirect nor a name that changes its address between two look-ups gets around the check.
 """
 
+import errno
 import socket
 from typing import Protocol
 from urllib.request import getproxies, proxy_bypass
@@ -22,12 +23,25 @@ class AddressRule(Protocol):
         """Raise a ``PunaError`` if ``port`` of ``address``, which ``host`` resolves to, may not be reached."""
 
 
+class Resolver(ThreadedResolver):
+    """The system's way to resolve names."""
+
+    async def resolve(
+        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+    ) -> list[ResolveResult]:
+        """Return the addresses of ``host``; raise ``OSError`` also for what cannot be a name at all."""
+        try:
+            return await super().resolve(host, port, family)
+        except UnicodeError as error:  # two dots in a row, or more than 63 letters between them
+            raise OSError(errno.EINVAL, "this is no name of a host") from error
+
+
 class GuardedResolver(AbstractResolver):
     """Resolves names and refuses those that lead into a private network. The environment's proxies are exempt."""
 
     def __init__(self, rule: AddressRule, resolver: AbstractResolver | None = None) -> None:
         self._rule = rule
-        self._resolver = resolver or ThreadedResolver()
+        self._resolver = resolver or Resolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

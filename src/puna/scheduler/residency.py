@@ -36,6 +36,10 @@ class MemoryParts:
     contexts: int
     used: int
 
+    def plus(self, other: "MemoryParts") -> "MemoryParts":
+        """Return what both are together."""
+        return MemoryParts(self.weights + other.weights, self.contexts + other.contexts, self.used + other.used)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelState:

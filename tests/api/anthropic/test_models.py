@@ -29,7 +29,9 @@ def test_errors_are_of_the_dialect_that_is_spoken(server: Server, client: anthro
         client.models.retrieve("nope")
     assert server.get("/v1/models/nope", headers=VERSION).json()["type"] == "error"
     assert "type" not in server.get("/v1/models/nope").json()
-    assert server.get("/v1/models?limit=0", headers=VERSION).json()["error"]["type"] == "invalid_request_error"
+    for limit in ("0", "x", "\u0663", "9" * 5000):
+        refused = server.get(f"/v1/models?limit={limit}", headers=VERSION)
+        assert (refused.status_code, refused.json()["error"]["type"]) == (400, "invalid_request_error")
 
 
 def test_pages() -> None:

@@ -17,7 +17,9 @@ from tests.models.registry.weights import weights
 from tests.system import require
 from yarl import URL
 
+import puna.models.registry.http
 from puna.config.values import Credentials
+from puna.models.manifests import BadManifestError
 from puna.models.registry.auth import Authenticator, parse_challenges
 from puna.models.registry.credentials import CredentialStore
 from puna.models.registry.errors import AccessDeniedError, RegistryError
@@ -155,6 +157,36 @@ async def test_a_token_that_expires_is_renewed(library, make_transfers) -> None:
             options = replace(OPTIONS, connections=1)
             await run(make_transfers(library, options).puller.pull(f"{address}/a/b", insecure=True))
     assert len(tokens.seen) > 1
+
+
+async def test_a_login_serves_nobody_else(library, make_transfers) -> None:
+    fake = FakeRegistry()
+    fake.add(weights(b"model"))
+    login = "Basic " + base64.b64encode(b"ana:secret").decode()
+
+    async def handler(request: web.Request) -> web.Response:
+        if request.headers.get("Authorization") == login:
+            raise NotImplementedError
+        return web.Response(status=401, headers={"WWW-Authenticate": 'Basic realm="r"'})
+
+    fake.handler = handler
+    async with serve(fake) as address:
+        puller = make_transfers(library).puller
+        await run(puller.pull(f"ana:secret@{address}/a/b", insecure=True))
+        for other in ("", "eve:guess@"):
+            with pytest.raises(AccessDeniedError):
+                await run(puller.pull(f"{other}{address}/a/b", insecure=True))
+
+
+async def test_tokens_of_many_repositories_are_not_kept_for_ever(library, make_transfers, monkeypatch) -> None:
+    monkeypatch.setattr(puna.models.registry.http, "_MOST_AUTHORIZATIONS", 3)
+    tokens = token_server()
+    async with serve(tokens) as token_address, serve(token_registry(token_address)) as address:
+        transfers = make_transfers(library)
+        for number in (0, 1, 2, 3, 4, 4, 0):
+            with pytest.raises(BadManifestError):
+                await run(transfers.puller.pull(f"{address}/a/m{number}", insecure=True))
+    assert len(tokens.seen) == 6, "the last one is known, the first one is not any more"
 
 
 class TestSigning:

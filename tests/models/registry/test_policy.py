@@ -133,6 +133,13 @@ async def test_proxy_of_the_environment_is_used(library, make_transfers, monkeyp
             await run(make_transfers(library).puller.pull("direct.invalid/a/b", insecure=True))
 
 
+@pytest.mark.parametrize("guarded", [False, True])
+@pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.com"])
+async def test_a_host_that_cannot_be_a_name_is_not_found(host, guarded, library, make_transfers) -> None:
+    with pytest.raises(TransientError, match="this is no name of a host"):
+        await run(make_transfers(library).puller.pull(f"{host}/a/b", guarded=guarded))
+
+
 async def test_guarded_pull_does_not_reach_the_proxy_itself(library, make_transfers, monkeypatch) -> None:
     fake = FakeRegistry()
     async with serve(fake) as address:

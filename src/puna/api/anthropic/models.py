@@ -7,6 +7,7 @@ from starlette.requests import Request
 
 from puna.api.model_shapes import Entry
 from puna.errors import BadRequestError
+from puna.outside import whole_number
 
 _PAGE, _LARGEST_PAGE = 20, 1000
 _ACTIVE = "active"
@@ -37,10 +38,9 @@ class AnthropicModels:
 
 def page(entries: Sequence[Mapping[str, Any]], query: Mapping[str, str]) -> dict[str, Any]:
     """Return one page of a list, by ``limit`` and the id that it comes after, or before."""
-    limit = query.get("limit", str(_PAGE))
-    if not (limit.isascii() and limit.isdigit() and 1 <= int(limit) <= _LARGEST_PAGE):
+    size, ids = whole_number(query.get("limit", str(_PAGE))), [entry["id"] for entry in entries]
+    if size is None or not 1 <= size <= _LARGEST_PAGE:
         raise BadRequestError(f"limit must be between 1 and {_LARGEST_PAGE}")
-    size, ids = int(limit), [entry["id"] for entry in entries]
     if before := query.get("before_id"):
         end = _place(ids, before, "before_id")
         start = max(end - size, 0)

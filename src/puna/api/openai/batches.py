@@ -15,7 +15,7 @@ from puna.api.http.responses import json_response
 from puna.api.openai.files import age_of
 from puna.api.openai.pages import page_of
 from puna.api.services import ServicesDep
-from puna.durations import parse_duration
+from puna.durations import FOREVER, parse_duration
 from puna.errors import BadRequestError
 from puna.jobs.batches_items import NewBatch
 
@@ -52,8 +52,9 @@ def _new(body: BatchBody) -> NewBatch:
         window = parse_duration(body.completion_window)
     except BadRequestError as error:
         raise BadRequestError(f"completion_window: {error}", param="completion_window") from None
-    if window <= 0:
-        raise BadRequestError("completion_window must be more than nothing", param="completion_window")
+    if not 0 < window < FOREVER:
+        words = "completion_window must be more than nothing, and come to an end"
+        raise BadRequestError(words, param="completion_window")
     metadata = body.metadata or {}
     too_long = any(len(key) > _LONGEST_KEY or len(value) > _LONGEST_VALUE for key, value in metadata.items())
     if len(metadata) > _MOST_METADATA or too_long:

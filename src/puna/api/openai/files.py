@@ -14,6 +14,7 @@ from puna.api.openai.pages import page_of
 from puna.api.services import ServicesDep
 from puna.errors import BadRequestError
 from puna.jobs.batches_files import Upload
+from puna.outside import whole_number
 
 _MOST = 10_000
 _LONGEST_NAME = 255
@@ -44,7 +45,7 @@ async def upload_route(request: Request, services: ServicesDep) -> Response:
 
 def _age(form: Form) -> float | None:
     seconds, anchor = form.one("expires_after[seconds]"), form.one("expires_after[anchor]", "created_at")
-    return age_of(anchor, int(seconds) if seconds.isascii() and seconds.isdigit() else -1) if seconds else None
+    return age_of(anchor, whole_number(seconds)) if seconds else None
 
 
 def age_of(anchor: object, seconds: object) -> float:

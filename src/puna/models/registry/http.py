@@ -7,11 +7,13 @@ import contextlib
 import json
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from weakref import WeakValueDictionary
 
 from yarl import URL
 
 from puna import __version__
+from puna.config.values import Credentials
 from puna.lazy import lazy, loaded
 from puna.models.registry.auth import Authenticator, Challenge, parse_challenges
 from puna.models.registry.errors import AccessDeniedError, RegistryError, TransientError
@@ -32,6 +34,7 @@ USER_AGENT = f"ollama/0.33.0 (compatible; puna/{__version__})"
 _MOST_REDIRECTS = 10
 _MOST_ERROR_BYTES = 4096
 _MOST_TOKEN_BYTES = MIB
+_MOST_AUTHORIZATIONS = 256
 _REDIRECTS = {301, 302, 303, 307, 308}
 _CLOSED = "Connection closed."
 """What aiohttp says, as a ``RuntimeError``, to who reads on when the connection has gone after a malformed chunk."""
@@ -39,6 +42,15 @@ _PASSING = {408, 425, 429, 500, 502, 503, 504}
 
 Body = Callable[[], Any]
 """Makes a request's body anew for each try: bytes or an async iterable of them."""
+
+
+class _Access(NamedTuple):
+    """What an authorization is good for: to do what, where, and on whose behalf."""
+
+    base: str
+    repository: str
+    credentials: Credentials | None
+    push: bool
 
 
 class RegistryHttp:
@@ -50,8 +62,9 @@ class RegistryHttp:
         self._options = options
         self._sessions: dict[bool, aiohttp.ClientSession] = {}
         self._tls: ssl.SSLContext | None = None
-        self._authorizations: dict[tuple[str, str, bool], str] = {}
-        self._authorizing: dict[tuple[str, str, bool], asyncio.Lock] = {}
+        self._authorizations: dict[_Access, str] = {}
+        """What answers challenges, as long as it does; the oldest goes when there are too many."""
+        self._authorizing: WeakValueDictionary[_Access, asyncio.Lock] = WeakValueDictionary()
 
     async def close(self) -> None:
         """Close all connections."""
@@ -94,17 +107,17 @@ class RegistryHttp:
         push: bool,
         follow: bool,
     ) -> aiohttp.ClientResponse:
-        key = (str(target.base), target.repository, push)
+        access = _Access(str(target.base), target.repository, target.credentials, push)
         answered = False
         for _ in range(_MOST_REDIRECTS):
             at_home = url.origin() == target.origin
-            authorization = self._authorizations.get(key) if at_home else None
+            authorization = self._authorizations.get(access) if at_home else None
             response = await self._once(method, url, target, headers, body, authorization)
             if response.status == 401 and at_home and not answered:
                 answered = True
                 challenges = parse_challenges(response.headers.getall("WWW-Authenticate", []))
                 response.release()
-                await self._authorize(key, authorization, target, challenges)
+                await self._authorize(access, authorization, target, challenges)
                 continue
             location = response.headers.get("Location")
             if not follow or response.status not in _REDIRECTS or not location:
@@ -122,10 +135,10 @@ class RegistryHttp:
         body: Body | None,
         authorization: str | None,
     ) -> aiohttp.ClientResponse:
-        from puna.net.guard import check_url, proxy_of  # which is made of aiohttp's classes
+        from puna.net.guard import Resolver, check_url, proxy_of  # which is made of aiohttp's classes
 
         if target.guarded:
-            await check_url(url, self._policy, aiohttp.ThreadedResolver())
+            await check_url(url, self._policy, Resolver())
         sent = {"User-Agent": USER_AGENT, "Accept-Encoding": "identity", **headers}
         if authorization:
             sent["Authorization"] = authorization
@@ -138,9 +151,9 @@ class RegistryHttp:
     def _session(self, guarded: bool, tls: ssl.SSLContext) -> aiohttp.ClientSession:
         session = self._sessions.get(guarded)
         if session is None:
-            from puna.net.guard import GuardedResolver
+            from puna.net.guard import GuardedResolver, Resolver
 
-            resolver = GuardedResolver(self._policy) if guarded else aiohttp.ThreadedResolver()
+            resolver = GuardedResolver(self._policy) if guarded else Resolver()
             # The default context reads SSL_CERT_FILE and SSL_CERT_DIR, where a private CA is named.
             connector = aiohttp.TCPConnector(resolver=resolver, limit=64, ssl=tls)
             timeout = aiohttp.ClientTimeout(
@@ -156,21 +169,23 @@ class RegistryHttp:
         return session
 
     async def _authorize(
-        self, key: tuple[str, str, bool], refused: str | None, target: Target, challenges: list[Challenge]
+        self, access: _Access, refused: str | None, target: Target, challenges: list[Challenge]
     ) -> None:
-        async with self._authorizing.setdefault(key, asyncio.Lock()):
-            if self._authorizations.get(key) not in (None, refused):
+        async with self._authorizing.setdefault(access, asyncio.Lock()):
+            if self._authorizations.get(access) not in (None, refused):
                 return  # another request has just been given a new token
-            self._authorizations.pop(key, None)
+            self._authorizations.pop(access, None)
 
             async def send(url: URL, authorization: str | None) -> tuple[int, bytes]:
                 response = await self._once("GET", url, target, {}, None, authorization)
                 async with response:
                     return response.status, await read_limited(response, _MOST_TOKEN_BYTES)
 
-            self._authorizations[key] = await self._authenticator.answer(
+            self._authorizations[access] = await self._authenticator.answer(
                 target.origin, challenges, target.credentials, send
             )
+            if len(self._authorizations) > _MOST_AUTHORIZATIONS:
+                del self._authorizations[next(iter(self._authorizations))]
 
 
 def _follow(url: URL, location: str) -> URL:
