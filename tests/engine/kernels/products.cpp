@@ -139,19 +139,22 @@ int main() {
     const struct {
         ggml_type type;
         std::vector<int> halves;
-    } wide[] = {{GGML_TYPE_Q4_K, {0, 2}}, {GGML_TYPE_Q5_K, {0, 2}}, {GGML_TYPE_Q6_K, {208}}},
-      narrow[] = {{GGML_TYPE_Q8_0, {0}}, {GGML_TYPE_Q5_0, {0}}, {GGML_TYPE_Q4_0, {0}}, {GGML_TYPE_IQ4_NL, {0}}};
+    } kinds[] = {{GGML_TYPE_Q4_K, {0, 2}}, {GGML_TYPE_Q5_K, {0, 2}}, {GGML_TYPE_Q6_K, {208}}, {GGML_TYPE_Q8_0, {0}},
+                 {GGML_TYPE_Q5_0, {0}},    {GGML_TYPE_Q4_0, {0}},    {GGML_TYPE_IQ4_NL, {0}}};
     ggml_cpu_init();
     for (int blocks = 1; blocks <= 16; ++blocks) {
         for (int bits = 0; bits < 3; ++bits) {
-            for (const auto & kind : wide) {
+            for (const auto & kind : kinds) {
                 for (int entries = 0; entries < 4; ++entries) {
                     check_dot(kind.type, kind.halves, blocks, bits, entries);
                 }
             }
         }
     }
-    for (const auto & kind : narrow) {
+    for (const auto & kind : kinds) {
+        if (ggml_blck_size(kind.type) > 32) {
+            continue; // what a column becomes for these is not what it was
+        }
         for (int columns = 1; columns <= 19; ++columns) {
             for (const int rows : {1, 15, 16, 17, 50}) {
                 check_matrix(kind.type, kind.halves, rows, columns, 1 + columns % 3 * 4, columns % 3);

@@ -1,17 +1,12 @@
 // Products of a row of weights with a column, on processors with AVX-512 VNNI: a token of an answer is hardly anything
-// else. llama.cpp has them in 32 bytes at a time; these take 64, sum four products by one instruction, and multiply two
-// such sums at once by the scales of their blocks, since both fit 16 bits.
+// else. llama.cpp has those of K-quants in 32 bytes at a time; these take 64, sum four products by one instruction, and
+// multiply two such sums at once by the scales of their blocks, since both fit 16 bits.
 
-#include "ggml-common.h"
+#include "blocks.h"
+
 #include "ggml-cpu.h"
-#include "quants.h"
 
-#include <cstdint>
-#include <cstring>
-
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
-
-#include <immintrin.h>
+#ifdef PUNA_VNNI
 
 namespace {
 

@@ -1,76 +1,29 @@
-// Products of weights in blocks of 32 (Q8_0, Q5_0, Q4_0, IQ4_NL) with the columns of a prompt, on processors with
-// AVX-512 VNNI: they stand before llama.cpp's, which take 32 bytes at a time and sum each product across a register.
+// Products of weights in blocks of 32 (Q8_0, Q5_0, Q4_0, IQ4_NL) with the columns of prompts and answers, on processors
+// with AVX-512 VNNI. They stand before llama.cpp's, which take 32 bytes at a time and sum each product across a register.
 //
-// Sixteen rows are laid out so that the lanes of a register are rows: four bytes of a column go to all of them by the
-// instruction that multiplies, and nothing is ever summed across. Weights get an offset that makes them positive, as
-// the instruction wants them; what that adds, the offset times the sum of a column's block, is taken off beforehand.
+// Of a prompt sixteen rows are laid out so that the lanes of a register are rows: four bytes of a column go to all of
+// them by the instruction that multiplies, and nothing is ever summed across. Weights get an offset that makes them
+// positive, as the instruction wants them; what that adds, the offset times the sum of a column's block, is taken off
+// beforehand.
 
-#include "llamafile/sgemm.h"
+#include "blocks.h"
 
-#include "ggml-common.h"
 #include "ggml-cpu-impl.h"
-#include "quants.h"
+#include "llamafile/sgemm.h"
 
 extern "C" bool puna_llama_sgemm(const ggml_compute_params *, int64_t, int64_t, int64_t, const void *, int64_t,
                                  const void *, int64_t, void *, int64_t, int, int, int);
 
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
+#ifdef PUNA_VNNI
 
 #include <algorithm>
-#include <cstdint>
-#include <immintrin.h>
 #include <vector>
 
 namespace {
 
 constexpr int ROWS = 16, COLUMNS = 8, BYTES = 32;
 constexpr int64_t LEAST_COLUMNS = 6; // with fewer, to lay the rows out costs more than it saves
-
-__m256i both(__m128i low, __m128i high) {
-    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
-}
-
-// Sixteen bytes with two weights each: the low halves, and then the high ones.
-__m256i nibbles(const uint8_t * packed) {
-    const __m128i bytes = _mm_loadu_si128((const __m128i *)packed);
-    return _mm256_and_si256(both(bytes, _mm_srli_epi16(bytes, 4)), _mm256_set1_epi8(0x0f));
-}
-
-// The weights of a block without a sign, and what they are larger by.
-__m256i weights(const block_q8_0 & block) {
-    return _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)block.qs), _mm256_set1_epi8((char)0x80));
-}
-
-__m256i weights(const block_q5_0 & block) {
-    const __m256i fifth = _mm256_maskz_set1_epi8(_cvtu32_mask32(_mm_cvtsi128_si32(_mm_loadu_si32(block.qh))), 0x10);
-    return _mm256_or_si256(nibbles(block.qs), fifth);
-}
-
-__m256i weights(const block_q4_0 & block) {
-    return nibbles(block.qs);
-}
-
-__m256i weights(const block_iq4_nl & block) {
-    // ggml-common.h, kvalues_iq4nl
-    const __m128i table = _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_xor_si128(table, _mm_set1_epi8((char)0x80))), nibbles(block.qs));
-}
-
-constexpr int offset(const block_q8_0 *) {
-    return 128;
-}
-
-constexpr int offset(const block_q5_0 *) {
-    return 16;
-}
-
-constexpr int offset(const block_q4_0 *) {
-    return 8;
-}
-
-constexpr int offset(const block_iq4_nl *) {
-    return 128;
-}
+constexpr int64_t SHARES = 4; // of rows for each thread then: few, since memory is read in long runs
 
 // Eight rows of eight words become eight columns, each at every sixteenth word of `out`.
 void transpose(const __m256i * rows, uint32_t * out) {
@@ -187,24 +140,63 @@ const Side * sides_of(const Job & job, int offset) {
     return sides;
 }
 
-template <typename Block> void run(const ggml_compute_params * params, const Block * first, const Job & job) {
-    const Side * sides = sides_of(job, offset((const Block *)nullptr));
-    Laid * laid = room<Laid>(job.blocks);
+template <typename Block> __m256 plus(__m256 sum, const Block & block, const block_q8_0 & other, const Side & side) {
+    const __m256i less = _mm256_zextsi128_si256(_mm_cvtsi32_si128(side.less));
+    const __m256i four = _mm256_dpbusd_epi32(less, weights(block), _mm256_loadu_si256((const __m256i *)other.qs));
+    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(four), _mm256_set1_ps(_cvtsh_ss(block.d) * side.scale), sum);
+}
+
+// A row with a column. Two sums, so that no block waits for the one before it: more is then on its way from memory.
+template <typename Block>
+float multiply_row(const Block * row, int64_t blocks, const block_q8_0 * column, const Side * sides) {
+    __m256 first = _mm256_setzero_ps(), second = _mm256_setzero_ps();
+    for (int64_t number = 0; number + 1 < blocks; number += 2) {
+        first = plus(first, row[number], column[number], sides[number]);
+        second = plus(second, row[number + 1], column[number + 1], sides[number + 1]);
+    }
+    if (blocks % 2) {
+        first = plus(first, row[blocks - 1], column[blocks - 1], sides[blocks - 1]);
+    }
+    return _mm512_reduce_add_ps(_mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1));
+}
+
+// What a thread does at a time, of rows: the next one that is free takes the next of them.
+template <typename Do> void share_out(const ggml_compute_params * params, int64_t rows, int64_t share, const Do & work) {
     if (params->ith == 0) {
         ggml_threadpool_chunk_set(params->threadpool, params->nth);
     }
     ggml_barrier(params->threadpool);
-    for (int64_t chunk = params->ith; chunk * ROWS < job.rows; chunk = ggml_threadpool_chunk_add(params->threadpool, 1)) {
-        const int64_t row = chunk * ROWS, left = std::min<int64_t>(ROWS, job.rows - row);
-        lay_out(first + row * job.row_stride, job.row_stride, left, job.blocks, laid);
+    for (int64_t chunk = params->ith; chunk * share < rows; chunk = ggml_threadpool_chunk_add(params->threadpool, 1)) {
+        work(chunk * share, std::min((chunk + 1) * share, rows));
+    }
+    ggml_barrier(params->threadpool);
+}
+
+template <typename Block> void run(const ggml_compute_params * params, const Block * first, const Job & job) {
+    const Side * sides = sides_of(job, offset((const Block *)nullptr));
+    if (job.columns < LEAST_COLUMNS) {
+        const int64_t share = std::max<int64_t>(ROWS, job.rows / (SHARES * params->nth) + 1);
+        share_out(params, job.rows, share, [&](int64_t begin, int64_t end) {
+            for (int64_t row = begin; row < end; ++row) {
+                for (int64_t column = 0; column < job.columns; ++column) {
+                    job.out[column * job.next + row] =
+                        multiply_row(first + row * job.row_stride, job.blocks, job.column + column * job.column_stride,
+                                     sides + column * job.blocks);
+                }
+            }
+        });
+        return;
+    }
+    Laid * laid = room<Laid>(job.blocks);
+    share_out(params, job.rows, ROWS, [&](int64_t row, int64_t end) {
+        lay_out(first + row * job.row_stride, job.row_stride, end - row, job.blocks, laid);
         for (int64_t column = 0; column < job.columns; column += COLUMNS) {
             const int count = (int)std::min<int64_t>(COLUMNS, job.columns - column);
             BY_COUNT[count - 1](laid, job.blocks, job.column + column * job.column_stride, job.column_stride,
                                 sides + column * job.blocks, job.out + column * job.next + row, job.next,
-                                (__mmask16)((1u << left) - 1));
+                                (__mmask16)((1u << (end - row)) - 1));
         }
-    }
-    ggml_barrier(params->threadpool);
+    });
 }
 
 bool is_done(const ggml_compute_params * params, const void * rows, int type, const Job & job) {
@@ -224,8 +216,8 @@ bool is_done(const ggml_compute_params * params, const void * rows, int type, co
 extern "C" bool llamafile_sgemm(const ggml_compute_params * params, int64_t m, int64_t n, int64_t k, const void * A,
                                 int64_t lda, const void * B, int64_t ldb, void * C, int64_t ldc, int Atype, int Btype,
                                 int Ctype) {
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
-    if (n >= LEAST_COLUMNS && Btype == GGML_TYPE_Q8_0 && Ctype == GGML_TYPE_F32) {
+#ifdef PUNA_VNNI
+    if (Btype == GGML_TYPE_Q8_0 && Ctype == GGML_TYPE_F32) {
         if (is_done(params, A, Atype, {m, n, k, lda, (const block_q8_0 *)B, ldb, (float *)C, ldc})) {
             return true;
         }

@@ -1,0 +1,62 @@
+// Blocks of 32 weights, taken apart for processors with AVX-512 VNNI.
+
+#pragma once
+
+#include "ggml-common.h"
+#include "quants.h"
+
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
+
+#define PUNA_VNNI
+
+#include <cstdint>
+#include <cstring>
+#include <immintrin.h>
+
+inline __m256i both(__m128i low, __m128i high) {
+    return _mm256_inserti128_si256(_mm256_castsi128_si256(low), high, 1);
+}
+
+// Sixteen bytes with two weights each: the low halves, and then the high ones.
+inline __m256i nibbles(const uint8_t * packed) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)packed);
+    return _mm256_and_si256(both(bytes, _mm_srli_epi16(bytes, 4)), _mm256_set1_epi8(0x0f));
+}
+
+// The weights of a block without a sign, and what they are larger by.
+inline __m256i weights(const block_q8_0 & block) {
+    return _mm256_xor_si256(_mm256_loadu_si256((const __m256i *)block.qs), _mm256_set1_epi8((char)0x80));
+}
+
+inline __m256i weights(const block_q5_0 & block) {
+    const __m256i fifth = _mm256_maskz_set1_epi8(_cvtu32_mask32(_mm_cvtsi128_si32(_mm_loadu_si32(block.qh))), 0x10);
+    return _mm256_or_si256(nibbles(block.qs), fifth);
+}
+
+inline __m256i weights(const block_q4_0 & block) {
+    return nibbles(block.qs);
+}
+
+inline __m256i weights(const block_iq4_nl & block) {
+    // ggml-common.h, kvalues_iq4nl
+    const __m128i table = _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_xor_si128(table, _mm_set1_epi8((char)0x80))), nibbles(block.qs));
+}
+
+constexpr int offset(const block_q8_0 *) {
+    return 128;
+}
+
+constexpr int offset(const block_q5_0 *) {
+    return 16;
+}
+
+constexpr int offset(const block_q4_0 *) {
+    return 8;
+}
+
+constexpr int offset(const block_iq4_nl *) {
+    return 128;
+}
+
+#endif
