@@ -127,12 +127,12 @@ def test_a_bomb_that_waits_for_its_word_is_a_bad_request_and_bounded(serve: Serv
     assert server.ask("/api/chat", body)["done"]
 
 
-def test_a_server_that_ends_ends_the_trial_of_a_template(serve: Serve, tmp_path: Path) -> None:
-    server = serve({"TMPDIR": str(tmp_path)})
+def test_a_server_that_ends_ends_the_trial_of_a_template(serve: Serve, socket_path: Path) -> None:
+    server = serve({"TMPDIR": str(socket_path)})
     make(server, "bad", LOOP)
     with ThreadPoolExecutor(1) as pool:
         asked = pool.submit(server.post, "/api/chat", {"model": "bad", "messages": HI})
-        wait_for(lambda: list(tmp_path.glob("puna-runner-*/early.sock")), what="the trial")
+        wait_for(lambda: list(socket_path.glob("puna-runner-*/early.sock")), what="the trial")
         server.stop()
         assert asked.result().status_code == 503
-    assert not list(tmp_path.iterdir())
+    assert not list(socket_path.iterdir())

@@ -44,12 +44,10 @@ def test_what_is_right_is_let_through(model: Path, tmp_path: Path) -> None:
     check_load(ModelFiles(linked_parts(parts, tmp_path)))
 
 
-def test_nothing_is_left_behind(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = tmp_path / "tmp"
-    place.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(place))
+def test_nothing_is_left_behind(model: Path, socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(socket_path))
     check_load(ModelFiles(model))
-    assert not list(place.iterdir())
+    assert not list(socket_path.iterdir())
 
 
 @pytest.fixture

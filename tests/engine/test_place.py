@@ -69,9 +69,9 @@ def listen() -> Iterator[Callable[[Path], socket.socket]]:
         one.close()
 
 
-def test_what_killed_runners_left_is_removed(tmp_path: Path, listen: Callable[[Path], socket.socket]) -> None:
+def test_what_killed_runners_left_is_removed(socket_path: Path, listen: Callable[[Path], socket.socket]) -> None:
     kinds = ("empty", "dead", "early", "alive", "loads", "young")
-    places = [*(tmp_path / f"puna-runner-{kind}" for kind in kinds), tmp_path / "puna-build-1"]
+    places = [*(socket_path / f"puna-runner-{kind}" for kind in kinds), socket_path / "puna-build-1"]
     _, dead, dead_loading, alive, loading, young, other = places
     for place in places:
         place.mkdir()
@@ -82,16 +82,16 @@ def test_what_killed_runners_left_is_removed(tmp_path: Path, listen: Callable[[P
     long_ago = time.time() - 120
     for place in set(places) - {young}:
         os.utime(place, (long_ago, long_ago))
-    assert remove_abandoned(tmp_path) == 3
-    assert sorted(tmp_path.iterdir()) == sorted([alive, loading, young, other])
+    assert remove_abandoned(socket_path) == 3
+    assert sorted(socket_path.iterdir()) == sorted([alive, loading, young, other])
 
 
-async def test_what_was_young_at_the_start_is_removed_later(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = Place(tmp_path)
+async def test_what_was_young_at_the_start_is_removed_later(socket_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = Place(socket_path)
     place.make()
-    assert remove_abandoned(tmp_path) == 0
+    assert remove_abandoned(socket_path) == 0
     monkeypatch.setattr(places_of_runners, "_YOUNG_SECONDS", 0.01)
-    await remove_abandoned_later(tmp_path)
+    await remove_abandoned_later(socket_path)
     assert not place.path.exists()
 
 
@@ -105,15 +105,15 @@ check_load(ModelFiles(Library(builtin.STORE).get("cria").path))
 """
 
 
-def test_what_a_check_left_that_was_killed_is_removed(tmp_path: Path) -> None:
+def test_what_a_check_left_that_was_killed_is_removed(socket_path: Path) -> None:
     checking = subprocess.Popen(
-        [sys.executable, "-c", _CHECK], env={**os.environ, "TMPDIR": str(tmp_path)}, start_new_session=True
+        [sys.executable, "-c", _CHECK], env={**os.environ, "TMPDIR": str(socket_path)}, start_new_session=True
     )
-    wait_for(lambda: list(tmp_path.iterdir()), what="the check")
+    wait_for(lambda: list(socket_path.iterdir()), what="the check")
     os.killpg(checking.pid, signal.SIGKILL)
     checking.wait()
     long_ago = time.time() - 120
-    for left in tmp_path.iterdir():
+    for left in socket_path.iterdir():
         os.utime(left, (long_ago, long_ago))
-    assert remove_abandoned(tmp_path) == 1
-    assert not list(tmp_path.iterdir())
+    assert remove_abandoned(socket_path) == 1
+    assert not list(socket_path.iterdir())

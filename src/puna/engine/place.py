@@ -34,7 +34,7 @@ class Place:
     """
 
     def __init__(self, directory: Path) -> None:
-        self.path = directory / f"{_PREFIX}{secrets.token_hex(6)}"
+        self.path = directory / f"{_PREFIX}{secrets.token_hex(4)}"
         self._pipe = -1
 
     @property
