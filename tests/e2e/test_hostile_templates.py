@@ -75,6 +75,24 @@ def test_what_a_template_fails_by_is_told(any_engine: Server, template: str, rea
     assert "parser" not in answer.json()["error"]
 
 
+def test_reason_that_an_engine_lost_at_its_end_is_asked_for_again(serve: Serve, tmp_path: Path) -> None:
+    engine, told = tmp_path / "llama-server", tmp_path / "told"
+    engine.write_text(
+        f"""#!/bin/sh
+case "$*" in
+*--chat-template-file*) [ -e {told} ] || {{ touch {told}; exec {require_native()} "$@" 2>/dev/null; }} ;;
+esac
+exec {require_native()} "$@"
+"""
+    )
+    engine.chmod(0o755)
+    server = serve({"PUNA_ENGINE": str(engine)})
+    make(server, "failing", "{{ raise_exception('not this way') }}")
+    answer = server.post("/api/chat", {"model": "failing", "messages": HI, "stream": False})
+    assert told.exists()
+    assert "not this way" in answer.json()["error"]
+
+
 def test_a_model_with_a_template_of_its_own_works(any_engine: Server) -> None:
     make(any_engine, "own", UNREADABLE["with"], template="{{ .Prompt }}")
     assert any_engine.ask("/api/chat", {"model": "own", "messages": HI, "stream": False, "options": FEW})["done"]

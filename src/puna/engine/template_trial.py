@@ -68,6 +68,8 @@ _CONVERSATIONS: tuple[dict[str, Any], ...] = (
 )
 _REASON = re.compile(r"(?:\berror|failed to apply template|parsing error): ([^;]+)")
 _UNPARSED = "Automatic parser generation failed:"
+_UNTOLD = "the engine cannot read it"
+_ATTEMPTS = 4
 _log = logging.getLogger(__name__)
 
 
@@ -118,7 +120,7 @@ class TemplateTrials:
         path = self._store / f"{key}.json"
         found = await asyncio.to_thread(_read, path)
         if found is None:
-            found = await _try(text, engine, self._directory)
+            found = await _told(text, engine, self._directory)
             if found and await _try(HARMLESS, engine, self._directory):
                 return ""  # it is not the template's fault, and the load will say whose it is
             await asyncio.to_thread(_write, path, found)
@@ -148,6 +150,19 @@ def _config(text: str, engine: str) -> RunnerConfig:
         embedding=False,
         chat_template=text,
     )
+
+
+async def _told(text: str, engine: str, directory: Path) -> str:
+    """Return why a template cannot be used, "" if it can.
+
+    A llama-server that ends may lose the last of its log, in which the reason stands: then it is asked again.
+    """
+    found = _UNTOLD
+    for _ in range(_ATTEMPTS):
+        found = await _try(text, engine, directory)
+        if found != _UNTOLD:
+            break
+    return found
 
 
 async def _try(text: str, engine: str, directory: Path) -> str:
@@ -187,7 +202,7 @@ def _reason(text: str) -> str:
     """Return what is wrong with a template, out of all that the engine said when it did not load."""
     found = _REASON.search(text)
     said = found[1].rpartition(_UNPARSED)[2].strip() if found else ""
-    return said or "the engine cannot read it"
+    return said or _UNTOLD
 
 
 def _too_much(time: bool) -> str:
