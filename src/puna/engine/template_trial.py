@@ -157,12 +157,10 @@ async def _told(text: str, engine: str, directory: Path) -> str:
 
     A llama-server that ends may lose the last of its log, in which the reason stands: then it is asked again.
     """
-    found = _UNTOLD
     for _ in range(_ATTEMPTS):
-        found = await _try(text, engine, directory)
-        if found != _UNTOLD:
-            break
-    return found
+        if (found := await _try(text, engine, directory)) != _UNTOLD:
+            return found
+    return _UNTOLD
 
 
 async def _try(text: str, engine: str, directory: Path) -> str:

@@ -6,6 +6,7 @@ are told from the files of a living one, then renamed to its place.
 
 import contextlib
 import fcntl
+import io
 import os
 import shutil
 import tempfile
@@ -24,13 +25,16 @@ _SCRATCH_PREFIX = "puna-working-"
 
 
 class AtomicFile:
-    """A file being written in ``directory``; as a context manager it leaves nothing unless ``publish`` was called."""
+    """A file being written in ``directory``; as a context manager it leaves nothing unless ``publish`` was called.
 
-    def __init__(self, directory: Path) -> None:
+    It is written ``buffering`` bytes at a time.
+    """
+
+    def __init__(self, directory: Path, *, buffering: int = io.DEFAULT_BUFFER_SIZE) -> None:
         directory.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(prefix=_PREFIX, dir=directory)
         self.path = Path(name)
-        self.file: IO[bytes] = os.fdopen(descriptor, "wb", buffering=WHOLE)
+        self.file: IO[bytes] = os.fdopen(descriptor, "wb", buffering)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             os.fchmod(descriptor, 0o644)

@@ -76,7 +76,7 @@ class BlobWriter:
     def __init__(self, store: "BlobStore") -> None:
         self._store = store
         with storage_errors(store.directory / "blob"):
-            self._target = AtomicFile(store.directory)
+            self._target = AtomicFile(store.directory, buffering=WHOLE)
         self._hash = hashlib.sha256()
         self.size = 0
 

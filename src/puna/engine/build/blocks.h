@@ -39,24 +39,15 @@ inline __m256i weights(const block_q4_0 & block) {
 
 inline __m256i weights(const block_iq4_nl & block) {
     // ggml-common.h, kvalues_iq4nl
-    const __m128i table = _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_xor_si128(table, _mm_set1_epi8((char)0x80))), nibbles(block.qs));
+    const __m128i values = _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
+    const __m128i table = _mm_xor_si128(values, _mm_set1_epi8((char)0x80));
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles(block.qs));
 }
 
-constexpr int offset(const block_q8_0 *) {
-    return 128;
-}
-
-constexpr int offset(const block_q5_0 *) {
-    return 16;
-}
-
-constexpr int offset(const block_q4_0 *) {
-    return 8;
-}
-
-constexpr int offset(const block_iq4_nl *) {
-    return 128;
-}
+template <typename Block> constexpr int OFFSET = 0;
+template <> constexpr int OFFSET<block_q8_0> = 128;
+template <> constexpr int OFFSET<block_q5_0> = 16;
+template <> constexpr int OFFSET<block_q4_0> = 8;
+template <> constexpr int OFFSET<block_iq4_nl> = 128;
 
 #endif

@@ -1,5 +1,5 @@
 // Products of weights in blocks of 32 (Q8_0, Q5_0, Q4_0, IQ4_NL) with the columns of prompts and answers, on processors
-// with AVX-512 VNNI. They stand before llama.cpp's, which take 32 bytes at a time and sum each product across a register.
+// with AVX-512 VNNI. They stand before llama.cpp's, which take 32 bytes at a time and sum each across a register.
 //
 // Of a prompt sixteen rows are laid out so that the lanes of a register are rows: four bytes of a column go to all of
 // them by the instruction that multiplies, and nothing is ever summed across. Weights get an offset that makes them
@@ -75,8 +75,8 @@ struct Side {
 };
 
 template <int COUNT>
-void multiply(const Laid * rows, int64_t blocks, const block_q8_0 * column, int64_t stride, const Side * sides, float * out,
-              int64_t next, __mmask16 mask) {
+void multiply(const Laid * rows, int64_t blocks, const block_q8_0 * column, int64_t stride, const Side * sides,
+              float * out, int64_t next, __mmask16 mask) {
     __m512 sums[COUNT];
     for (int number = 0; number < COUNT; ++number) {
         sums[number] = _mm512_setzero_ps();
@@ -161,7 +161,8 @@ float multiply_row(const Block * row, int64_t blocks, const block_q8_0 * column,
 }
 
 // What a thread does at a time, of rows: the next one that is free takes the next of them.
-template <typename Do> void share_out(const ggml_compute_params * params, int64_t rows, int64_t share, const Do & work) {
+template <typename Do>
+void share_out(const ggml_compute_params * params, int64_t rows, int64_t share, const Do & work) {
     if (params->ith == 0) {
         ggml_threadpool_chunk_set(params->threadpool, params->nth);
     }
@@ -173,7 +174,7 @@ template <typename Do> void share_out(const ggml_compute_params * params, int64_
 }
 
 template <typename Block> void run(const ggml_compute_params * params, const Block * first, const Job & job) {
-    const Side * sides = sides_of(job, offset((const Block *)nullptr));
+    const Side * sides = sides_of(job, OFFSET<Block>);
     if (job.columns < LEAST_COLUMNS) {
         const int64_t share = std::max<int64_t>(ROWS, job.rows / (SHARES * params->nth) + 1);
         share_out(params, job.rows, share, [&](int64_t begin, int64_t end) {

@@ -28,7 +28,7 @@ function(puna_rename file)
 endfunction()
 
 # Put Puna's products of weights before those of llama.cpp, where there are any for x86.
-function(puna_dots)
+function(puna_products)
     get_target_property(sources ggml-cpu SOURCES)
     list(FILTER sources INCLUDE REGEX "ggml-cpu/arch/x86/quants\\.c$")
     if(NOT sources)
@@ -51,7 +51,7 @@ function(puna_compute)
     puna_rename(repack.cpp ggml_backend_buft_alloc_buffer=puna_weights_buffer)
     puna_rename(amx/amx.cpp ggml_aligned_malloc=puna_weights_malloc)
     target_sources(ggml-cpu PRIVATE ${PUNA_SOURCES}/attention.cpp ${PUNA_SOURCES}/weights.cpp)
-    puna_dots()
+    puna_products()
 endfunction()
 
 # Compile a file of Puna's, which includes it, instead of one of llama.cpp's.

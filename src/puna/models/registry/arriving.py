@@ -28,7 +28,9 @@ async def arriving(stream: aiohttp.StreamReader, position: int, end: int) -> Asy
             gathered += memoryview(data)[: end - position - len(gathered)]
             now = time.monotonic()
             while size := _writable(position, len(gathered), waited=now - since):
-                yield bytes(gathered[:size])
+                with memoryview(gathered) as view:
+                    piece = bytes(view[:size])
+                yield piece
                 del gathered[:size]
                 position, since = position + size, now
     except Exception:
