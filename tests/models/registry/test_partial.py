@@ -35,3 +35,27 @@ async def test_who_is_cancelled_while_the_file_is_opened_does_not_keep_it(
     async with asyncio.timeout(10):
         blob = await PartialBlob.open(tmp_path / "blob", planned, records)
     blob.close()
+
+
+async def test_what_was_written_for_who_is_cancelled_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a disk is full, all other parts are cancelled, of which a large piece may just have been written."""
+    begun, go_on, write = threading.Event(), threading.Event(), partial.os.pwrite
+
+    def slow(descriptor: int, data: bytes, offset: int) -> int:
+        begun.set()
+        go_on.wait()
+        return write(descriptor, data, offset)
+
+    monkeypatch.setattr(partial.os, "pwrite", slow)
+    planned = BlobRecord.planned(DIGEST, SIZE, SIZE)
+    blob = await PartialBlob.open(tmp_path / "blob", planned, RecordStore(tmp_path / "records"))
+    (part,) = blob.record.parts
+    appending = asyncio.create_task(blob.append(part, b"some"))
+    await asyncio.to_thread(begun.wait)
+    appending.cancel()
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await appending
+    assert part.completed == 4
+    assert part.crc == blob.crc(part)
+    blob.close()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from puna.models.registry.pieces import hash_range
 from puna.models.registry.record import BlobRecord, Part, RecordStore, Verified, crc_of
-from puna.models.registry.threads import in_thread, taken_in_thread
+from puna.models.registry.threads import in_thread, settled, taken_in_thread
 from puna.models.storage import FULL, StorageError, storage_errors
 
 if TYPE_CHECKING:
@@ -93,10 +93,16 @@ class PartialBlob:
         self._states = {0: hashlib.sha256()}
 
     async def append(self, part: Part, data: bytes) -> None:
-        """Write the next bytes of a part. Not for two tasks on one part."""
-        crc = await in_thread(self._write, part.position, data, part.crc)
-        # Changed together and on the event loop, so that a checkpoint never sees the one without the other.
-        part.crc, part.completed = crc, part.completed + len(data)
+        """Write the next bytes of a part; they count also if this is cancelled. Not for two tasks on one part."""
+
+        def count(writing: "asyncio.Future[int]") -> None:
+            if not writing.cancelled() and writing.exception() is None:
+                # Changed together and on the event loop, so that a checkpoint never sees the one without the other.
+                part.crc, part.completed = writing.result(), part.completed + len(data)
+
+        writing = asyncio.ensure_future(asyncio.to_thread(self._write, part.position, data, part.crc))
+        writing.add_done_callback(count)
+        await settled(writing)
 
     def _write(self, offset: int, data: bytes, crc: int) -> int:
         view = memoryview(data)

@@ -13,7 +13,11 @@ _T = TypeVar("_T")
 
 async def in_thread(function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Run ``function`` in a thread. When cancelled, wait until it is done before the cancellation goes on."""
-    work = asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs))
+    return await settled(asyncio.ensure_future(asyncio.to_thread(function, *args, **kwargs)))
+
+
+async def settled(work: "asyncio.Future[_T]") -> _T:
+    """Return what comes of ``work``. When cancelled, wait until it is done before the cancellation goes on."""
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
