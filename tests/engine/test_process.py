@@ -15,6 +15,7 @@ from tests.server import wait_for
 
 from puna import builtin
 from puna.engine.config import RunnerConfig
+from puna.engine.place import Place
 from puna.engine.process import Process
 from puna.engine.runner import Runner
 from puna.models.library import Library
@@ -22,20 +23,42 @@ from puna.models.library import Library
 SLEEP = [sys.executable, "-c", "import time; time.sleep(60)"]
 
 
-@pytest.fixture
-def spawning_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    threads = []
-    spawn = subprocess.Popen.__init__
+def _threads_of(owner: Any, name: str, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return where the threads will stand that call a function."""
+    threads: list[int] = []
+    function = getattr(owner, name)
 
-    def recorded(self: Any, *args: Any, **kwargs: Any) -> None:
+    def recorded(*args: Any, **kwargs: Any) -> None:
         threads.append(threading.get_ident())
-        spawn(self, *args, **kwargs)
+        function(*args, **kwargs)
 
-    monkeypatch.setattr(subprocess.Popen, "__init__", recorded)
+    monkeypatch.setattr(owner, name, recorded)
     return threads
 
 
-def test_a_runner_is_not_started_by_the_thread_of_the_loop(spawning_threads: list[int]) -> None:
+@pytest.fixture
+def spawning_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    return _threads_of(subprocess.Popen, "__init__", monkeypatch)
+
+
+@pytest.fixture
+def removing_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    return _threads_of(Place, "remove", monkeypatch)
+
+
+async def test_what_a_load_that_fails_leaves_is_not_removed_by_the_thread_of_the_loop(
+    removing_threads: list[int], tmp_path: Path
+) -> None:
+    with pytest.raises(FileNotFoundError):
+        await Runner.start("x", RunnerConfig(model_path="x", context=8, engine="none"), tmp_path, load_timeout=60)
+    assert removing_threads
+    assert threading.get_ident() not in removing_threads
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_runner_is_neither_started_nor_tidied_up_by_the_thread_of_the_loop(
+    spawning_threads: list[int], removing_threads: list[int]
+) -> None:
     cria = Library(builtin.STORE).get(builtin.CRIA)
 
     async def load() -> None:
@@ -46,7 +69,8 @@ def test_a_runner_is_not_started_by_the_thread_of_the_loop(spawning_threads: lis
 
     uvloop.run(load())
     assert len(spawning_threads) == 1  # so nothing else has spawned it either
-    assert threading.get_ident() not in spawning_threads
+    assert removing_threads
+    assert threading.get_ident() not in spawning_threads + removing_threads
 
 
 async def test_no_child_is_left_when_nobody_waits_for_it(spawning_threads: list[int]) -> None:

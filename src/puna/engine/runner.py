@@ -97,7 +97,7 @@ class Runner:
             if process:
                 process.kill()
             files.close()
-            place.remove()
+            await in_thread(place.remove)
             raise
         limit_memory(process.pid, memory)
         limit_processor(process.pid, processor_seconds)
@@ -262,7 +262,7 @@ class Runner:
                 await self._process.wait()
             await asyncio.wait({self._output})  # it is cancelled where a server must end at once
         finally:
-            self._place.remove()
+            await in_thread(self._place.remove)  # a busy disk can hold this up for a second
 
 
 async def _start_process(files: EngineFiles, place: Place, key: str, debug: bool) -> Process:

@@ -10,6 +10,7 @@ from typing import Any
 from puna.engine.client import EngineClient
 from puna.engine.errors import ContextExceededError, EngineError, EngineRequestError, RunnerCrashedError
 from puna.engine.protocol import Route
+from puna.models.registry.threads import in_thread
 from puna.scheduler.beginnings import Beginnings, Head
 from puna.scheduler.exchanges import Exchange, Exchanges
 from puna.scheduler.sessions import LEAST_TOKENS, Session, SessionStore, shared
@@ -184,7 +185,7 @@ class WarmSlots:
                     _log.info("kept a beginning of %s tokens", saved)
                     self._beginnings.saved = _left([*self._beginnings.saved, kept])
         finally:
-            self._store.remove(unfinished)
+            await in_thread(self._store.remove, unfinished)
 
     async def _put_aside(self, client: EngineClient, exchange: Exchange) -> None:
         """Save what the engine has of a conversation, and leave it in a slot, for another to take its beginning.
@@ -213,14 +214,14 @@ class WarmSlots:
         try:
             restored = await client.restore_slot(slot, session.path.name)
         except (*_REFUSED, RunnerCrashedError) as error:
-            self._store.remove(session.path)  # it must not do so twice
+            await in_thread(self._store.remove, session.path)  # it must not do so twice
             if isinstance(error, RunnerCrashedError):
                 raise
             _log.warning("a saved session could not be restored: %s", error)
             return False
         _log.info("restored %s tokens", restored)
         COUNTS.add("puna_session_tokens_restored", amount=restored)
-        self._store.used(session)
+        await asyncio.to_thread(self._store.used, session)
         return True
 
     async def _free_slot(self, client: EngineClient) -> dict[str, Any] | None:
@@ -279,7 +280,7 @@ class WarmSlots:
                 return None
             return await asyncio.to_thread(self._store.keep, unfinished, saved, used_at)
         finally:
-            self._store.remove(unfinished)
+            await in_thread(self._store.remove, unfinished)
 
 
 def _left(sessions: Sequence[Session]) -> list[Session]:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from contextlib import ExitStack
 from typing import Annotated
 
 from fastapi import APIRouter, Depends
@@ -17,6 +18,7 @@ from puna.api.ollama.schemas import CopyBody, NamedBody, ShowBody
 from puna.api.ollama.show import known_list_body, list_body, running, shown
 from puna.api.services import Services, ServicesDep
 from puna.errors import BadRequestError, ModelNotFoundError, NotFoundError
+from puna.models.registry.threads import in_thread
 from puna.models.store import BlobNotFoundError, BlobWriter, parse_digest
 from puna.names import InvalidNameError, ModelName, parse_name
 
@@ -120,9 +122,13 @@ async def post_blob_route(request: Request, digest: str, services: ServicesDep) 
     refuse_encoded(request)
     if services.library.blobs.has(expected):
         return await _without_body(request)
-    with services.library.blobs.writer() as writer:
+    unfinished = ExitStack()
+    try:
+        writer = await in_thread(lambda: unfinished.enter_context(services.library.blobs.writer()))
         await _receive(request, writer)
-        await asyncio.to_thread(writer.commit, expected)
+        await in_thread(writer.commit, expected)
+    finally:  # to remove a large file takes a while
+        await in_thread(unfinished.close)
     return Response(status_code=_CREATED)
 
 
@@ -151,8 +157,8 @@ async def _receive(request: Request, writer: BlobWriter) -> None:
             parts.append(part)
             size += len(part)
             if size >= _WRITE_BYTES:
-                await asyncio.to_thread(writer.write, b"".join(parts))
+                await in_thread(writer.write, b"".join(parts))
                 parts, size = [], 0
     except ClientDisconnect:
         raise ClientGoneError from None
-    await asyncio.to_thread(writer.write, b"".join(parts))
+    await in_thread(writer.write, b"".join(parts))
