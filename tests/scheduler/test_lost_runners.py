@@ -75,6 +75,20 @@ async def test_a_runner_that_hangs_is_replaced(make: Make) -> None:
     assert pid not in pids(world)
 
 
+async def test_a_template_is_not_to_blame_when_the_runner_stands_still(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("puna.engine.client._TEMPLATE_SECONDS", 2)
+    world = make()
+    expected = await world.say()
+    os.kill(pids(world)[0], signal.SIGSTOP)
+    messages = {"messages": [{"role": "user", "content": "hi"}]}
+    with pytest.raises(RunnerStalledError, match="made no progress for 2 seconds"):
+        async with world.scheduler.acquire(world.cria, request(world.cria, 1).options.runner) as lease:
+            await lease.client.apply_template(messages)
+    assert await world.say() == expected
+
+
 async def test_a_slow_reader_is_not_a_hanging_runner(make: Make) -> None:
     world = make(PUNA_STALL_TIMEOUT="1s")
     events = generate(world.scheduler, request(world.cria, 60))

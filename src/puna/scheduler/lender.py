@@ -19,7 +19,7 @@ from puna.models.model import Model
 from puna.scheduler.admission import Admission, Request, RequestState, ending
 from puna.scheduler.capacity import Capacity
 from puna.scheduler.lanes import Lane, Lanes
-from puna.scheduler.lease import Caller, Lease, LoadedModel, RunnerHeldError
+from puna.scheduler.lease import Caller, Lease, LoadedModel, RunnerHeldError, RunnerStalledError
 from puna.scheduler.options import RunnerOptions
 from puna.scheduler.policy import Action, Load, Policy, Refuse, Start, Unload
 from puna.scheduler.queue import Ticket
@@ -88,8 +88,12 @@ class Lender:
             try:
                 yield lease
                 broken_off = False
-            except TemplateTimeoutError as error:  # it would compute for ever
-                self._watchdog.give_up(entry, RunnerHeldError(entry.runner.name, error.seconds))
+            except TemplateTimeoutError as error:
+                name, seconds = entry.runner.name, error.seconds
+                if not self._watchdog.computes(entry, seconds / 2):  # the template is not to blame
+                    self._watchdog.give_up(entry, RunnerStalledError(name, seconds))
+                    raise await lease.failure(entry.company) from error
+                self._watchdog.give_up(entry, RunnerHeldError(name, seconds))  # it would compute for ever
                 raise
             except RunnerCrashedError as error:
                 if lease.ended_by is None:

@@ -92,6 +92,11 @@ class Watchdog:
             if broken_off and entry.resident.ready:
                 watched.gone[lease] = watched.free_at
 
+    def computes(self, entry: LoadedModel, seconds: float) -> bool:
+        """Return whether a runner that is lent has computed within the last so many seconds."""
+        watched = self._watched.get(entry)
+        return watched is not None and time.monotonic() - watched.worked_at < seconds
+
     def give_up(self, entry: LoadedModel, reason: RunnerCrashedError) -> None:
         """Have a runner that is lent ended, unless it has been already; tell ``reason`` to all that it works for."""
         if watched := self._watched.get(entry):
