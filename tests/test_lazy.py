@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from types import FunctionType
 
@@ -62,13 +63,15 @@ print(Who.found["anyio._backends._asyncio"])
 
 
 @pytest.fixture
-def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Return the name of a module that has a hundred functions and knows which thread has loaded it."""
+def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Yield the name of a module that has a hundred functions and knows which thread has loaded it."""
     functions = "\n".join(f"def f{at}(): pass" for at in range(100))
     (tmp_path / "many_functions.py").write_text(f"import threading\nWHO = threading.current_thread()\n{functions}\n")
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delitem(sys.modules, "many_functions", raising=False)
-    return "many_functions"
+    gc.freeze()  # as a server has done with what it is made of
+    yield "many_functions"
+    gc.unfreeze()
 
 
 def looked_through(name: str) -> int:
@@ -86,6 +89,19 @@ def test_a_module_is_not_looked_through_for_garbage(module: str, collects: bool)
         assert gc.isenabled() == collects
     finally:
         gc.enable()
+
+
+def test_nobody_waits_for_a_look_at_all_where_there_is_much(module: str) -> None:
+    requests: list[list[int]] = [[] for _ in range(100_000)]
+    looks: list[dict[str, int]] = []
+    gc.callbacks.append(lambda phase, info: looks.append(info))
+    try:
+        load(module)
+    finally:
+        gc.callbacks.pop()
+    assert [look for look in looks if look["generation"] == 2] == []
+    assert gc.is_tracked(requests)
+    assert any(item is requests for item in gc.get_objects())  # it may become garbage
 
 
 def test_a_module_that_is_there_is_left_alone(module: str) -> None:

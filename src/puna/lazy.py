@@ -17,6 +17,9 @@ from typing import Any
 
 from puna.garbage import unlooked
 
+_FEW_OBJECTS = 30_000
+"""To look through so many takes some 10 ms."""
+
 
 class _Lazy(ModuleType):
     def __getattr__(self, name: str) -> Any:
@@ -41,14 +44,18 @@ def load(name: str) -> None:
     """Load a module in this thread, if need be, as one that the collector of garbage does not look at.
 
     What modules are made of stays as long as the process. To look through that of NumPy and aiohttp took 20 to 40 ms
-    each time, in which no thread gets on.
+    each time, in which no thread gets on. But where large requests are at work, to look for what is garbage by now, and
+    would stay as well, takes longer: 200 ms.
     """
     if _is_loaded(name):
         return
-    gc.collect()  # what is garbage by now would stay as well
+    is_small = len(gc.get_objects()) < _FEW_OBJECTS
+    if is_small:
+        gc.collect()
     with unlooked():
         import_module(name)
-        gc.freeze()
+        if is_small:
+            gc.freeze()
 
 
 def _is_loaded(name: str) -> bool:

@@ -67,6 +67,9 @@ def test_nesting_is_bounded(source: str) -> None:
 def test_size_is_bounded() -> None:
     with pytest.raises(TemplateSyntaxError, match="template is larger than"):
         Template.parse("x" * (1 << 17) + "x")
+    Template.parse("{{.A}}" * 3_333)
+    with pytest.raises(TemplateSyntaxError, match="template has more than 10000 parts"):
+        Template.parse("{{.A}}" * 3_334)
 
 
 @pytest.mark.parametrize(

@@ -65,6 +65,11 @@ class Token:
         return token_text(self.text)
 
 
+MAX_TOKENS = 10_000
+"""Four times what the longest template of a model has. As long as they are there, tokens, and what is made of them, are
+looked through for garbage, while nothing else happens."""
+
+
 def tokenize(text: str) -> list[Token]:
     """All tokens of ``text``; the last one is ``EOF`` or ``ERROR``, whose text is the reason."""
     return _Lexer(text).run()
@@ -91,6 +96,8 @@ class _Lexer:
         return self._tokens
 
     def _emit(self, kind: Kind) -> None:
+        if len(self._tokens) >= MAX_TOKENS:
+            raise _LexError(f"template has more than {MAX_TOKENS} parts")
         self._tokens.append(Token(kind, self._start, self._text[self._start : self._position]))
         self._start = self._position
 

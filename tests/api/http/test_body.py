@@ -103,3 +103,10 @@ async def test_a_large_body_is_put_together_beside_the_event_loop(monkeypatch: p
     read = await body.json_body(ChatBody)(Request(scope, receive))
     assert read.model == "m"
     assert threads and threads[0] is not threading.main_thread()
+
+
+@pytest.mark.parametrize(("size", "looks"), [(10, True), (2_000_000, False)])
+async def test_what_is_made_of_a_large_body_is_not_looked_through_meanwhile(size: int, looks: bool) -> None:
+    read = await body.validated_in_turns(ChatBody, [orjson.dumps(HI | {"odd": "x" * size})], "/")
+    assert await read.in_turns(gc.isenabled) is looks
+    assert gc.isenabled()

@@ -79,7 +79,7 @@ class Body(BaseModel):
 
     async def in_turns(self, work: Callable[[], T]) -> T:
         """Return what ``work`` makes of the body; for a large one it is done beside the event loop."""
-        return await asyncio.to_thread(work) if self._large else work()
+        return await asyncio.to_thread(_looked_through_later, work) if self._large else work()
 
     @model_validator(mode="before")
     @classmethod
@@ -164,6 +164,11 @@ def refuse_encoded(request: Request) -> None:
     encodings = [name.strip().lower() for name in named.split(",")]
     if others := [name for name in encodings if name not in ("", "identity")]:
         raise EncodedBodyError(listed(others))
+
+
+def _looked_through_later(work: Callable[[], T]) -> T:
+    with unlooked():
+        return work()
 
 
 def _too_large(limit: int) -> PayloadTooLargeError:
