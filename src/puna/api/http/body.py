@@ -58,7 +58,7 @@ _MOST_COMMAS = 300_000
 """JSON has one value more than commas at most, apart from empty ones; each takes far more memory than bytes of a body,
 and reading them lets nothing else happen."""
 
-_MOST_PLACES = 100_000
+_MOST_PLACES = 50_000
 """Arrays and objects of a body together, and names in it: what of JSON takes longest to read and, as long as it is
 there, to look through for garbage. Neither lets anything else happen: 600,000 of them took 60 to 100 ms each time."""
 
