@@ -1,7 +1,8 @@
 // llama.cpp's server, whose requests may say what they expect for an answer ("puna_prediction", a text), or that it may
-// repeat what the prompt says ("puna_lookup"): drafts.cpp.
+// repeat what the prompt says ("puna_lookup"): drafts.cpp. And whose steps wait for no other thread where they are short.
 
 #include "drafts.h"
+#include "server-queue.h"
 #include "server-schema.h"
 
 namespace server_schema {
@@ -47,6 +48,24 @@ struct puna_speculative_ptr : common_speculative_ptr {
     }
 };
 
+// To wake the worker that takes tasks meanwhile, and to wait for it, takes longer than a token of a small model. So it
+// takes part where this kind of work, each with a type of its own, took a while the last time.
+struct puna_queue : server_queue {
+    static constexpr int64_t SHORT = 5000; // microseconds
+
+    template <typename Work> void yield_to_queue(Work && work) {
+        static int64_t last = SHORT;
+        const int64_t began = ggml_time_us();
+        if (last < SHORT) {
+            work();
+        } else {
+            server_queue::yield_to_queue(std::ref(work));
+        }
+        last = ggml_time_us() - began;
+    }
+};
+
+#define server_queue puna_queue // also where routes refer to it, as other files do by its name
 #define eval_llama_cmpl_schema puna_params
 #define common_speculative_ptr puna_speculative_ptr
 #define common_sampler_init(model, sampling)                                                                           \
