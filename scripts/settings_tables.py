@@ -10,7 +10,7 @@ _ROOT = Path(__file__).parents[1]
 _BEGIN, _END = "<!-- settings -->\n\n", "\n<!-- /settings -->"
 
 _CHINESE = {
-    "OLLAMA_HOST": "监听的地址和端口，或 unix:/路径 表示的套接字；客户端命令也用它找到服务",
+    "OLLAMA_HOST": "监听的地址和端口，或 unix:/路径 套接字；客户端命令也用它找到服务，其中的路径加在请求路径之前",
     "OLLAMA_MODELS": "模型目录，布局与 Ollama 相同",
     "PUNA_HOME": "Puna 存放模型以外的东西（编译出的引擎、puna tune 的结果、在 puna run 里输入过的内容）的目录",
     "PUNA_ENGINE": "所有模型用的引擎：portable、编译出的引擎的名字，或 llama-server 的路径；不设则按 puna engine use",
