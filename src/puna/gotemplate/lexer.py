@@ -66,7 +66,7 @@ class Token:
 
 
 MAX_TOKENS = 10_000
-"""Four times what the longest template of a model has. As long as they are there, tokens, and what is made of them, are
+"""Far more than templates of models have: some hundreds. As long as they are there, tokens, and what is made of them, are
 looked through for garbage, while nothing else happens."""
 
 
