@@ -15,6 +15,7 @@ from tests.server import wait_for
 
 from puna import builtin
 from puna.engine.config import RunnerConfig
+from puna.engine.native import UnusableEngineError
 from puna.engine.place import Place
 from puna.engine.process import Process
 from puna.engine.runner import Runner
@@ -49,7 +50,7 @@ def removing_threads(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 async def test_what_a_load_that_fails_leaves_is_not_removed_by_the_thread_of_the_loop(
     removing_threads: list[int], tmp_path: Path
 ) -> None:
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(UnusableEngineError):
         await Runner.start("x", RunnerConfig(model_path="x", context=8, engine="none"), tmp_path, load_timeout=60)
     assert removing_threads
     assert threading.get_ident() not in removing_threads
