@@ -66,8 +66,8 @@ class Token:
 
 
 MAX_TOKENS = 10_000
-"""Far more than templates of models have: some hundreds. As long as they are there, tokens, and what is made of them, are
-looked through for garbage, while nothing else happens."""
+"""Far more than templates of models have: some hundreds. Tokens, and what is made of them, are looked through for
+garbage as long as they are there, and nothing else happens meanwhile."""
 
 
 def tokenize(text: str) -> list[Token]:

@@ -48,8 +48,8 @@ struct puna_speculative_ptr : common_speculative_ptr {
     }
 };
 
-// To wake the worker that takes tasks meanwhile, and to wait for it, takes longer than a token of a small model. So it
-// takes part where this kind of work, each with a type of its own, took a while the last time.
+// To wake the worker that takes tasks meanwhile, and to wait for it, takes longer than a token of a small model. So it is
+// woken where the same work took a while the last time: each call hands over a lambda, whose type no other has.
 struct puna_queue : server_queue {
     static constexpr int64_t SHORT = 5000; // microseconds
 
