@@ -30,6 +30,15 @@ def download(page: Any, entry: str, item: str) -> str:
     return Path(given.value.path()).read_text(encoding="utf-8")
 
 
+def test_an_answer_is_kept_as_soon_as_it_is_shown_as_done(page: Any) -> None:
+    page.route("**/api/puna/requests", lambda route: None)  # what else is told of it never comes
+    say(page, QUESTION)
+    answer = prose(page)
+    page.unroute("**/api/puna/requests")
+    page.reload()
+    expect(page.locator(".answer .prose.content").last).to_have_text(answer)
+
+
 def test_conversation_is_kept_found_renamed_and_deleted(page: Any) -> None:
     say(page, QUESTION)
     answer = prose(page)

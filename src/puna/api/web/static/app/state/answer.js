@@ -169,13 +169,13 @@ export class Writer {
     else requestAnimationFrame(show);
   }
 
-  /** Shows what there is, and writes it from time to time. */
+  /** Shows what there is, and writes it from time to time, and once it is shown as done: somebody may reload then. */
   flush() {
     this.#planned = false;
     const { message } = this.entry;
     this.entry.signal.value = { ...message, speed: this.speed };
     const now = performance.now();
-    if (now - this.#kept < KEEP_MS) return;
+    if (message.state !== "done" && now - this.#kept < KEEP_MS) return;
     this.#kept = now;
     store.store(message);
   }
