@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import replace
 from typing import Any
 
+import psutil
 import pytest
 from tests.scheduler.conftest import Make, World, pids, request, until
 
@@ -81,7 +82,9 @@ async def test_a_template_is_not_to_blame_when_the_runner_stands_still(
     monkeypatch.setattr("puna.engine.client._TEMPLATE_SECONDS", 2)
     world = make()
     expected = await world.say()
-    os.kill(pids(world)[0], signal.SIGSTOP)
+    (process,) = world.processes()
+    process.suspend()
+    await until(lambda: process.status() == psutil.STATUS_STOPPED)  # its other threads work on for a moment
     messages = {"messages": [{"role": "user", "content": "hi"}]}
     with pytest.raises(RunnerStalledError, match="made no progress for 2 seconds"):
         async with world.scheduler.acquire(world.cria, request(world.cria, 1).options.runner) as lease:
