@@ -1,4 +1,5 @@
-"""Nothing is changed on the disk by the thread that everybody waits for: a disk that writes holds such calls up."""
+"""Nothing is changed on the disk, and no many files read, by the thread that everybody waits for: a busy disk holds
+such calls up."""
 
 import hashlib
 import socket
@@ -45,7 +46,7 @@ def _go_away_in_the_middle_of_an_upload(server: Server) -> None:
         wait_for(lambda: list(server.world.models.glob("blobs/puna-writing-*")), what="a file that is being written")
 
 
-def test_the_thread_of_the_loop_changes_nothing_on_the_disk(server: Server) -> None:
+def test_the_thread_of_the_loop_lets_the_disk_be(server: Server) -> None:
     server.get("/api/version")
     began = len(server.log())
     data = b"a layer"

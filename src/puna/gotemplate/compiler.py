@@ -26,41 +26,25 @@ class Jump(Enum):
 
 
 Statement: TypeAlias = Callable[[Runtime, Any], Jump | None]
-Program: TypeAlias = Callable[[Runtime, Any], None]
 
 
-class Compiler:
-    """Compiles the trees of one text; ``run`` executes one of them."""
+def compiled(
+    name: str, text: str, trees: Mapping[str, nodes.Tree], functions: Mapping[str, Builtin]
+) -> dict[str, tuple[Statement, int]]:
+    """What renders each of the trees of one text, with the number of slots that its variables take.
 
-    def __init__(self, name: str, text: str, trees: Mapping[str, nodes.Tree], functions: Mapping[str, Builtin]) -> None:
-        self._trees = trees
-        self._name = name
-        self._text = text
-        self._functions = functions
-        self._programs: dict[str, tuple[Statement, int]] = {}
-
-    def program(self, name: str) -> Program:
-        """What renders the tree of this name."""
-        self._compile_all()
-        body, slots = self._programs[name]
-
-        def run(runtime: Runtime, data: Any) -> None:
-            runtime.frame = [data] + [UNSET] * (slots - 1)
-            body(runtime, data)
-
-        return run
-
-    def _compile_all(self) -> None:
-        for name, tree in self._trees.items():
-            expressions = ExpressionCompiler(self._name, name, self._text, self._functions)
-            body = _TreeCompiler(expressions, self._programs).block(tree.root)
-            self._programs[name] = (body, tree.slots)
+    None refers to another: where one invokes another it is found by ``Runtime.programs``.
+    """
+    programs = {}
+    for tree_name, tree in trees.items():
+        expressions = ExpressionCompiler(name, tree_name, text, functions)
+        programs[tree_name] = (_TreeCompiler(expressions).block(tree.root), tree.slots)
+    return programs
 
 
 class _TreeCompiler:
-    def __init__(self, expressions: ExpressionCompiler, programs: Mapping[str, tuple[Statement, int]]) -> None:
+    def __init__(self, expressions: ExpressionCompiler) -> None:
         self._expressions = expressions
-        self._programs = programs
 
     def block(self, block: nodes.Block) -> Statement:
         """A list of statements; one step each."""
@@ -211,23 +195,27 @@ class _TreeCompiler:
     def _invoke(self, node: nodes.Invoke) -> Statement:
         value_of = _no_value if node.pipe is None else self._expressions.pipe(node.pipe)
         fail = self._expressions.fail
-        programs = self._programs
 
         def run(runtime: Runtime, dot: Any) -> None:
-            program = programs.get(node.name)
+            program = runtime.programs.get(node.name)
             if program is None:
                 fail(node, f"template {quote(node.name)} not defined")
-            body, slots = program
             data = value_of(runtime, dot)
             runtime.enter()
-            runtime.steps -= slots
+            runtime.steps -= program[1]
             caller = runtime.frame
-            runtime.frame = [data] + [UNSET] * (slots - 1)
-            body(runtime, data)
+            execute(program, runtime, data)
             runtime.frame = caller
             runtime.depth -= 1
 
         return run
+
+
+def execute(program: tuple[Statement, int], runtime: Runtime, data: Any) -> None:
+    """Runs what renders one tree, with variables of its own."""
+    body, slots = program
+    runtime.frame = [data] + [UNSET] * (slots - 1)
+    body(runtime, data)
 
 
 def _text(text: str) -> Statement:

@@ -1,5 +1,6 @@
 """What one rendering keeps while it runs, and the bounds that a hostile template meets."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -22,12 +23,16 @@ class Limits:
 
 
 class Runtime:
-    """The state of one rendering: output, variables of the running template, what is left to spend."""
+    """The state of one rendering: output, variables of the running template, what is left to spend.
 
-    __slots__ = ("_limits", "_out", "_room", "depth", "frame", "steps")
+    ``programs`` are the templates that may be invoked, by name, as ``compiler.compiled`` makes them.
+    """
 
-    def __init__(self, limits: Limits) -> None:
+    __slots__ = ("_limits", "_out", "_room", "depth", "frame", "programs", "steps")
+
+    def __init__(self, limits: Limits, programs: Mapping[str, Any]) -> None:
         self._limits = limits
+        self.programs = programs
         self._out: list[str] = []
         self._room = limits.output
         self.steps = limits.steps

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from puna.gotemplate.compiler import Compiler
+from puna.gotemplate.compiler import compiled, execute
 from puna.gotemplate.errors import TemplateLimitError, TemplateSyntaxError
 from puna.gotemplate.functions import BUILTINS, Builtin
 from puna.gotemplate.nodes import Tree
@@ -28,7 +28,7 @@ class Template:
         self.text = text
         self.trees = trees
         self._limits = limits or Limits()
-        self._program = Compiler(name, text, trees, {**BUILTINS, **functions}).program(name)
+        self._programs = compiled(name, text, trees, {**BUILTINS, **functions})
 
     @classmethod
     def parse(
@@ -46,9 +46,9 @@ class Template:
 
     def render(self, data: Any) -> str:
         """The output for ``data``. Raises :class:`TemplateExecutionError`, or its kin for a limit."""
-        runtime = Runtime(self._limits)
+        runtime = Runtime(self._limits, self._programs)
         try:
-            self._program(runtime, data)
+            execute(self._programs[self.name], runtime, data)
         except RecursionError as error:
             raise TemplateLimitError("template is nested too deeply") from error
         return runtime.result()

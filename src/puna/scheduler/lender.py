@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ from puna.errors import UnavailableError
 from puna.models.model import Model
 from puna.scheduler.admission import Admission, Request, RequestState, ending
 from puna.scheduler.capacity import Capacity
+from puna.scheduler.demand import Demand
 from puna.scheduler.lanes import Lane, Lanes
 from puna.scheduler.lease import Caller, Lease, LoadedModel, RunnerHeldError, RunnerStalledError
 from puna.scheduler.options import RunnerOptions
@@ -30,6 +31,17 @@ from puna.settings import Settings
 
 _DRAIN_PAUSE = 0.05
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Needs:
+    """What a request needs, and whether a runner that is there serves it as it is."""
+
+    lane: Lane
+    engine: str
+    tuned: Tuned
+    demand: Demand
+    is_served: bool
 
 
 class Lender:
@@ -70,8 +82,11 @@ class Lender:
             chosen = await self._loader.choose(model, options)
             await self._capacity.look(chosen[0])
             await self._loader.template_fault(model, chosen[0])  # so that nobody else's load has to wait for it
-        lane = self._lanes.of(model, options)
-        request = self._submit(model, lane, caller or Caller(), chosen)
+        needs = self._needs(model, options, chosen)
+        if not needs.is_served:
+            saved = await asyncio.to_thread(self.sessions.context_of, model.digest)
+            needs = self._needs(model, options, chosen, saved)  # another's load may have ended meanwhile
+        request, lane = self._submit(model, needs, caller or Caller()), needs.lane
         try:
             entry = await request.granted
             if request.ended_by:
@@ -190,28 +205,35 @@ class Lender:
         await self._watchdog.stop()
         await self._residency.close()
 
-    def _submit(self, model: Model, lane: Lane, caller: Caller, chosen: tuple[str, Tuned] | None) -> Request:
+    def _needs(
+        self, model: Model, options: RunnerOptions, chosen: tuple[str, Tuned] | None, saved_context: int = 0
+    ) -> _Needs:
+        """Return what a request needs; ``saved_context`` counts where a runner has to be loaded for it."""
+        lane = self._lanes.of(model, options)
+        entry = self._residency.loaded.get(lane.key)
+        if entry:
+            demand = self._loader.demand(model, lane.options, entry.config.engine, entry.tuned)
+            if entry.resident.serves(demand):
+                return _Needs(lane, entry.config.engine, entry.tuned, demand, is_served=True)
+            chosen = None  # another load: it takes what has been chosen and measured since
+        engine, tuned = chosen or self._loader.chosen(model, lane.options)
+        demand = self._loader.demand(model, lane.options, engine, tuned)
+        return _Needs(lane, engine, tuned, replace(demand, saved_context=saved_context), is_served=False)
+
+    def _submit(self, model: Model, needs: _Needs, caller: Caller) -> Request:
         if self._closed:
             raise UnavailableError("the server is shutting down")
         if not caller.losses:  # whoever asks has just found the model in the store
             self._residency.returned(model.digest)
-        entry = self._residency.loaded.get(lane.key)
-        engine, tuned = (
-            (entry.config.engine, entry.tuned) if entry else chosen or self._loader.chosen(model, lane.options)
-        )
-        demand = self._loader.demand(model, lane.options, engine, tuned)
-        if entry is None or not entry.resident.serves(demand):
-            if entry:  # another load: it takes what has been chosen and measured since
-                engine, tuned = self._loader.chosen(model, lane.options)
-                demand = self._loader.demand(model, lane.options, engine, tuned)
-            demand = replace(demand, model=model.digest, saved_context=self.sessions.context_of(model.digest))
+        lane, demand = needs.lane, replace(needs.demand, model=model.digest)
+        if not needs.is_served:
             self._policy.check(demand)
         again = caller.losses > 0
         ticket = Ticket(
             caller.id,
             caller.client,
             lane.key,
-            replace(demand, model=model.digest, pinned=self._sections.of(model.name).pinned),
+            replace(demand, pinned=self._sections.of(model.name).pinned),
             time.monotonic(),
             batch=caller.batch,
             weight=caller.weight,
@@ -219,7 +241,7 @@ class Lender:
             alone=caller.alone,
         )
         granted = asyncio.get_running_loop().create_future()
-        request = Request(model, lane.options, engine, tuned, ticket, granted)
+        request = Request(model, lane.options, needs.engine, needs.tuned, ticket, granted)
         self._admission.add(request)
         self._pump()
         self._admission.bound(request)

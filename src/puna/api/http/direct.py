@@ -18,4 +18,7 @@ class Direct:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope[DIRECT] = send
-        await self._app(scope, receive, send)
+        try:
+            await self._app(scope, receive, send)
+        finally:  # what sends holds the scope: each request would wait for a look for garbage
+            del scope[DIRECT]

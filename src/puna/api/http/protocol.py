@@ -4,7 +4,6 @@ The sizes are those that nginx has by default: 8 KiB for the request line, 32 Ki
 """
 
 import secrets
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -48,31 +47,31 @@ class _Outlet:
         self._loop = protocol.loop
         self._close = protocol.close_gently
         self._head = b""
+        self._is_begun = False
         self.is_closing = self._transport.is_closing
-        self.write: Callable[[bytes], None] = self._begin
-        """What sends data, another after the first time."""
+
+    def write(self, data: bytes) -> None:
+        """Send data; the first only with what follows, or in a moment."""
+        if self._is_begun:
+            self._transport.write(data)
+        elif self._head:
+            self._begin(data)
+        else:
+            self._head = data
+            self._loop.call_soon(self._flush)
 
     def close(self) -> None:
         """Let the connection end."""
         self._flush()
         self._close()
 
-    def _begin(self, head: bytes) -> None:
-        self._head = head
-        self.write = self._go_on
-        self._loop.call_soon(self._flush)
-
-    def _go_on(self, data: bytes) -> None:
-        self.write = self._transport.write
-        if self._head:
-            head, self._head = self._head, b""
-            self._transport.writelines((head, data))
-        else:
-            self.write(data)
+    def _begin(self, data: bytes) -> None:
+        head, self._head, self._is_begun = self._head, b"", True
+        self._transport.writelines((head, data))
 
     def _flush(self) -> None:
         if self._head and not self.is_closing():
-            self._go_on(b"")
+            self._begin(b"")
 
 
 class Protocol(HttpToolsProtocol):
@@ -107,6 +106,7 @@ class Protocol(HttpToolsProtocol):
         """Forget a connection."""
         self.server_state.forget(self)
         super().connection_lost(exc)
+        self.cycle = None  # type: ignore[assignment]  # it holds this object in turn
 
     def data_received(self, data: bytes) -> None:
         """Read a part of a request."""

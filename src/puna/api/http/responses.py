@@ -1,6 +1,7 @@
 """Responses: JSON in one piece, NDJSON as it comes, and what becomes of a client that goes away."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -12,7 +13,6 @@ from starlette.types import Receive, Scope, Send
 from puna.api.dialect import error_piece
 from puna.api.http.direct import DIRECT
 from puna.errors import PunaError
-from puna.lazy import loaded
 from puna.outside import on_one_line
 
 _CLIENT_CLOSED_REQUEST = 499
@@ -102,14 +102,16 @@ class _DirectResponse(StreamingResponse):
         headers: Mapping[str, str] | None,
     ) -> None:
         super().__init__(content, headers={**_AT_ONCE, **(headers or {})}, media_type=media_type)
+        self._request = request
         self._direct: Send = request.scope[DIRECT]
         self._still = still
         self._spoke = False
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send it until it ends or the client goes away, for which Starlette loads a module of its own."""
-        await loaded("anyio._backends._asyncio")
-        await super().__call__(scope, receive, send)
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        """Send it until it ends or the client goes away. Starlette's own way leaves all that it was made of, the whole
+        request among it, for a look for garbage where the client goes away."""
+        with contextlib.suppress(ClientGoneError):
+            await until_gone(self._request, self.stream_response(send))
 
     async def stream_response(self, send: Send) -> None:
         """Send the start and each piece as it comes."""

@@ -37,13 +37,13 @@ def made_grammar(schema: Mapping[str, Any], steps: int | None = None) -> tuple[s
 
     ``steps`` is what it may cost, if less than usual.
     """
-    compiler = Compiler(schema) if steps is None else Compiler(schema, steps)
-    try:
-        grammar = compiler.text()
-    except RecursionError:
-        raise FormatTooLargeError("the schema") from None
-    check_made(grammar)
-    return grammar, compiler.leaves_repeats
+    with Compiler(schema) if steps is None else Compiler(schema, steps) as compiler:
+        try:
+            grammar = compiler.text()
+        except RecursionError:
+            raise FormatTooLargeError("the schema") from None
+        check_made(grammar)
+        return grammar, compiler.leaves_repeats
 
 
 class Apart:

@@ -225,9 +225,9 @@ class _Answer:
         grammar, writing = self._grammar, self._shape.writing
         for schema in ({**parameters, **_ANY}, _ANY):
             steps = STEPS if self._steps is None else self._steps
-            compiler = Compiler(schema, steps, notation=writing.values, grammar=grammar)
             try:
-                rule = arguments(compiler, writing.pairs)
+                with Compiler(schema, steps, notation=writing.values, grammar=grammar) as compiler:
+                    rule = arguments(compiler, writing.pairs)
                 text = _ending(grammar, rule)
                 if any(keyword in str(schema) for keyword in _ALTERNATIVES):
                     check_made(text)

@@ -6,6 +6,7 @@ exponent, an array of unique values to choose from is in their order. What canno
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from typing import Self
 
 from puna.inference.format.arrays import Arrays
 from puna.inference.format.disjoint import Alternatives
@@ -25,7 +26,10 @@ STEPS = 150_000
 
 
 class Compiler:
-    """Compiles one schema, in so many ``steps`` at most, into a grammar of its own or rules of one that there is."""
+    """Compiles one schema, in so many ``steps`` at most, into a grammar of its own or rules of one that there is.
+
+    To be used in a ``with``: its parts refer to each other, and would stay until a look for garbage.
+    """
 
     def __init__(
         self,
@@ -52,6 +56,13 @@ class Compiler:
         self._objects = Objects(self)
         self._arrays = Arrays(self)
         self._later: list[tuple[Rule, Callable[[], Iterable[Sequence[Item]]]]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.resolver.told_apart = list
+        vars(self).clear()
 
     def text(self) -> str:
         """Return the grammar. Raises ``FormatError``."""
