@@ -20,6 +20,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.attack.run import Course, Plan, attack
 
+from bench.arguments import add_engine
+
 
 def report(course: Course, *, kinds: bool) -> str:
     """Return what came of an attack."""
@@ -58,7 +60,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--minutes", type=float, default=float("inf"))
-    parser.add_argument("--engine", default="", help="a llama-server; without one, the portable engine")
+    add_engine(parser)
     parser.add_argument("--log", type=Path, help="where to keep what the server logged")
     parser.add_argument("--kinds", action="store_true", help="tell what came of each kind")
     asked = parser.parse_args()

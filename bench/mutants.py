@@ -16,6 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.mutants.run import try_mutants
 from tests.server import Server, World
 
+from bench.arguments import add_engine
+
 
 def main() -> int:
     """Run as a program."""
@@ -23,7 +25,7 @@ def main() -> int:
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--count", type=int, default=3000)
     parser.add_argument("--first", type=int, default=0)
-    parser.add_argument("--engine", default="")
+    add_engine(parser)
     parser.add_argument("--words", action="store_true")
     asked = parser.parse_args()
     server = Server(World({"PUNA_ENGINE": asked.engine} if asked.engine else {}))

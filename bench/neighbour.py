@@ -13,6 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bench.arguments import add_engine
 from bench.parts.neighbour import spinning
 from puna.engine.config import RunnerConfig
 from puna.engine.runner import Runner
@@ -46,7 +47,7 @@ async def _speed(config: RunnerConfig, way: str, tokens: int) -> float:
 
 def _main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--engine", default="", help="a llama-server; left out: the portable engine")
+    add_engine(parser)
     parser.add_argument("--model", required=True, help="a GGUF file")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--tokens", type=int, default=32)

@@ -25,6 +25,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tests.soak.run import Course, Plan, growth, soak
 
+from bench.arguments import add_engine
+
 
 def report(course: Course, seconds: float, clients: int, seed: int) -> str:
     """Return the course as Markdown."""
@@ -93,7 +95,7 @@ def main() -> None:
     parser.add_argument("--kill-every", type=float, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pause", type=float, default=5)
-    parser.add_argument("--engine", default="", help="a llama-server; without one, the portable engine")
+    add_engine(parser)
     parser.add_argument("--by-memory", action="store_true", help="let memory alone keep the models from being together")
     parser.add_argument("--log", type=Path, help="where to keep what the server logged")
     asked = parser.parse_args()
