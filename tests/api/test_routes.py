@@ -10,7 +10,8 @@ from puna.settings import Settings
 
 
 def waiting(app: FastAPI) -> list[Part]:
-    return [route for route in app.routes if isinstance(route, Part)]
+    routes: Routes = app.state.routes
+    return routes.waiting()
 
 
 def path_of(route: BaseRoute) -> str:

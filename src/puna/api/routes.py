@@ -7,7 +7,7 @@ import importlib
 from collections.abc import Mapping
 
 from fastapi import APIRouter, FastAPI
-from starlette.routing import BaseRoute, Match
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from puna.lazy import loaded
@@ -59,17 +59,13 @@ _PREFIXES = ("/v1", "/openai/v1", "")
 """Some clients have a path of their own before ``/v1``, others leave it out."""
 
 
-class Part(BaseRoute):
-    """Stands for the routes of a module among an application's until they are loaded."""
+class Part:
+    """The routes of a module, which is loaded when they are asked for."""
 
     def __init__(self, name: str, beginnings: tuple[str, ...], prefixes: tuple[str, ...] = ("",)) -> None:
         self.module = f"puna.api.{name}"
         self.beginnings = tuple(prefix + beginning for prefix in prefixes for beginning in beginnings)
         self._prefixes = prefixes
-
-    def matches(self, scope: Scope) -> tuple[Match, Scope]:  # noqa: ARG002
-        """Match nothing."""
-        return Match.NONE, {}
 
     def router(self) -> APIRouter:
         """Return the routes."""
@@ -86,48 +82,51 @@ class Routes:
     def __init__(self, app: FastAPI) -> None:
         self._app = app
         self._described_at = app.openapi_url
-        parts = [*(Part(*own) for own in _OWN.items()), *(Part(*theirs, _PREFIXES) for theirs in _OPENAI.items())]
-        app.router.routes[:0] = parts  # before the pages, which are asked for seldom: the first that matches is taken
-        self._waiting: dict[str, list[Part]] = {}
-        for part in parts:
+        self._parts = [*(Part(*own) for own in _OWN.items()), *(Part(*theirs, _PREFIXES) for theirs in _OPENAI.items())]
+        """In the order in which their routes are tried, before the pages, which are asked for seldom."""
+        self._made: dict[Part, list[BaseRoute]] = {}
+        self._by_beginning: dict[str, list[Part]] = {}
+        for part in self._parts:
             for beginning in part.beginnings:
-                self._waiting.setdefault(beginning, []).append(part)
+                self._by_beginning.setdefault(beginning, []).append(part)
+
+    def waiting(self) -> list[Part]:
+        """Return the parts that are not loaded."""
+        return [part for part in self._parts if part not in self._made]
 
     async def ready(self, path: str) -> None:
         """Load what is asked for by ``path``, if it is not loaded; it takes tens of milliseconds, in a thread."""
-        if not self._waiting:
+        if not self._by_beginning:
             return
-        for part in self._all() if path == self._described_at else self._of(path):
+        for part in self.waiting() if path == self._described_at else self._of(path):
             await loaded(part.module)
             self._put(part)
 
     def load(self) -> None:
         """Load all of them."""
-        for part in self._all():
+        for part in self.waiting():
             self._put(part)
 
-    def _all(self) -> list[Part]:
-        return [route for route in self._app.router.routes if isinstance(route, Part)]
-
     def _of(self, path: str) -> list[Part]:
-        while path and path not in self._waiting:
+        while path and path not in self._by_beginning:
             path = path.rpartition("/")[0]
-        return list(self._waiting.get(path, ()))
+        return list(self._by_beginning.get(path, ()))
 
     def _put(self, part: Part) -> None:
         """Put a part's routes in its place, if nobody has done so."""
-        routes = self._app.router.routes
-        if part not in routes:
+        if part in self._made:
             return
-        place, before = routes.index(part), len(routes)
+        routes = self._app.router.routes
+        before = len(routes)
         self._app.include_router(part.router())
-        made = routes[before:]
+        self._made[part] = made = routes[before:]
         del routes[before:]
-        routes[place : place + 1] = made
+        place = sum(len(self._made.get(other, ())) for other in self._parts[: self._parts.index(part)])
+        routes[place:place] = made
         for beginning in part.beginnings:
-            self._waiting[beginning].remove(part)
-            if not self._waiting[beginning]:
-                del self._waiting[beginning]
+            self._by_beginning[beginning].remove(part)
+            if not self._by_beginning[beginning]:
+                del self._by_beginning[beginning]
 
 
 class Loading:
