@@ -9,14 +9,14 @@ from typing import Annotated, Any
 import orjson
 from fastapi import APIRouter, Depends
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from puna.accounts.grant import ANY, INFER
 from puna.api.access.identity import owner_of
 from puna.api.access.scopes import needs
 from puna.api.batching import MESSAGES, journal_of
 from puna.api.http.body import Body, json_body, request_body
-from puna.api.http.responses import json_response
+from puna.api.http.responses import Streamed, json_response
 from puna.api.services import ServicesDep
 from puna.errors import BadRequestError, NotFoundError
 from puna.jobs.batches_files import Upload
@@ -136,7 +136,7 @@ async def message_batch_results_route(request: Request, batch_id: str, services:
     journal, owner = journal_of(services), owner_of(request)
     batch = await journal.get(owner, _checked(batch_id))
     files = [batch[field] for field in ("output_file_id", "error_file_id") if batch[field]]
-    return StreamingResponse(_results(journal, owner, files), media_type="application/x-jsonl")
+    return Streamed(_results(journal, owner, files), media_type="application/x-jsonl")
 
 
 async def _results(journal: Journal, owner: str, files: Sequence[str]) -> AsyncIterator[bytes]:

@@ -87,7 +87,20 @@ class Stream(Protocol):
         ...
 
 
-class _DirectResponse(StreamingResponse):
+class Streamed(StreamingResponse):
+    """A stream that ends when the client goes away.
+
+    Starlette's own way leaves all that the stream was made of, the whole request among it, for a look for garbage where
+    the client does, and loads modules for it.
+    """
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        with contextlib.suppress(ClientGoneError):
+            await until_gone(Request(scope, receive), self.stream_response(send))
+
+
+class _DirectResponse(Streamed):
     """A stream of which only the start goes through the middleware.
 
     After each ``SILENCE`` seconds in which nothing was sent, ``still`` is asked for what to send.
@@ -102,16 +115,9 @@ class _DirectResponse(StreamingResponse):
         headers: Mapping[str, str] | None,
     ) -> None:
         super().__init__(content, headers={**_AT_ONCE, **(headers or {})}, media_type=media_type)
-        self._request = request
         self._direct: Send = request.scope[DIRECT]
         self._still = still
         self._spoke = False
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        """Send it until it ends or the client goes away. Starlette's own way leaves all that it was made of, the whole
-        request among it, for a look for garbage where the client goes away."""
-        with contextlib.suppress(ClientGoneError):
-            await until_gone(self._request, self.stream_response(send))
 
     async def stream_response(self, send: Send) -> None:
         """Send the start and each piece as it comes."""

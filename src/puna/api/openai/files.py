@@ -2,14 +2,14 @@
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
 from puna.accounts.grant import ANY, INFER
 from puna.api.access.identity import owner_of
 from puna.api.access.scopes import needs
 from puna.api.batching import journal_of
 from puna.api.http.form import Form, uploaded
-from puna.api.http.responses import json_response
+from puna.api.http.responses import Streamed, json_response
 from puna.api.openai.pages import page_of
 from puna.api.services import ServicesDep
 from puna.errors import BadRequestError
@@ -81,7 +81,7 @@ async def file_route(request: Request, file_id: str, services: ServicesDep) -> R
 async def content_route(request: Request, file_id: str, services: ServicesDep) -> Response:
     """Return what is in a file; in that of a batch under way is what has been answered so far."""
     parts = await journal_of(services).files.content(owner_of(request), file_id)
-    return StreamingResponse(parts, media_type="application/jsonl")
+    return Streamed(parts, media_type="application/jsonl")
 
 
 @router.delete("/files/{file_id}", tags=["batches"])

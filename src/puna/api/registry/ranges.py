@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import Response
 
+from puna.api.http.responses import Streamed
 from puna.errors import PunaError
 from puna.telemetry.counts import COUNTS
 
@@ -71,7 +72,7 @@ def blob_response(request: Request, path: Path, digest: str, size: int, part: tu
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=_MEDIA_TYPE)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    return StreamingResponse(_blocks(descriptor, start, stop), status, headers, _MEDIA_TYPE)
+    return Streamed(_blocks(descriptor, start, stop), status, headers, _MEDIA_TYPE)
 
 
 async def _blocks(descriptor: int, start: int, stop: int) -> AsyncIterator[bytes]:
