@@ -215,6 +215,7 @@ async def test_the_event_loop_waits_for_no_look_at_the_machine(make: Make, monke
 
         monkeypatch.setattr(module, name, first)
 
+    launch._portable_identity.cache_clear()  # it is asked for once in a process
     noting(tuning_store, "_processor")
     noting(launch, "version")
     noting(template_trial, "_trusted")
