@@ -11,6 +11,9 @@ from tests.system import require_module
 
 from bench import report
 
+PUBLISHED = [Path(__file__).parents[2] / "docs" / name for name in ("", "zen4")]
+"""A folder for each processor that was measured."""
+
 
 def series(measure: str, *values: float, subject: str = "puna", part: str = "speed", **more: object) -> Series:
     entry = {"unit": "tokens/s", "model": "1b"} | more
@@ -117,14 +120,15 @@ def test_the_page_and_its_plots_are_written(tmp_path: Path) -> None:
     assert all(f"({name})" in (tmp_path / "benchmarks.md").read_text() for name in names if name.endswith("png"))
 
 
-def test_the_published_page_follows_from_the_published_figures() -> None:
-    documents = Path(__file__).parents[2] / "docs"
-    published = Record.load(documents / "benchmarks.json")
+@pytest.mark.parametrize("place", PUBLISHED, ids=lambda place: place.name)
+def test_the_published_page_follows_from_the_published_figures(place: Path) -> None:
+    published = Record.load(place / "benchmarks.json")
     plots = {part: f"benchmarks-{part}.png" for part in ("speed", "streams", "first-token")}
-    assert (documents / "benchmarks.md").read_text(encoding="utf-8") == report.page(published, plots)
+    assert (place / "benchmarks.md").read_text(encoding="utf-8") == report.page(published, plots)
 
 
-def test_the_published_figures_name_no_path_or_host() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "benchmarks.json").read_text(encoding="utf-8")
+@pytest.mark.parametrize("place", PUBLISHED, ids=lambda place: place.name)
+def test_the_published_figures_name_no_path_or_host(place: Path) -> None:
+    text = (place / "benchmarks.json").read_text(encoding="utf-8")
     words = " ".join(str(value) for value in (json.loads(text)["machine"], json.loads(text)["commands"]))
     assert "/" not in words.replace("python -m bench", "")

@@ -14,7 +14,7 @@ from starlette.requests import Request
 
 import puna.api
 from puna.api.http import body
-from puna.api.ollama.schemas import ChatBody
+from puna.api.ollama.schemas import ChatBody, CreateBody
 from puna.errors import BadRequestError, PayloadTooLargeError
 from puna.settings import Settings
 
@@ -74,6 +74,12 @@ def test_of_many_faults_few_are_looked_at(monkeypatch: pytest.MonkeyPatch, more:
     said, looked_at = refused(monkeypatch, more)
     assert said == words
     assert looked_at <= 1000
+
+
+def test_of_an_object_with_very_many_faults_their_number_is_told() -> None:
+    files = {f"{at}.gguf": 1 for at in range(2000)}
+    with pytest.raises(BadRequestError, match="the request body has 2000 values of a wrong type"):
+        body.validated(CreateBody, orjson.dumps({"model": "m", "files": files}), "/api/create")
 
 
 @pytest.mark.parametrize("model", _all_bodies(), ids=lambda model: model.__name__)
