@@ -30,16 +30,24 @@ def _figure(draw_part: Callable[[Any, list[Series]], None], series: list[Series]
     matplotlib.use("Agg")
     from matplotlib import pyplot
 
-    figure, axes = pyplot.subplots(figsize=_SIZE, layout="constrained")
-    for side in ("top", "right"):
-        axes.spines[side].set_visible(False)
-    draw_part(axes, series)
+    figure = pyplot.figure(figsize=_SIZE, layout="constrained")
+    draw_part(figure, series)
     figure.savefig(path, dpi=_DPI, metadata={"Software": None})
     pyplot.close(figure)
 
 
-def _speed(axes: Any, series: list[Series]) -> None:
+def _panels(figure: Any, count: int = 1) -> list[Any]:
+    """Return so many axes, side by side."""
+    (panels,) = figure.subplots(1, count, squeeze=False)
+    for axes in panels:
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+    return list(panels)
+
+
+def _speed(figure: Any, series: list[Series]) -> None:
     """Bars of each subject's rates, as parts of the engine's own."""
+    (axes,) = _panels(figure)
     measured = [entry for entry in series if entry.model != "cria"]
     groups = list(dict.fromkeys((entry.measure, entry.model) for entry in measured))
     subjects = list(dict.fromkeys(entry.subject for entry in measured))
@@ -59,11 +67,21 @@ def _speed(axes: Any, series: list[Series]) -> None:
         axes.bar(0, 0, color=color, label=subject)
     axes.set_xticks(range(len(groups)), [f"{measure}\n{model}" for measure, model in groups])
     axes.set_ylabel("tokens/s ÷ the fastest")
-    _legend(axes)
+    _legend(figure)
 
 
-def _streams(axes: Any, series: list[Series]) -> None:
-    """Lines of the total throughput over the number of streams."""
+def _streams(figure: Any, series: list[Series]) -> None:
+    """Lines of the total throughput over the number of streams, for each model by itself."""
+    models = list(dict.fromkeys(entry.model for entry in series))
+    for axes, model in zip(_panels(figure, len(models)), models, strict=True):
+        _streams_of(axes, [entry for entry in series if entry.model == model])
+        axes.set_title(model, fontsize=9)
+        axes.set_xlabel("streams at once")
+    figure.axes[0].set_ylabel("tokens/s in total")
+    _legend(figure)
+
+
+def _streams_of(axes: Any, series: list[Series]) -> None:
     for number, subject in enumerate(dict.fromkeys(entry.subject for entry in series)):
         theirs = [entry for entry in series if entry.subject == subject]
         spreads = [Spread.of(entry.values) for entry in theirs]
@@ -81,17 +99,20 @@ def _streams(axes: Any, series: list[Series]) -> None:
     axes.set_xscale("log", base=2)
     axes.set_xticks(counts, [str(count) for count in counts])
     axes.set_ylim(bottom=0)
-    axes.set_xlabel("streams at once")
-    axes.set_ylabel("tokens/s in total")
-    _legend(axes)
 
 
-def _legend(axes: Any) -> None:
-    axes.figure.legend(fontsize=8, frameon=False, ncols=3, loc="outside upper center")
+def _legend(figure: Any) -> None:
+    """Name each subject once, however many panels it is in."""
+    named = {}
+    for axes in figure.axes:
+        handles, labels = axes.get_legend_handles_labels()
+        named |= dict(zip(labels, handles, strict=True))
+    figure.legend(named.values(), named.keys(), fontsize=8, frameon=False, ncols=3, loc="outside upper center")
 
 
-def _first_token(axes: Any, series: list[Series]) -> None:
+def _first_token(figure: Any, series: list[Series]) -> None:
     """Bars of the seconds to the first token, on a logarithmic scale."""
+    (axes,) = _panels(figure)
     own = [entry for entry in series if entry.subject == "puna" and not entry.measure.endswith(LOADED)]
     for place, entry in enumerate(own):
         spread = Spread.of(entry.values)

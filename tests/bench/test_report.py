@@ -9,7 +9,7 @@ from bench.record import Record, Series
 from bench.stats import Spread, number, percentile, ratios
 from tests.system import require_module
 
-from bench import report
+from bench import plots, report
 
 PUBLISHED = [Path(__file__).parents[2] / "docs" / name for name in ("", "zen4")]
 """A folder for each processor that was measured."""
@@ -120,11 +120,27 @@ def test_the_page_and_its_plots_are_written(tmp_path: Path) -> None:
     assert all(f"({name})" in (tmp_path / "benchmarks.md").read_text() for name in names if name.endswith("png"))
 
 
+def test_the_streams_of_each_model_are_a_plot_of_their_own() -> None:
+    require_module("matplotlib")
+    from matplotlib.figure import Figure
+
+    counts = (1, 2, 4)
+    figure = Figure()
+    plots._streams(
+        figure,
+        [series("throughput", 9.0 * at, part="streams", at=at, model=m) for m in ("cria", "1b") for at in counts],
+    )
+    assert [axes.get_title() for axes in figure.axes] == ["cria", "1b"]
+    assert [list(line.get_xdata()) for axes in figure.axes for line in axes.lines] == [list(counts)] * 2
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["puna"]
+
+
 @pytest.mark.parametrize("place", PUBLISHED, ids=lambda place: place.name)
 def test_the_published_page_follows_from_the_published_figures(place: Path) -> None:
     published = Record.load(place / "benchmarks.json")
-    plots = {part: f"benchmarks-{part}.png" for part in ("speed", "streams", "first-token")}
-    assert (place / "benchmarks.md").read_text(encoding="utf-8") == report.page(published, plots)
+    names = {part: f"benchmarks-{part}.png" for part in ("speed", "streams", "first-token")}
+    assert (place / "benchmarks.md").read_text(encoding="utf-8") == report.page(published, names)
 
 
 @pytest.mark.parametrize("place", PUBLISHED, ids=lambda place: place.name)
