@@ -19,6 +19,7 @@ from puna import builtin
 from puna.engine.config import RunnerConfig
 from puna.engine.errors import EngineError, EngineRequestError, ModelLoadError, RunnerCrashedError
 from puna.engine.runner import Runner
+from puna.engine.words import is_library
 from puna.errors import UnavailableError
 from puna.models.atomic import AtomicFile
 from puna.models.gguf import GGUFFile
@@ -198,9 +199,8 @@ async def _try(text: str, engine: str, directory: Path) -> str:
 
 def _reason(text: str) -> str:
     """Return what is wrong with a template, out of all that the engine said when it did not load."""
-    found = _REASON.search(text)
-    said = found[1].rpartition(_UNPARSED)[2].strip() if found else ""
-    return said or _UNTOLD
+    reasons = (found[1].rpartition(_UNPARSED)[2].strip() for found in _REASON.finditer(text))
+    return next((said for said in reasons if said and not is_library(said)), _UNTOLD)
 
 
 def _too_much(time: bool) -> str:
