@@ -1,5 +1,5 @@
-"""Nothing is changed on the disk, and no many files read, by the thread that everybody waits for: a busy disk holds
-such calls up."""
+"""The thread that everybody waits for changes nothing on the disk, and reads nothing of which there may be many files:
+a busy disk holds such calls up."""
 
 import hashlib
 import socket

@@ -225,7 +225,8 @@ class Lender:
             raise UnavailableError("the server is shutting down")
         if not caller.losses:  # whoever asks has just found the model in the store
             self._residency.returned(model.digest)
-        lane, demand = needs.lane, replace(needs.demand, model=model.digest)
+        lane = needs.lane
+        demand = replace(needs.demand, model=model.digest, pinned=self._sections.of(model.name).pinned)
         if not needs.is_served:
             self._policy.check(demand)
         again = caller.losses > 0
@@ -233,7 +234,7 @@ class Lender:
             caller.id,
             caller.client,
             lane.key,
-            replace(demand, pinned=self._sections.of(model.name).pinned),
+            demand,
             time.monotonic(),
             batch=caller.batch,
             weight=caller.weight,
