@@ -35,6 +35,7 @@ async def test_a_text_far_beyond_the_context_is_read_in_pieces(monkeypatch: pyte
         try:
             client = runner.client
             assert await client.tokenize(words) == await client._tokens(words, True, True)
+            assert await client.token_count(words) == len(await client.tokenize(words))
             limit_memory(runner.pid, allocated(runner.pid) + (96 << 20))
             assert len(await client.tokenize(words * 8)) > 2_000_000
         finally:

@@ -1,6 +1,7 @@
 """A child is started and waited for off the event loop, and none is left that nobody waits for."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import tempfile
@@ -83,6 +84,15 @@ async def test_no_child_is_left_when_nobody_waits_for_it(spawning_threads: list[
         await starting
     assert spawning_threads
     wait_for(lambda: not set(psutil.Process().children()) - before, what="the end of the child")
+
+
+async def test_a_child_shares_the_session_by_which_linux_gives_out_processors_but_not_the_interrupts() -> None:
+    process = await Process.start(SLEEP, {})
+    session, group = os.getsid(process.pid), os.getpgid(process.pid)
+    process.kill()
+    await process.wait()
+    assert session == os.getsid(0)
+    assert group == process.pid != os.getpgid(0)
 
 
 async def test_a_program_that_is_none_is_an_error(tmp_path: Path) -> None:

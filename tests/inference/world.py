@@ -70,6 +70,9 @@ class ScriptedEngine(EngineClient):
         tokens = [BOS if letter == "^" and parse_special else ord(letter) for letter in text]
         return [BOS, *tokens] if special else tokens
 
+    async def token_count(self, text: str) -> int:
+        return len(await self.tokenize(text))
+
     async def detokenize(self, tokens: list[int]) -> str:
         return "".join("^" if token == BOS else chr(token) for token in tokens)
 

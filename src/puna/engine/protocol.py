@@ -50,6 +50,10 @@ class Engine(Protocol):
         """Return the tokens of a text; ``special`` adds the model's own beginning."""
         ...
 
+    async def token_count(self, text: str) -> int:
+        """Return how many tokens ``tokenize`` returns of a text."""
+        ...
+
     async def detokenize(self, tokens: list[int]) -> str:
         """Return the text of tokens."""
         ...

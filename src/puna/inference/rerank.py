@@ -107,7 +107,7 @@ async def _by_reranker(
 
 async def _fitting(lease: Lease, request: RerankRequest) -> Sequence[str]:
     """Return the documents, each so short that it goes with the query in one step of the engine."""
-    room = min(lease.context, lease.runner.config.batch) - len(await lease.client.tokenize(request.query)) - 4
+    room = min(lease.context, lease.runner.config.batch) - await lease.client.token_count(request.query) - 4
     if room <= 0:
         raise ContextExceededError(lease.context - room, lease.context)
     fitting = []

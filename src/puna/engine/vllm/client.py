@@ -74,9 +74,15 @@ class VllmClient(EngineClient):
 
     async def tokenize(self, text: str, *, special: bool = True, parse_special: bool = True) -> list[int]:  # noqa: ARG002
         """See ``Engine``. Control tokens in the text are always seen as such."""
-        answer = await self._ask("/tokenize", {"model": SERVED, "prompt": text, "add_special_tokens": special})
-        tokens: list[int] = answer["tokens"]
+        tokens: list[int] = (await self._tokenized(text, special=special))["tokens"]
         return tokens
+
+    async def token_count(self, text: str) -> int:
+        """See ``Engine``."""
+        return int((await self._tokenized(text, special=True))["count"])
+
+    async def _tokenized(self, text: str, *, special: bool) -> dict[str, Any]:
+        return await self._ask("/tokenize", {"model": SERVED, "prompt": text, "add_special_tokens": special})
 
     async def detokenize(self, tokens: list[int]) -> str:
         """See ``Engine``."""

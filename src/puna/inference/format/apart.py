@@ -118,7 +118,7 @@ class Apart:
                     stdout=answer,
                     stderr=subprocess.DEVNULL,
                     env=environment(),
-                    start_new_session=True,  # a Ctrl-C for the server is none for it
+                    process_group=0,  # a Ctrl-C for the server is none for it; as in ``engine/process.py``
                 )
             finally:
                 os.close(question)

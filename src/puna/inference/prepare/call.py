@@ -97,7 +97,7 @@ async def fitting(client: Engine, context: int, text: str, images: Sequence[byte
     Nothing of it is left out: what belongs to an image is not known.
     """
     pictures = await ImageCounter(client).count([Message(role="user", images=tuple(images))])
-    total = len(await client.tokenize(text)) + pictures
+    total = await client.token_count(text) + pictures
     if total >= context:
         raise ContextExceededError(total, context)
     return total

@@ -30,7 +30,7 @@ async def chat(
 
     async def count(messages: tuple[Message, ...]) -> int:
         text = await client.apply_template(chat_body(request, replace(conversation, messages=messages), think))
-        return len(await client.tokenize(text.replace(marker, ""))) + await pictures.count(messages)
+        return await client.token_count(text.replace(marker, "")) + await pictures.count(messages)
 
     messages, truncation, tokens = conversation.messages, None, 0
     if not request.shift or _may_exceed(request, conversation, context):

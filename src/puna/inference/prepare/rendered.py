@@ -34,7 +34,7 @@ async def rendered(
 
     async def count(messages: tuple[Message, ...]) -> int:
         text = (await render(messages)).replace(marker, "")
-        return len(await client.tokenize(text)) + await pictures.count(messages)
+        return await client.token_count(text) + await pictures.count(messages)
 
     messages, truncation, tokens = await fit(conversation.messages, count, context, truncate=request.truncate)
     images = [image for message in messages for image in message.images]
