@@ -6,12 +6,12 @@ from pathlib import Path
 
 
 def add_engine(parser: argparse.ArgumentParser) -> None:
-    """Let a program take ``--engine``, which is "" without one.
+    """Let a program take ``--engine``, which is ``None`` without one.
 
     What is none ends it: a server would go on with the portable engine, and the figures would be taken for another's.
     """
     parser.add_argument(
-        "--engine", type=_program, default="", help="a llama-server; without one, the portable engine", metavar="FILE"
+        "--engine", type=_program, help="a llama-server; without one, the portable engine", metavar="FILE"
     )
 
 

@@ -71,7 +71,7 @@ def main() -> int:
         first=asked.first,
         clients=asked.clients,
         seconds=asked.minutes * 60,
-        engine=asked.engine,
+        engine=asked.engine or "",
     )
     course = Course()
     asyncio.run(run(plan, course))

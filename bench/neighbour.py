@@ -54,7 +54,7 @@ def _main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     asked = parser.parse_args()
     config = RunnerConfig(
-        model_path=asked.model, engine=asked.engine, context=1024, threads=asked.threads, embedding=False
+        model_path=asked.model, engine=asked.engine or "", context=1024, threads=asked.threads, embedding=False
     )
     seen: dict[tuple[str, bool], list[float]] = {}
     for _ in range(asked.rounds):

@@ -77,7 +77,7 @@ async def run(asked: argparse.Namespace, course: Course) -> None:
         harm_every=asked.kill_every,
         seed=asked.seed,
         pause=asked.pause,
-        engine=asked.engine,
+        engine=asked.engine or "",
         by_memory=asked.by_memory,
     )
     task = asyncio.ensure_future(soak(plan, course))
