@@ -1,4 +1,4 @@
-// Blocks of 32 weights, taken apart for processors with AVX-512 VNNI.
+// Blocks of weights, taken apart for processors with AVX-512 VNNI.
 
 #pragma once
 
@@ -49,5 +49,15 @@ template <> constexpr int OFFSET<block_q8_0> = 128;
 template <> constexpr int OFFSET<block_q5_0> = 16;
 template <> constexpr int OFFSET<block_q4_0> = 8;
 template <> constexpr int OFFSET<block_iq4_nl> = 128;
+
+// The eight scales and then the eight smallest values of a block of Q4_K or Q5_K, which has six bits of each.
+inline __m128i scales_and_least(const uint8_t * packed) {
+    const __m128i text = _mm_loadu_si128((const __m128i *)packed); // and four bytes more, which the block has
+    const __m128i low = _mm_and_si128(_mm_srlv_epi32(_mm_shuffle_epi32(text, 0x98), _mm_setr_epi32(0, 0, 0, 4)),
+                                      _mm_setr_epi32(0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f));
+    const __m128i high = _mm_and_si128(_mm_srli_epi32(_mm_shuffle_epi32(text, 0x50), 2),
+                                       _mm_setr_epi32(0, 0x30303030, 0, 0x30303030));
+    return _mm_or_si128(low, high);
+}
 
 #endif

@@ -37,16 +37,6 @@ __m512i scaled(__m512i sums, __m512i first, __m512i second, __m512i scales) {
     return _mm512_dpwssd_epi32(sums, _mm512_packs_epi32(first, second), scales);
 }
 
-// The eight scales and then the eight smallest values of a block of Q4_K or Q5_K, which has six bits of each.
-__m128i unpacked(const uint8_t * packed) {
-    const __m128i text = _mm_loadu_si128((const __m128i *)packed); // and four bytes more, which the block has
-    const __m128i low = _mm_and_si128(_mm_srlv_epi32(_mm_shuffle_epi32(text, 0x98), _mm_setr_epi32(0, 0, 0, 4)),
-                                      _mm_setr_epi32(0x3f3f3f3f, 0x0f0f0f0f, 0x3f3f3f3f, 0x0f0f0f0f));
-    const __m128i high = _mm_and_si128(_mm_srli_epi32(_mm_shuffle_epi32(text, 0x50), 2),
-                                       _mm_setr_epi32(0, 0x30303030, 0, 0x30303030));
-    return _mm_or_si128(low, high);
-}
-
 // Where the scales of sums go that were packed by twos: number `block` and the third after it in each quarter of the
 // first half, and their neighbours in the second.
 __m512i places(int block) {
@@ -73,7 +63,7 @@ template <typename Block> float dot(int count, const Block * row, const block_q8
     for (int number = 0; number < count; ++number) {
         const Block & block = row[number];
         const block_q8_K & other = column[number];
-        const __m128i scales = unpacked(block.scales);
+        const __m128i scales = scales_and_least(block.scales);
         __m512i part[4];
         for (int group = 0; group < 4; ++group) {
             const __m512i weights = _mm512_and_si512(_mm512_srlv_epi64(twice(block.qs + 32 * group), low), bytes(0x0f));

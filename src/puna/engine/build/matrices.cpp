@@ -7,8 +7,8 @@
 // beforehand.
 
 #include "blocks.h"
+#include "lanes.h"
 
-#include "ggml-cpu-impl.h"
 #include "llamafile/sgemm.h"
 
 extern "C" bool puna_llama_sgemm(const ggml_compute_params *, int64_t, int64_t, int64_t, const void *, int64_t,
@@ -16,12 +16,9 @@ extern "C" bool puna_llama_sgemm(const ggml_compute_params *, int64_t, int64_t, 
 
 #ifdef PUNA_VNNI
 
-#include <algorithm>
-#include <vector>
-
 namespace {
 
-constexpr int ROWS = 16, COLUMNS = 8, BYTES = 32;
+constexpr int COLUMNS = 8, BYTES = 32;
 constexpr int64_t LEAST_COLUMNS = 6; // with fewer, to lay the rows out costs more than it saves
 constexpr int64_t SHARES = 4; // of rows for each thread then: few, since memory is read in long runs
 
@@ -114,16 +111,6 @@ struct Job {
     int64_t next;
 };
 
-// Room that a thread keeps from one product to the next.
-template <typename Entry> Entry * room(int64_t count) {
-    static thread_local std::vector<Entry> entries;
-    if ((int64_t)entries.size() < count) {
-        entries.clear();
-        entries.resize(count);
-    }
-    return entries.data();
-}
-
 const Side * sides_of(const Job & job, int offset) {
     Side * sides = room<Side>(job.columns * job.blocks);
     for (int64_t number = 0; number < job.columns; ++number) {
@@ -158,19 +145,6 @@ float multiply_row(const Block * row, int64_t blocks, const block_q8_0 * column,
         first = plus(first, row[blocks - 1], column[blocks - 1], sides[blocks - 1]);
     }
     return _mm512_reduce_add_ps(_mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1));
-}
-
-// What a thread does at a time, of rows: the next one that is free takes the next of them.
-template <typename Do>
-void share_out(const ggml_compute_params * params, int64_t rows, int64_t share, const Do & work) {
-    if (params->ith == 0) {
-        ggml_threadpool_chunk_set(params->threadpool, params->nth);
-    }
-    ggml_barrier(params->threadpool);
-    for (int64_t chunk = params->ith; chunk * share < rows; chunk = ggml_threadpool_chunk_add(params->threadpool, 1)) {
-        work(chunk * share, std::min((chunk + 1) * share, rows));
-    }
-    ggml_barrier(params->threadpool);
 }
 
 template <typename Block> void run(const ggml_compute_params * params, const Block * first, const Job & job) {

@@ -39,7 +39,10 @@ function(puna_products)
     endforeach()
     puna_rename(arch/x86/quants.c ${names})
     puna_rename(llamafile/sgemm.cpp llamafile_sgemm=puna_llama_sgemm)
-    target_sources(ggml-cpu PRIVATE ${PUNA_SOURCES}/dots.cpp ${PUNA_SOURCES}/matrices.cpp)
+    puna_rename(tiled/tiled.cpp ggml_compute_forward_mul_mat_tiled=puna_llama_mul_mat_tiled)
+    foreach(name dots matrices superblocks)
+        target_sources(ggml-cpu PRIVATE ${PUNA_SOURCES}/${name}.cpp)
+    endforeach()
 endfunction()
 
 # Put Puna's attention on a processor before llama.cpp's, which gets another name, and weights into large pages.

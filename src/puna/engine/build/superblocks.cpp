@@ -1,0 +1,296 @@
+// Products of weights in blocks of 256 (Q4_K, Q5_K, Q6_K) with the columns of prompts, of answers side by side and of what
+// is guessed of an answer, on processors with AVX-512 VNNI. llama.cpp takes weights apart for each column where there are
+// fewer than eight, and else into tiles that are multiplied with sixteen columns at least.
+//
+// Sixteen rows at a time are laid out as in matrices.cpp, one block after the other, while the sums of all columns wait.
+
+#include "blocks.h"
+#include "lanes.h"
+
+#include "tiled/tiled.h"
+
+extern "C" bool puna_llama_mul_mat_tiled(const ggml_compute_params * params, ggml_tensor * out);
+
+#ifdef PUNA_VNNI
+
+namespace {
+
+constexpr int COLUMNS = 8, WORDS = QK_K / 4;
+constexpr int64_t SHARES = 4; // of rows for each thread: few, since the first rows of each are waited for
+constexpr int64_t LINE = 64; // bytes that come from memory together
+constexpr int64_t LEAST_COLUMNS = 2; // a single one is dots.cpp's
+
+// A block of sixteen rows. A product is `whole` times that of the weights without a sign, each part of them by its
+// scale, less `below` times that of `pairs` with the sums of a column's sixteens.
+struct alignas(64) Laid {
+    uint32_t weights[WORDS][ROWS];
+    int32_t scales[16][ROWS];
+    uint32_t pairs[8][ROWS];
+    float whole[ROWS], below[ROWS];
+};
+
+// Sixteen bytes of each of sixteen rows become four words of all of them.
+void turn(const uint8_t * const * rows, int64_t place, __m512i * out) {
+    __m512i four[4];
+    for (int number = 0; number < 4; ++number) {
+        const auto quarter = [&](int row) { return _mm_loadu_si128((const __m128i *)(rows[number + row] + place)); };
+        const __m256i low = both(quarter(0), quarter(4)), high = both(quarter(8), quarter(12));
+        four[number] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+    }
+    const __m512i first = _mm512_unpacklo_epi32(four[0], four[1]), second = _mm512_unpacklo_epi32(four[2], four[3]);
+    const __m512i third = _mm512_unpackhi_epi32(four[0], four[1]), fourth = _mm512_unpackhi_epi32(four[2], four[3]);
+    out[0] = _mm512_unpacklo_epi64(first, second);
+    out[1] = _mm512_unpackhi_epi64(first, second);
+    out[2] = _mm512_unpacklo_epi64(third, fourth);
+    out[3] = _mm512_unpackhi_epi64(third, fourth);
+}
+
+__m512i masked(__m512i value, int mask) {
+    return _mm512_and_si512(value, _mm512_set1_epi8((char)mask));
+}
+
+// In each word, the bytes of those numbers; none where it is -1.
+__m512i bytes_of(__m512i words, int first, int second, int third, int fourth) {
+    const uint32_t order = (first & 0xff) | (second & 0xff) << 8 | (third & 0xff) << 16 | (uint32_t)(fourth & 0xff) << 24;
+    const __m128i all = _mm_add_epi8(_mm_set1_epi32((int)order), _mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
+    const __m128i none = _mm_cmpgt_epi8(_mm_setzero_si128(), _mm_set1_epi32((int)order));
+    return _mm512_shuffle_epi8(words, _mm512_broadcast_i32x4(_mm_or_si128(all, none)));
+}
+
+__m512 floats(const uint16_t * halves) {
+    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)halves));
+}
+
+void add_fifth(const block_q4_K *, const uint8_t * const *, Laid &) {
+}
+
+void add_fifth(const block_q5_K *, const uint8_t * const * rows, Laid & out) {
+    for (int word = 0; word < 8; word += 4) {
+        __m512i high[4];
+        turn(rows, offsetof(block_q5_K, qh) + 4 * word, high);
+        for (int part = 0; part < 8; ++part) {
+            for (int number = 0; number < 4; ++number) {
+                const __m512i bit = masked(_mm512_srli_epi32(high[number], part), 1);
+                uint32_t * weights = out.weights[8 * part + word + number];
+                _mm512_store_si512(weights, _mm512_or_si512(_mm512_load_si512(weights), _mm512_slli_epi32(bit, 4)));
+            }
+        }
+    }
+}
+
+template <typename Block> void lay_out(const Block * const * blocks, const uint8_t * const * rows, Laid & out) {
+    for (int chunk = 0; chunk < 8; ++chunk) {
+        __m512i words[4];
+        turn(rows, offsetof(Block, qs) + 16 * chunk, words);
+        for (int number = 0; number < 4; ++number) {
+            const int place = 16 * (chunk / 2) + 4 * (chunk % 2) + number;
+            _mm512_store_si512(out.weights[place], masked(words[number], 0x0f));
+            _mm512_store_si512(out.weights[place + 8], masked(_mm512_srli_epi32(words[number], 4), 0x0f));
+        }
+    }
+    add_fifth(*blocks, rows, out);
+    alignas(64) uint8_t unpacked[ROWS][16];
+    alignas(32) uint16_t whole[ROWS], below[ROWS];
+    const uint8_t * places[ROWS];
+    for (int row = 0; row < ROWS; ++row) {
+        _mm_store_si128((__m128i *)unpacked[row], scales_and_least(blocks[row]->scales));
+        places[row] = unpacked[row];
+        whole[row] = blocks[row]->d;
+        below[row] = blocks[row]->dmin;
+    }
+    __m512i words[4];
+    turn(places, 0, words);
+    for (int part = 0; part < 8; ++part) {
+        const int byte = part % 4;
+        _mm512_store_si512(out.scales[part], bytes_of(words[part / 4], byte, -1, -1, -1));
+        _mm512_store_si512(out.pairs[part], bytes_of(words[2 + part / 4], byte, -1, byte, -1));
+    }
+    _mm512_store_ps(out.whole, floats(whole));
+    _mm512_store_ps(out.below, floats(below));
+}
+
+void lay_out(const block_q6_K * const * blocks, const uint8_t * const * rows, Laid & out) {
+    for (int chunk = 0; chunk < 4; ++chunk) {
+        const int half = chunk / 2, part = chunk % 2;
+        __m512i first[4], second[4], high[4];
+        turn(rows, offsetof(block_q6_K, ql) + 64 * half + 16 * part, first);
+        turn(rows, offsetof(block_q6_K, ql) + 64 * half + 32 + 16 * part, second);
+        turn(rows, offsetof(block_q6_K, qh) + 16 * chunk, high);
+        for (int number = 0; number < 4; ++number) {
+            const int place = 32 * half + 4 * part + number;
+            const auto put = [&](int quarter, __m512i low, __m512i upper) {
+                const __m512i weights = _mm512_or_si512(masked(low, 0x0f), masked(upper, 0x30));
+                _mm512_store_si512(out.weights[place + 8 * quarter], weights);
+            };
+            put(0, first[number], _mm512_slli_epi32(high[number], 4));
+            put(1, second[number], _mm512_slli_epi32(high[number], 2));
+            put(2, _mm512_srli_epi32(first[number], 4), high[number]);
+            put(3, _mm512_srli_epi32(second[number], 4), _mm512_srli_epi32(high[number], 2));
+        }
+    }
+    __m512i words[4];
+    turn(rows, offsetof(block_q6_K, scales), words);
+    for (int part = 0; part < 16; ++part) {
+        const __m512i scale = bytes_of(words[part / 4], -1, -1, -1, part % 4);
+        _mm512_store_si512(out.scales[part], _mm512_srai_epi32(scale, 24));
+    }
+    for (int pair = 0; pair < 8; ++pair) {
+        const __m512i scales = bytes_of(words[pair / 2], -1, 2 * (pair % 2), -1, 2 * (pair % 2) + 1);
+        _mm512_store_si512(out.pairs[pair], _mm512_srai_epi16(scales, 8));
+    }
+    alignas(32) uint16_t whole[ROWS];
+    for (int row = 0; row < ROWS; ++row) {
+        whole[row] = blocks[row]->d;
+    }
+    _mm512_store_ps(out.whole, floats(whole));
+    _mm512_store_ps(out.below, _mm512_mul_ps(floats(whole), _mm512_set1_ps(32))); // what weights are less than here
+}
+
+__m512i word_of(const void * data) {
+    int32_t word;
+    memcpy(&word, data, sizeof(word));
+    return _mm512_set1_epi32(word);
+}
+
+// Adds the products of a block to the sums of COUNT columns; SIZE words of weights have a scale.
+template <int SIZE, int COUNT>
+void multiply(const Laid & rows, const block_q8_K * column, int64_t stride, float * sums) {
+    __m512i total[COUNT], least[COUNT];
+    for (int number = 0; number < COUNT; ++number) {
+        total[number] = least[number] = _mm512_setzero_si512();
+    }
+    for (int part = 0; part < WORDS / SIZE; ++part) {
+        __m512i sum[COUNT];
+        for (int number = 0; number < COUNT; ++number) {
+            sum[number] = _mm512_setzero_si512();
+        }
+        for (int word = part * SIZE; word < (part + 1) * SIZE; ++word) {
+            const __m512i weights = _mm512_load_si512(rows.weights[word]);
+            for (int number = 0; number < COUNT; ++number) {
+                sum[number] = _mm512_dpbusd_epi32(sum[number], weights, word_of(column[number * stride].qs + 4 * word));
+            }
+        }
+        const __m512i scale = _mm512_load_si512(rows.scales[part]);
+        for (int number = 0; number < COUNT; ++number) {
+            total[number] = _mm512_add_epi32(total[number], _mm512_mullo_epi32(sum[number], scale));
+        }
+    }
+    for (int pair = 0; pair < 8; ++pair) {
+        const __m512i factors = _mm512_load_si512(rows.pairs[pair]);
+        for (int number = 0; number < COUNT; ++number) {
+            const __m512i two = word_of(column[number * stride].bsums + 2 * pair);
+            least[number] = _mm512_dpwssd_epi32(least[number], factors, two);
+        }
+    }
+    const __m512 whole = _mm512_load_ps(rows.whole), below = _mm512_load_ps(rows.below);
+    for (int number = 0; number < COUNT; ++number) {
+        const __m512 less = _mm512_mul_ps(below, _mm512_cvtepi32_ps(least[number]));
+        const __m512 product = _mm512_fmsub_ps(whole, _mm512_cvtepi32_ps(total[number]), less);
+        float * place = sums + number * ROWS;
+        const __m512 scale = _mm512_set1_ps(column[number * stride].d);
+        _mm512_store_ps(place, _mm512_fmadd_ps(product, scale, _mm512_load_ps(place)));
+    }
+}
+
+template <int SIZE> void multiply_by(int count, const Laid & rows, const block_q8_K * column, int64_t stride, float * sums) {
+    using Multiply = decltype(&multiply<SIZE, 1>);
+    static constexpr Multiply BY_COUNT[] = {multiply<SIZE, 1>, multiply<SIZE, 2>, multiply<SIZE, 3>, multiply<SIZE, 4>,
+                                            multiply<SIZE, 5>, multiply<SIZE, 6>, multiply<SIZE, 7>, multiply<SIZE, 8>};
+    BY_COUNT[count - 1](rows, column, stride, sums);
+}
+
+struct alignas(64) Sums {
+    float rows[ROWS];
+};
+
+// Has what lies there brought nearer, up to `end`. Sixteen rows are read side by side, which no processor foresees.
+void bring(const char * data, int64_t bytes, const char * end) {
+    for (int64_t line = 0; line < bytes && data + line < end; line += LINE) {
+        _mm_prefetch(data + line, _MM_HINT_T1);
+    }
+}
+
+template <typename Block, int SIZE>
+void multiply_rows(const char * data, int64_t stride, int64_t rows, const char * end, int64_t blocks,
+                   const block_q8_K * column, int64_t columns, Sums * sums) {
+    std::fill_n(sums, columns, Sums{});
+    const char * next = data + ROWS * stride;
+    for (int64_t number = 0; number < blocks; ++number) {
+        bring(next + number * ROWS * sizeof(Block), ROWS * sizeof(Block), end);
+        const Block * place[ROWS];
+        const uint8_t * bytes[ROWS];
+        for (int64_t row = 0; row < ROWS; ++row) {
+            place[row] = (const Block *)(data + std::min(row, rows - 1) * stride) + number;
+            bytes[row] = (const uint8_t *)place[row];
+        }
+        Laid laid;
+        lay_out(place, bytes, laid);
+        for (int64_t at = 0; at < columns; at += COLUMNS) {
+            multiply_by<SIZE>((int)std::min<int64_t>(COLUMNS, columns - at), laid, column + at * blocks + number,
+                              blocks, sums[at].rows);
+        }
+    }
+}
+
+template <typename Block, int SIZE>
+void run(const ggml_compute_params * params, const ggml_tensor * weights, const block_q8_K * column, ggml_tensor * out) {
+    const int64_t blocks = weights->ne[0] / QK_K, rows = weights->ne[1], columns = out->ne[1], stride = weights->nb[1];
+    const char * data = (const char *)weights->data;
+    Sums * sums = room<Sums>(columns);
+    const int64_t share = (rows / (SHARES * params->nth) / ROWS + 1) * ROWS;
+    share_out(params, rows, share, [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; row += ROWS) {
+            const int64_t count = std::min<int64_t>(ROWS, end - row);
+            multiply_rows<Block, SIZE>(data + row * stride, stride, count, data + end * stride, blocks, column, columns,
+                                       sums);
+            for (int64_t at = 0; at < columns; ++at) {
+                memcpy((char *)out->data + at * out->nb[1] + row * sizeof(float), sums[at].rows, count * sizeof(float));
+            }
+        }
+    });
+}
+
+// The columns in the blocks of 256 that weights are multiplied with; each thread makes some of them.
+const block_q8_K * columns_of(const ggml_compute_params * params, const ggml_tensor * columns) {
+    const int64_t blocks = columns->ne[0] / QK_K, all = blocks * columns->ne[1];
+    block_q8_K * out = (block_q8_K *)params->wdata;
+    const int64_t end = all * (params->ith + 1) / params->nth;
+    for (int64_t at = all * params->ith / params->nth, count; at < end; at += count) {
+        const int64_t number = at / blocks, block = at % blocks;
+        count = std::min(blocks - block, end - at);
+        const char * column = (const char *)columns->data + number * columns->nb[1];
+        quantize_row_q8_K((const float *)column + block * QK_K, out + at, count * QK_K);
+    }
+    return out;
+}
+
+bool is_plain(const ggml_tensor * tensor) {
+    return tensor->ne[2] == 1 && tensor->ne[3] == 1 && tensor->nb[0] == ggml_type_size(tensor->type);
+}
+
+bool is_done(const ggml_compute_params * params, ggml_tensor * out) {
+    const ggml_tensor *weights = out->src[0], *columns = out->src[1];
+    if (params->use_ref || weights->extra || columns->type != GGML_TYPE_F32 || columns->ne[1] < LEAST_COLUMNS ||
+        !is_plain(weights) || !is_plain(columns)) {
+        return false;
+    }
+    switch (weights->type) {
+        case GGML_TYPE_Q4_K: run<block_q4_K, 8>(params, weights, columns_of(params, columns), out); return true;
+        case GGML_TYPE_Q5_K: run<block_q5_K, 8>(params, weights, columns_of(params, columns), out); return true;
+        case GGML_TYPE_Q6_K: run<block_q6_K, 4>(params, weights, columns_of(params, columns), out); return true;
+        default: return false;
+    }
+}
+
+} // namespace
+
+#endif
+
+extern "C" bool ggml_compute_forward_mul_mat_tiled(const ggml_compute_params * params, ggml_tensor * out) {
+#ifdef PUNA_VNNI
+    if (is_done(params, out)) {
+        return true;
+    }
+#endif
+    return puna_llama_mul_mat_tiled(params, out);
+}
