@@ -37,11 +37,14 @@ inline __m256i weights(const block_q4_0 & block) {
     return nibbles(block.qs);
 }
 
-inline __m256i weights(const block_iq4_nl & block) {
-    // ggml-common.h, kvalues_iq4nl
+// ggml-common.h, kvalues_iq4nl, and more by 128.
+inline __m128i iq4_nl_values() {
     const __m128i values = _mm_setr_epi8(-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113);
-    const __m128i table = _mm_xor_si128(values, _mm_set1_epi8((char)0x80));
-    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(table), nibbles(block.qs));
+    return _mm_xor_si128(values, _mm_set1_epi8((char)0x80));
+}
+
+inline __m256i weights(const block_iq4_nl & block) {
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(iq4_nl_values()), nibbles(block.qs));
 }
 
 template <typename Block> constexpr int OFFSET = 0;

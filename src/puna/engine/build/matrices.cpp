@@ -1,8 +1,8 @@
 // Products of weights in blocks of 32 (Q8_0, Q5_0, Q4_0, IQ4_NL) with the columns of prompts and answers, on processors
 // with AVX-512 VNNI. They stand before llama.cpp's, which take 32 bytes at a time and sum each across a register.
 //
-// Of a prompt sixteen rows are laid out so that the lanes of a register are rows: four bytes of a column go to all of
-// them by the instruction that multiplies, and nothing is ever summed across. Weights get an offset that makes them
+// Of several columns sixteen rows are laid out so that the lanes of a register are rows: four bytes of a column go to all
+// of them by the instruction that multiplies, and nothing is ever summed across. Weights get an offset that makes them
 // positive, as the instruction wants them; what that adds, the offset times the sum of a column's block, is taken off
 // beforehand.
 
@@ -18,50 +18,68 @@ extern "C" bool puna_llama_sgemm(const ggml_compute_params *, int64_t, int64_t, 
 
 namespace {
 
-constexpr int COLUMNS = 8, BYTES = 32;
-constexpr int64_t LEAST_COLUMNS = 6; // with fewer, to lay the rows out costs more than it saves
-constexpr int64_t SHARES = 4; // of rows for each thread then: few, since memory is read in long runs
+constexpr int BYTES = 32;
+constexpr int64_t FEW_COLUMNS = 48, PIECE = 8; // so few stay near while rows are laid out and multiplied piece by piece
 
-// Eight rows of eight words become eight columns, each at every sixteenth word of `out`.
-void transpose(const __m256i * rows, uint32_t * out) {
-    __m256i pairs[8], fours[8];
-    for (int number = 0; number < 8; number += 2) {
-        pairs[number] = _mm256_unpacklo_epi32(rows[number], rows[number + 1]);
-        pairs[number + 1] = _mm256_unpackhi_epi32(rows[number], rows[number + 1]);
-    }
-    for (int half = 0; half < 8; half += 4) {
-        for (int part = 0; part < 2; ++part) {
-            fours[half + 2 * part] = _mm256_unpacklo_epi64(pairs[half + part], pairs[half + part + 2]);
-            fours[half + 2 * part + 1] = _mm256_unpackhi_epi64(pairs[half + part], pairs[half + part + 2]);
-        }
-    }
-    for (int number = 0; number < 4; ++number) {
-        const __m256i first = _mm256_permute2x128_si256(fours[number], fours[number + 4], 0x20);
-        const __m256i second = _mm256_permute2x128_si256(fours[number], fours[number + 4], 0x31);
-        _mm256_store_si256((__m256i *)(out + ROWS * number), first);
-        _mm256_store_si256((__m256i *)(out + ROWS * (number + 4)), second);
-    }
-}
-
-// Sixteen rows, block by block: eight registers of weights, and a register of scales.
+// A block of sixteen rows: weights without a sign, and scales.
 struct alignas(64) Laid {
     uint32_t weights[BYTES / 4][ROWS];
     float scales[ROWS];
 };
 
-template <typename Block> void lay_out(const Block * first, int64_t stride, int64_t left, int64_t blocks, Laid * out) {
-    for (int64_t number = 0; number < blocks; ++number) {
-        alignas(32) uint16_t scales[ROWS];
-        for (int half = 0; half < ROWS; half += 8) {
-            __m256i rows[8];
-            for (int row = 0; row < 8; ++row) {
-                const Block & block = first[std::min<int64_t>(half + row, left - 1) * stride + number];
-                rows[row] = weights(block);
-                scales[half + row] = block.d;
-            }
-            transpose(rows, &out[number].weights[0][half]);
+void put(const __m512i * words, int first, Laid & out) {
+    for (int number = 0; number < 4; ++number) {
+        _mm512_store_si512(out.weights[first + number], words[number]);
+    }
+}
+
+// Sixteen bytes with two weights each: the low halves, and then the high ones.
+void put_halves(const __m512i * words, Laid & out) {
+    for (int number = 0; number < 4; ++number) {
+        _mm512_store_si512(out.weights[number], masked(words[number], 0x0f));
+        _mm512_store_si512(out.weights[4 + number], masked(_mm512_srli_epi32(words[number], 4), 0x0f));
+    }
+}
+
+void lay_out(const block_q8_0 *, const uint8_t * const * rows, Laid & out) {
+    for (int half = 0; half < 2; ++half) {
+        __m512i words[4];
+        turn(rows, offsetof(block_q8_0, qs) + 16 * half, words);
+        for (__m512i & word : words) {
+            word = _mm512_xor_si512(word, _mm512_set1_epi8((char)0x80));
         }
-        _mm512_store_ps(out[number].scales, _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)scales)));
+        put(words, 4 * half, out);
+    }
+}
+
+void lay_out(const block_q4_0 *, const uint8_t * const * rows, Laid & out) {
+    __m512i words[4];
+    turn(rows, offsetof(block_q4_0, qs), words);
+    put_halves(words, out);
+}
+
+void lay_out(const block_iq4_nl *, const uint8_t * const * rows, Laid & out) {
+    __m512i words[4];
+    turn(rows, offsetof(block_iq4_nl, qs), words);
+    put_halves(words, out);
+    const __m512i table = _mm512_broadcast_i32x4(iq4_nl_values());
+    for (auto & weights : out.weights) {
+        _mm512_store_si512(weights, _mm512_shuffle_epi8(table, _mm512_load_si512(weights)));
+    }
+}
+
+void lay_out(const block_q5_0 *, const uint8_t * const * rows, Laid & out) {
+    __m512i words[4], begin[4];
+    turn(rows, offsetof(block_q5_0, qs), words);
+    put_halves(words, out);
+    turn(rows, 0, begin); // the scale and then a bit of each weight
+    const __m512i bits = _mm512_or_si512(_mm512_srli_epi32(begin[0], 16), _mm512_slli_epi32(begin[1], 16));
+    for (int word = 0; word < BYTES / 4; ++word) {
+        const __m512i bytes = bytes_of(bits, word / 2, word / 2, word / 2, word / 2);
+        const __mmask64 is_set = _mm512_test_epi8_mask(bytes, _mm512_set1_epi32(word % 2 ? 0x80402010 : 0x08040201));
+        const __m512i fifth = _mm512_maskz_set1_epi8(is_set, 0x10);
+        const __m512i weights = _mm512_load_si512(out.weights[word]);
+        _mm512_store_si512(out.weights[word], _mm512_or_si512(weights, fifth));
     }
 }
 
@@ -71,30 +89,34 @@ struct Side {
     int32_t less;
 };
 
+// Adds the products of some blocks to the sums of COUNT columns, which are `stride` blocks apart, and their sides `next`.
 template <int COUNT>
 void multiply(const Laid * rows, int64_t blocks, const block_q8_0 * column, int64_t stride, const Side * sides,
-              float * out, int64_t next, __mmask16 mask) {
-    __m512 sums[COUNT];
+              int64_t next, float * sums) {
+    __m512 total[COUNT];
     for (int number = 0; number < COUNT; ++number) {
-        sums[number] = _mm512_setzero_ps();
+        total[number] = _mm512_load_ps(sums + number * ROWS);
     }
     for (int64_t block = 0; block < blocks; ++block) {
-        const Laid & laid = rows[block];
+        __m512i sum[COUNT];
         for (int number = 0; number < COUNT; ++number) {
-            const Side & side = sides[number * blocks + block];
-            const int8_t * values = column[number * stride + block].qs;
-            __m512i sum = _mm512_set1_epi32(side.less);
-            for (int part = 0; part < BYTES / 4; ++part) {
-                int32_t four;
-                memcpy(&four, values + 4 * part, sizeof(four));
-                sum = _mm512_dpbusd_epi32(sum, _mm512_load_si512(laid.weights[part]), _mm512_set1_epi32(four));
+            sum[number] = _mm512_set1_epi32(sides[number * next + block].less);
+        }
+        for (int word = 0; word < BYTES / 4; ++word) {
+            const __m512i weights = _mm512_load_si512(rows[block].weights[word]);
+            for (int number = 0; number < COUNT; ++number) {
+                const __m512i four = word_of(column[number * stride + block].qs + 4 * word);
+                sum[number] = _mm512_dpbusd_epi32(sum[number], weights, four);
             }
-            const __m512 scale = _mm512_mul_ps(_mm512_load_ps(laid.scales), _mm512_set1_ps(side.scale));
-            sums[number] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), scale, sums[number]);
+        }
+        const __m512 scales = _mm512_load_ps(rows[block].scales);
+        for (int number = 0; number < COUNT; ++number) {
+            const __m512 scale = _mm512_mul_ps(scales, _mm512_set1_ps(sides[number * next + block].scale));
+            total[number] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[number]), scale, total[number]);
         }
     }
     for (int number = 0; number < COUNT; ++number) {
-        _mm512_mask_storeu_ps(out + number * next, mask, sums[number]);
+        _mm512_store_ps(sums + number * ROWS, total[number]);
     }
 }
 
@@ -147,29 +169,58 @@ float multiply_row(const Block * row, int64_t blocks, const block_q8_0 * column,
     return _mm512_reduce_add_ps(_mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1));
 }
 
+template <typename Block> void lay_out_rows(const Block * first, int64_t stride, int64_t rows, Laid & out) {
+    const uint8_t * places[ROWS];
+    alignas(32) uint16_t scales[ROWS];
+    for (int64_t row = 0; row < ROWS; ++row) {
+        const Block & block = first[std::min(row, rows - 1) * stride];
+        places[row] = (const uint8_t *)&block;
+        scales[row] = block.d;
+    }
+    lay_out(first, places, out);
+    _mm512_store_ps(out.scales, floats(scales));
+}
+
+template <typename Block>
+void multiply_rows(const Block * first, int64_t rows, const char * end, const Job & job, const Side * sides,
+                   Sums * sums) {
+    std::fill_n(sums, job.columns, Sums{});
+    const char * next = (const char *)(first + ROWS * job.row_stride);
+    const int64_t piece = job.columns > FEW_COLUMNS ? job.blocks : PIECE;
+    Laid * laid = room<Laid>(piece);
+    for (int64_t block = 0; block < job.blocks; block += piece) {
+        const int64_t blocks = std::min(piece, job.blocks - block);
+        bring(next + block * ROWS * sizeof(Block), blocks * ROWS * sizeof(Block), end);
+        for (int64_t number = 0; number < blocks; ++number) {
+            lay_out_rows(first + block + number, job.row_stride, rows, laid[number]);
+        }
+        for (int64_t at = 0; at < job.columns; at += COLUMNS) {
+            const int count = (int)std::min<int64_t>(COLUMNS, job.columns - at);
+            BY_COUNT[count - 1](laid, blocks, job.column + at * job.column_stride + block, job.column_stride,
+                                sides + at * job.blocks + block, job.blocks, sums[at].rows);
+        }
+    }
+}
+
 template <typename Block> void run(const ggml_compute_params * params, const Block * first, const Job & job) {
     const Side * sides = sides_of(job, OFFSET<Block>);
-    if (job.columns < LEAST_COLUMNS) {
-        const int64_t share = std::max<int64_t>(ROWS, job.rows / (SHARES * params->nth) + 1);
-        share_out(params, job.rows, share, [&](int64_t begin, int64_t end) {
+    if (job.columns == 1) {
+        share_out(params, job.rows, share_of(params, job.rows), [&](int64_t begin, int64_t end) {
             for (int64_t row = begin; row < end; ++row) {
-                for (int64_t column = 0; column < job.columns; ++column) {
-                    job.out[column * job.next + row] =
-                        multiply_row(first + row * job.row_stride, job.blocks, job.column + column * job.column_stride,
-                                     sides + column * job.blocks);
-                }
+                job.out[row] = multiply_row(first + row * job.row_stride, job.blocks, job.column, sides);
             }
         });
         return;
     }
-    Laid * laid = room<Laid>(job.blocks);
-    share_out(params, job.rows, ROWS, [&](int64_t row, int64_t end) {
-        lay_out(first + row * job.row_stride, job.row_stride, end - row, job.blocks, laid);
-        for (int64_t column = 0; column < job.columns; column += COLUMNS) {
-            const int count = (int)std::min<int64_t>(COLUMNS, job.columns - column);
-            BY_COUNT[count - 1](laid, job.blocks, job.column + column * job.column_stride, job.column_stride,
-                                sides + column * job.blocks, job.out + column * job.next + row, job.next,
-                                (__mmask16)((1u << (end - row)) - 1));
+    Sums * sums = room<Sums>(job.columns);
+    share_out(params, job.rows, share_of(params, job.rows), [&](int64_t begin, int64_t end) {
+        for (int64_t row = begin; row < end; row += ROWS) {
+            const int64_t count = std::min<int64_t>(ROWS, end - row);
+            multiply_rows(first + row * job.row_stride, count, (const char *)(first + end * job.row_stride), job, sides,
+                          sums);
+            for (int64_t column = 0; column < job.columns; ++column) {
+                memcpy(job.out + column * job.next + row, sums[column].rows, count * sizeof(float));
+            }
         }
     });
 }

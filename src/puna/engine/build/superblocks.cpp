@@ -15,10 +15,7 @@ extern "C" bool puna_llama_mul_mat_tiled(const ggml_compute_params * params, ggm
 
 namespace {
 
-constexpr int COLUMNS = 8, WORDS = QK_K / 4;
-constexpr int64_t SHARES = 4; // of rows for each thread: few, since the first rows of each are waited for
-constexpr int64_t LINE = 64; // bytes that come from memory together
-constexpr int64_t LEAST_COLUMNS = 2; // a single one is dots.cpp's
+constexpr int WORDS = QK_K / 4;
 
 // A block of sixteen rows. A product is `whole` times that of the weights without a sign, each part of them by its
 // scale, less `below` times that of `pairs` with the sums of a column's sixteens.
@@ -28,38 +25,6 @@ struct alignas(64) Laid {
     uint32_t pairs[8][ROWS];
     float whole[ROWS], below[ROWS];
 };
-
-// Sixteen bytes of each of sixteen rows become four words of all of them.
-void turn(const uint8_t * const * rows, int64_t place, __m512i * out) {
-    __m512i four[4];
-    for (int number = 0; number < 4; ++number) {
-        const auto quarter = [&](int row) { return _mm_loadu_si128((const __m128i *)(rows[number + row] + place)); };
-        const __m256i low = both(quarter(0), quarter(4)), high = both(quarter(8), quarter(12));
-        four[number] = _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
-    }
-    const __m512i first = _mm512_unpacklo_epi32(four[0], four[1]), second = _mm512_unpacklo_epi32(four[2], four[3]);
-    const __m512i third = _mm512_unpackhi_epi32(four[0], four[1]), fourth = _mm512_unpackhi_epi32(four[2], four[3]);
-    out[0] = _mm512_unpacklo_epi64(first, second);
-    out[1] = _mm512_unpackhi_epi64(first, second);
-    out[2] = _mm512_unpacklo_epi64(third, fourth);
-    out[3] = _mm512_unpackhi_epi64(third, fourth);
-}
-
-__m512i masked(__m512i value, int mask) {
-    return _mm512_and_si512(value, _mm512_set1_epi8((char)mask));
-}
-
-// In each word, the bytes of those numbers; none where it is -1.
-__m512i bytes_of(__m512i words, int first, int second, int third, int fourth) {
-    const uint32_t order = (first & 0xff) | (second & 0xff) << 8 | (third & 0xff) << 16 | (uint32_t)(fourth & 0xff) << 24;
-    const __m128i all = _mm_add_epi8(_mm_set1_epi32((int)order), _mm_setr_epi32(0, 0x04040404, 0x08080808, 0x0c0c0c0c));
-    const __m128i none = _mm_cmpgt_epi8(_mm_setzero_si128(), _mm_set1_epi32((int)order));
-    return _mm512_shuffle_epi8(words, _mm512_broadcast_i32x4(_mm_or_si128(all, none)));
-}
-
-__m512 floats(const uint16_t * halves) {
-    return _mm512_cvtph_ps(_mm256_load_si256((const __m256i *)halves));
-}
 
 void add_fifth(const block_q4_K *, const uint8_t * const *, Laid &) {
 }
@@ -146,12 +111,6 @@ void lay_out(const block_q6_K * const * blocks, const uint8_t * const * rows, La
     _mm512_store_ps(out.below, _mm512_mul_ps(floats(whole), _mm512_set1_ps(32))); // what weights are less than here
 }
 
-__m512i word_of(const void * data) {
-    int32_t word;
-    memcpy(&word, data, sizeof(word));
-    return _mm512_set1_epi32(word);
-}
-
 // Adds the products of a block to the sums of COUNT columns; SIZE words of weights have a scale.
 template <int SIZE, int COUNT>
 void multiply(const Laid & rows, const block_q8_K * column, int64_t stride, float * sums) {
@@ -199,17 +158,6 @@ template <int SIZE> void multiply_by(int count, const Laid & rows, const block_q
     BY_COUNT[count - 1](rows, column, stride, sums);
 }
 
-struct alignas(64) Sums {
-    float rows[ROWS];
-};
-
-// Has what lies there brought nearer, up to `end`. Sixteen rows are read side by side, which no processor foresees.
-void bring(const char * data, int64_t bytes, const char * end) {
-    for (int64_t line = 0; line < bytes && data + line < end; line += LINE) {
-        _mm_prefetch(data + line, _MM_HINT_T1);
-    }
-}
-
 template <typename Block, int SIZE>
 void multiply_rows(const char * data, int64_t stride, int64_t rows, const char * end, int64_t blocks,
                    const block_q8_K * column, int64_t columns, Sums * sums) {
@@ -237,8 +185,7 @@ void run(const ggml_compute_params * params, const ggml_tensor * weights, const 
     const int64_t blocks = weights->ne[0] / QK_K, rows = weights->ne[1], columns = out->ne[1], stride = weights->nb[1];
     const char * data = (const char *)weights->data;
     Sums * sums = room<Sums>(columns);
-    const int64_t share = (rows / (SHARES * params->nth) / ROWS + 1) * ROWS;
-    share_out(params, rows, share, [&](int64_t begin, int64_t end) {
+    share_out(params, rows, share_of(params, rows), [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; row += ROWS) {
             const int64_t count = std::min<int64_t>(ROWS, end - row);
             multiply_rows<Block, SIZE>(data + row * stride, stride, count, data + end * stride, blocks, column, columns,
@@ -270,9 +217,9 @@ bool is_plain(const ggml_tensor * tensor) {
 
 bool is_done(const ggml_compute_params * params, ggml_tensor * out) {
     const ggml_tensor *weights = out->src[0], *columns = out->src[1];
-    if (params->use_ref || weights->extra || columns->type != GGML_TYPE_F32 || columns->ne[1] < LEAST_COLUMNS ||
+    if (params->use_ref || weights->extra || columns->type != GGML_TYPE_F32 || columns->ne[1] == 1 ||
         !is_plain(weights) || !is_plain(columns)) {
-        return false;
+        return false; // a single column is dots.cpp's
     }
     switch (weights->type) {
         case GGML_TYPE_Q4_K: run<block_q4_K, 8>(params, weights, columns_of(params, columns), out); return true;
