@@ -41,7 +41,7 @@ static void share_out(const ggml_compute_params * params, int64_t rows, int64_t 
     ggml_barrier(params->threadpool);
 }
 
-static int64_t share_of(const ggml_compute_params * params, int64_t rows) {
+inline int64_t share_of(const ggml_compute_params * params, int64_t rows) {
     return (rows / (SHARES * params->nth) / ROWS + 1) * ROWS;
 }
 
