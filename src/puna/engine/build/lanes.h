@@ -29,8 +29,8 @@ template <typename Entry> static Entry * room(int64_t count) {
 }
 
 // What a thread does at a time, of rows: the next one that is free takes the next of them.
-template <typename Do>
-static void share_out(const ggml_compute_params * params, int64_t rows, int64_t share, const Do & work) {
+template <typename Do> static void share_out(const ggml_compute_params * params, int64_t rows, const Do & work) {
+    const int64_t share = (rows / (SHARES * params->nth) / ROWS + 1) * ROWS;
     if (params->ith == 0) {
         ggml_threadpool_chunk_set(params->threadpool, params->nth);
     }
@@ -39,10 +39,6 @@ static void share_out(const ggml_compute_params * params, int64_t rows, int64_t 
         work(chunk * share, std::min((chunk + 1) * share, rows));
     }
     ggml_barrier(params->threadpool);
-}
-
-inline int64_t share_of(const ggml_compute_params * params, int64_t rows) {
-    return (rows / (SHARES * params->nth) / ROWS + 1) * ROWS;
 }
 
 #ifdef PUNA_VNNI

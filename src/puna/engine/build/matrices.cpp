@@ -27,12 +27,6 @@ struct alignas(64) Laid {
     float scales[ROWS];
 };
 
-void put(const __m512i * words, int first, Laid & out) {
-    for (int number = 0; number < 4; ++number) {
-        _mm512_store_si512(out.weights[first + number], words[number]);
-    }
-}
-
 // Sixteen bytes with two weights each: the low halves, and then the high ones.
 void put_halves(const __m512i * words, Laid & out) {
     for (int number = 0; number < 4; ++number) {
@@ -45,10 +39,10 @@ void lay_out(const block_q8_0 *, const uint8_t * const * rows, Laid & out) {
     for (int half = 0; half < 2; ++half) {
         __m512i words[4];
         turn(rows, offsetof(block_q8_0, qs) + 16 * half, words);
-        for (__m512i & word : words) {
-            word = _mm512_xor_si512(word, _mm512_set1_epi8((char)0x80));
+        for (int number = 0; number < 4; ++number) {
+            const __m512i weights = _mm512_xor_si512(words[number], _mm512_set1_epi8((char)0x80));
+            _mm512_store_si512(out.weights[4 * half + number], weights);
         }
-        put(words, 4 * half, out);
     }
 }
 
@@ -205,7 +199,7 @@ void multiply_rows(const Block * first, int64_t rows, const char * end, const Jo
 template <typename Block> void run(const ggml_compute_params * params, const Block * first, const Job & job) {
     const Side * sides = sides_of(job, OFFSET<Block>);
     if (job.columns == 1) {
-        share_out(params, job.rows, share_of(params, job.rows), [&](int64_t begin, int64_t end) {
+        share_out(params, job.rows, [&](int64_t begin, int64_t end) {
             for (int64_t row = begin; row < end; ++row) {
                 job.out[row] = multiply_row(first + row * job.row_stride, job.blocks, job.column, sides);
             }
@@ -213,7 +207,7 @@ template <typename Block> void run(const ggml_compute_params * params, const Blo
         return;
     }
     Sums * sums = room<Sums>(job.columns);
-    share_out(params, job.rows, share_of(params, job.rows), [&](int64_t begin, int64_t end) {
+    share_out(params, job.rows, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; row += ROWS) {
             const int64_t count = std::min<int64_t>(ROWS, end - row);
             multiply_rows(first + row * job.row_stride, count, (const char *)(first + end * job.row_stride), job, sides,

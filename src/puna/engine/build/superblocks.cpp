@@ -185,7 +185,7 @@ void run(const ggml_compute_params * params, const ggml_tensor * weights, const 
     const int64_t blocks = weights->ne[0] / QK_K, rows = weights->ne[1], columns = out->ne[1], stride = weights->nb[1];
     const char * data = (const char *)weights->data;
     Sums * sums = room<Sums>(columns);
-    share_out(params, rows, share_of(params, rows), [&](int64_t begin, int64_t end) {
+    share_out(params, rows, [&](int64_t begin, int64_t end) {
         for (int64_t row = begin; row < end; row += ROWS) {
             const int64_t count = std::min<int64_t>(ROWS, end - row);
             multiply_rows<Block, SIZE>(data + row * stride, stride, count, data + end * stride, blocks, column, columns,
