@@ -97,6 +97,18 @@ def test_the_list_is_known_for_a_moment_without_a_look(library: Library, monkeyp
     assert library.latest() is None
 
 
+def test_only_one_caller_at_a_time_is_asked_for_a_look(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, clock = library.list(), Clock(time.monotonic() + 1)
+    monkeypatch.setattr("puna.models.library.time", clock)
+    assert [library.latest() for _ in range(3)] == [None, first, first]
+    clock.now += 1  # it has not come back
+    assert library.latest() is None
+    library.list()
+    assert library.latest() is first
+    clock.now += 0.01
+    assert library.latest() is None
+
+
 def test_a_change_by_the_library_itself_is_seen_at_once(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("puna.models.library._REST", math.inf)
     library.list()

@@ -23,7 +23,7 @@ from puna.models.storage import StorageError
 from puna.models.store import BlobStore
 from puna.names import ModelName, parse_name
 
-_REST, _LONGEST_REST = 10, 0.25
+_REST, _LONGEST_REST = 10, 0.5
 """How many times as long as a look at all manifests none is due after it, and seconds that this never is longer."""
 
 
@@ -69,6 +69,7 @@ class Library:
         self._records = RecordStore(root)
         self._cache: dict[Path, tuple[tuple[int, int], Model]] = {}
         self._look: _Look | None = None
+        self._asked_until = 0.0
         self._changes = 0
         self._change = threading.RLock()
 
@@ -143,15 +144,20 @@ class Library:
             listing = self._list(stores)
         ended = time.monotonic()
         self._look = _Look(snapshot, listing, changes, ended + min(_REST * (ended - began), _LONGEST_REST))
+        self._asked_until = 0.0
         return self._with_others(listing)
 
     def latest(self) -> Listing | None:
-        """Return what ``list`` would, without a look at the disk; ``None`` if one is due.
+        """Return what ``list`` would, without a look at the disk; ``None`` if the caller is to have a look by ``list``.
 
         A change by this library makes one due at once; one by another program is seen with the next, a moment later.
+        Only one caller is asked at a time: looks side by side would wait for each other.
         """
-        last = self._look
-        if last is None or last.listing.broken or last.changes != self._changes or time.monotonic() > last.next_due:
+        last, now = self._look, time.monotonic()
+        if last is None or last.listing.broken or last.changes != self._changes:
+            return None
+        if now > max(last.next_due, self._asked_until):
+            self._asked_until = now + _LONGEST_REST
             return None
         return self._with_others(last.listing)
 
