@@ -68,9 +68,14 @@ def test_a_runner_is_started_as_measured(cria: Model) -> None:
     assert (config.speculation, config.draft_tokens, config.draft_match) == ("ngram-simple", 16, 8)
 
 
-def test_a_small_model_runs_on_one_thread_until_it_is_measured(cria: Model) -> None:
+@pytest.mark.parametrize(("cores", "several"), [(1, 1), (2, 2), (64, 4)])
+def test_a_small_model_generates_on_one_thread_and_takes_several_tokens_on_a_few_until_it_is_measured(
+    cria: Model, monkeypatch: pytest.MonkeyPatch, cores: int, several: int
+) -> None:
+    monkeypatch.setattr(launch, "usable_cores", lambda: cores)
     config = started(cria, tuned=UNTUNED)
-    assert (config.threads, config.threads_batch, config.kv_type) == (1, 0, "f16")
+    assert (config.threads, config.threads_batch, config.kv_type) == (1, several, "f16")
+    assert started(cria, tuned=Tuned(threads=1)).threads_batch == 0, "measured before steps were told apart"
     assert started(cria, RunnerOptions(embeds=True), UNTUNED).threads == 0, "what is embedded is read by all threads"
     assert config.speculation == ""
 

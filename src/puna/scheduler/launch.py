@@ -25,6 +25,7 @@ from puna.scheduler.drafting import drafted, drafter_of
 from puna.scheduler.memory import Footprint, Plan
 from puna.scheduler.options import BOUNDS, RunnerOptions
 from puna.scheduler.tuned import UNTUNED, Tuned
+from puna.scheduler.tuning_store import usable_cores
 from puna.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -49,6 +50,8 @@ _AS_THEY_ARE = BOUNDS.keys() & {field.name for field in fields(RunnerConfig)}
 _ONE_THREAD_BYTES = 64 << 20
 """Smaller models generate fastest on one thread: more of them spend their time waiting for each other. Texts to embed
 are long enough for all."""
+_FEW_THREADS = 4
+"""Threads of such a model for a step of several tokens, at most: prompts, and answers side by side."""
 NOTHING_ASKED = RunnerOptions()
 
 
@@ -172,6 +175,9 @@ def runner_config(
     batch = size.batch(plan.context)
     if options.num_batch and not _takes_whole_steps(model, options):  # what may not be cut must fit, whatever is said
         batch = min(batch, options.num_batch)
+    threads, threads_batch = _threads(options) or tuned.threads, tuned.threads_batch
+    if not threads and _is_small(model, options):
+        threads, threads_batch = 1, threads_batch or min(usable_cores(), _FEW_THREADS)
     return RunnerConfig(
         engine=engine,
         model_path=str(model.path),
@@ -184,8 +190,8 @@ def runner_config(
         prompt_cache=plan.prompt_cache >> 20 if _keeps_prompts(model, options, tuned, engine) else 0,
         kv_type=_kv_type(settings, tuned),
         flash_attention=tuned.flash_attention,
-        threads=_threads(options) or tuned.threads or _usual_threads(model, options),
-        threads_batch=tuned.threads_batch,
+        threads=threads,
+        threads_batch=threads_batch,
         gpu_layers=options.num_gpu,
         fit=plan.split and options.num_gpu < 0,
         **{name: getattr(options, name) for name in _AS_THEY_ARE},
@@ -324,9 +330,9 @@ def _header(path: Path) -> GGUFFile | None:
         return None
 
 
-def _usual_threads(model: Model, options: RunnerOptions) -> int:
+def _is_small(model: Model, options: RunnerOptions) -> bool:
     weights = sum(path.stat().st_size for path in model.paths)
-    return int(weights < _ONE_THREAD_BYTES and not embeds(model, options))
+    return weights < _ONE_THREAD_BYTES and not embeds(model, options)
 
 
 def _threads(options: RunnerOptions) -> int:
