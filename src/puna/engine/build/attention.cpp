@@ -36,6 +36,8 @@ constexpr int MOST_ROWS = 64;     // queries of one block
 constexpr int LEAST_ROWS = 8;     // of a block that is made smaller for every thread to have one
 constexpr int ROWS_TO_PACK = 12;  // from so many rows on it pays to turn the keys of a tile round,
 constexpr int ROWS_TO_COPY = 5;   // and to convert them, and the values, once for all
+constexpr int AHEAD = 16;         // tokens whose keys or values are fetched while others are worked on
+constexpr int LINE = 64;          // bytes that are fetched together
 constexpr int LEAST_SPLIT = 4 * TILE;
 constexpr int TASKS_PER_THREAD = 4, LEAST_TASKS_PER_THREAD = 2;
 constexpr uint16_t HIDDEN = 0xFC00;  // minus infinity as a half
@@ -73,6 +75,14 @@ inline vec fma(vec a, vec b, vec c) { return vfmaq_f32(c, a, b); }
 inline float sum(vec x) { return vaddvq_f32(x); }
 #endif
 
+// Fetches the keys or values of a token that comes later in a tile: those of one head lie too far apart in memory for
+// the processor to guess where the next ones are.
+inline void fetch(const void * row, size_t bytes) {
+    for (size_t at = 0; at < bytes; at += LINE) {
+        __builtin_prefetch((const char *) row + at);
+    }
+}
+
 // Calls `work` with a row and a constant, how many rows from there on: four at a time, then two, then one.
 template <typename Work>
 void by_fours(int rows, Work work) {
@@ -93,6 +103,9 @@ void by_fours(int rows, Work work) {
 template <int ROWS, int KEYS, typename T>
 void dot_keys(float * scores, const float * queries, const T * keys, int64_t apart, int n, int size) {
     for (int key = 0; key < n; key += KEYS) {
+        for (int j = 0; j < KEYS; j++) {
+            fetch(keys + (key + j + AHEAD) * apart, size * sizeof(T));
+        }
         vec sums[ROWS][KEYS];
         for (int row = 0; row < ROWS; row++) {
             for (int j = 0; j < KEYS; j++) {
@@ -143,6 +156,7 @@ void weigh_width(float * sums, const float * shares, const T * values, int64_t a
         }
     }
     for (int i = 0; i < n; i++) {
+        fetch(values + (i + AHEAD) * apart, WIDTH * LANES * sizeof(T));
         vec v[WIDTH];
         for (int j = 0; j < WIDTH; j++) {
             v[j] = load(values + i * apart + j * LANES);
@@ -191,6 +205,7 @@ float largest(const float * x) {
 }
 
 void as_floats(const ggml_tensor * t, const char * row, float * out, int64_t n) {
+    fetch(row + AHEAD * t->nb[1], ggml_row_size(t->type, n));
     switch (t->type) {
         case GGML_TYPE_F32: memcpy(out, row, n * sizeof(float)); break;
         case GGML_TYPE_F16: ggml_cpu_fp16_to_fp32((const ggml_fp16_t *) row, out, n); break;
@@ -328,6 +343,7 @@ struct Attention {
         const char * v_head = (const char *) v->data + head * v->nb[2] + batch / (batches / v->ne[3]) * v->nb[3];
         const char * masks = mask ? (const char *) mask->data + batch % mask->ne[3] * mask->nb[3] : nullptr;
 
+        const size_t v_row = ggml_row_size(v->type, dv);
         const int64_t end = std::min(keys, (split + 1) * step);
         for (int64_t key = split * step; key < end; key += TILE) {
             const int n = std::min<int64_t>(TILE, end - key);
@@ -354,6 +370,9 @@ struct Attention {
                 for (int i = 0; i < n; i++) {
                     as_floats(k, k_tile + i * k->nb[1], K + i * dk, dk);
                 }
+            }
+            for (int i = 0; i < std::min(n, AHEAD); i++) {
+                fetch(v_tile + i * v->nb[1], v_row);
             }
             if (copied) {
                 for (int i = 0; i < n; i++) {
