@@ -35,7 +35,10 @@ _FLAGS = {
 _CUDA_FLAGS = {"GGML_CUDA": "ON", "CMAKE_CUDA_ARCHITECTURES": "native"}
 _WITHOUT_CUDA = "(with --no-cuda it is built for the processor alone)"
 _HEADER, _TARGETS = "prelude.h", "targets.cmake"
-_SOURCES = ("attention", "dots", "matrices", "superblocks", "weights", "drafts", "server")
+_SOURCES = (
+    *("attention", "dots", "matrices", "superblocks", "weights"),
+    *("drafts", "server", "mapping", "vocabulary"),
+)
 _OURS = (_HEADER, _TARGETS, "blocks.h", "lanes.h", "drafts.h", *(f"{name}.cpp" for name in _SOURCES))
 ATTENTION_MARK = b"puna: attention for any number of tokens"
 """What a program contains that ``attention.cpp`` is part of: a processor or a source may have been without."""

@@ -1,9 +1,13 @@
 // llama.cpp's server, whose requests may say what they expect for an answer ("puna_prediction", a text), or that it may
-// repeat what the prompt says ("puna_lookup"): drafts.cpp. And whose steps wait for no other thread where they are short.
+// repeat what the prompt says ("puna_lookup"): drafts.cpp. And whose steps wait for no other thread where they are short,
+// and whose models are there without having computed anything.
 
 #include "drafts.h"
+#include "llama-kv-cache-iswa.h"
 #include "server-queue.h"
 #include "server-schema.h"
+
+#include <typeinfo>
 
 namespace server_schema {
 
@@ -65,6 +69,17 @@ struct puna_queue : server_queue {
     }
 };
 
+// llama.cpp has two tokens computed to see whether the second can be taken back, which reads all weights once. It can be
+// where the cache is a plain one, or two of them.
+static common_context_seq_rm_type puna_can_cut(llama_context * context) {
+    const llama_memory_i * memory = llama_get_memory(context);
+    const bool is_plain =
+        memory && (typeid(*memory) == typeid(llama_kv_cache) || typeid(*memory) == typeid(llama_kv_cache_iswa));
+    return is_plain && llama_n_rs_seq(context) == 0 ? COMMON_CONTEXT_SEQ_RM_TYPE_PART
+                                                    : common_context_can_seq_rm(context);
+}
+
+#define common_context_can_seq_rm puna_can_cut
 #define server_queue puna_queue // also where routes refer to it, as other files do by its name
 #define eval_llama_cmpl_schema puna_params
 #define common_speculative_ptr puna_speculative_ptr
