@@ -56,7 +56,8 @@ static std::vector<uint8_t> column(ggml_type type, int count, int kind, std::vec
     return bytes;
 }
 
-// A row of blocks with any bits, but for the halves at these places: those are scales, which must be numbers.
+// A row of blocks with any bits, but for the halves at these places: those are scales, which must be numbers. MXFP4's are
+// powers of two, in a byte.
 static std::vector<uint8_t> row(ggml_type type, int count, int kind, const std::vector<int> & halves) {
     const size_t size = ggml_type_size(type);
     std::vector<uint8_t> bytes(ggml_row_size(type, count));
@@ -67,6 +68,9 @@ static std::vector<uint8_t> row(ggml_type type, int count, int kind, const std::
         for (const int place : halves) {
             const ggml_fp16_t scale = ggml_fp32_to_fp16(number(-100, 100) / 1024.0f);
             memcpy(&bytes[block + place], &scale, sizeof(scale));
+        }
+        if (type == GGML_TYPE_MXFP4) {
+            bytes[block] = number(0, 9) ? number(115, 128) : number(0, 2); // from 2 on the bits mean something else
         }
     }
     return bytes;
@@ -135,12 +139,53 @@ static void check_matrix(ggml_type type, const std::vector<int> & halves, int ro
     ggml_free(context);
 }
 
+// Matrices of which each token has some, with one column for all of them or one for each, as in a mixture of experts.
+static void check_experts(ggml_type type, const std::vector<int> & halves, int rows, int tokens, int experts, bool same) {
+    const int used = 2, count = 2 * ggml_blck_size(type), columns = same ? 1 : used;
+    ggml_context * context = ggml_init({64u << 20, nullptr, false});
+    ggml_tensor * a = ggml_new_tensor_3d(context, type, count, rows, experts);
+    ggml_tensor * b = ggml_new_tensor_3d(context, GGML_TYPE_F32, count, columns, tokens);
+    ggml_tensor * ids = ggml_new_tensor_2d(context, GGML_TYPE_I32, used, tokens);
+    std::vector<float> weights((size_t)count * rows * experts);
+    for (int number = 0; number < rows * experts; ++number) {
+        const auto bytes = row(type, count, 0, halves);
+        memcpy((char *)a->data + number * a->nb[1], bytes.data(), bytes.size());
+        ggml_get_type_traits(type)->to_float(bytes.data(), &weights[(size_t)number * count], count);
+    }
+    float * values = (float *)b->data;
+    for (int place = 0; place < count * columns * tokens; ++place) {
+        values[place] = (place % 32 ? number(-127, 127) : 127) * 0.125f;
+    }
+    int32_t * chosen = (int32_t *)ids->data;
+    for (int token = 0; token < tokens; ++token) {
+        chosen[token * used] = number(0, experts - 1);
+        chosen[token * used + 1] = (chosen[token * used] + number(1, experts - 1)) % experts;
+    }
+    ggml_tensor * product = ggml_mul_mat_id(context, a, b, ids);
+    ggml_cgraph * graph = ggml_new_graph(context);
+    ggml_build_forward_expand(graph, product);
+    ggml_graph_compute_with_ctx(context, graph, 2);
+    for (int at = 0; at < used * tokens; ++at) {
+        const float * column = values + (size_t)(same ? at / used : at) * count;
+        for (int number = 0; number < rows; ++number) {
+            const float * weight = &weights[((size_t)chosen[at] * rows + number) * count];
+            double sum = 0, size = 0;
+            for (int place = 0; place < count; ++place) {
+                sum += (double)weight[place] * column[place];
+                size += fabs((double)weight[place] * column[place]);
+            }
+            compare(type, "row and place", number, at, ((float *)product->data)[(size_t)at * rows + number], sum, size);
+        }
+    }
+    ggml_free(context);
+}
+
 int main() {
     const struct {
         ggml_type type;
         std::vector<int> halves;
-    } kinds[] = {{GGML_TYPE_Q4_K, {0, 2}}, {GGML_TYPE_Q5_K, {0, 2}}, {GGML_TYPE_Q6_K, {208}}, {GGML_TYPE_Q8_0, {0}},
-                 {GGML_TYPE_Q5_0, {0}},    {GGML_TYPE_Q4_0, {0}},    {GGML_TYPE_IQ4_NL, {0}}};
+    } kinds[] = {{GGML_TYPE_Q4_K, {0, 2}}, {GGML_TYPE_Q5_K, {0, 2}}, {GGML_TYPE_Q6_K, {208}}, {GGML_TYPE_IQ4_XS, {0}}, {GGML_TYPE_Q8_0, {0}},
+                 {GGML_TYPE_Q5_0, {0}},    {GGML_TYPE_Q4_0, {0}},    {GGML_TYPE_IQ4_NL, {0}}, {GGML_TYPE_MXFP4, {}}};
     ggml_cpu_init();
     for (int blocks = 1; blocks <= 16; ++blocks) {
         for (int bits = 0; bits < 3; ++bits) {
@@ -155,6 +200,13 @@ int main() {
         for (int columns = 1; columns <= 19; ++columns) {
             for (const int rows : {1, 15, 16, 17, 50, 300}) {
                 check_matrix(kind.type, kind.halves, rows, columns, 1 + columns % 3 * 4, columns % 3);
+            }
+        }
+    }
+    for (const auto & kind : kinds) {
+        for (const int tokens : {1, 2, 3, 7, 20, 65}) {
+            for (const int rows : {1, 16, 50}) {
+                check_experts(kind.type, kind.halves, rows, tokens, 2 + tokens % 3 * 2, tokens % 2);
             }
         }
     }

@@ -3,9 +3,11 @@
 #pragma once
 
 #include "ggml-common.h"
+#include "ggml-impl.h"
 #include "quants.h"
 
-#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__)
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512VNNI__) && \
+    defined(__BMI2__)
 
 #define PUNA_VNNI
 
@@ -47,11 +49,29 @@ inline __m256i weights(const block_iq4_nl & block) {
     return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(iq4_nl_values()), nibbles(block.qs));
 }
 
+// ggml-common.h, kvalues_fp4, and more by 12.
+inline __m128i mxfp4_values() {
+    return _mm_setr_epi8(12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0);
+}
+
+inline __m256i weights(const block_mxfp4 & block) {
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(mxfp4_values()), nibbles(block.qs));
+}
+
+template <typename Block> float scale_of(const Block & block) {
+    return _cvtsh_ss(block.d);
+}
+
+inline float scale_of(const block_mxfp4 & block) {
+    return GGML_E8M0_TO_FP32_HALF(block.e);
+}
+
 template <typename Block> constexpr int OFFSET = 0;
 template <> constexpr int OFFSET<block_q8_0> = 128;
 template <> constexpr int OFFSET<block_q5_0> = 16;
 template <> constexpr int OFFSET<block_q4_0> = 8;
 template <> constexpr int OFFSET<block_iq4_nl> = 128;
+template <> constexpr int OFFSET<block_mxfp4> = 12;
 
 // The eight scales and then the eight smallest values of a block of Q4_K or Q5_K, which has six bits of each.
 inline __m128i scales_and_least(const uint8_t * packed) {
@@ -61,6 +81,14 @@ inline __m128i scales_and_least(const uint8_t * packed) {
     const __m128i high = _mm_and_si128(_mm_srli_epi32(_mm_shuffle_epi32(text, 0x50), 2),
                                        _mm_setr_epi32(0, 0x30303030, 0, 0x30303030));
     return _mm_or_si128(low, high);
+}
+
+// The eight scales of a block of IQ4_XS, which has the four low bits and the two high ones of each apart.
+inline __m128i scales_of(const block_iq4_xs & block) {
+    uint32_t low;
+    memcpy(&low, block.scales_l, sizeof(low));
+    const uint64_t scales = _pdep_u64(low, 0x0f0f0f0f0f0f0f0f) | _pdep_u64(block.scales_h, 0x3030303030303030);
+    return _mm_sub_epi8(_mm_cvtsi64_si128((long long)scales), _mm_set1_epi8(32));
 }
 
 #endif

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 constexpr int ROWS = 16, COLUMNS = 8; // of which products are made together
@@ -40,6 +41,56 @@ template <typename Do> static void share_out(const ggml_compute_params * params,
     }
     ggml_barrier(params->threadpool);
 }
+
+// One matrix of several, as of a mixture of experts, and the columns that go through it. Each thread has a part of its
+// rows and waits for no other.
+struct Expert {
+    const ggml_compute_params * params;
+    ggml_tensor * out;
+    int64_t number, columns;
+    const int32_t * places; // of each column: which of a token's experts it is for, and the token
+
+    const ggml_tensor & weights() const {
+        return *out->src[0];
+    }
+
+    const char * data() const {
+        return (const char *)weights().data + number * weights().nb[2];
+    }
+
+    // The first row of a thread's part.
+    int64_t part(int thread) const {
+        const int64_t rows = weights().ne[1], pieces = (rows + ROWS - 1) / ROWS;
+        return std::min(pieces * thread / params->nth * ROWS, rows);
+    }
+
+    int64_t begin() const {
+        return part(params->ith);
+    }
+
+    int64_t end() const {
+        return part(params->ith + 1);
+    }
+
+    // The columns, of so many blocks each, brought together: they lie in the order of the tokens.
+    template <typename Block> const Block * gathered(int64_t blocks) const {
+        const int64_t apart = out->src[1]->ne[1];
+        Block * found = room<Block>(columns * blocks);
+        for (int64_t at = 0; at < columns; ++at) {
+            const Block * column = (const Block *)params->wdata + (places[2 * at] % apart + places[2 * at + 1] * apart) * blocks;
+            memcpy(found + at * blocks, column, blocks * sizeof(Block));
+        }
+        return found;
+    }
+
+    // Where the products of a column begin.
+    float * products(int64_t at) const {
+        return (float *)((char *)out->data + places[2 * at] * out->nb[1] + places[2 * at + 1] * out->nb[2]);
+    }
+};
+
+// Does an expert with weights in blocks of 32; false where the weights are others. Of matrices.cpp.
+bool multiply_expert_of_small_blocks(const Expert & expert);
 
 #ifdef PUNA_VNNI
 

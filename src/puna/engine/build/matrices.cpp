@@ -1,4 +1,4 @@
-// Products of weights in blocks of 32 (Q8_0, Q5_0, Q4_0, IQ4_NL) with the columns of prompts and answers, on processors
+// Products of weights in blocks of 32 (Q8_0, Q5_0, Q4_0, IQ4_NL, MXFP4) with the columns of prompts and answers, on processors
 // with AVX-512 VNNI. They stand before llama.cpp's, which take 32 bytes at a time and sum each across a register.
 //
 // Of several columns sixteen rows are laid out so that the lanes of a register are rows: four bytes of a column go to all
@@ -52,14 +52,23 @@ void lay_out(const block_q4_0 *, const uint8_t * const * rows, Laid & out) {
     put_halves(words, out);
 }
 
-void lay_out(const block_iq4_nl *, const uint8_t * const * rows, Laid & out) {
+// Halves that are numbers of values in a table.
+void put_values(const uint8_t * const * rows, int64_t place, __m128i values, Laid & out) {
     __m512i words[4];
-    turn(rows, offsetof(block_iq4_nl, qs), words);
+    turn(rows, place, words);
     put_halves(words, out);
-    const __m512i table = _mm512_broadcast_i32x4(iq4_nl_values());
+    const __m512i table = _mm512_broadcast_i32x4(values);
     for (auto & weights : out.weights) {
         _mm512_store_si512(weights, _mm512_shuffle_epi8(table, _mm512_load_si512(weights)));
     }
+}
+
+void lay_out(const block_iq4_nl *, const uint8_t * const * rows, Laid & out) {
+    put_values(rows, offsetof(block_iq4_nl, qs), iq4_nl_values(), out);
+}
+
+void lay_out(const block_mxfp4 *, const uint8_t * const * rows, Laid & out) {
+    put_values(rows, offsetof(block_mxfp4, qs), mxfp4_values(), out);
 }
 
 void lay_out(const block_q5_0 *, const uint8_t * const * rows, Laid & out) {
@@ -119,12 +128,10 @@ constexpr Multiply BY_COUNT[] = {multiply<1>, multiply<2>, multiply<3>, multiply
                                  multiply<5>, multiply<6>, multiply<7>, multiply<8>};
 
 struct Job {
-    int64_t rows, columns, blocks;
+    int64_t columns, blocks;
     int64_t row_stride;
     const block_q8_0 * column;
     int64_t column_stride;
-    float * out;
-    int64_t next;
 };
 
 const Side * sides_of(const Job & job, int offset) {
@@ -146,7 +153,7 @@ const Side * sides_of(const Job & job, int offset) {
 template <typename Block> __m256 plus(__m256 sum, const Block & block, const block_q8_0 & other, const Side & side) {
     const __m256i less = _mm256_zextsi128_si256(_mm_cvtsi32_si128(side.less));
     const __m256i four = _mm256_dpbusd_epi32(less, weights(block), _mm256_loadu_si256((const __m256i *)other.qs));
-    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(four), _mm256_set1_ps(_cvtsh_ss(block.d) * side.scale), sum);
+    return _mm256_fmadd_ps(_mm256_cvtepi32_ps(four), _mm256_set1_ps(scale_of(block) * side.scale), sum);
 }
 
 // A row with a column. Two sums, so that no block waits for the one before it: more is then on its way from memory.
@@ -163,16 +170,29 @@ float multiply_row(const Block * row, int64_t blocks, const block_q8_0 * column,
     return _mm512_reduce_add_ps(_mm512_insertf32x8(_mm512_castps256_ps512(first), second, 1));
 }
 
-template <typename Block> void lay_out_rows(const Block * first, int64_t stride, int64_t rows, Laid & out) {
-    const uint8_t * places[ROWS];
+template <typename Block> void put_scales(const Block * const * blocks, Laid & out) {
     alignas(32) uint16_t scales[ROWS];
+    for (int row = 0; row < ROWS; ++row) {
+        scales[row] = blocks[row]->d;
+    }
+    _mm512_store_ps(out.scales, floats(scales));
+}
+
+void put_scales(const block_mxfp4 * const * blocks, Laid & out) {
+    for (int row = 0; row < ROWS; ++row) {
+        out.scales[row] = scale_of(*blocks[row]);
+    }
+}
+
+template <typename Block> void lay_out_rows(const Block * first, int64_t stride, int64_t rows, Laid & out) {
+    const Block * blocks[ROWS];
+    const uint8_t * places[ROWS];
     for (int64_t row = 0; row < ROWS; ++row) {
-        const Block & block = first[std::min(row, rows - 1) * stride];
-        places[row] = (const uint8_t *)&block;
-        scales[row] = block.d;
+        blocks[row] = first + std::min(row, rows - 1) * stride;
+        places[row] = (const uint8_t *)blocks[row];
     }
     lay_out(first, places, out);
-    _mm512_store_ps(out.scales, floats(scales));
+    put_scales(blocks, out);
 }
 
 template <typename Block>
@@ -196,51 +216,75 @@ void multiply_rows(const Block * first, int64_t rows, const char * end, const Jo
     }
 }
 
-template <typename Block> void run(const ggml_compute_params * params, const Block * first, const Job & job) {
-    const Side * sides = sides_of(job, OFFSET<Block>);
+// Multiplies rows from `begin` to `end` with all columns; `products` tells where those of a column begin.
+template <typename Block, typename Products>
+void multiply_part(const Block * first, int64_t begin, int64_t end, const Job & job, const Side * sides,
+                   const Products & products) {
     if (job.columns == 1) {
-        share_out(params, job.rows, [&](int64_t begin, int64_t end) {
-            for (int64_t row = begin; row < end; ++row) {
-                job.out[row] = multiply_row(first + row * job.row_stride, job.blocks, job.column, sides);
-            }
-        });
+        for (int64_t row = begin; row < end; ++row) {
+            products(0)[row] = multiply_row(first + row * job.row_stride, job.blocks, job.column, sides);
+        }
         return;
     }
     Sums * sums = room<Sums>(job.columns);
-    share_out(params, job.rows, [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; row += ROWS) {
-            const int64_t count = std::min<int64_t>(ROWS, end - row);
-            multiply_rows(first + row * job.row_stride, count, (const char *)(first + end * job.row_stride), job, sides,
-                          sums);
-            for (int64_t column = 0; column < job.columns; ++column) {
-                memcpy(job.out + column * job.next + row, sums[column].rows, count * sizeof(float));
-            }
+    for (int64_t row = begin; row < end; row += ROWS) {
+        const int64_t count = std::min<int64_t>(ROWS, end - row);
+        const char * all = (const char *)(first + end * job.row_stride);
+        multiply_rows(first + row * job.row_stride, count, all, job, sides, sums);
+        for (int64_t at = 0; at < job.columns; ++at) {
+            memcpy(products(at) + row, sums[at].rows, count * sizeof(float));
         }
-    });
+    }
 }
 
-bool is_done(const ggml_compute_params * params, const void * rows, int type, const Job & job) {
+// Calls `work` with rows of the type that they are of; false if it is none of those.
+template <typename Work> bool with_rows(const void * rows, int type, const Work & work) {
     switch (type) {
-        case GGML_TYPE_Q8_0: run(params, (const block_q8_0 *)rows, job); return true;
-        case GGML_TYPE_Q5_0: run(params, (const block_q5_0 *)rows, job); return true;
-        case GGML_TYPE_Q4_0: run(params, (const block_q4_0 *)rows, job); return true;
-        case GGML_TYPE_IQ4_NL: run(params, (const block_iq4_nl *)rows, job); return true;
+        case GGML_TYPE_Q8_0: work((const block_q8_0 *)rows); return true;
+        case GGML_TYPE_Q5_0: work((const block_q5_0 *)rows); return true;
+        case GGML_TYPE_Q4_0: work((const block_q4_0 *)rows); return true;
+        case GGML_TYPE_IQ4_NL: work((const block_iq4_nl *)rows); return true;
+        case GGML_TYPE_MXFP4: work((const block_mxfp4 *)rows); return true;
         default: return false;
     }
+}
+
+template <typename Block> const Side * sides_for(const Block *, const Job & job) {
+    return sides_of(job, OFFSET<Block>);
 }
 
 } // namespace
 
 #endif
 
+bool multiply_expert_of_small_blocks(const Expert & expert) {
+#ifdef PUNA_VNNI
+    const ggml_tensor & weights = expert.weights();
+    return with_rows(expert.data(), weights.type, [&](auto first) {
+        const int64_t blocks = weights.ne[0] / BYTES;
+        const Job job = {expert.columns, blocks, (int64_t)(weights.nb[1] / sizeof(*first)),
+                         expert.gathered<block_q8_0>(blocks), blocks};
+        multiply_part(first, expert.begin(), expert.end(), job, sides_for(first, job),
+                      [&](int64_t at) { return expert.products(at); });
+    });
+#else
+    return false;
+#endif
+}
+
 extern "C" bool llamafile_sgemm(const ggml_compute_params * params, int64_t m, int64_t n, int64_t k, const void * A,
                                 int64_t lda, const void * B, int64_t ldb, void * C, int64_t ldc, int Atype, int Btype,
                                 int Ctype) {
 #ifdef PUNA_VNNI
-    if (Btype == GGML_TYPE_Q8_0 && Ctype == GGML_TYPE_F32) {
-        if (is_done(params, A, Atype, {m, n, k, lda, (const block_q8_0 *)B, ldb, (float *)C, ldc})) {
-            return true;
-        }
+    const auto run = [&](auto first) {
+        const Job job = {n, k, lda, (const block_q8_0 *)B, ldb};
+        const Side * sides = sides_for(first, job);
+        share_out(params, m, [&](int64_t begin, int64_t end) {
+            multiply_part(first, begin, end, job, sides, [&](int64_t at) { return (float *)C + at * ldc; });
+        });
+    };
+    if (Btype == GGML_TYPE_Q8_0 && Ctype == GGML_TYPE_F32 && with_rows(A, Atype, run)) {
+        return true;
     }
 #endif
     return puna_llama_sgemm(params, m, n, k, A, lda, B, ldb, C, ldc, Atype, Btype, Ctype);

@@ -1,4 +1,4 @@
-// Products of weights in blocks of 256 (Q4_K, Q5_K, Q6_K) with the columns of prompts, of answers side by side and of what
+// Products of weights in blocks of 256 (Q4_K, Q5_K, Q6_K, IQ4_XS) with the columns of prompts, of answers side by side and of what
 // is guessed of an answer, on processors with AVX-512 VNNI. llama.cpp takes weights apart for each column where there are
 // fewer than eight, and else into tiles that are multiplied with sixteen columns at least.
 //
@@ -10,6 +10,9 @@
 #include "tiled/tiled.h"
 
 extern "C" bool puna_llama_mul_mat_tiled(const ggml_compute_params * params, ggml_tensor * out);
+extern "C" bool puna_llama_mul_mat_id_tiled(
+        const ggml_compute_params * params, ggml_tensor * out, int64_t expert, int64_t count, const int32_t * places,
+        char * scratch);
 
 #ifdef PUNA_VNNI
 
@@ -111,6 +114,38 @@ void lay_out(const block_q6_K * const * blocks, const uint8_t * const * rows, La
     _mm512_store_ps(out.below, _mm512_mul_ps(floats(whole), _mm512_set1_ps(32))); // what weights are less than here
 }
 
+void lay_out(const block_iq4_xs * const * blocks, const uint8_t * const * rows, Laid & out) {
+    const __m512i table = _mm512_broadcast_i32x4(iq4_nl_values());
+    for (int chunk = 0; chunk < 8; ++chunk) {
+        __m512i words[4];
+        turn(rows, offsetof(block_iq4_xs, qs) + 16 * chunk, words);
+        for (int number = 0; number < 4; ++number) {
+            const __m512i low = masked(words[number], 0x0f), high = masked(_mm512_srli_epi32(words[number], 4), 0x0f);
+            _mm512_store_si512(out.weights[8 * chunk + number], _mm512_shuffle_epi8(table, low));
+            _mm512_store_si512(out.weights[8 * chunk + 4 + number], _mm512_shuffle_epi8(table, high));
+        }
+    }
+    alignas(64) uint8_t unpacked[ROWS][16];
+    alignas(32) uint16_t whole[ROWS];
+    const uint8_t * places[ROWS];
+    for (int row = 0; row < ROWS; ++row) {
+        _mm_store_si128((__m128i *)unpacked[row], scales_of(*blocks[row]));
+        places[row] = unpacked[row];
+        whole[row] = blocks[row]->d;
+    }
+    __m512i words[4];
+    turn(places, 0, words);
+    for (int part = 0; part < 8; ++part) {
+        const int byte = part % 4;
+        const __m512i scale = bytes_of(words[part / 4], -1, -1, -1, byte);
+        const __m512i scales = bytes_of(words[part / 4], -1, byte, -1, byte);
+        _mm512_store_si512(out.scales[part], _mm512_srai_epi32(scale, 24));
+        _mm512_store_si512(out.pairs[part], _mm512_srai_epi16(scales, 8));
+    }
+    _mm512_store_ps(out.whole, floats(whole));
+    _mm512_store_ps(out.below, _mm512_mul_ps(floats(whole), _mm512_set1_ps(128))); // what weights are less than here
+}
+
 // Adds the products of a block to the sums of COUNT columns; SIZE words of weights have a scale.
 template <int SIZE, int COUNT>
 void multiply(const Laid & rows, const block_q8_K * column, int64_t stride, float * sums) {
@@ -180,21 +215,50 @@ void multiply_rows(const char * data, int64_t stride, int64_t rows, const char *
     }
 }
 
-template <typename Block, int SIZE>
-void run(const ggml_compute_params * params, const ggml_tensor * weights, const block_q8_K * column, ggml_tensor * out) {
-    const int64_t blocks = weights->ne[0] / QK_K, rows = weights->ne[1], columns = out->ne[1], stride = weights->nb[1];
-    const char * data = (const char *)weights->data;
+// Multiplies rows from `begin` to `end` with columns; `products` tells where those of a column begin.
+template <typename Block, int SIZE, typename Products>
+void multiply_part(const ggml_tensor & weights, const char * data, int64_t begin, int64_t end, const block_q8_K * column,
+                   int64_t columns, const Products & products) {
+    const int64_t blocks = weights.ne[0] / QK_K, stride = weights.nb[1];
     Sums * sums = room<Sums>(columns);
-    share_out(params, rows, [&](int64_t begin, int64_t end) {
-        for (int64_t row = begin; row < end; row += ROWS) {
-            const int64_t count = std::min<int64_t>(ROWS, end - row);
-            multiply_rows<Block, SIZE>(data + row * stride, stride, count, data + end * stride, blocks, column, columns,
-                                       sums);
-            for (int64_t at = 0; at < columns; ++at) {
-                memcpy((char *)out->data + at * out->nb[1] + row * sizeof(float), sums[at].rows, count * sizeof(float));
-            }
+    for (int64_t row = begin; row < end; row += ROWS) {
+        const int64_t count = std::min<int64_t>(ROWS, end - row);
+        multiply_rows<Block, SIZE>(data + row * stride, stride, count, data + end * stride, blocks, column, columns, sums);
+        for (int64_t at = 0; at < columns; ++at) {
+            memcpy(products(at) + row, sums[at].rows, count * sizeof(float));
         }
+    }
+}
+
+// Blocks of weights, SIZE words of which have a scale.
+template <typename Block, int SIZE> struct Kind {};
+
+// Calls `work` with what the type is; false if it is none of those.
+
+template <typename Work> bool with_kind(ggml_type type, const Work & work) {
+    switch (type) {
+        case GGML_TYPE_Q4_K: work(Kind<block_q4_K, 8>()); return true;
+        case GGML_TYPE_Q5_K: work(Kind<block_q5_K, 8>()); return true;
+        case GGML_TYPE_Q6_K: work(Kind<block_q6_K, 4>()); return true;
+        case GGML_TYPE_IQ4_XS: work(Kind<block_iq4_xs, 8>()); return true;
+        default: return false;
+    }
+}
+
+template <typename Block, int SIZE>
+void run(Kind<Block, SIZE>, const ggml_compute_params * params, const block_q8_K * column, ggml_tensor * out) {
+    const ggml_tensor & weights = *out->src[0];
+    const auto products = [&](int64_t at) { return (float *)((char *)out->data + at * out->nb[1]); };
+    share_out(params, weights.ne[1], [&](int64_t begin, int64_t end) {
+        const char * data = (const char *)weights.data;
+        multiply_part<Block, SIZE>(weights, data, begin, end, column, out->ne[1], products);
     });
+}
+
+template <typename Block, int SIZE> void run(Kind<Block, SIZE>, const Expert & expert) {
+    const block_q8_K * column = expert.gathered<block_q8_K>(expert.weights().ne[0] / QK_K);
+    multiply_part<Block, SIZE>(expert.weights(), expert.data(), expert.begin(), expert.end(), column, expert.columns,
+                               [&](int64_t at) { return expert.products(at); });
 }
 
 // The columns in the blocks of 256 that weights are multiplied with; each thread makes some of them.
@@ -215,18 +279,24 @@ bool is_plain(const ggml_tensor * tensor) {
     return tensor->ne[2] == 1 && tensor->ne[3] == 1 && tensor->nb[0] == ggml_type_size(tensor->type);
 }
 
+bool is_wanted(const ggml_compute_params * params, const ggml_tensor * out) {
+    return !params->use_ref && !out->src[0]->extra && out->src[1]->type == GGML_TYPE_F32;
+}
+
 bool is_done(const ggml_compute_params * params, ggml_tensor * out) {
     const ggml_tensor *weights = out->src[0], *columns = out->src[1];
-    if (params->use_ref || weights->extra || columns->type != GGML_TYPE_F32 || columns->ne[1] == 1 ||
-        !is_plain(weights) || !is_plain(columns)) {
+    if (!is_wanted(params, out) || columns->ne[1] == 1 || !is_plain(weights) || !is_plain(columns)) {
         return false; // a single column is dots.cpp's
     }
-    switch (weights->type) {
-        case GGML_TYPE_Q4_K: run<block_q4_K, 8>(params, weights, columns_of(params, columns), out); return true;
-        case GGML_TYPE_Q5_K: run<block_q5_K, 8>(params, weights, columns_of(params, columns), out); return true;
-        case GGML_TYPE_Q6_K: run<block_q6_K, 4>(params, weights, columns_of(params, columns), out); return true;
-        default: return false;
+    return with_kind(weights->type, [&](auto kind) { run(kind, params, columns_of(params, columns), out); });
+}
+
+bool is_done(const Expert & expert) {
+    if (!is_wanted(expert.params, expert.out)) {
+        return false;
     }
+    const auto work = [&](auto kind) { run(kind, expert); };
+    return (expert.columns > 1 && with_kind(expert.weights().type, work)) || multiply_expert_of_small_blocks(expert);
 }
 
 } // namespace
@@ -240,4 +310,15 @@ extern "C" bool ggml_compute_forward_mul_mat_tiled(const ggml_compute_params * p
     }
 #endif
     return puna_llama_mul_mat_tiled(params, out);
+}
+
+extern "C" bool ggml_compute_forward_mul_mat_id_tiled(
+        const ggml_compute_params * params, ggml_tensor * out, int64_t expert, int64_t count, const int32_t * places,
+        char * scratch) {
+#ifdef PUNA_VNNI
+    if (is_done({params, out, expert, count, places})) {
+        return true;
+    }
+#endif
+    return puna_llama_mul_mat_id_tiled(params, out, expert, count, places, scratch);
 }

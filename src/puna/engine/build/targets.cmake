@@ -34,12 +34,15 @@ function(puna_products)
     if(NOT sources)
         return()
     endif()
-    foreach(pair q4_K_q8_K q5_K_q8_K q6_K_q8_K)
+    foreach(pair q4_K_q8_K q5_K_q8_K q6_K_q8_K iq4_xs_q8_K)
         list(APPEND names ggml_vec_dot_${pair}=puna_llama_vec_dot_${pair})
     endforeach()
     puna_rename(ggml-cpu ggml-cpu/arch/x86/quants.c ${names})
     puna_rename(ggml-cpu ggml-cpu/llamafile/sgemm.cpp llamafile_sgemm=puna_llama_sgemm)
-    puna_rename(ggml-cpu ggml-cpu/tiled/tiled.cpp ggml_compute_forward_mul_mat_tiled=puna_llama_mul_mat_tiled)
+    puna_rename(
+        ggml-cpu ggml-cpu/tiled/tiled.cpp
+        ggml_compute_forward_mul_mat_tiled=puna_llama_mul_mat_tiled
+        ggml_compute_forward_mul_mat_id_tiled=puna_llama_mul_mat_id_tiled)
     foreach(name dots matrices superblocks)
         target_sources(ggml-cpu PRIVATE ${PUNA_SOURCES}/${name}.cpp)
     endforeach()
