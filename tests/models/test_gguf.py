@@ -1,5 +1,6 @@
 """Reading GGUF headers: real files give their facts, hostile ones a GGUFError."""
 
+import os
 import random
 import struct
 import time
@@ -12,7 +13,7 @@ import gguf as gguf_package
 import numpy as np
 import pytest
 
-from puna.models.gguf import GGUFArray, GGUFError, ValueType, kv_cache_bytes_per_token, read_gguf
+from puna.models.gguf import GGUFArray, GGUFError, ValueType, kept_gguf, kv_cache_bytes_per_token, read_gguf
 from puna.models.gguf_types import TENSOR_TYPES
 
 U32, F32, BOOL, STRING, ARRAY, U64 = 4, 6, 7, 8, 9, 10
@@ -109,6 +110,26 @@ def test_facts_of_a_file_from_the_gguf_package(tmp_path: Path) -> None:
 @pytest.mark.parametrize("version", [2, 3])
 def test_both_versions_are_read(write: Any, version: int) -> None:
     assert read_gguf(write(build(version=version))).version == version
+
+
+def test_a_header_is_kept_until_its_file_changes(write: Any) -> None:
+    path = write(build(version=2))
+    first = kept_gguf(path)
+    assert kept_gguf(path) is first
+    other = path.with_name("other")
+    other.write_bytes(build(version=3))
+    os.utime(other, ns=(path.stat().st_atime_ns, path.stat().st_mtime_ns))
+    other.replace(path)  # as large and as old as the one before
+    assert kept_gguf(path).version == 3
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(GGUFError):
+        kept_gguf(path)
+
+
+def test_a_large_header_is_not_kept(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("puna.models.gguf._LARGEST_KEPT", 100)
+    path = write(build())
+    assert kept_gguf(path) is not kept_gguf(path)
 
 
 def test_short_arrays_are_values(write: Any) -> None:

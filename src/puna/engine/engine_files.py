@@ -13,7 +13,7 @@ import psutil
 from puna.engine.config import RunnerConfig
 from puna.engine.header_check import check_headers, knows_tables
 from puna.engine.vllm.program import is_vllm
-from puna.models.gguf import GGUFFile, read_gguf
+from puna.models.gguf import GGUFFile, kept_gguf
 from puna.models.layouts.stored import Stored, place_for
 from puna.models.layouts.translation import Translation, language_model, projector
 from puna.models.loadable import UnsupportedModelError
@@ -112,7 +112,7 @@ def _places(config: RunnerConfig) -> EngineFiles:
         if read := language_model(gguf):
             stored.append(_stored(read, model))
             config = replace(config, model_path=stored[-1].path)
-        if config.draft_path and (guessing := language_model(read_gguf(Path(config.draft_path)))):
+        if config.draft_path and (guessing := language_model(kept_gguf(Path(config.draft_path)))):
             stored.append(_stored(guessing, model))
             config = replace(config, draft_path=stored[-1].path)
     except BaseException:
@@ -125,7 +125,7 @@ def _places(config: RunnerConfig) -> EngineFiles:
 def _header(path: Path) -> GGUFFile | None:
     """Return the header of a file, ``None`` of what the engine must find by its name or complain of itself."""
     try:
-        gguf = read_gguf(path)
+        gguf = kept_gguf(path)
     except OSError:
         return None
     return None if (gguf.whole("split.count") or 0) > 1 else gguf
@@ -136,7 +136,7 @@ def _projector(config: RunnerConfig, model: GGUFFile) -> Translation | None:
         return None
     if config.projector_path == config.model_path:
         return projector(model)
-    return language_model(read_gguf(Path(config.projector_path)))
+    return language_model(kept_gguf(Path(config.projector_path)))
 
 
 def _stored(translation: Translation, original: Path) -> Stored:

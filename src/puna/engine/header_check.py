@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from puna.models.fitness import check_fits, check_projector, is_known
-from puna.models.gguf import GGUFError, read_gguf
+from puna.models.gguf import GGUFError, kept_gguf
 from puna.models.loadable import UnloadableError
 
 _RELEASE = "2026.10.11549"
@@ -55,12 +55,12 @@ def _state(path: Path) -> State:
 def _reason(model: Path, projector: Path | None, _: tuple[State, ...], tables: bool) -> str:
     """Return why the headers cannot be loaded, "" if nothing is known."""
     try:
-        header = read_gguf(model)
+        header = kept_gguf(model)
         if not is_known(header):
             return ""
         check_fits(header, tables=tables)
         if projector is not None:
-            check_projector(read_gguf(projector), header.embedding_length or 0)
+            check_projector(kept_gguf(projector), header.embedding_length or 0)
     except GGUFError as error:
         return str(error)
     return ""

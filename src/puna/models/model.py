@@ -11,7 +11,7 @@ from puna.models import manifests
 from puna.models.checkpoint import header_of, laid_out
 from puna.models.checkpoint_names import is_weights
 from puna.models.config import ModelConfig
-from puna.models.gguf import GGUFError, GGUFFile, read_gguf
+from puna.models.gguf import GGUFError, GGUFFile, kept_gguf
 from puna.models.layouts.translation import as_engine_sees, has_projector, projector_as_engine_sees
 from puna.models.manifests import BadManifestError, Layer, Manifest
 from puna.models.split import MAX_PARTS, linked_parts
@@ -90,7 +90,7 @@ class Model:
         """Return the headers of its files, in order; of a checkpoint what stands in their place."""
         if self.is_checkpoint:
             return (header_of(self.path),)
-        return tuple(read_gguf(path) for path in self.paths)
+        return tuple(kept_gguf(path) for path in self.paths)
 
     @property
     def is_read(self) -> bool:
@@ -127,7 +127,7 @@ class Model:
             return None
         path = self.projectors[0]  # the one that the engine is given
         try:
-            return projector_as_engine_sees(self.gguf if path in self.paths else read_gguf(path))
+            return projector_as_engine_sees(self.gguf if path in self.paths else kept_gguf(path))
         except (GGUFError, OSError):
             return None
 
