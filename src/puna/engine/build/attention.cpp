@@ -186,6 +186,34 @@ void weigh_rows(float * sums, const float * shares, const T * values, int64_t ap
     }
 }
 
+#if defined(__AVX512F__)
+// Sixteen rows of sixteen numbers become columns, which are TILE apart.
+void turn(const vec * rows, float * to) {
+    vec twos[LANES], fours[LANES];
+    for (int i = 0; i < LANES; i += 2) {
+        twos[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+        twos[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+    }
+    for (int i = 0; i < LANES; i += 4) {
+        for (int half = 0; half < 2; half++) {
+            const __m512d low = _mm512_castps_pd(twos[i + half]), high = _mm512_castps_pd(twos[i + half + 2]);
+            fours[i + 2 * half] = _mm512_castpd_ps(_mm512_unpacklo_pd(low, high));
+            fours[i + 2 * half + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(low, high));
+        }
+    }
+    for (int i = 0; i < 4; i++) {
+        const vec even = _mm512_shuffle_f32x4(fours[i], fours[4 + i], 0x88);
+        const vec odd = _mm512_shuffle_f32x4(fours[i], fours[4 + i], 0xdd);
+        const vec rest = _mm512_shuffle_f32x4(fours[8 + i], fours[12 + i], 0x88);
+        const vec last = _mm512_shuffle_f32x4(fours[8 + i], fours[12 + i], 0xdd);
+        store(to + i * TILE, _mm512_shuffle_f32x4(even, rest, 0x88));
+        store(to + (4 + i) * TILE, _mm512_shuffle_f32x4(odd, last, 0x88));
+        store(to + (8 + i) * TILE, _mm512_shuffle_f32x4(even, rest, 0xdd));
+        store(to + (12 + i) * TILE, _mm512_shuffle_f32x4(odd, last, 0xdd));
+    }
+}
+#endif
+
 template <typename T>
 void weigh(float * sums, const float * shares, const T * values, int64_t apart, int n, int rows, int size) {
     by_fours(rows, [&](int row, auto count) {
@@ -463,6 +491,11 @@ struct Attention {
 
     // Turns n keys round, so that those of a tile lie side by side; there is room for some of them before that.
     void pack(const char * from, int n, float * to, float * room, int some) const {
+#if defined(__AVX512F__)
+        if (k->type == GGML_TYPE_F16) {
+            return pack_halves(from, n, to);
+        }
+#endif
         for (int i = 0; i < n; i += some) {
             const int count = std::min(some, n - i);
             for (int j = 0; j < count; j++) {
@@ -478,6 +511,22 @@ struct Attention {
             memset(to + d * TILE + n, 0, (TILE - n) * sizeof(float));
         }
     }
+
+#if defined(__AVX512F__)
+    void pack_halves(const char * from, int n, float * to) const {
+        for (int key = 0; key < TILE; key += LANES) {
+            for (int d = 0; d < dk; d += LANES) {
+                vec rows[LANES];
+                for (int i = 0; i < LANES; i++) {
+                    const char * row = from + (key + i) * k->nb[1];
+                    rows[i] = key + i < n ? load((const ggml_fp16_t *) row + d) : all(0.0f);
+                    __builtin_prefetch(row + AHEAD * k->nb[1] + d * sizeof(ggml_fp16_t));
+                }
+                turn(rows, to + d * TILE + key);
+            }
+        }
+    }
+#endif
 
     void join(int64_t row) const {
         const int64_t token = row % tokens, head = row / tokens % heads, batch = row / (tokens * heads);
