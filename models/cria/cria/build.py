@@ -115,7 +115,24 @@ STEADY = Plan(
     checkpoint_every=40,
 )
 """What follows ``BALANCE``: the same scenes longer, in one balance from beginning to end."""
-AFTER = {"grow": GROW, "balance": BALANCE, "steady": STEADY}
+POLISH = Plan(
+    phases=tuple(
+        phase
+        for turn in range(6)
+        for phase in (
+            Phase(f"polish-{turn}", 220, 12, 512, mixture.POLISHED),
+            Phase(f"polish-far-{turn}", 90, 3, 2048, mixture.POLISHED_FAR, apart=False),
+            Phase(f"polish-farther-{turn}", 3, 1, 8192, mixture.POLISHED_FAR, apart=False),
+        )
+    ),
+    matrix_rate=0.004,
+    other_rate=0.0006,
+    warmup=50,
+    cooldown=1828,
+    checkpoint_every=100,
+)
+"""What follows ``STEADY``: short and long rows by turns, at small rates that fall from beginning to end."""
+AFTER = {"grow": GROW, "balance": BALANCE, "steady": STEADY, "polish": POLISH}
 """What follows ``ONWARD``, by the option that asks for it."""
 UNROUNDED = ("copying", "wide")
 """The phases of the wide plan that a network for four bits does not yet spend under the rounding."""
@@ -207,13 +224,14 @@ def main() -> None:
     later.add_argument("--grow", action="store_true", help="with --start and --wide: on many more scenes, after that")
     later.add_argument("--balance", action="store_true", help="with --start and --wide: the end, after --grow")
     later.add_argument("--steady", action="store_true", help="with --start and --wide: longer, after --balance")
+    later.add_argument("--polish", action="store_true", help="with --start and --wide: at small rates, after --steady")
     parser.add_argument("--four-bits", action="store_true", help="with --wide: wider layers, and a file of Q4_0")
     parser.add_argument("--divisor", type=int, default=1, help="train only this part of the steps, to try it")
     parser.add_argument("--settle", type=int, help="end the run that stopped here: so many steps with a falling rate")
     arguments = parser.parse_args()
     chosen = [plan for name, plan in AFTER.items() if getattr(arguments, name)]
     if chosen and not (arguments.start and arguments.wide):
-        parser.error("--grow, --balance and --steady go with --start and --wide")
+        parser.error("--grow, --balance, --steady and --polish go with --start and --wide")
     if arguments.four_bits and (arguments.start or not arguments.wide):
         parser.error("--four-bits goes with --wide, from nothing")
     folder: Path = arguments.folder

@@ -196,6 +196,25 @@ STEADY_SETTLING: Mapping[str, float] = {**STEADY, "composed.refused": 0.36}
 STEADY_FAR_SETTLING: Mapping[str, float] = {**STEADY_FAR, "composed.refused": 0.36}
 """The same in long contexts."""
 
+POLISHED: Mapping[str, float] = {
+    **STEADY,
+    "composed.scene_calls": 0.3,
+    "composed.scene_forms": 0.2,
+    "composed.forms": 0.1,
+    "composed.several": 0.04,
+    "composed.copying": 0.09,
+    "composed.refused": 0.33,
+}
+"""All that is asked of it, in one balance: calls and refusals in equal parts."""
+
+POLISHED_FAR: Mapping[str, float] = {
+    **POLISHED,
+    "composed.far": 0.1,
+    "composed.remembered": 0.7,
+    "skills.recall": 0.12,
+}
+"""The same in long contexts, most of which is something told long ago."""
+
 WIDE_COPYING: Mapping[str, float] = {
     "composed.copying": 0.5,
     "composed.forms": 0.2,

@@ -77,8 +77,8 @@ struct Expert {
         const int64_t apart = out->src[1]->ne[1];
         Block * found = room<Block>(columns * blocks);
         for (int64_t at = 0; at < columns; ++at) {
-            const Block * column = (const Block *)params->wdata + (places[2 * at] % apart + places[2 * at + 1] * apart) * blocks;
-            memcpy(found + at * blocks, column, blocks * sizeof(Block));
+            const int64_t number = places[2 * at] % apart + places[2 * at + 1] * apart;
+            memcpy(found + at * blocks, (const Block *)params->wdata + number * blocks, blocks * sizeof(Block));
         }
         return found;
     }

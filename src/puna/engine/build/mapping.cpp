@@ -1,5 +1,5 @@
-// llama.cpp's mapped files, whose pages are looked up while the rest of a model is loaded, not before: that takes tens of
-// milliseconds for each gigabyte, even where the file is in memory.
+// llama.cpp's mapped files, whose pages are looked up while the rest of a model is loaded, not before: that takes tens
+// of milliseconds for each gigabyte, even where the file is in memory.
 
 #ifdef __linux__
 

@@ -1,5 +1,6 @@
-// Products of weights in blocks of 32 (Q8_0, Q5_0, Q4_0, IQ4_NL, MXFP4) with the columns of prompts and answers, on processors
-// with AVX-512 VNNI. They stand before llama.cpp's, which take 32 bytes at a time and sum each across a register.
+// Products of weights in blocks of 32 (Q8_0, Q5_0, Q4_0, IQ4_NL, MXFP4) with the columns of prompts and answers, on
+// processors with AVX-512 VNNI. They stand before llama.cpp's, which take 32 bytes at a time and sum each across a
+// register.
 //
 // Of several columns sixteen rows are laid out so that the lanes of a register are rows: four bytes of a column go to all
 // of them by the instruction that multiplies, and nothing is ever summed across. Weights get an offset that makes them

@@ -1,6 +1,6 @@
-// Products of weights in blocks of 256 (Q4_K, Q5_K, Q6_K, IQ4_XS) with the columns of prompts, of answers side by side and of what
-// is guessed of an answer, on processors with AVX-512 VNNI. llama.cpp takes weights apart for each column where there are
-// fewer than eight, and else into tiles that are multiplied with sixteen columns at least.
+// Products of weights in blocks of 256 (Q4_K, Q5_K, Q6_K, IQ4_XS) with the columns of prompts, of answers side by side
+// and of what is guessed of an answer, on processors with AVX-512 VNNI. llama.cpp takes weights apart for each column
+// where there are fewer than eight, and else into tiles that are multiplied with sixteen columns at least.
 //
 // Sixteen rows at a time are laid out as in matrices.cpp, one block after the other, while the sums of all columns wait.
 
@@ -217,13 +217,14 @@ void multiply_rows(const char * data, int64_t stride, int64_t rows, const char *
 
 // Multiplies rows from `begin` to `end` with columns; `products` tells where those of a column begin.
 template <typename Block, int SIZE, typename Products>
-void multiply_part(const ggml_tensor & weights, const char * data, int64_t begin, int64_t end, const block_q8_K * column,
-                   int64_t columns, const Products & products) {
+void multiply_part(const ggml_tensor & weights, const char * data, int64_t begin, int64_t end,
+                   const block_q8_K * column, int64_t columns, const Products & products) {
     const int64_t blocks = weights.ne[0] / QK_K, stride = weights.nb[1];
+    const char * all = data + end * stride;
     Sums * sums = room<Sums>(columns);
     for (int64_t row = begin; row < end; row += ROWS) {
         const int64_t count = std::min<int64_t>(ROWS, end - row);
-        multiply_rows<Block, SIZE>(data + row * stride, stride, count, data + end * stride, blocks, column, columns, sums);
+        multiply_rows<Block, SIZE>(data + row * stride, stride, count, all, blocks, column, columns, sums);
         for (int64_t at = 0; at < columns; ++at) {
             memcpy(products(at) + row, sums[at].rows, count * sizeof(float));
         }

@@ -1,6 +1,6 @@
-// llama.cpp's vocabularies, which take most of the time of a load. Each token is compared with some seventy that are known:
-// nearly all differ in length, so that is looked at first, and without a call. And for the log all tokens are put into one
-// text, of which forty letters are kept.
+// llama.cpp's vocabularies, which take most of the time of a load. Each token is compared with some seventy that are
+// known: nearly all differ in length, so that is looked at first, and without a call. And for the log all tokens are put
+// into one text, of which forty letters are kept.
 
 #include "gguf.h"
 #include "llama-impl.h"
