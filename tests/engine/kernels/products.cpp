@@ -184,8 +184,9 @@ int main() {
     const struct {
         ggml_type type;
         std::vector<int> halves;
-    } kinds[] = {{GGML_TYPE_Q4_K, {0, 2}}, {GGML_TYPE_Q5_K, {0, 2}}, {GGML_TYPE_Q6_K, {208}}, {GGML_TYPE_IQ4_XS, {0}}, {GGML_TYPE_Q8_0, {0}},
-                 {GGML_TYPE_Q5_0, {0}},    {GGML_TYPE_Q4_0, {0}},    {GGML_TYPE_IQ4_NL, {0}}, {GGML_TYPE_MXFP4, {}}};
+    } kinds[] = {{GGML_TYPE_Q4_K, {0, 2}}, {GGML_TYPE_Q5_K, {0, 2}}, {GGML_TYPE_Q6_K, {208}},
+                 {GGML_TYPE_IQ4_XS, {0}},  {GGML_TYPE_Q8_0, {0}},    {GGML_TYPE_Q5_0, {0}},
+                 {GGML_TYPE_Q4_0, {0}},    {GGML_TYPE_IQ4_NL, {0}},  {GGML_TYPE_MXFP4, {}}};
     ggml_cpu_init();
     for (int blocks = 1; blocks <= 16; ++blocks) {
         for (int bits = 0; bits < 3; ++bits) {

@@ -520,7 +520,7 @@ struct Attention {
                 for (int i = 0; i < LANES; i++) {
                     const char * row = from + (key + i) * k->nb[1];
                     rows[i] = key + i < n ? load((const ggml_fp16_t *) row + d) : all(0.0f);
-                    __builtin_prefetch(row + AHEAD * k->nb[1] + d * sizeof(ggml_fp16_t));
+                    fetch(row + AHEAD * k->nb[1] + d * sizeof(ggml_fp16_t), LANES * sizeof(ggml_fp16_t));
                 }
                 turn(rows, to + d * TILE + key);
             }

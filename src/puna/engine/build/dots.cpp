@@ -1,6 +1,6 @@
 // Products of a row of weights with a column, on processors with AVX-512 VNNI: a token of an answer is hardly anything
-// else. llama.cpp has those of K-quants and IQ4_XS in 32 bytes at a time; these take 64, sum four products by one instruction, and
-// multiply two such sums at once by the scales of their blocks, since both fit 16 bits.
+// else. llama.cpp has those of K-quants and IQ4_XS in 32 bytes at a time; these take 64, sum four products by one
+// instruction, and multiply two such sums of K-quants at once by the scales of their blocks, since both fit 16 bits.
 
 #include "blocks.h"
 

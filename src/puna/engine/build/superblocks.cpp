@@ -77,6 +77,16 @@ template <typename Block> void lay_out(const Block * const * blocks, const uint8
     _mm512_store_ps(out.below, floats(below));
 }
 
+// The scales of blocks whose weights were laid out without a sign, larger by `offset`.
+template <typename Block> void put_whole(const Block * const * blocks, float offset, Laid & out) {
+    alignas(32) uint16_t whole[ROWS];
+    for (int row = 0; row < ROWS; ++row) {
+        whole[row] = blocks[row]->d;
+    }
+    _mm512_store_ps(out.whole, floats(whole));
+    _mm512_store_ps(out.below, _mm512_mul_ps(floats(whole), _mm512_set1_ps(offset)));
+}
+
 void lay_out(const block_q6_K * const * blocks, const uint8_t * const * rows, Laid & out) {
     for (int chunk = 0; chunk < 4; ++chunk) {
         const int half = chunk / 2, part = chunk % 2;
@@ -106,12 +116,7 @@ void lay_out(const block_q6_K * const * blocks, const uint8_t * const * rows, La
         const __m512i scales = bytes_of(words[pair / 2], -1, 2 * (pair % 2), -1, 2 * (pair % 2) + 1);
         _mm512_store_si512(out.pairs[pair], _mm512_srai_epi16(scales, 8));
     }
-    alignas(32) uint16_t whole[ROWS];
-    for (int row = 0; row < ROWS; ++row) {
-        whole[row] = blocks[row]->d;
-    }
-    _mm512_store_ps(out.whole, floats(whole));
-    _mm512_store_ps(out.below, _mm512_mul_ps(floats(whole), _mm512_set1_ps(32))); // what weights are less than here
+    put_whole(blocks, 32, out);
 }
 
 void lay_out(const block_iq4_xs * const * blocks, const uint8_t * const * rows, Laid & out) {
@@ -126,12 +131,10 @@ void lay_out(const block_iq4_xs * const * blocks, const uint8_t * const * rows, 
         }
     }
     alignas(64) uint8_t unpacked[ROWS][16];
-    alignas(32) uint16_t whole[ROWS];
     const uint8_t * places[ROWS];
     for (int row = 0; row < ROWS; ++row) {
         _mm_store_si128((__m128i *)unpacked[row], scales_of(*blocks[row]));
         places[row] = unpacked[row];
-        whole[row] = blocks[row]->d;
     }
     __m512i words[4];
     turn(places, 0, words);
@@ -142,8 +145,7 @@ void lay_out(const block_iq4_xs * const * blocks, const uint8_t * const * rows, 
         _mm512_store_si512(out.scales[part], _mm512_srai_epi32(scale, 24));
         _mm512_store_si512(out.pairs[part], _mm512_srai_epi16(scales, 8));
     }
-    _mm512_store_ps(out.whole, floats(whole));
-    _mm512_store_ps(out.below, _mm512_mul_ps(floats(whole), _mm512_set1_ps(128))); // what weights are less than here
+    put_whole(blocks, 128, out);
 }
 
 // Adds the products of a block to the sums of COUNT columns; SIZE words of weights have a scale.
@@ -235,7 +237,6 @@ void multiply_part(const ggml_tensor & weights, const char * data, int64_t begin
 template <typename Block, int SIZE> struct Kind {};
 
 // Calls `work` with what the type is; false if it is none of those.
-
 template <typename Work> bool with_kind(ggml_type type, const Work & work) {
     switch (type) {
         case GGML_TYPE_Q4_K: work(Kind<block_q4_K, 8>()); return true;
